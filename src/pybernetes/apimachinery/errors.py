@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ApiError: the one error of the API, which is a Status object; and upstream's constructors.
+
+Source of reasons, codes and wording: k8s.io/apimachinery/pkg/api/errors.
+"""
+
+from pybernetes.apimachinery.field import Errors
+from pybernetes.apimachinery.types import Object
+
+
+class ApiError(Exception):
+    """An answer of kind Status with status Failure. Raised by handlers and by the client alike."""
+
+    def __init__(self, code: int, reason: str, message: str, details: Object | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.details = details or {}
+
+    def status(self) -> Object:
+        """The Status object that goes over the wire."""
+        result: Object = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+        }
+        if self.details:
+            result["details"] = self.details
+        return result
+
+    @classmethod
+    def from_status(cls, status: Object, code: int = 500) -> "ApiError":
+        """The error behind a Status object that a server answered."""
+        return cls(
+            status.get("code") or code,
+            status.get("reason") or "Unknown",
+            status.get("message") or "unknown",
+            status.get("details"),
+        )
+
+
+def qualified(resource: str, group: str) -> str:
+    """ "deployments.apps", or "pods" in the core group."""
+    return f"{resource}.{group}" if group else resource
+
+
+def _details(resource: str, group: str, name: str) -> Object:
+    pairs = {"name": name, "group": group, "kind": resource}
+    return {key: value for key, value in pairs.items() if value}
+
+
+def not_found(resource: str, group: str, name: str) -> ApiError:
+    message = f'{qualified(resource, group)} "{name}" not found'
+    return ApiError(404, "NotFound", message, _details(resource, group, name))
+
+
+def already_exists(resource: str, group: str, name: str) -> ApiError:
+    message = f'{qualified(resource, group)} "{name}" already exists'
+    return ApiError(409, "AlreadyExists", message, _details(resource, group, name))
+
+
+def conflict(resource: str, group: str, name: str, detail: str = "") -> ApiError:
+    detail = detail or (
+        "the object has been modified; please apply your changes to the latest version and try again"
+    )
+    message = f'Operation cannot be fulfilled on {qualified(resource, group)} "{name}": {detail}'
+    return ApiError(409, "Conflict", message, _details(resource, group, name))
+
+
+def invalid(kind: str, group: str, name: str, errors: Errors) -> ApiError:
+    """422 with one cause per finding. `kind` is the Kind, e.g. Deployment."""
+    listed = [str(error) for error in errors]
+    text = listed[0] if len(listed) == 1 else "[" + ", ".join(listed) + "]"
+    details = _details(kind, group, name)
+    details["causes"] = [
+        {"reason": error.reason, "message": error.message, "field": error.field} for error in errors
+    ]
+    message = f'{qualified(kind, group)} "{name}" is invalid: {text}'
+    return ApiError(422, "Invalid", message, details)
+
+
+def bad_request(message: str) -> ApiError:
+    return ApiError(400, "BadRequest", message)
+
+
+def unauthorized(message: str = "Unauthorized") -> ApiError:
+    return ApiError(401, "Unauthorized", message)
+
+
+def forbidden(resource: str, group: str, name: str, detail: str) -> ApiError:
+    what = qualified(resource, group)
+    named = f'{what} "{name}"' if name else what
+    return ApiError(
+        403, "Forbidden", f"{named} is forbidden: {detail}", _details(resource, group, name)
+    )
+
+
+def method_not_allowed(resource: str, group: str, action: str) -> ApiError:
+    message = f"{action} is not supported on resources of kind {show_kind(resource, group)}"
+    return ApiError(405, "MethodNotAllowed", message, _details(resource, group, ""))
+
+
+def show_kind(resource: str, group: str) -> str:
+    return f'"{qualified(resource, group)}"'
+
+
+def expired(message: str) -> ApiError:
+    """410: the resourceVersion or continue token is too old."""
+    return ApiError(410, "Expired", message)
+
+
+def gone(message: str) -> ApiError:
+    return ApiError(410, "Gone", message)
+
+
+def unsupported_media_type(message: str) -> ApiError:
+    return ApiError(415, "UnsupportedMediaType", message)
+
+
+def not_acceptable(message: str) -> ApiError:
+    return ApiError(406, "NotAcceptable", message)
+
+
+def too_large(limit: int) -> ApiError:
+    message = f"Request entity too large: limit is {limit}"
+    return ApiError(413, "RequestEntityTooLarge", message)
+
+
+def too_many_requests(message: str, retry_after: int = 1) -> ApiError:
+    return ApiError(429, "TooManyRequests", message, {"retryAfterSeconds": retry_after})
+
+
+def service_unavailable(message: str) -> ApiError:
+    return ApiError(503, "ServiceUnavailable", message)
+
+
+def timeout(message: str) -> ApiError:
+    return ApiError(504, "Timeout", message)
+
+
+def internal(message: str) -> ApiError:
+    text = f"Internal error occurred: {message}"
+    return ApiError(500, "InternalError", text, {"causes": [{"message": message}]})

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kind: what one kind adds to its schema. Every rule is optional; a kind without a file has none.
+
+All functions are pure and work on objects in the kind's storage version, already defaulted from
+the schema. Rules that hold for every kind (metadata validation, generation, dropping or keeping
+status) live in the API server's generic strategy and are not repeated here.
+"""
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pybernetes.apimachinery.field import Errors
+from pybernetes.apimachinery.types import Object
+
+
+def _nothing(_: Object) -> None:
+    return None
+
+
+def _nothing_2(_new: Object, _old: Object) -> None:
+    return None
+
+
+def _no_errors(_: Object) -> Errors:
+    return []
+
+
+def _no_errors_2(_new: Object, _old: Object) -> Errors:
+    return []
+
+
+def _no_fields(_: Object) -> dict[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the Table output. `priority` 1 shows only with -o wide.
+
+    `cell(obj, now)` returns a string, a number or a boolean; ages are text ("5m12s").
+    """
+
+    name: str
+    cell: Callable[[Object, datetime.datetime], Any]
+    type: str = "string"
+    format: str = ""
+    description: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The rules of one kind, in the order in which a write applies them.
+
+    default: fill in fields upstream fills in by code; in place, and applying it twice changes
+      nothing more.
+    prepare_create, prepare_update(new, old): upstream's strategy PrepareFor*: clear or keep fields
+      that this request may not set; in place on `new`. Generic: on create status is dropped where
+      the kind has a status subresource and generation is 1; on update the old status is kept and
+      generation grows when anything outside metadata and status differs.
+    validate_create, validate_update(new, old): the findings, in upstream's paths and words.
+    prepare_status_update, validate_status_update(new, old): for the status subresource; generic:
+      everything but status and a few metadata fields is taken from `old`.
+    fields: selectable fields beyond metadata.name and metadata.namespace.
+    columns: for Table output; empty means Name and Age.
+    graceful: grace period in seconds of a delete without one; None: deleted at once (Pod: spec's).
+    create_on_update: upstream's AllowCreateOnUpdate: PUT of a missing object creates it.
+    unconditional_update: PUT without resourceVersion is allowed.
+    """
+
+    default: Callable[[Object], None] = _nothing
+    prepare_create: Callable[[Object], None] = _nothing
+    prepare_update: Callable[[Object, Object], None] = _nothing_2
+    validate_create: Callable[[Object], Errors] = _no_errors
+    validate_update: Callable[[Object, Object], Errors] = _no_errors_2
+    prepare_status_update: Callable[[Object, Object], None] = _nothing_2
+    validate_status_update: Callable[[Object, Object], Errors] = _no_errors_2
+    fields: Callable[[Object], dict[str, str]] = _no_fields
+    field_names: tuple[str, ...] = ()  # the keys that `fields` returns
+    columns: tuple[Column, ...] = ()
+    graceful: Callable[[Object], int | None] | None = None
+    create_on_update: bool = False
+    unconditional_update: bool = True
+    validate_name: Callable[[str], list[str]] | None = None  # None: DNS-1123 subdomain
+    conversions: Mapping[str, tuple[Callable[[Object], Object], Callable[[Object], Object]]] = (
+        field(default_factory=dict)
+    )  # served version -> (to storage version, from storage version); others only rename apiVersion

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API server's seams: what a request asks for, and who decides about it. No implementation here."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from pybernetes.apimachinery.types import GVK, GVR, Object, User
+from pybernetes.apis.resource import Resource
+from pybernetes.wire.types import ClientReply, Request
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """What a request asks for (upstream's request.RequestInfo).
+
+    `verb` is get, list, watch, create, update, patch, delete, deletecollection for resources,
+    else the lower-case HTTP method.
+    """
+
+    verb: str
+    path: str
+    is_resource: bool = False
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    rest: str = ""  # path behind a proxy subresource
+
+    @property
+    def gvr(self) -> GVR:
+        return GVR(self.group, self.version, self.resource)
+
+
+class Authenticator(Protocol):
+    """One way to find out who calls."""
+
+    def authenticate(self, request: Request) -> User | None | Awaitable[User | None]:
+        """The user; None: this authenticator has no opinion. Raises ApiError 401 on bad credentials."""
+
+
+Decision = Literal["allow", "deny", "no-opinion"]
+
+
+class Authorizer(Protocol):
+    """One way to decide what a user may do. Decides from informer caches: never waits."""
+
+    def authorize(self, user: User, info: RequestInfo) -> tuple[Decision, str]:
+        """The decision and its reason."""
+
+
+Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+@dataclass(slots=True)
+class AdmissionRequest:
+    """What admission sees. Mutating plugins change `obj` in place or replace it.
+
+    `old` must not be changed. `obj` is None on DELETE. `options` is the CreateOptions/... object.
+    """
+
+    operation: Operation
+    resource: Resource
+    gvk: GVK
+    name: str
+    namespace: str
+    subresource: str
+    obj: Object | None
+    old: Object | None
+    user: User
+    dry_run: bool = False
+    options: Object = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+class AdmissionPlugin(Protocol):
+    """Upstream's admission plugin. `name` is upstream's. Either method may do nothing."""
+
+    name: str
+
+    async def admit(self, request: AdmissionRequest) -> None:
+        """Change `request.obj`. Raises ApiError to refuse."""
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        """Refuse by raising ApiError; change nothing."""
+
+
+class NodeDialer(Protocol):
+    """Reaches kubelets (cmd/ wires it: TLS with the API server's client certificate, or in process)."""
+
+    async def send(self, node: Object, request: Request) -> ClientReply:
+        """Send `request` to the kubelet of `node` (a Node object). Raises ConnectionError."""

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clocks. Nobody outside this room reads the machine's time; everyone is handed a Clock."""
+
+import asyncio
+import datetime
+import time
+from typing import Protocol
+
+UTC = datetime.UTC
+VIRTUAL_EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: where virtual time begins
+
+
+class Clock(Protocol):
+    """What a component may ask about time. Waiting is done on the event loop (asyncio.sleep)."""
+
+    def time(self) -> float:
+        """Wall time: seconds since the Unix epoch, for timestamps."""
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start that never go back, for durations."""
+
+    def now(self) -> datetime.datetime:
+        """Wall time as an aware UTC datetime."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def time(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def now(self) -> datetime.datetime:
+        return datetime.datetime.now(UTC)
+
+
+class LoopClock:
+    """A clock that shows the event loop's own time, for the virtual-time loop.
+
+    `epoch` is the wall time (seconds since the Unix epoch) at loop time zero.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, epoch: float = VIRTUAL_EPOCH) -> None:
+        self._loop = loop
+        self._epoch = epoch
+
+    def time(self) -> float:
+        return self._epoch + self._loop.time()
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+    def now(self) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(self.time(), UTC)

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is handed to every component instead of being reached for: time, randomness, threads, metrics."""
+
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from pybernetes.base.clock import Clock, SystemClock
+from pybernetes.base.offload import Offload, Threads
+from pybernetes.base.random import Random
+
+
+def _registry() -> CollectorRegistry:
+    return CollectorRegistry(auto_describe=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """The surroundings of one process, or of one simulated cluster."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    random: Random = field(default_factory=Random)
+    offload: Offload = field(default_factory=Threads)
+    metrics: CollectorRegistry = field(default_factory=_registry)

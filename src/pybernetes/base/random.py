@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The seeded source of everything that may be guessed: UIDs, name suffixes, jitter, tie-breaks.
+
+Keys and tokens never come from here; they come from the operating system (base.tls).
+"""
+
+import random
+import uuid
+from collections.abc import Sequence
+from typing import TypeVar
+
+_T = TypeVar("_T")
+SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # upstream's utilrand: no vowels, no look-alikes
+
+
+class Random:
+    """A repeatable random source. `Random(None)` is seeded by the operating system."""
+
+    def __init__(self, seed: int | str | None = None) -> None:
+        self._random = random.Random(seed)
+
+    def child(self, name: str) -> "Random":
+        """An independent source for one component, so that one's draws never shift another's."""
+        return Random(f"{self._random.getrandbits(64)}/{name}")
+
+    def uuid(self) -> str:
+        """A version 4 UUID, as used for metadata.uid."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def suffix(self, length: int = 5) -> str:
+        """A name suffix as upstream's generateName makes them."""
+        return "".join(self._random.choices(SUFFIX_ALPHABET, k=length))
+
+    def uniform(self, low: float, high: float) -> float:
+        return self._random.uniform(low, high)
+
+    def jitter(self, value: float, factor: float) -> float:
+        """`value` lengthened by up to `factor` of itself (upstream's wait.Jitter)."""
+        return value * (1.0 + self._random.random() * factor)
+
+    def below(self, limit: int) -> int:
+        """An integer in [0, limit)."""
+        return self._random.randrange(limit)
+
+    def choice(self, items: Sequence[_T]) -> _T:
+        return self._random.choice(items)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prepares this host for a node (private containerd, directories) and cleans up after it."""

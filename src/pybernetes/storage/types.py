@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store's contract. Drivers: memory, sqlite (etcd later). No implementation here.
+
+Guarantees every driver gives (proven by the common suite, pybernetes.testing.store):
+- Revisions: one integer for the whole store, larger after every successful write; the writes of
+  one transaction share a revision. The first write of a fresh store has revision 1 or more.
+- Linearizable: a write is visible to every read that starts after it returned; an acknowledged
+  write survives a crash of process and machine (durable drivers).
+- Watches: every change of the prefix exactly once, in revision order, from the revision asked
+  for, without gaps; changes of one transaction arrive together in one batch. A watch from a
+  compacted revision fails with Compacted, it never skips.
+- Values are opaque bytes and never change in place.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class StoreError(Exception):
+    """Root of this room's errors.
+
+    StoreError
+    ├── Conflict        a check of a transaction failed; nothing was written
+    ├── Compacted       the revision asked for is no longer kept
+    ├── FutureRevision  the revision asked for is not reached yet
+    ├── NoSpace         quota or disk full: writes are refused, reads go on
+    └── Unavailable     the store cannot answer (closed, I/O error)
+    """
+
+
+class Conflict(StoreError):
+    """A check failed. `index` is the failing operation's position, `current` what is there."""
+
+    def __init__(self, index: int, key: str, current: "Record | None") -> None:
+        super().__init__(f"{key}: expected another revision")
+        self.index = index
+        self.key = key
+        self.current = current
+
+
+class Compacted(StoreError):
+    """`floor` is the oldest revision that can still be read."""
+
+    def __init__(self, floor: int) -> None:
+        super().__init__(f"compacted up to revision {floor}")
+        self.floor = floor
+
+
+class FutureRevision(StoreError):
+    """The revision asked for is larger than the store's."""
+
+
+class NoSpace(StoreError):
+    """Quota or disk full."""
+
+
+class Unavailable(StoreError):
+    """Closed, or an I/O error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A key's value at one revision."""
+
+    key: str
+    value: bytes
+    revision: int  # of the write that made this value
+    created: int  # revision at which the key was created
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a listing, in key order, consistent at `revision`."""
+
+    records: Sequence[Record]
+    revision: int
+    more: bool = False
+    remaining: int = 0  # records after this page
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One write of a transaction.
+
+    `expected`: 0 = the key must not exist; n > 0 = its current revision must be n; None = no check.
+    `value` None deletes. `ttl` in seconds, 0 = for ever.
+    """
+
+    key: str
+    value: bytes | None
+    expected: int | None = None
+    ttl: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one write did to one key. `record` None: deleted (at `revision`)."""
+
+    key: str
+    revision: int
+    record: Record | None
+    previous: Record | None
+
+
+class Watch(Protocol):
+    """A running watch: iterate it for batches; `close` ends it."""
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Change]]:
+        """Batches in revision order; an empty batch is progress (see `revision`)."""
+
+    @property
+    def revision(self) -> int:
+        """Everything up to this revision has been delivered."""
+
+    def close(self) -> None:
+        """End the iteration."""
+
+
+class Store(Protocol):
+    """An MVCC key-value store with ordered keys."""
+
+    @property
+    def revision(self) -> int:
+        """The newest revision this process has seen acknowledged (exact for embedded drivers)."""
+
+    async def get(self, key: str, revision: int = 0) -> Record | None:
+        """The record of `key`, now or at `revision`. Raises Compacted, FutureRevision."""
+
+    async def list(
+        self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0
+    ) -> Page:
+        """Records whose key starts with `prefix`, from key `start` (inclusive) on."""
+
+    async def write(self, ops: Sequence[Op]) -> int:
+        """All of `ops` or none, at one new revision, which is returned. Raises Conflict, NoSpace."""
+
+    def watch(self, prefix: str, revision: int) -> Watch:
+        """Changes after `revision` (exclusive). Iterating raises Compacted, Unavailable."""
+
+    async def compact(self, revision: int) -> None:
+        """Forget history before `revision`; the newest value of each key always stays."""
+
+    @property
+    def floor(self) -> int:
+        """The oldest revision that can still be read or watched from."""
+
+    async def size(self) -> int:
+        """Bytes in use (file size, or the sum of values)."""
+
+    def fork(self) -> "Store":
+        """An independent store with the same content and revision. Drivers that cannot raise StoreError."""
+
+    async def snapshot(self, path: str) -> None:
+        """A consistent copy in a file at `path`, made while writes go on."""
+
+    async def close(self) -> None:
+        """Finish acknowledged writes and release everything. Safe to call twice."""
