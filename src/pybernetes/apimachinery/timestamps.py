@@ -22,35 +22,28 @@ def parse(text: str) -> datetime.datetime:
     return moment
 
 
+_STEPS = (  # (below this many seconds, unit, its seconds, smaller unit, its seconds; 0 = not shown)
+    (120, "s", 1, "", 0),
+    (10 * 60, "m", 60, "s", 1),
+    (3 * 3600, "m", 60, "", 0),
+    (8 * 3600, "h", 3600, "m", 60),
+    (48 * 3600, "h", 3600, "", 0),
+    (192 * 3600, "d", 86400, "h", 3600),
+    (2 * 365 * 86400, "d", 86400, "", 0),
+    (8 * 365 * 86400, "y", 365 * 86400, "d", 86400),
+)
+
+
 def human_duration(seconds: float) -> str:
     """A duration as in kubectl's AGE column (upstream's duration.HumanDuration)."""
     total = int(seconds)
-    if total < -1:
-        return "<invalid>"
     if total < 0:
-        return "0s"
-    if total < 120:
-        return f"{total}s"
-    minutes, hours, days = total // 60, total // 3600, total // 86400
-    if minutes < 10:
-        return _two(minutes, "m", total % 60, "s")
-    if minutes < 180:
-        return f"{minutes}m"
-    if hours < 8:
-        return _two(hours, "h", minutes % 60, "m")
-    if hours < 48:
-        return f"{hours}h"
-    if hours < 192:
-        return _two(days, "d", hours % 24, "h")
-    if hours < 24 * 365 * 2:
-        return f"{days}d"
-    if hours < 24 * 365 * 8:
-        return _two(days // 365, "y", days % 365, "d")
-    return f"{days // 365}y"
-
-
-def _two(big: int, big_unit: str, small: int, small_unit: str) -> str:
-    return f"{big}{big_unit}{small}{small_unit}" if small else f"{big}{big_unit}"
+        return "<invalid>" if total < -1 else "0s"
+    for limit, unit, size, small_unit, small_size in _STEPS:
+        if total < limit:
+            rest = total % size // small_size if small_size else 0
+            return f"{total // size}{unit}" + (f"{rest}{small_unit}" if rest else "")
+    return f"{total // (365 * 86400)}y"
 
 
 def age(created: str | None, now: datetime.datetime) -> str:

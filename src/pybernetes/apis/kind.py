@@ -87,3 +87,6 @@ class Kind:
     conversions: Mapping[str, tuple[Callable[[Object], Object], Callable[[Object], Object]]] = (
         field(default_factory=dict)
     )  # served version -> (to storage version, from storage version); others only rename apiVersion
+
+
+NO_RULES = Kind()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import GVK, GVR
-from pybernetes.apis.kind import Kind
+from pybernetes.apis.kind import NO_RULES, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Resource:
     storage_group: str = ""  # differs from gvr.group only for events (stored in the core group)
     storage_prefix: str = ""  # upstream's key prefix with slashes: "/registry/minions/"
     ttl: int = 0  # seconds; events 3600
-    rules: Kind = Kind()
+    rules: Kind = NO_RULES
     storage_version_hash: str = ""
 
     @property

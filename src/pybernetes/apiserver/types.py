@@ -37,7 +37,7 @@ class RequestInfo:
 class Authenticator(Protocol):
     """One way to find out who calls."""
 
-    def authenticate(self, request: Request) -> User | None | Awaitable[User | None]:
+    def authenticate(self, request: Request) -> User | Awaitable[User | None] | None:
         """The user; None: this authenticator has no opinion. Raises ApiError 401 on bad credentials."""
 
 
