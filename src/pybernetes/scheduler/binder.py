@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acts on decisions: binds many pods at once, and tells why a pod could not be placed."""
+
+import asyncio
+from collections.abc import Sequence
+
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.timestamps import rfc3339
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.base.env import Env
+from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.events import Recorder
+from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
+from pybernetes.scheduler.cycle import Decision
+from pybernetes.scheduler.podinfo import PodInfo
+
+PODS = GVR("", "v1", "pods")
+
+
+class Binder:
+    """The one path by which pods get their node."""
+
+    def __init__(self, env: Env, client: Client, recorder: Recorder, parallelism: int) -> None:
+        self._env = env
+        self._client = client
+        self._recorder = recorder
+        self._slots = asyncio.Semaphore(parallelism)
+
+    async def bind_many(self, decisions: Sequence[Decision]) -> list[tuple[Decision, Exception]]:
+        """Bind all; the store commits concurrent bindings together. Returns those that failed."""
+        failures: list[tuple[Decision, Exception]] = []
+
+        async def one(decision: Decision) -> None:
+            async with self._slots:
+                try:
+                    await self._bind(decision)
+                except (ApiError, ConnectionError) as error:
+                    failures.append((decision, error))
+
+        async with TaskGroup("bind") as group:
+            for decision in decisions:
+                group.start(one(decision), decision.pod.name)
+        return failures
+
+    async def _bind(self, decision: Decision) -> None:
+        pod = decision.pod
+        binding: Object = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid},
+            "target": {"kind": "Node", "name": decision.node},
+        }
+        await self._client.create(
+            PODS, binding, pod.namespace, name=pod.name, subresource="binding"
+        )
+        text = f"Successfully assigned {pod.key} to {decision.node}"
+        self._recorder.event(_reference(pod), "Normal", "Scheduled", text)
+
+    async def report(self, decision: Decision, pod: Object) -> None:
+        """Event and PodScheduled=False condition of a pod that found no node."""
+        self._recorder.event(pod, "Warning", "FailedScheduling", decision.message)
+        if _scheduled_condition(pod).get("message") == decision.message:
+            return
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": decision.message,
+            "lastProbeTime": None,
+            "lastTransitionTime": self._transition(pod),
+            "observedGeneration": pod["metadata"].get("generation", 0),
+        }
+        try:
+            await self._client.patch(
+                PODS,
+                decision.pod.name,
+                {"metadata": {"uid": decision.pod.uid}, "status": {"conditions": [condition]}},
+                decision.pod.namespace,
+                patch_type=STRATEGIC_MERGE_PATCH,
+                subresource="status",
+            )
+        except ApiError as error:
+            if error.code not in (404, 409):
+                raise
+
+    def _transition(self, pod: Object) -> str:
+        known = _scheduled_condition(pod)
+        if known.get("status") == "False" and known.get("lastTransitionTime"):
+            return str(known["lastTransitionTime"])
+        return rfc3339(self._env.clock.now())
+
+
+def _scheduled_condition(pod: Object) -> Object:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    found = [item for item in conditions if item.get("type") == "PodScheduled"]
+    return found[0] if found else {}
+
+
+def _reference(pod: PodInfo) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid},
+    }

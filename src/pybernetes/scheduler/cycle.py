@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decides where pods go: filter, score, pick. Pure but for the seeded tie-break.
+
+Pods of one template share a Session: all plugins look at all nodes once; after each placement only
+the rule of that one row is asked again.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pybernetes.base.random import Random
+from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.podinfo import PodInfo
+from pybernetes.scheduler.types import MAX_SCORE, Mask, Plugin, Scores
+
+_ALL = slice(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about a pod and why: `node` is "" where no node would do.
+
+    `refusals` names, for each refused node, the plugin and its reasons.
+    """
+
+    pod: PodInfo
+    node: str
+    evaluated: int
+    feasible: int
+    score: int = 0
+    refusals: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+
+    @property
+    def plugins(self) -> tuple[str, ...]:
+        """The plugins that refused a node, each once, in order of first refusal."""
+        return tuple(dict.fromkeys(plugin for plugin, _ in self.refusals.values()))
+
+    @property
+    def message(self) -> str:
+        """The FailedScheduling message, worded and sorted as kube-scheduler does."""
+        if not self.evaluated:
+            return "no nodes available to schedule pods"
+        counts = Counter(reason for _, reasons in self.refusals.values() for reason in reasons)
+        listed = ", ".join(sorted(f"{count} {reason}" for reason, count in counts.items()))
+        text = f"0/{self.evaluated} nodes are available: {listed}."
+        return text
+
+
+class Session:
+    """The state of one template's scheduling over all nodes.
+
+    Valid while nothing but `placed` changes the columns; start a new one after any event.
+    """
+
+    def __init__(self, nodes: NodeColumns, pod: PodInfo, plugins: Sequence[Plugin]) -> None:
+        self._nodes = nodes
+        self._plugins = plugins
+        self._pod = pod
+        self._static = nodes.valid.copy()
+        for plugin in plugins:
+            if not plugin.dynamic:
+                _narrow(self._static, plugin.filter(nodes, pod, _ALL))
+        self._feasible = self._static & self._dynamic_mask(_ALL)
+        self._raw = [
+            (plugin, raw)
+            for plugin in plugins
+            if plugin.weight and not plugin.dynamic
+            if (raw := plugin.score(nodes, pod, _ALL)) is not None
+        ]
+        self._fixed = self._normalized()
+        self._total = self._fixed + self._dynamic_score(_ALL)
+        self._total[~self._feasible] = -1
+
+    @property
+    def feasible(self) -> int:
+        return int(np.count_nonzero(self._feasible))
+
+    def pick(self, random: Random) -> int | None:
+        """The row of a best node, ties broken by `random`; None where no node is feasible."""
+        if not len(self._total):
+            return None
+        best = self._total.max()
+        if best < 0:
+            return None
+        rows = np.flatnonzero(self._total == best)
+        return int(rows[random.below(len(rows))])
+
+    def score_of(self, row: int) -> int:
+        return int(self._total[row])
+
+    def placed(self, row: int) -> None:
+        """A pod of this template was placed on `row`: look at that row again."""
+        only = slice(row, row + 1)
+        fits = bool(self._static[row]) and bool(self._dynamic_mask(only)[0])
+        if not fits:
+            self._feasible[row] = False
+            self._total[row] = -1
+            if self._raw:  # the largest raw score may be gone: normalise anew
+                self._fixed = self._normalized()
+                self._total = self._fixed + self._dynamic_score(_ALL)
+                self._total[~self._feasible] = -1
+            return
+        self._total[row] = self._fixed[row] + self._dynamic_score(only)[0]
+
+    def refusals(self) -> dict[str, tuple[str, list[str]]]:
+        """For each refused node the first plugin that refused it, with its reasons."""
+        found: dict[str, tuple[str, list[str]]] = {}
+        refusing = [
+            (plugin, mask)
+            for plugin in self._plugins
+            if (mask := plugin.filter(self._nodes, self._pod, _ALL)) is not None
+        ]
+        for name, row in self._nodes.rows.items():
+            for plugin, mask in refusing:
+                if not mask[row]:
+                    found[name] = (plugin.name, plugin.reasons(self._nodes, self._pod, row))
+                    break
+        return found
+
+    def _dynamic_mask(self, rows: slice) -> Mask:
+        mask: Mask = np.ones(len(self._nodes.valid[rows]), np.bool_)
+        for plugin in self._plugins:
+            if plugin.dynamic:
+                _narrow(mask, plugin.filter(self._nodes, self._pod, rows))
+        return mask
+
+    def _dynamic_score(self, rows: slice) -> Scores:
+        total: Scores = np.zeros(len(self._nodes.valid[rows]), np.int64)
+        for plugin in self._plugins:
+            if plugin.dynamic and plugin.weight:
+                raw = plugin.score(self._nodes, self._pod, rows)
+                if raw is not None:
+                    total += plugin.weight * raw
+        return total
+
+    def _normalized(self) -> Scores:
+        total: Scores = np.zeros(len(self._feasible), np.int64)
+        for plugin, raw in self._raw:
+            total += plugin.weight * normalized(raw, self._feasible, plugin.normalize)
+        return total
+
+
+def normalized(raw: Scores, feasible: Mask, how: str) -> Scores:
+    """Raw scores as 0..100, relative to the largest among the feasible rows."""
+    if not how:
+        return raw
+    largest = int(raw[feasible].max()) if feasible.any() else 0
+    if largest == 0:
+        return np.full_like(raw, MAX_SCORE if how == "reverse" else 0)
+    scaled: Scores = raw * MAX_SCORE // largest
+    return MAX_SCORE - scaled if how == "reverse" else scaled
+
+
+def _narrow(mask: Mask, other: Mask | None) -> None:
+    if other is not None:
+        mask &= other
+
+
+class Cycle:
+    """Places one pod after another, counting each on the columns at once (assumed)."""
+
+    def __init__(self, nodes: NodeColumns, plugins: Sequence[Plugin], random: Random) -> None:
+        self._nodes = nodes
+        self._plugins = plugins
+        self._random = random
+        self._session: Session | None = None
+        self._session_for: PodInfo | None = None
+        self._version = 0
+        self._seen = -1
+
+    def changed(self) -> None:
+        """The columns changed other than by our own placing."""
+        self._version += 1
+
+    def schedule(self, pod: PodInfo) -> Decision:
+        """Decide about `pod`; if a node was found the pod is counted there when this returns."""
+        session = self._session_of(pod)
+        row = session.pick(self._random)
+        if row is None:
+            return Decision(pod, "", self._nodes.count, 0, refusals=session.refusals())
+        node, feasible, score = self._nodes.name(row), session.feasible, session.score_of(row)
+        self._nodes.place(pod, node)
+        session.placed(row)
+        return Decision(pod, node, self._nodes.count, feasible, score)
+
+    def _session_of(self, pod: PodInfo) -> Session:
+        known = self._session_for
+        same = (
+            known is not None
+            and known.template is pod.template
+            and known.node_name == pod.node_name
+            and self._seen == self._version
+        )
+        if self._session is None or not same:
+            self._session = Session(self._nodes, pod, self._plugins)
+            self._session_for = pod
+            self._seen = self._version
+        return self._session

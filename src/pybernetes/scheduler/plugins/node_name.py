@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NodeName: a pod that names its node goes nowhere else."""
+
+import numpy as np
+
+from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.podinfo import PodInfo
+from pybernetes.scheduler.types import Mask, Normalize, Scores
+
+
+class NodeName:
+    name = "NodeName"
+    weight = 0
+    dynamic = False
+    normalize: Normalize = ""
+
+    def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
+        wanted = pod.node_name
+        if not wanted:
+            return None
+        mask = np.zeros(len(nodes.objects), np.bool_)
+        row = nodes.rows.get(wanted)
+        if row is not None:
+            mask[row] = True
+        return mask[rows]
+
+    def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
+        return ["node(s) didn't match the requested node name"]
+
+    def score(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Scores | None:
+        return None

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NodeUnschedulable: cordoned nodes take only pods that tolerate the cordon's taint."""
+
+from pybernetes.apis.core.taints import tolerates
+from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.podinfo import PodInfo
+from pybernetes.scheduler.types import Mask, Normalize, Scores
+
+_CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+
+
+class NodeUnschedulable:
+    name = "NodeUnschedulable"
+    weight = 0
+    dynamic = False
+    normalize: Normalize = ""
+
+    def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
+        cordoned = nodes.unschedulable[rows]
+        if not cordoned.any():
+            return None
+        if any(tolerates(toleration, _CORDON) for toleration in pod.template.tolerations):
+            return None
+        return ~cordoned
+
+    def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
+        return ["node(s) were unschedulable"]
+
+    def score(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Scores | None:
+        return None

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TaintToleration: taints a pod does not tolerate keep it away; PreferNoSchedule ones cost score."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from pybernetes.apis.core.taints import tolerates
+from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.podinfo import PodInfo
+from pybernetes.scheduler.types import Mask, Normalize, Scores
+
+_HARD = ("NoSchedule", "NoExecute")
+_SOFT = ("PreferNoSchedule",)
+
+
+class TaintToleration:
+    name = "TaintToleration"
+    weight = 3
+    dynamic = False
+    normalize: Normalize = "reverse"
+
+    def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
+        refused = _untolerated(nodes, pod, _HARD)
+        if not refused:
+            return None
+        return ~np.logical_or.reduce([holders[rows] for holders in refused])
+
+    def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
+        return ["node(s) had untolerated taint(s)"]
+
+    def score(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Scores | None:
+        disliked = _untolerated(nodes, pod, _SOFT)
+        if not disliked:
+            return None
+        return np.sum([holders[rows] for holders in disliked], axis=0, dtype=np.int64)
+
+
+def _untolerated(nodes: NodeColumns, pod: PodInfo, effects: Collection[str]) -> list[Mask]:
+    return [
+        holders
+        for (key, value, effect), holders in nodes.taints.items()
+        if effect in effects and not _tolerated(pod, {"key": key, "value": value, "effect": effect})
+    ]
+
+
+def _tolerated(pod: PodInfo, taint: dict[str, str]) -> bool:
+    return any(tolerates(toleration, taint) for toleration in pod.template.tolerations)

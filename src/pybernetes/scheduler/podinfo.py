@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PodInfo: a pod as the scheduler reads it, computed once; pods of one template share the Template."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.pod.requests import pod_requests
+
+DEFAULT_CPU = 100  # millicores: what scoring assumes of a container that requests no CPU
+DEFAULT_MEMORY = 200 * 1024 * 1024  # bytes, likewise
+
+HostPort = tuple[str, str, int]  # address ("0.0.0.0" for any), protocol, port
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """What decides where a pod may go. Equal pods share one object, so identity is equality."""
+
+    signature: bytes
+    requests: dict[str, int]  # milli-CPU, bytes, counts; "pods" is not among them
+    scored_cpu: int
+    scored_memory: int
+    node_selector: dict[str, str]
+    node_affinity: Object
+    tolerations: list[Object]
+    host_ports: tuple[HostPort, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PodInfo:
+    """One pod: who it is and its template."""
+
+    namespace: str
+    name: str
+    uid: str
+    priority: int
+    node_name: str  # spec.nodeName, "" while pending
+    template: Template
+
+    @property
+    def key(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Templates:
+    """Makes PodInfos; keeps one Template per distinct signature (bounded)."""
+
+    def __init__(self, limit: int = 4096) -> None:
+        self._limit = limit
+        self._known: dict[bytes, Template] = {}
+
+    def info(self, pod: Object) -> PodInfo:
+        """The PodInfo of a Pod object (which is not kept)."""
+        spec = pod["spec"]
+        signature = _signature(spec)
+        template = self._known.get(signature)
+        if template is None:
+            if len(self._known) >= self._limit:
+                self._known.clear()
+            template = self._known[signature] = _template(spec, signature)
+        meta = pod["metadata"]
+        return PodInfo(
+            namespace=meta["namespace"],
+            name=meta["name"],
+            uid=meta["uid"],
+            priority=spec.get("priority", 0),
+            node_name=spec.get("nodeName", ""),
+            template=template,
+        )
+
+
+def _signature(spec: Object) -> bytes:
+    containers = [_container_part(item) for item in spec.get("containers", ())]
+    init = [_container_part(item) for item in spec.get("initContainers", ())]
+    parts = (
+        containers,
+        init,
+        spec.get("resources"),
+        spec.get("overhead"),
+        spec.get("nodeSelector"),
+        (spec.get("affinity") or {}).get("nodeAffinity"),
+        spec.get("tolerations"),
+        spec.get("hostNetwork"),
+    )
+    return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+
+
+def _container_part(container: Object) -> tuple[Any, ...]:
+    resources = container.get("resources") or {}
+    ports = [port for port in container.get("ports", ()) if port.get("hostPort")]
+    return (
+        resources.get("requests"),
+        resources.get("limits"),
+        ports,
+        container.get("restartPolicy"),
+    )
+
+
+def _template(spec: Object, signature: bytes) -> Template:
+    requests = pod_requests({"spec": spec})
+    scored = pod_requests({"spec": _with_assumed_requests(spec)})
+    return Template(
+        signature=signature,
+        requests={name: amount for name, amount in requests.items() if amount},
+        scored_cpu=scored.get("cpu", 0),
+        scored_memory=scored.get("memory", 0),
+        node_selector=spec.get("nodeSelector") or {},
+        node_affinity=(spec.get("affinity") or {}).get("nodeAffinity") or {},
+        tolerations=spec.get("tolerations") or [],
+        host_ports=tuple(_host_ports(spec)),
+    )
+
+
+def _with_assumed_requests(spec: Object) -> Object:
+    """`spec` with the scoring defaults where a container requests no CPU or no memory."""
+
+    def fill(container: Object) -> Object:
+        resources = container.get("resources") or {}
+        assumed = {"cpu": f"{DEFAULT_CPU}m", "memory": str(DEFAULT_MEMORY)}
+        requests = assumed | (resources.get("requests") or {})
+        return {**container, "resources": {**resources, "requests": requests}}
+
+    filled = {**spec, "containers": [fill(item) for item in spec.get("containers", ())]}
+    if spec.get("initContainers"):
+        filled["initContainers"] = [fill(item) for item in spec["initContainers"]]
+    return filled
+
+
+def _host_ports(spec: Object) -> list[HostPort]:
+    containers = [*spec.get("containers", ()), *spec.get("initContainers", ())]
+    return [
+        (port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", port["hostPort"])
+        for container in containers
+        for port in container.get("ports", ())
+        if port.get("hostPort")
+    ]

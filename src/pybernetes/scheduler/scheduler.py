@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scheduler: watches pods and nodes, decides (cycle.py), and acts (binder.py).
+
+- Decisions are made one after another; bindings of a batch run together, behind them.
+- A pod is counted on its node from the moment it is decided; if its binding fails it is taken
+  back and tried again.
+- The event loop is yielded to at least every few milliseconds.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.base import logs
+from pybernetes.base.env import Env
+from pybernetes.base.metrics import counter, gauge, histogram
+from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.events import Recorder
+from pybernetes.client.informer import Informers
+from pybernetes.client.types import Client
+from pybernetes.scheduler.binder import PODS, Binder
+from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.config import SchedulerConfig
+from pybernetes.scheduler.cycle import Cycle, Decision
+from pybernetes.scheduler.plugins.registry import PLUGINS
+from pybernetes.scheduler.podinfo import Templates
+from pybernetes.scheduler.queue import SchedulingQueue
+from pybernetes.scheduler.types import Plugin
+
+NODES = GVR("", "v1", "nodes")
+_FINISHED = ("Succeeded", "Failed")
+_log = logs.get("scheduler")
+
+
+class Scheduler:
+    """kube-scheduler for one profile. See config.py for what can be set."""
+
+    def __init__(self, env: Env, client: Client, config: SchedulerConfig | None = None) -> None:
+        self._env = env
+        self._config = config = config or SchedulerConfig()
+        self._random = env.random.child("scheduler")
+        self._informers = Informers(env, client)
+        self._pods = self._informers.get(PODS)
+        self._nodes = self._informers.get(NODES)
+        self._columns = NodeColumns()
+        self._templates = Templates()
+        self._cycle = Cycle(self._columns, _plugins(config), self._random)
+        self._queue = SchedulingQueue(
+            env.clock, config.initial_backoff, config.max_backoff, config.unschedulable_flush
+        )
+        self._recorder = Recorder(env, client, config.scheduler_name)
+        self._binder = Binder(env, client, self._recorder, config.bind_parallelism)
+        self._wake = asyncio.Event()
+        self._deciding: dict[str, int] = {}  # UIDs decided, not settled -> _changes at that time
+        self._changes = 0  # how often the cluster changed in a way that may help a pod
+        self.decisions: OrderedDict[str, Decision] = OrderedDict()  # newest last, by pod key
+        self._attempts = counter(
+            env.metrics,
+            "scheduler_schedule_attempts_total",
+            "Attempts to schedule pods, by the result",
+            ("result", "profile"),
+        )
+        self._pending = gauge(
+            env.metrics, "scheduler_pending_pods", "Pending pods, by queue", ("queue",)
+        )
+        self._latency = histogram(
+            env.metrics,
+            "scheduler_scheduling_algorithm_duration_seconds",
+            "Time to decide about one pod",
+        )
+        self._nodes.on_change(self._node_changed)
+        self._pods.on_change(self._pod_changed)
+
+    async def wait_ready(self) -> None:
+        await self._informers.wait_synced()
+
+    async def run(self) -> None:
+        """Schedule until cancelled."""
+        async with TaskGroup("scheduler") as group:
+            group.start(self._informers.run(), "informers")
+            group.start(self._recorder.run(), "events")
+            await self._informers.wait_synced()
+            while True:
+                await self._wait_for_pods()
+                decisions = await self._decide_batch()
+                if decisions:
+                    group.start(self._settle(decisions), "settle")
+
+    async def _wait_for_pods(self) -> None:
+        due = self._queue.next_due()
+        try:
+            async with asyncio.timeout(due):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    async def _decide_batch(self) -> list[Decision]:
+        decisions: list[Decision] = []
+        clock = self._env.clock
+        slice_start = clock.monotonic()
+        while len(decisions) < self._config.batch:
+            pod = self._queue.pop()
+            if pod is None:
+                break
+            start = clock.monotonic()
+            decision = self._cycle.schedule(pod)
+            now = clock.monotonic()
+            self._latency.observe(now - start)
+            self._deciding[pod.uid] = self._changes
+            self._remember(decision)
+            decisions.append(decision)
+            if now - slice_start >= self._config.slice_seconds:
+                await asyncio.sleep(0)
+                slice_start = clock.monotonic()
+        else:
+            self._wake.set()  # more may be active
+        for name, length in self._queue.lengths().items():
+            self._pending.labels(name).set(length)
+        return decisions
+
+    async def _settle(self, decisions: Sequence[Decision]) -> None:
+        """Bind what found a node, report what did not, requeue what failed."""
+        failures = await self._binder.bind_many([one for one in decisions if one.node])
+        failed = {decision.pod.uid for decision, _ in failures}
+        for decision, error in failures:
+            _log.warning("Binding failed", pod=decision.pod.key, node=decision.node, error=error)
+            self._columns.unplace(decision.pod.uid)
+            self._cycle.changed()
+        for decision in decisions:
+            await self._conclude(decision, bound=decision.pod.uid not in failed)
+        self._wake.set()
+
+    async def _conclude(self, decision: Decision, *, bound: bool) -> None:
+        pod = self._pods.find(decision.pod.namespace, decision.pod.name)
+        current = pod is not None and pod["metadata"]["uid"] == decision.pod.uid
+        missed = self._deciding.pop(decision.pod.uid, 0) != self._changes
+        if decision.node and bound:
+            self._attempts.labels("scheduled", self._config.scheduler_name).inc()
+        elif pod is None or not current or pod["spec"].get("nodeName"):
+            self._queue.remove(decision.pod.uid)
+        elif decision.node:
+            self._attempts.labels("error", self._config.scheduler_name).inc()
+            self._queue.failed(decision.pod)
+        else:
+            self._attempts.labels("unschedulable", self._config.scheduler_name).inc()
+            if missed:
+                self._queue.failed(decision.pod)
+            else:
+                self._queue.refused(decision.pod)
+            await self._binder.report(decision, pod)
+
+    def _remember(self, decision: Decision) -> None:
+        self.decisions[decision.pod.key] = decision
+        self.decisions.move_to_end(decision.pod.key)
+        while len(self.decisions) > self._config.kept_decisions:
+            self.decisions.popitem(last=False)
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is None:
+            if old is not None:
+                self._columns.remove(old["metadata"]["name"])
+        elif old is not None and _same_for_scheduling(old, new):
+            return
+        else:
+            self._columns.upsert(new)
+            self._helped()
+        self._cycle.changed()
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        pod = new or old
+        if pod is None:
+            return
+        uid = pod["metadata"]["uid"]
+        if old is not None and new is not None and old["metadata"]["uid"] != uid:
+            self._forget(old["metadata"]["uid"])
+        if new is None or (new.get("status") or {}).get("phase") in _FINISHED:
+            self._forget(uid)
+        elif new["spec"].get("nodeName"):
+            self._queue.remove(uid)
+            if not self._columns.placed_on(uid, new["spec"]["nodeName"]):
+                self._columns.place(self._templates.info(new), new["spec"]["nodeName"])
+                self._cycle.changed()
+        elif self._is_ours(new) and uid not in self._deciding:
+            if old is None or old["spec"] != new["spec"]:
+                self._queue.add(self._templates.info(new))
+                self._wake.set()
+        elif new["metadata"].get("deletionTimestamp"):
+            self._queue.remove(uid)
+
+    def _forget(self, uid: str) -> None:
+        self._queue.remove(uid)
+        if self._columns.unplace(uid):
+            self._cycle.changed()
+            self._helped()
+
+    def _helped(self) -> None:
+        """The cluster changed in a way that may let a waiting pod in."""
+        self._changes += 1
+        self._queue.cluster_changed()
+        self._wake.set()
+
+    def _is_ours(self, pod: Object) -> bool:
+        spec, meta = pod["spec"], pod["metadata"]
+        named = spec.get("schedulerName", "default-scheduler") == self._config.scheduler_name
+        return named and not meta.get("deletionTimestamp") and not spec.get("schedulingGates")
+
+
+def _plugins(config: SchedulerConfig) -> tuple[Plugin, ...]:
+    table = {plugin.name: plugin for plugin in PLUGINS} | dict(config.plugins)
+    return tuple(table.values())
+
+
+def _same_for_scheduling(old: Object, new: Object) -> bool:
+    """Heartbeats change conditions only, and conditions reach the scheduler as taints."""
+    allocatable = (old.get("status") or {}).get("allocatable") == (new.get("status") or {}).get(
+        "allocatable"
+    )
+    labels = old["metadata"].get("labels") == new["metadata"].get("labels")
+    return allocatable and labels and old.get("spec") == new.get("spec")

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plugin seam: a plugin looks at all nodes at once. No implementation here."""
+
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.podinfo import PodInfo
+
+Mask = NDArray[np.bool_]
+Scores = NDArray[np.int64]
+Normalize = Literal["", "max", "reverse"]
+"""How raw scores become 0..100: not at all; times 100 over the largest; 100 minus that."""
+
+MAX_SCORE = 100
+
+
+class Plugin(Protocol):
+    """One rule. Columns and results are indexed by node row; `rows` selects which rows to answer.
+
+    `dynamic`: the answer for a row changes when a pod is placed there (resources, ports); other
+    plugins are asked once for all pods of one template.
+    """
+
+    name: str
+    weight: int
+    dynamic: bool
+    normalize: Normalize
+
+    def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
+        """Which of `rows` may take the pod; None: all of them."""
+
+    def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
+        """Why `row` was refused, in kube-scheduler's words."""
+
+    def score(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Scores | None:
+        """Raw scores of `rows`, larger is better; None: no opinion."""
