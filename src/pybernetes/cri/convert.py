@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CRI answers (protobuf messages) as the small types of types.py."""
+
+import json
+from typing import Any
+
+from pybernetes.cri.types import Condition, Container, ContainerState, Image, Sandbox, Stats, Usage
+
+_STATES: tuple[ContainerState, ...] = ("created", "running", "exited", "unknown")
+
+
+def conditions(answer: Any) -> list[Condition]:
+    return [
+        Condition(item.type, item.status, item.reason, item.message)
+        for item in answer.status.conditions
+    ]
+
+
+def sandbox(item: Any) -> Sandbox:
+    """Of a PodSandbox."""
+    return Sandbox(
+        id=item.id,
+        name=item.metadata.name,
+        namespace=item.metadata.namespace,
+        uid=item.metadata.uid,
+        attempt=item.metadata.attempt,
+        ready=item.state == 0,
+        created_at=item.created_at,
+        labels=dict(item.labels),
+        annotations=dict(item.annotations),
+        handler=item.runtime_handler,
+    )
+
+
+def sandbox_status(answer: Any) -> Sandbox:
+    """Of a PodSandboxStatusResponse (verbose: the network namespace is in `info`)."""
+    status = answer.status
+    first = [status.network.ip] if status.network.ip else []
+    plain = sandbox(status)
+    return Sandbox(
+        **{
+            name: getattr(plain, name) for name in Sandbox.__slots__ if name not in ("ips", "netns")
+        },
+        ips=tuple(first + [item.ip for item in status.network.additional_ips]),
+        netns=_netns(answer.info.get("info", "")),
+    )
+
+
+def _netns(info: str) -> str:
+    """The path of the sandbox's network namespace, from the runtime's verbose JSON."""
+    if not info:
+        return ""
+    spec = json.loads(info).get("runtimeSpec") or {}
+    spaces = (spec.get("linux") or {}).get("namespaces") or []
+    return next((space.get("path", "") for space in spaces if space["type"] == "network"), "")
+
+
+def container(item: Any) -> Container:
+    """Of a Container (a list's row)."""
+    return Container(
+        id=item.id,
+        sandbox_id=item.pod_sandbox_id,
+        name=item.metadata.name,
+        attempt=item.metadata.attempt,
+        image=item.image.image,
+        image_ref=item.image_ref,
+        state=_STATES[item.state],
+        created_at=item.created_at,
+        labels=dict(item.labels),
+        annotations=dict(item.annotations),
+    )
+
+
+def container_status(status: Any, sandbox_id: str = "") -> Container:
+    """Of a ContainerStatus."""
+    return Container(
+        id=status.id,
+        sandbox_id=sandbox_id,
+        name=status.metadata.name,
+        attempt=status.metadata.attempt,
+        image=status.image.image,
+        image_ref=status.image_ref,
+        state=_STATES[status.state],
+        created_at=status.created_at,
+        labels=dict(status.labels),
+        annotations=dict(status.annotations),
+        started_at=status.started_at,
+        finished_at=status.finished_at,
+        exit_code=status.exit_code,
+        reason=status.reason,
+        message=status.message,
+        log_path=status.log_path,
+    )
+
+
+def image(item: Any) -> Image:
+    user: int | str | None = item.username or None
+    if item.HasField("uid"):
+        user = int(item.uid.value)
+    return Image(
+        item.id, tuple(item.repo_tags), tuple(item.repo_digests), item.size, user, item.pinned
+    )
+
+
+def usage(item: Any) -> Usage:
+    return Usage(
+        item.fs_id.mountpoint, item.used_bytes.value, item.inodes_used.value, item.timestamp
+    )
+
+
+def stats(item: Any) -> Stats:
+    return Stats(
+        container_id=item.attributes.id,
+        timestamp=item.cpu.timestamp,
+        cpu_nanoseconds=item.cpu.usage_core_nano_seconds.value,
+        memory_working_set=item.memory.working_set_bytes.value,
+        memory_usage=item.memory.usage_bytes.value,
+        memory_rss=item.memory.rss_bytes.value,
+        page_faults=item.memory.page_faults.value,
+        major_page_faults=item.memory.major_page_faults.value,
+        disk_bytes=item.writable_layer.used_bytes.value,
+        disk_inodes=item.writable_layer.inodes_used.value,
+    )

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private containerd: its own config, socket, root and state under the data directory.
+
+It is a child in a session of its own, so it outlives us; the next start adopts it by pid file and
+socket. The system's containerd is never touched.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+from pybernetes.base.env import Env
+from pybernetes.cri.containerd import Containerd
+from pybernetes.cri.types import CriError
+from pybernetes.machine.config import Config, render
+from pybernetes.machine.detect import program
+
+POLL = 0.02
+
+
+class StartError(Exception):
+    """containerd did not come up; the text ends with the last lines of its log."""
+
+
+class PrivateContainerd:
+    """`await start()`, then `.socket` serves CRI; `await stop()` ends the daemon, not the pods.
+
+    - `start` adopts a daemon that is still running with the same config.
+    - Pods keep running while the daemon is down; `machine.cleanup.remove` ends them.
+    """
+
+    def __init__(self, env: Env, config: Config) -> None:
+        self._env = env
+        self._config = config
+        self._paths = config.paths
+
+    @property
+    def socket(self) -> str:
+        return str(self._paths.socket)
+
+    def pid(self) -> int | None:
+        """The running daemon's process, if it is ours (its command line names our config)."""
+        try:
+            pid = int(self._paths.pid.read_text())
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)  # reaps it if it was our child
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return None
+        return pid if str(self._paths.config).encode() in command else None
+
+    async def start(self) -> bool:
+        """True if a daemon was started, False if one was adopted. Raises StartError, ValueError."""
+        self._paths.check()
+        text = render(self._config)
+        unchanged = self._paths.config.exists() and self._paths.config.read_text() == text
+        if self.pid() is not None:
+            if unchanged and await self._serves():
+                return False
+            await self.stop()
+        for folder in (self._paths.root, self._paths.state, self._paths.cni_conf):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+        self._paths.config.write_text(text)
+        self._spawn()
+        await self._wait_serving()
+        return True
+
+    def _spawn(self) -> None:
+        command = program("containerd")
+        if command is None:
+            raise StartError("containerd is missing; install it with: apt-get install containerd")
+        log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        pid = os.posix_spawn(
+            command,
+            [command, "--config", str(self._paths.config)],
+            {**os.environ, "PATH": f"/usr/sbin:/sbin:{os.environ.get('PATH', os.defpath)}"},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(self._paths.log), log, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        self._paths.pid.write_text(str(pid))
+
+    async def _serves(self) -> bool:
+        """Whether CRI answers and its plugin is loaded."""
+        if not self._paths.socket.exists():
+            return False
+        runtime = Containerd(self.socket)
+        try:
+            await runtime.version()
+        except CriError:
+            return False
+        finally:
+            await runtime.close()
+        return True
+
+    async def _wait_serving(self) -> None:
+        deadline = self._env.clock.monotonic() + self._config.start_timeout
+        while self._env.clock.monotonic() < deadline:
+            if await self._serves():
+                return
+            if self.pid() is None:
+                break
+            await asyncio.sleep(POLL)
+        raise StartError(f"containerd did not start; its log ends with:\n{self._log_tail()}")
+
+    def _log_tail(self) -> str:
+        with contextlib.suppress(OSError):
+            return "\n".join(self._paths.log.read_text(errors="replace").splitlines()[-8:])
+        return ""
+
+    async def stop(self, timeout: float = 10.0) -> None:
+        """End the daemon; its pods go on."""
+        pid = self.pid()
+        if pid is None:
+            return
+        os.kill(pid, signal.SIGTERM)
+        if not await self._wait_gone(pid, timeout):
+            os.kill(pid, signal.SIGKILL)
+            await self._wait_gone(pid, timeout)
+        self._paths.pid.unlink(missing_ok=True)
+
+    async def _wait_gone(self, pid: int, timeout: float) -> bool:
+        deadline = self._env.clock.monotonic() + timeout
+        while self._env.clock.monotonic() < deadline:
+            if self.pid() != pid:
+                return True
+            await asyncio.sleep(POLL)
+        return False
