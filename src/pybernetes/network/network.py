@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node's pod network: a bridge with the node's pod range, CNI configuration, masquerading.
+
+Nothing meant for a pod or a service leaves the machine by accident: what no rule or link covers
+is rejected (our table) or unreachable (a route).
+"""
+
+import asyncio
+import ipaddress
+import json
+
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.base import logs
+from pybernetes.base.env import Env
+from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.informer import Informers
+from pybernetes.client.types import Client
+from pybernetes.linux import links, nft, sysctl
+from pybernetes.network.cni import conflist
+from pybernetes.network.config import NetworkConfig
+
+NODES = GVR("", "v1", "nodes")
+CONF_NAME = "10-pybernetes.conflist"
+_log = logs.get("network")
+
+
+class NetworkError(Exception):
+    """The network cannot be set up; the message says what to do."""
+
+
+def ruleset(config: NetworkConfig) -> str:
+    """The node's own nftables table: pods that leave are masqueraded, strays are rejected. Pure."""
+    table, pods, services = config.table, config.cluster_cidr, config.service_cidr
+    return f"""\
+add table ip {table}
+delete table ip {table}
+table ip {table} {{
+  chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr {pods} ip daddr != {pods} oifname != "{config.bridge}" masquerade
+  }}
+  chain forward {{
+    type filter hook forward priority filter; policy accept;
+    ip daddr {services} reject
+  }}
+  chain output {{
+    type filter hook output priority filter; policy accept;
+    ip daddr {services} reject
+  }}
+}}
+"""
+
+
+class Network:
+    """Sets up the network once the node has its pod range, then stays out of the way."""
+
+    def __init__(self, env: Env, client: Client, config: NetworkConfig) -> None:
+        self._config = config
+        self._informers = Informers(env, client)
+        self._nodes = self._informers.get(NODES, field_selector=f"metadata.name={config.node_name}")
+        self._ready = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._nodes.on_change(lambda _old, _new: self._changed.set())
+
+    async def wait_ready(self) -> None:
+        await self._ready.wait()
+
+    async def run(self) -> None:
+        """Wait for spec.podCIDR, set up, and keep the set-up until cancelled."""
+        async with TaskGroup("network") as group:
+            group.start(self._informers.run(), "informers")
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                pod_cidr = self._pod_cidr()
+                if pod_cidr and not self._ready.is_set():
+                    await self._set_up(pod_cidr)
+                    self._ready.set()
+
+    def _pod_cidr(self) -> str:
+        node: Object | None = self._nodes.find("", self._config.node_name)
+        return str(node["spec"].get("podCIDR", "")) if node and node.get("spec") else ""
+
+    async def _set_up(self, pod_cidr: str) -> None:
+        config = self._config
+        await check_free(config)
+        for name in ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"):
+            if not sysctl.write(name, "1"):
+                _log.warning("Kernel setting is missing", setting=name)
+        address = gateway(pod_cidr)
+        await links.ensure_bridge(config.bridge, address)
+        sysctl.write(f"net.ipv4.conf.{config.bridge}.route_localnet", "0")
+        await links.replace_route(config.service_cidr, "dev", config.bridge)
+        await links.replace_route("unreachable", config.cluster_cidr)
+        await nft.apply(ruleset(config))
+        config.cni_conf_dir.mkdir(parents=True, exist_ok=True)
+        document = conflist(config.bridge, pod_cidr, config.cni_state_dir, config.mtu)
+        partial = config.cni_conf_dir / (CONF_NAME + ".tmp")
+        partial.write_text(json.dumps(document, indent=2))
+        partial.rename(config.cni_conf_dir / CONF_NAME)
+        _log.info("Pod network is ready", bridge=config.bridge, address=address)
+
+
+def gateway(pod_cidr: str) -> str:
+    """The bridge's address in a node's pod range, with its prefix length: "10.244.0.1/24"."""
+    network = ipaddress.ip_network(pod_cidr)
+    return f"{network[1]}/{network.prefixlen}"
+
+
+async def check_free(config: NetworkConfig) -> None:
+    """Raise NetworkError if the pod or service range is somebody else's on this host."""
+    wanted = [ipaddress.ip_network(text) for text in (config.cluster_cidr, config.service_cidr)]
+    for route in await links.routes():
+        destination = route.get("dst", "default")
+        if destination == "default" or route.get("dev") == config.bridge or "type" in route:
+            continue
+        taken = ipaddress.ip_network(destination, strict=False)
+        for network in wanted:
+            if taken.version == network.version and taken.overlaps(network):
+                raise NetworkError(
+                    f"{network} overlaps with the route {destination} dev {route.get('dev')}: "
+                    "choose other ranges (--cluster-cidr, --service-cidr)"
+                )
+
+
+async def clean_up(config: NetworkConfig) -> None:
+    """Remove everything `run` made; safe to call at any time."""
+    await nft.delete_table("ip", config.table)
+    await links.delete_route("unreachable", config.cluster_cidr)
+    await links.delete_route(config.service_cidr, "dev", config.bridge)
+    await links.delete_link(config.bridge)
+    (config.cni_conf_dir / CONF_NAME).unlink(missing_ok=True)
