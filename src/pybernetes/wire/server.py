@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The listener: HTTP/1.1 over TCP, TLS or a Unix socket, in front of a Handler.
+
+`serve(env, handler, host, port)` answers as soon as it listens. It offers no HTTP/2: clients that
+would prefer it are told so by ALPN.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+
+from pybernetes.base.env import Env
+from pybernetes.wire.connection import Connection
+from pybernetes.wire.hub import Hub, Limits
+from pybernetes.wire.types import Handler
+
+_BACKLOG = 1024
+
+
+class Server:
+    """A listener that runs. `port` is the one it got if it was asked for 0."""
+
+    def __init__(self, hub: Hub, listener: asyncio.AbstractServer, port: int) -> None:
+        self._hub = hub
+        self._listener = listener
+        self.port = port
+
+    @property
+    def connections(self) -> int:
+        return len(self._hub.members)
+
+    async def close(self, grace: float = 0.0) -> None:
+        """Listen no more; give running replies `grace` seconds, then cut them off."""
+        self._listener.close()
+        await self._hub.drain(grace)
+
+
+async def serve(
+    env: Env,
+    handler: Handler,
+    host: str | Sequence[str] = "127.0.0.1",
+    port: int = 0,
+    *,
+    ssl_context: ssl.SSLContext | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    sock: socket.socket | None = None,
+    client_ca: str = "",
+) -> Server:
+    """Listen on host and port, or on `sock` (bound; TCP or Unix).
+
+    `ssl_context` is taken over: ALPN and session tickets are set here. With `client_ca` (PEM, the
+    union of all CAs) clients may show a certificate that one of these signed; `Request.peer` has
+    the chain, and which CA may vouch for what is the handler's to check.
+    """
+    hub = Hub(env, handler, limits)
+    if ssl_context is not None:
+        ssl_context.set_alpn_protocols(["http/1.1"])
+        ssl_context.num_tickets = 0  # a resumed session would not show the client's chain
+        ssl_context.options |= ssl.OP_NO_TICKET
+    if ssl_context is not None and client_ca:
+        ssl_context.load_verify_locations(cadata=client_ca)
+        ssl_context.verify_mode = ssl.CERT_OPTIONAL
+    listener = await _listen(hub, (host, port), sock, ssl_context)
+    await hub.open()
+    return Server(hub, listener, _port(listener))
+
+
+async def _listen(
+    hub: Hub,
+    address: tuple[str | Sequence[str], int],
+    sock: socket.socket | None,
+    context: ssl.SSLContext | None,
+) -> asyncio.AbstractServer:
+    loop = asyncio.get_running_loop()
+
+    def accept() -> Connection:
+        return Connection(hub)
+
+    if sock is None:
+        return await loop.create_server(accept, *address, ssl=context, backlog=_BACKLOG)
+    if sock.family == socket.AF_UNIX:
+        return await loop.create_unix_server(accept, sock=sock, ssl=context, backlog=_BACKLOG)
+    return await loop.create_server(accept, sock=sock, ssl=context, backlog=_BACKLOG)
+
+
+def _port(listener: asyncio.AbstractServer) -> int:
+    sockets: Sequence[socket.socket] = getattr(listener, "sockets", ())
+    name = sockets[0].getsockname() if sockets else None
+    return int(name[1]) if isinstance(name, tuple) else 0

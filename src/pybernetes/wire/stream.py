@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streams over what they may run on: an inbox with a high-water mark, and a transport's bytes.
+
+One reader and any number of writers per stream. A reader that is slow pauses the transport; a
+writer waits while the transport's buffer is full.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+HIGH_WATER = 256 * 1024
+
+
+def _nothing() -> None:
+    """Inboxes without a source to slow down."""
+
+
+class Inbox:
+    """Bytes that came and were not yet read.
+
+    - `pause` is called when more than `limit` bytes wait, `resume` when the reader caught up.
+    - What came before an end or an error is read first.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_error",
+        "_limit",
+        "_pause",
+        "_paused",
+        "_resume",
+        "_waiter",
+        "eof",
+        "size",
+    )
+
+    def __init__(
+        self,
+        pause: Callable[[], None] = _nothing,
+        resume: Callable[[], None] = _nothing,
+        limit: int = HIGH_WATER,
+    ) -> None:
+        self.size = 0
+        self.eof = False
+        self._chunks: deque[bytes] = deque()
+        self._error: ConnectionError | None = None
+        self._limit = limit
+        self._pause = pause
+        self._resume = resume
+        self._paused = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def feed(self, data: bytes) -> None:
+        if not data or self.eof:
+            return
+        self._chunks.append(data)
+        self.size += len(data)
+        if self.size > self._limit and not self._paused:
+            self._paused = True
+            self._pause()
+        self._wake()
+
+    def feed_eof(self) -> None:
+        self.eof = True
+        self._wake()
+
+    def fail(self, error: ConnectionError) -> None:
+        """Let readers raise `error` once they have read what came before."""
+        if not self.eof:
+            self._error = error
+            self.feed_eof()
+
+    def clear(self) -> None:
+        """Forget what nobody will read any more."""
+        self._chunks.clear()
+        self.size = 0
+        self._unpause()
+
+    async def read(self) -> bytes:
+        """The next bytes, b"" at the end. Raises the error the inbox failed with."""
+        while not self._chunks:
+            if self._error is not None:
+                raise self._error
+            if self.eof:
+                return b""
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self.take()
+
+    def take(self) -> bytes:
+        """The oldest waiting chunk, at once; the caller knows that there is one."""
+        data = self._chunks.popleft()
+        self.size -= len(data)
+        if self.size <= self._limit // 2:
+            self._unpause()
+        return data
+
+    def _unpause(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._resume()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+class Gate:
+    """Where writers wait: open unless the other side is slow; `fail` ends all waiting."""
+
+    __slots__ = ("_closed", "_error", "_waiters")
+
+    def __init__(self) -> None:
+        self._closed = False
+        self._error: ConnectionError | None = None
+        self._waiters: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def close(self) -> None:
+        self._closed = True
+
+    def open(self) -> None:
+        self._closed = False
+        self._wake()
+
+    def fail(self, error: ConnectionError) -> None:
+        self._error = error
+        self._wake()
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise ConnectionResetError(*self._error.args)
+
+    async def passed(self) -> None:
+        """Wait until the gate is open. Raises ConnectionError once it has failed."""
+        self.check()
+        while self._closed:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+            self.check()
+
+    def _wake(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+class TransportStream(asyncio.Protocol):
+    """A transport's bytes as a Stream; set as the transport's protocol once HTTP is over.
+
+    TLS cannot end one direction only: there `close_write` flushes, and the end is seen on close.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._inbox = Inbox(transport.pause_reading, transport.resume_reading)
+        self._gate = Gate()
+        self._lost = False
+
+    def data_received(self, data: bytes) -> None:
+        self._inbox.feed(data)
+
+    def eof_received(self) -> bool:
+        self._inbox.feed_eof()
+        return self._transport.get_extra_info("sslcontext") is None  # keep the writing half open
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        error = ConnectionResetError(str(exc) if exc else "the connection was closed")
+        if exc is None:
+            self._inbox.feed_eof()
+        else:
+            self._inbox.fail(error)
+        self._gate.fail(error)
+
+    def pause_writing(self) -> None:
+        self._gate.close()
+
+    def resume_writing(self) -> None:
+        self._gate.open()
+
+    async def read(self) -> bytes:
+        return await self._inbox.read()
+
+    async def write(self, data: bytes) -> None:
+        self._gate.check()
+        if self._transport.is_closing():
+            raise ConnectionResetError("the connection is closing")
+        self._transport.write(data)
+        if self._gate.closed:
+            await self._gate.passed()
+
+    async def close_write(self) -> None:
+        if not self._transport.is_closing() and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    async def close(self) -> None:
+        if self._lost:
+            return
+        self._transport.close()
+        self._inbox.feed_eof()
+        self._inbox.clear()
