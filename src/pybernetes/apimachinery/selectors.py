@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Label selectors, as text and as objects, and field selectors: parse, print, match.
+
+Grammar, errors and canonical text are upstream's (k8s.io/apimachinery pkg/labels and pkg/fields).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pybernetes.apimachinery import names
+from pybernetes.apimachinery.field import Errors, Path, invalid, not_supported, show
+from pybernetes.apimachinery.labelparser import SelectorError, Term, parse_terms
+from pybernetes.apimachinery.types import Object
+
+_NONE: Mapping[str, str] = {}
+_OPERATORS = ["in", "notin", "=", "==", "!=", "gt", "lt", "exists", "!"]
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One term. Operators: = == != in notin gt lt exists ! (upstream's selection.Operator)."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        value = labels.get(self.key)
+        if self.operator in {"=", "==", "in"}:
+            return value is not None and value in self.values
+        if self.operator in {"!=", "notin"}:
+            return value is None or value not in self.values
+        if self.operator in {"exists", "!"}:
+            return (value is not None) == (self.operator == "exists")
+        return value is not None and self._compares(value)
+
+    def _compares(self, value: str) -> bool:
+        number, limit = _int64(value), _int64(self.values[0])
+        if number is None or limit is None:
+            return False
+        return number > limit if self.operator == "gt" else number < limit
+
+    def __str__(self) -> str:
+        if self.operator in {"exists", "!"}:
+            return ("!" if self.operator == "!" else "") + self.key
+        values = ",".join(sorted(self.values))
+        if self.operator in {"in", "notin"}:
+            return f"{self.key} {self.operator} ({values})"
+        return f"{self.key}{ {'gt': '>', 'lt': '<'}.get(self.operator, self.operator) }{values}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """All requirements must hold. `nothing` matches no object at all (a null selector)."""
+
+    requirements: tuple[Requirement, ...] = ()
+    nothing: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether it selects everything."""
+        return not self.requirements and not self.nothing
+
+    def matches(self, labels: Mapping[str, str] | None) -> bool:
+        if self.nothing:
+            return False
+        labels = labels or _NONE
+        return all(requirement.matches(labels) for requirement in self.requirements)
+
+    def exact(self, key: str) -> str | None:
+        """The one value that `key` must have; None where the selector leaves a choice."""
+        for requirement in self.requirements:
+            if requirement.key == key:
+                single = requirement.operator in {"=", "==", "in"} and len(requirement.values) == 1
+                return requirement.values[0] if single else None
+        return None
+
+    def __str__(self) -> str:
+        return ",".join(str(requirement) for requirement in self.requirements)
+
+
+EVERYTHING = Selector()
+NOTHING = Selector(nothing=True)
+
+
+def requirement_errors(key: str, operator: str, values: tuple[str, ...], path: Path) -> Errors:
+    """What is wrong with a term (upstream's NewRequirement)."""
+    errors: Errors = []
+    wrong = names.label_key(key)
+    if wrong:
+        errors.append(invalid(path.child("key"), key, "; ".join(wrong)))
+    at = path.child("values")
+    if operator in {"in", "notin"}:
+        if not values:
+            detail = "for 'in', 'notin' operators, values set can't be empty"
+            errors.append(invalid(at, list(values), detail))
+    elif operator in {"exists", "!"}:
+        if values:
+            detail = "values set must be empty for exists and does not exist"
+            errors.append(invalid(at, list(values), detail))
+    elif operator in {"gt", "lt"}:
+        errors += _comparison_errors(values, at)
+    elif operator not in {"=", "==", "!="}:
+        errors.append(not_supported(path.child("operator"), operator, _OPERATORS))
+    for index, value in enumerate(values):
+        wrong = names.label_value(value)
+        if wrong:
+            errors.append(invalid(at.index(index).key(key), value, "; ".join(wrong)))
+    return errors
+
+
+def _comparison_errors(values: tuple[str, ...], at: Path) -> Errors:
+    errors: Errors = []
+    if len(values) != 1:
+        detail = "for 'Gt', 'Lt' operators, exactly one value is required"
+        errors.append(invalid(at, list(values), detail))
+    for index, value in enumerate(values):
+        if _int64(value) is None:
+            detail = "for 'Gt', 'Lt' operators, the value must be an integer"
+            errors.append(invalid(at.index(index), value, detail))
+    return errors
+
+
+def _requirement(term: Term) -> Requirement:
+    errors = requirement_errors(term.key, term.operator, term.values, Path())
+    if errors:
+        listed = [str(error) for error in errors]
+        raise SelectorError(listed[0] if len(listed) == 1 else f"[{', '.join(listed)}]")
+    return Requirement(term.key, term.operator, term.values)
+
+
+def _selector(requirements: list[Requirement]) -> Selector:
+    return Selector(tuple(sorted(requirements, key=lambda requirement: requirement.key)))
+
+
+@lru_cache(maxsize=1024)
+def parse(text: str) -> Selector:
+    """The selector that a labelSelector parameter says. Raises SelectorError."""
+    found = []
+    for term in parse_terms(text):
+        try:
+            found.append(_requirement(term))
+        except SelectorError as error:
+            raise SelectorError(f"unable to parse requirement: {error}") from error
+    return _selector(found)
+
+
+def from_set(labels: Mapping[str, str] | None) -> Selector:
+    """The selector of exactly these labels; it is not checked. Nothing given: everything."""
+    return _selector([Requirement(key, "=", (value,)) for key, value in (labels or _NONE).items()])
+
+
+_OBJECT_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
+
+
+def from_label_selector(selector: Object | None) -> Selector:
+    """The selector of a LabelSelector object: null selects nothing, {} everything.
+
+    Raises SelectorError.
+    """
+    if selector is None:
+        return NOTHING
+    found = []
+    for key, value in (selector.get("matchLabels") or _NONE).items():
+        found.append(_requirement(Term(key, "=", (value,))))
+    for expression in selector.get("matchExpressions") or ():
+        operator = _OBJECT_OPERATORS.get(expression.get("operator", ""))
+        if operator is None:
+            shown = show(expression.get("operator", ""))
+            raise SelectorError(f"{shown} is not a valid label selector operator")
+        values = tuple(expression.get("values") or ())
+        found.append(_requirement(Term(expression.get("key", ""), operator, values)))
+    return _selector(found)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTerm:
+    field: str
+    operator: str  # "=" or "!="
+    value: str
+
+    def __str__(self) -> str:
+        escaped = self.value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
+        return f"{self.field}{self.operator}{escaped}"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSelector:
+    """All terms must hold; a field that is not there has the value ""."""
+
+    terms: tuple[FieldTerm, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        return not self.terms
+
+    def matches(self, fields: Mapping[str, str]) -> bool:
+        return all(
+            (fields.get(term.field, "") == term.value) == (term.operator == "=")
+            for term in self.terms
+        )
+
+    def exact(self, field: str) -> str | None:
+        """The one value that `field` must have; None where the selector leaves a choice."""
+        for term in self.terms:
+            if term.field == field and term.operator == "=":
+                return term.value
+        return None
+
+    def transform(self, change: Callable[[str, str], tuple[str, str]]) -> "FieldSelector":
+        """The selector with each field and value passed through `change` (renames, checks)."""
+        found = []
+        for term in self.terms:
+            field, value = change(term.field, term.value)
+            if field or value:
+                found.append(FieldTerm(field, term.operator, value))
+        return FieldSelector(tuple(found))
+
+    def __str__(self) -> str:
+        return ",".join(str(term) for term in self.terms)
+
+
+@lru_cache(maxsize=1024)
+def parse_fields(text: str) -> FieldSelector:
+    """The selector that a fieldSelector parameter says. Raises SelectorError."""
+    return FieldSelector(tuple(_field_term(part, text) for part in sorted(_split(text)) if part))
+
+
+def _split(text: str) -> list[str]:
+    """At commas that no backslash precedes."""
+    parts, current, escaped = [], "", False
+    for character in text:
+        if character == "," and not escaped:
+            parts.append(current)
+            current = ""
+            continue
+        escaped = character == "\\" and not escaped
+        current += character
+    return [*parts, current]
+
+
+def _field_term(part: str, text: str) -> FieldTerm:
+    positions = [at for at in (part.find("!="), part.find("=")) if at >= 0]
+    if not positions:
+        raise SelectorError(f"invalid selector: '{text}'; can't understand '{part}'")
+    at = min(positions)
+    written = next(known for known in ("!=", "==", "=") if part.startswith(known, at))
+    value = _unescape(part[at + len(written) :])
+    return FieldTerm(part[:at], "!=" if written == "!=" else "=", value)
+
+
+def _unescape(text: str) -> str:
+    result, escaped = "", False
+    for character in text:
+        if escaped:
+            if character not in "\\,=":
+                raise SelectorError(
+                    f"invalid field selector: invalid escape sequence: \\{character}"
+                )
+            result += character
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character in ",=":
+            raise SelectorError(
+                f"invalid field selector: unescaped character in value: {ord(character)}"
+            )
+        else:
+            result += character
+    if escaped:
+        raise SelectorError("invalid field selector: invalid escape sequence: \\")
+    return result
+
+
+def _int64(text: str) -> int | None:
+    try:
+        number = int(text)
+    except ValueError:
+        return None
+    return (
+        number if -(2**63) <= number < 2**63 and "_" not in text and text.strip() == text else None
+    )
