@@ -9,7 +9,6 @@ class ProxyConfig:
     """`table` is the nftables table that only this proxy writes. Times in seconds."""
 
     node_name: str
-    cluster_cidr: str = "10.244.0.0/16"
     table: str = "pybernetes-proxy"
     min_sync_period: float = 0.02  # changes that arrive within it are written together
     retry_period: float = 1.0

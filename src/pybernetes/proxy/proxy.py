@@ -73,7 +73,7 @@ class Proxy:
         desired = rules(ports)
         table = self._config.table
         if self._written is None:
-            text = base(table, self._config.cluster_cidr) + script(table, Rules(), desired)
+            text = base(table) + script(table, Rules(), desired)
         else:
             text = script(table, self._written, desired)
         if text:

@@ -24,7 +24,7 @@ class Rules:
     elements: dict[str, dict[str, str]] = field(default_factory=dict)  # map -> key -> verdict
 
 
-def base(table: str, cluster_cidr: str) -> str:
+def base(table: str) -> str:
     """The script that makes an empty table of ours, whatever was there before."""
     concat = "type ipv4_addr . inet_proto . inet_service : verdict;"
     return f"""\

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kube-dns Service: pods ask its address, and the proxy leads them to a node's own listener."""
+
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.client.types import Client
+from pybernetes.dns.config import DnsConfig
+
+NAMESPACE = "kube-system"
+NAME = "kube-dns"
+_SERVICES = GVR("", "v1", "services")
+_SLICES = GVR("discovery.k8s.io", "v1", "endpointslices")
+
+
+def service(config: DnsConfig) -> Object:
+    """The Service; without a selector, since its endpoints are the nodes' listeners."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": NAME,
+            "namespace": NAMESPACE,
+            "labels": {"k8s-app": NAME, "kubernetes.io/name": "CoreDNS"},
+        },
+        "spec": {
+            "clusterIP": config.service_ip,
+            "internalTrafficPolicy": "Local",
+            "ports": [
+                {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+                {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+            ],
+        },
+    }
+
+
+def endpoint_slice(config: DnsConfig, port: int) -> Object:
+    """This node's listener as an EndpointSlice of the Service."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": f"{NAME}-{config.node_name}",
+            "namespace": NAMESPACE,
+            "labels": {
+                "kubernetes.io/service-name": NAME,
+                "endpointslice.kubernetes.io/managed-by": "pybernetes-dns",
+            },
+        },
+        "addressType": "IPv4",
+        "endpoints": [
+            {
+                "addresses": [config.address],
+                "conditions": {"ready": True, "serving": True, "terminating": False},
+                "nodeName": config.node_name,
+            }
+        ],
+        "ports": [
+            {"name": "dns", "port": port, "protocol": "UDP"},
+            {"name": "dns-tcp", "port": port, "protocol": "TCP"},
+        ],
+    }
+
+
+async def publish(client: Client, config: DnsConfig, port: int) -> None:
+    """Create the Service if it is missing, and bring this node's EndpointSlice up to date."""
+    await _create(client, _SERVICES, service(config))
+    wanted = endpoint_slice(config, port)
+    if await _create(client, _SLICES, wanted):
+        return
+    name = wanted["metadata"]["name"]
+    change = {"endpoints": wanted["endpoints"], "ports": wanted["ports"]}
+    await client.patch(_SLICES, name, change, NAMESPACE)
+
+
+async def _create(client: Client, gvr: GVR, obj: Object) -> bool:
+    try:
+        await client.create(gvr, obj, NAMESPACE)
+    except ApiError as error:
+        if error.reason != "AlreadyExists":
+            raise
+        return False
+    return True
