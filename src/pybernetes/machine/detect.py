@@ -17,6 +17,7 @@ _PROGRAMS = (  # program, what it is for, Debian package
     ("containerd", "the container runtime", "containerd"),
     ("ctr", "imports images", "containerd"),
     ("runc", "starts containers", "runc"),
+    ("busybox", "the built-in images are made of it", "busybox-static"),
     ("nft", "programs services", "nftables"),
 )
 

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Runtime that starts nothing: containers are entries in a table, for tests and simulation.
+
+Every pull, start and stop takes the time Delays says, by the event loop's clock. Anything that
+would need a process (exec, attach, port-forward, logs) is refused by name.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from pybernetes.base.env import Env
+from pybernetes.cri.types import (
+    Condition,
+    Config,
+    Container,
+    CriError,
+    Event,
+    ExecResult,
+    Image,
+    NotFound,
+    Sandbox,
+    Stats,
+    Streams,
+    Unsupported,
+    Usage,
+    Version,
+)
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Seconds each step takes."""
+
+    run_sandbox: float = 0.1
+    create: float = 0.02
+    start: float = 0.05
+    stop: float = 0.1
+    pull: float = 0.5
+
+
+class Hollow:
+    """The table of one hollow node. `address` gives each new sandbox its pod IP.
+
+    - `exit(container_id, code)` makes a container end, as if its process had.
+    - Every change is told to `events()`, so that nobody has to poll.
+    """
+
+    hollow = True
+
+    def __init__(
+        self, env: Env, address: Callable[[], str] | None = None, delays: Delays | None = None
+    ) -> None:
+        self._env = env
+        self._delays = delays or Delays()
+        self._address = address or _Addresses()
+        self._sandboxes: dict[str, Sandbox] = {}
+        self._containers: dict[str, Container] = {}
+        self._images: dict[str, Image] = {}
+        self._watchers: list[asyncio.Queue[Event]] = []
+
+    def exit(self, container_id: str, code: int, reason: str = "") -> None:
+        """End a running container with an exit code."""
+        item = self._container(container_id)
+        if item.state != "running":
+            return
+        reason = reason or ("Completed" if code == 0 else "Error")
+        self._set(
+            replace(item, state="exited", finished_at=self._now(), exit_code=code, reason=reason)
+        )
+
+    def _now(self) -> int:
+        return int(self._env.clock.time() * 1e9)
+
+    def _identity(self) -> str:
+        return self._env.random.uuid().replace("-", "") * 2
+
+    def _set(self, item: Container) -> None:
+        self._containers[item.id] = item
+        sandbox = self._sandboxes.get(item.sandbox_id)
+        self._tell(Event(item.id, sandbox.uid if sandbox else ""))
+
+    def _tell(self, event: Event) -> None:
+        for queue in self._watchers:
+            queue.put_nowait(event)
+
+    def _container(self, container_id: str) -> Container:
+        if container_id not in self._containers:
+            raise NotFound(f'container "{container_id}": not found')
+        return self._containers[container_id]
+
+    def _sandbox(self, sandbox_id: str) -> Sandbox:
+        if sandbox_id not in self._sandboxes:
+            raise NotFound(f'sandbox "{sandbox_id}": not found')
+        return self._sandboxes[sandbox_id]
+
+    async def version(self) -> Version:
+        return Version("hollow", VERSION)
+
+    async def status(self) -> list[Condition]:
+        return [Condition("RuntimeReady", True), Condition("NetworkReady", True)]
+
+    async def update_runtime_config(self, pod_cidr: str) -> None:
+        """There is no network to configure."""
+
+    async def run_sandbox(self, config: Config, handler: str = "") -> str:
+        await asyncio.sleep(self._delays.run_sandbox)
+        meta, linux = config["metadata"], config.get("linux", {})
+        spaces = linux.get("security_context", {}).get("namespace_options", {})
+        shared = spaces.get("network") in ("NODE", 2)
+        sandbox = Sandbox(
+            id=self._identity(),
+            name=meta["name"],
+            namespace=meta["namespace"],
+            uid=meta["uid"],
+            attempt=meta.get("attempt", 0),
+            ready=True,
+            created_at=self._now(),
+            labels=dict(config.get("labels", {})),
+            annotations=dict(config.get("annotations", {})),
+            handler=handler,
+            ips=() if shared else (self._address(),),
+        )
+        self._sandboxes[sandbox.id] = sandbox
+        self._tell(Event(sandbox.id, sandbox.uid))
+        return sandbox.id
+
+    async def stop_sandbox(self, sandbox_id: str) -> None:
+        sandbox = self._sandboxes.get(sandbox_id)
+        if sandbox is None or not sandbox.ready:
+            return
+        for item in list(self._containers.values()):
+            if item.sandbox_id == sandbox_id:
+                self.exit(item.id, 137)
+        self._sandboxes[sandbox_id] = replace(sandbox, ready=False, ips=())
+        self._tell(Event(sandbox_id, sandbox.uid))
+
+    async def remove_sandbox(self, sandbox_id: str) -> None:
+        await self.stop_sandbox(sandbox_id)
+        for item in list(self._containers.values()):
+            if item.sandbox_id == sandbox_id:
+                del self._containers[item.id]
+        sandbox = self._sandboxes.pop(sandbox_id, None)
+        if sandbox is not None:
+            self._tell(Event(sandbox_id, sandbox.uid))
+
+    async def list_sandboxes(self) -> list[Sandbox]:
+        return list(self._sandboxes.values())
+
+    async def sandbox_status(self, sandbox_id: str) -> Sandbox:
+        return self._sandbox(sandbox_id)
+
+    async def create_container(
+        self, sandbox_id: str, config: Config, sandbox_config: Config
+    ) -> str:
+        await asyncio.sleep(self._delays.create)
+        sandbox = self._sandbox(sandbox_id)
+        if not sandbox.ready:
+            raise CriError(f'sandbox "{sandbox_id}" is not running')
+        meta, image = config["metadata"], config["image"]["image"]
+        known = self._images.get(image)
+        item = Container(
+            id=self._identity(),
+            sandbox_id=sandbox_id,
+            name=meta["name"],
+            attempt=meta.get("attempt", 0),
+            image=image,
+            image_ref=known.id if known else image,
+            state="created",
+            created_at=self._now(),
+            labels=dict(config.get("labels", {})),
+            annotations=dict(config.get("annotations", {})),
+            log_path=config.get("log_path", ""),
+        )
+        self._set(item)
+        return item.id
+
+    async def start_container(self, container_id: str) -> None:
+        await asyncio.sleep(self._delays.start)
+        item = self._container(container_id)
+        if item.state != "created":
+            raise CriError(f'container "{container_id}" is in {item.state} state')
+        self._set(replace(item, state="running", started_at=self._now()))
+
+    async def stop_container(self, container_id: str, timeout: int) -> None:
+        item = self._containers.get(container_id)
+        if item is None or item.state != "running":
+            return
+        await asyncio.sleep(min(self._delays.stop, timeout))
+        if container_id in self._containers:
+            self.exit(container_id, 0 if timeout else 137)
+
+    async def remove_container(self, container_id: str) -> None:
+        item = self._containers.get(container_id)
+        if item is None:
+            return
+        self.exit(container_id, 137)
+        del self._containers[container_id]
+        sandbox = self._sandboxes.get(item.sandbox_id)
+        self._tell(Event(container_id, sandbox.uid if sandbox else ""))
+
+    async def list_containers(self) -> list[Container]:
+        return list(self._containers.values())
+
+    async def container_status(self, container_id: str) -> Container:
+        return self._container(container_id)
+
+    async def update_resources(self, container_id: str, linux: Config) -> None:
+        self._container(container_id)
+
+    async def reopen_log(self, container_id: str) -> None:
+        self._container(container_id)
+
+    async def exec_sync(
+        self, container_id: str, command: Sequence[str], timeout: float = 0
+    ) -> ExecResult:
+        self._refuse("exec")
+
+    async def exec_url(self, container_id: str, command: Sequence[str], streams: Streams) -> str:
+        self._refuse("exec")
+
+    async def attach_url(self, container_id: str, streams: Streams) -> str:
+        self._refuse("attach")
+
+    async def port_forward_url(self, sandbox_id: str, ports: Sequence[int]) -> str:
+        self._refuse("port-forward")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise Unsupported(
+            f"{what} is not supported: this node is hollow, its containers run nothing"
+        )
+
+    async def pull_image(
+        self, image: str, auth: Config | None = None, sandbox_config: Config | None = None
+    ) -> str:
+        if image not in self._images:
+            await asyncio.sleep(self._delays.pull)
+            self._images[image] = _image(image)
+        return self._images[image].id
+
+    async def list_images(self) -> list[Image]:
+        return list(self._images.values())
+
+    async def image_status(self, image: str) -> Image | None:
+        return self._images.get(image)
+
+    async def remove_image(self, image: str) -> None:
+        self._images.pop(image, None)
+
+    async def image_fs(self) -> list[Usage]:
+        return [Usage("/", 0, 0, self._now())]
+
+    async def stats(self) -> list[Stats]:
+        now = self._now()
+        return [
+            Stats(item.id, now, cpu_nanoseconds=0, memory_working_set=0)
+            for item in self._containers.values()
+            if item.state == "running"
+        ]
+
+    async def events(self) -> AsyncIterator[Event]:
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._watchers.append(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._watchers.remove(queue)
+
+    async def close(self) -> None:
+        """Nothing to release."""
+
+
+class _Addresses:
+    """10.128.0.1, 10.128.0.2, ...: for a node that is not given a pod network."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def __call__(self) -> str:
+        self._last += 1
+        return f"10.128.{self._last >> 8 & 255}.{self._last & 255}"
+
+
+def _image(name: str) -> Image:
+    import hashlib
+
+    return Image(id="sha256:" + hashlib.sha256(name.encode()).hexdigest(), tags=(name,))

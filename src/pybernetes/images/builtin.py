@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The images every node has without a registry: pause, busybox and the example web server.
+
+All three are the machine's static busybox; only what they run differs.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pybernetes.cri.types import Runtime
+from pybernetes.images import importer, oci
+from pybernetes.images.oci import Entry, ImageConfig
+
+PAUSE = "registry.k8s.io/pause:3.10.2"
+WEB = "docker.io/pybernetes/web:1"
+BUSYBOX = "docker.io/library/busybox:latest"
+# As PID 1 the shell reaps every orphan while it waits, and leaves at once when told to.
+_PAUSE_SCRIPT = "trap 'exit 0' TERM INT; while :; do sleep 2147483 & wait $!; done"
+_WEB_SCRIPT = """\
+root=/tmp/www
+mkdir -p $root
+echo "Hello from $(hostname)" > $root/index.html
+echo ok > $root/healthz
+exec httpd -f -p "${PORT:-80}" -h $root
+"""
+_PASSWD = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
+_GROUP = b"root:x:0:\nnobody:x:65534:\n"
+_APPLETS = (
+    *("ash", "awk", "base64", "basename", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df"),
+    *("dirname", "dmesg", "du", "echo", "env", "expr", "false", "find", "free", "grep", "gunzip"),
+    *(
+        "gzip",
+        "head",
+        "hostname",
+        "httpd",
+        "id",
+        "ifconfig",
+        "init",
+        "ip",
+        "kill",
+        "killall",
+        "less",
+    ),
+    *("ln", "ls", "md5sum", "mkdir", "mkfifo", "mknod", "mktemp", "mount", "mv", "nc", "netstat"),
+    *("nproc", "nslookup", "od", "pgrep", "pidof", "ping", "printf", "ps", "pwd", "readlink", "rm"),
+    *("rmdir", "route", "sed", "seq", "sh", "sha256sum", "sleep", "sort", "stat", "stty", "sync"),
+    *(
+        "tail",
+        "tar",
+        "tee",
+        "telnet",
+        "test",
+        "timeout",
+        "top",
+        "touch",
+        "tr",
+        "traceroute",
+        "true",
+    ),
+    *("tty", "umount", "uname", "uniq", "uptime", "vi", "wc", "wget", "which", "whoami", "xargs"),
+    *("xxd", "yes"),
+)
+
+
+class BusyboxMissing(Exception):
+    """No static busybox on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """An image of ours: its names and what it runs."""
+
+    names: tuple[str, ...]
+    config: ImageConfig
+    tools: bool = True  # the usual commands, /etc and /tmp, or only what the entrypoint needs
+
+
+_PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+IMAGES = (
+    Builtin(
+        (PAUSE,),
+        ImageConfig(entrypoint=("/bin/sh", "-c", _PAUSE_SCRIPT), env=_PATH, user="65535:65535"),
+        tools=False,
+    ),
+    Builtin((BUSYBOX, "docker.io/library/busybox:1"), ImageConfig(cmd=("sh",), env=_PATH)),
+    Builtin(
+        (WEB,),
+        ImageConfig(entrypoint=("/bin/sh", "-c", _WEB_SCRIPT), env=_PATH, ports=("80/tcp",)),
+    ),
+)
+
+
+def static_busybox() -> Path:
+    """The machine's busybox; it must be static, since the images hold nothing else."""
+    found = shutil.which("busybox", path="/bin:/usr/bin:/usr/local/bin:/sbin:/usr/sbin")
+    if found is None or b"/ld-" in Path(found).read_bytes()[:4096]:
+        raise BusyboxMissing("no static busybox; install it with: apt-get install busybox-static")
+    return Path(found)
+
+
+def entries(image: Builtin, busybox: Path) -> list[Entry]:
+    """The files of a built-in image."""
+    files = [Entry("bin/busybox", source=busybox, mode=0o755)]
+    if not image.tools:
+        return [*files, Entry("bin/sh", link="busybox"), Entry("bin/sleep", link="busybox")]
+    files += [Entry(f"bin/{name}", link="busybox") for name in _APPLETS]
+    files += [Entry("etc/passwd", data=_PASSWD), Entry("etc/group", data=_GROUP)]
+    files += [Entry("tmp", mode=0o1777), Entry("root", mode=0o700), Entry("var/run")]
+    return files
+
+
+def build(image: Builtin, target: Path) -> str:
+    """Write the archive of a built-in image; its id."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return oci.build(target, image.names, image.config, entries(image, static_busybox()))
+
+
+async def ensure(
+    runtime: Runtime, socket: str, folder: Path, images: Sequence[Builtin] = IMAGES
+) -> list[str]:
+    """Build and import the built-in images the runtime lacks; the names imported.
+
+    `socket` is the same containerd's; `folder` keeps the archive while it is imported.
+    """
+    done: list[str] = []
+    if runtime.hollow:
+        return done
+    for image in images:
+        if await runtime.image_status(image.names[0]) is not None:
+            continue
+        archive = folder / "builtin-image.tar"
+        build(image, archive)
+        await importer.load(socket, archive)
+        archive.unlink()
+        await importer.wait_present(runtime, image.names[0])
+        done += image.names
+    return done

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Import of image archives into containerd, through its own `ctr` (CRI has no import)."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from pybernetes.cri.types import Runtime
+
+NAMESPACE = "k8s.io"
+POLL = 0.02
+
+
+class ImportFailed(Exception):
+    """ctr refused the archive, or it is not there; the text is ctr's."""
+
+
+async def load(socket: str, archive: Path) -> None:
+    """Import an OCI or Docker archive into the containerd behind `socket`."""
+    ctr = shutil.which("ctr", path="/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin")
+    if ctr is None:
+        raise ImportFailed("ctr is missing; install it with: apt-get install containerd")
+    process = await asyncio.create_subprocess_exec(
+        ctr,
+        *("-a", socket, "-n", NAMESPACE, "images", "import", str(archive)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    if process.returncode != 0:
+        raise ImportFailed(f"import of {archive} failed: {output.decode(errors='replace').strip()}")
+
+
+async def wait_present(runtime: Runtime, name: str, timeout: float = 10.0) -> None:
+    """Wait until CRI lists the image (it learns of an import a moment later). TimeoutError."""
+    for _ in range(int(timeout / POLL)):
+        if await runtime.image_status(name) is not None:
+            return
+        await asyncio.sleep(POLL)
+    raise TimeoutError(f"{name} was imported, but the runtime does not list it")

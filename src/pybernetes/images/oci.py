@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Image writer: files in, one OCI image archive out, which `ctr images import` and Docker both load.
+
+The same input gives the same bytes: entries are sorted, times are zero, layers are not compressed.
+"""
+
+import hashlib
+import io
+import json
+import platform
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_INDEX = "application/vnd.oci.image.index.v1+json"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar"
+_EPOCH = "1970-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """What a container of the image runs, and as whom. `ports` like "80/tcp"."""
+
+    entrypoint: Sequence[str] = ()
+    cmd: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    workdir: str = ""
+    ports: Sequence[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    volumes: Sequence[str] = ()
+    stop_signal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One path of the image (no leading slash). Exactly one of data, source, link; none: a folder.
+
+    `mode` None: of `source`, else 0755 for folders and 0644 for data. setuid bits are kept.
+    """
+
+    path: str
+    data: bytes | None = None
+    source: Path | None = None
+    link: str = ""
+    mode: int | None = None
+    uid: int = 0
+    gid: int = 0
+
+
+def folder(root: Path, prefix: str = "", *, keep_owner: bool = True) -> Iterator[Entry]:
+    """Everything under a folder, symbolic links as links; devices and sockets are left out."""
+    for path in sorted(root.rglob("*")):
+        name = f"{prefix.strip('/')}/{path.relative_to(root)}".lstrip("/")
+        info = path.lstat()
+        uid, gid = (info.st_uid, info.st_gid) if keep_owner else (0, 0)
+        mode = info.st_mode & 0o7777
+        if path.is_symlink():
+            yield Entry(name, link=str(path.readlink()), uid=uid, gid=gid)
+        elif path.is_dir():
+            yield Entry(name, mode=mode, uid=uid, gid=gid)
+        elif path.is_file():
+            yield Entry(name, source=path, mode=mode, uid=uid, gid=gid)
+
+
+def build(target: Path, names: Sequence[str], config: ImageConfig, entries: Iterable[Entry]) -> str:
+    """Write the archive to `target`; the image's id (its config's digest).
+
+    `names` are full references ("docker.io/pybernetes/web:1"). Blocking: offload large images.
+    """
+    with tempfile.TemporaryFile() as layer:
+        _write_layer(layer, entries)
+        size, digest = layer.tell(), _digest_of(layer)
+        settings = _encode(_config_document(config, digest))
+        manifest = _encode(
+            {
+                "schemaVersion": 2,
+                "mediaType": _MANIFEST,
+                "config": _descriptor(_CONFIG, settings),
+                "layers": [{"mediaType": _LAYER, "digest": digest, "size": size}],
+            }
+        )
+        with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
+            _add(archive, "oci-layout", _encode({"imageLayoutVersion": "1.0.0"}))
+            _add(archive, "index.json", _encode(_index(manifest, names)))
+            _add(archive, "manifest.json", _encode(_docker(settings, digest, names)))
+            _add(archive, _blob(_sha256(manifest)), manifest)
+            _add(archive, _blob(_sha256(settings)), settings)
+            layer.seek(0)
+            archive.addfile(_info(_blob(digest), size), layer)
+    return _sha256(settings)
+
+
+def reference(name: str) -> str:
+    """A name as containerd stores it: "web" is docker.io/library/web:latest."""
+    first, slash, _ = name.partition("/")
+    if not slash:
+        name = f"docker.io/library/{name}"
+    elif not ("." in first or ":" in first or first == "localhost"):
+        name = f"docker.io/{name}"
+    tagged = "@" in name or ":" in name.rpartition("/")[2]
+    return name if tagged else f"{name}:latest"
+
+
+def _write_layer(layer: IO[bytes], entries: Iterable[Entry]) -> None:
+    found = {entry.path.strip("/"): entry for entry in entries}
+    for path in list(found):
+        for parent in list(Path(path).parents)[:-1]:
+            found.setdefault(str(parent), Entry(str(parent)))
+    with tarfile.open(fileobj=layer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for path in sorted(found):
+            _write_entry(archive, path, found[path])
+
+
+def _write_entry(archive: tarfile.TarFile, path: str, entry: Entry) -> None:
+    info = tarfile.TarInfo(path)
+    info.uid, info.gid = entry.uid, entry.gid
+    if entry.link:
+        info.type, info.linkname, info.mode = tarfile.SYMTYPE, entry.link, 0o777
+        archive.addfile(info)
+    elif entry.source is not None:
+        status = entry.source.stat()
+        info.size = status.st_size
+        info.mode = status.st_mode & 0o7777 if entry.mode is None else entry.mode
+        with entry.source.open("rb") as data:
+            archive.addfile(info, data)
+    elif entry.data is not None:
+        info.size = len(entry.data)
+        info.mode = 0o644 if entry.mode is None else entry.mode
+        archive.addfile(info, io.BytesIO(entry.data))
+    else:
+        info.type, info.mode = tarfile.DIRTYPE, 0o755 if entry.mode is None else entry.mode
+        archive.addfile(info)
+
+
+def _config_document(config: ImageConfig, layer: str) -> dict[str, Any]:
+    run: dict[str, Any] = {
+        "Entrypoint": list(config.entrypoint),
+        "Cmd": list(config.cmd),
+        "Env": [f"{name}={value}" for name, value in config.env.items()],
+        "User": config.user,
+        "WorkingDir": config.workdir,
+        "ExposedPorts": {port: {} for port in config.ports},
+        "Volumes": {path: {} for path in config.volumes},
+        "Labels": dict(config.labels),
+        "StopSignal": config.stop_signal,
+    }
+    return {
+        "created": _EPOCH,
+        "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+        "os": "linux",
+        "config": {key: value for key, value in run.items() if value},
+        "rootfs": {"type": "layers", "diff_ids": [layer]},
+        "history": [{"created": _EPOCH, "created_by": "pybernetes"}],
+    }
+
+
+def _index(manifest: bytes, names: Sequence[str]) -> dict[str, Any]:
+    rows = []
+    for name in names:
+        full = reference(name)
+        notes = {
+            "io.containerd.image.name": full,
+            "org.opencontainers.image.ref.name": full.rpartition(":")[2],
+        }
+        rows.append({**_descriptor(_MANIFEST, manifest), "annotations": notes})
+    return {"schemaVersion": 2, "mediaType": _INDEX, "manifests": rows}
+
+
+def _docker(settings: bytes, layer: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    tags = [reference(name).removeprefix("docker.io/").removeprefix("library/") for name in names]
+    return [{"Config": _blob(_sha256(settings)), "RepoTags": tags, "Layers": [_blob(layer)]}]
+
+
+def _descriptor(media_type: str, data: bytes) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": _sha256(data), "size": len(data)}
+
+
+def _encode(document: Any) -> bytes:
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+
+
+def _sha256(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def _digest_of(file: IO[bytes]) -> str:
+    file.seek(0)
+    hashed = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        hashed.update(chunk)
+    return "sha256:" + hashed.hexdigest()
+
+
+def _blob(digest: str) -> str:
+    return "blobs/" + digest.replace(":", "/")
+
+
+def _info(name: str, size: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    return info
+
+
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    archive.addfile(_info(name, len(data)), io.BytesIO(data))
