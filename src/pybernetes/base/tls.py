@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys, certificates, tokens, and TLS contexts.
+
+All keys are EC P-256. Keys and tokens come from the operating system, never from Env.random.
+Validity times come from a Clock; certificates are backdated by five minutes for clock skew.
+"""
+
+import datetime
+import ipaddress
+import os
+import secrets
+import ssl
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from pybernetes.base.clock import Clock
+
+BACKDATE = datetime.timedelta(minutes=5)
+TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_PURPOSES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate and its private key, PEM each."""
+
+    certificate: bytes
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"KeyPair({subject(self.certificate)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a certificate names: user (CN), groups (O), and where a server answers (SANs)."""
+
+    name: str
+    groups: Sequence[str] = ()
+    dns: Sequence[str] = ()
+    ips: Sequence[str] = ()
+
+
+def random_token(length: int = 32) -> str:
+    """Lower-case letters and digits from the operating system (36 symbols: 5.17 bits each)."""
+    return "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(length))
+
+
+def random_bytes(length: int) -> bytes:
+    return secrets.token_bytes(length)
+
+
+def new_key() -> bytes:
+    """A private key, PKCS#8 PEM. Also what signs service account tokens (ES256)."""
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def public_key(key: bytes) -> bytes:
+    """The public half of a private key, PEM."""
+    return (
+        _private(key)
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+
+
+def _private(key: bytes) -> ec.EllipticCurvePrivateKey:
+    loaded = serialization.load_pem_private_key(key, None)
+    if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+        raise ValueError("unsupported private key: only EC keys")
+    return loaded
+
+
+def _name(subject: Subject) -> x509.Name:
+    groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in subject.groups]
+    return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, subject.name)])
+
+
+def _builder(clock: Clock, days: float) -> x509.CertificateBuilder:
+    now = clock.now().replace(microsecond=0)
+    return (
+        x509.CertificateBuilder()
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATE)
+        .not_valid_after(now + datetime.timedelta(days=days))
+    )
+
+
+def _usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_encipherment=False,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def new_ca(name: str, clock: Clock, *, days: float = 3650) -> KeyPair:
+    """A self-signed certificate authority."""
+    pem = new_key()
+    key = _private(pem)
+    named = _name(Subject(name))
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    certificate = (
+        _builder(clock, days)
+        .subject_name(named)
+        .issuer_name(named)
+        .public_key(key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_usage(authority=True), critical=True)
+        .add_extension(identifier, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return KeyPair(_pem(certificate), pem)
+
+
+def issue(
+    ca: KeyPair,
+    subject: Subject,
+    clock: Clock,
+    *,
+    usages: Sequence[str] = ("server", "client"),
+    days: float = 365,
+) -> KeyPair:
+    """A key and a certificate for it, signed by `ca`. `usages`: "server", "client" or both."""
+    key = new_key()
+    public = _private(key).public_key()
+    return KeyPair(_sign(ca, _leaf(_builder(clock, days), subject, usages).public_key(public)), key)
+
+
+def sign_request(
+    ca: KeyPair, request: bytes, clock: Clock, *, usages: Sequence[str], days: float
+) -> bytes:
+    """The certificate (PEM) for a PKCS#10 request; subject, SANs and key are the request's.
+
+    The caller has decided that the request may be granted. Raises ValueError on a bad request.
+    """
+    asked = x509.load_pem_x509_csr(request)
+    if not asked.is_signature_valid:
+        raise ValueError("the request's signature is not valid")
+    builder = _leaf(_builder(clock, days), None, usages).subject_name(asked.subject)
+    for extension in asked.extensions:
+        if isinstance(extension.value, x509.SubjectAlternativeName):
+            builder = builder.add_extension(extension.value, critical=extension.critical)
+    return _sign(ca, builder.public_key(asked.public_key()))
+
+
+def new_request(key: bytes, subject: Subject) -> bytes:
+    """A PKCS#10 request (PEM) for `subject`, signed by `key`."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(_name(subject))
+    names = _alternatives(subject)
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    signed = builder.sign(_private(key), hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.PEM)
+
+
+def _alternatives(subject: Subject) -> list[x509.GeneralName]:
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in subject.dns]
+    return names + [x509.IPAddress(ipaddress.ip_address(ip)) for ip in subject.ips]
+
+
+def _leaf(
+    builder: x509.CertificateBuilder, subject: Subject | None, usages: Sequence[str]
+) -> x509.CertificateBuilder:
+    purposes = x509.ExtendedKeyUsage([_PURPOSES[usage] for usage in usages])
+    builder = (
+        builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(authority=False), critical=True)
+        .add_extension(purposes, critical=False)
+    )
+    if subject is None:
+        return builder
+    names = _alternatives(subject)
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.subject_name(_name(subject))
+
+
+def _sign(ca: KeyPair, builder: x509.CertificateBuilder) -> bytes:
+    authority = x509.load_pem_x509_certificate(ca.certificate)
+    identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    signer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+    builder = builder.issuer_name(authority.subject).add_extension(signer, critical=False)
+    return _pem(builder.sign(_private(ca.key), hashes.SHA256()))
+
+
+def subject(certificate: bytes) -> str:
+    """The subject of a PEM certificate in RFC 4514 text."""
+    return x509.load_pem_x509_certificate(certificate).subject.rfc4514_string()
+
+
+def identity(der: bytes) -> tuple[str, list[str]]:
+    """User and groups of a DER certificate: its common name and its organizations."""
+    named = x509.load_der_x509_certificate(der).subject
+    names = [str(item.value) for item in named.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    groups = [str(item.value) for item in named.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    return (names[0] if names else ""), groups
+
+
+def not_after(certificate: bytes) -> datetime.datetime:
+    """When a PEM certificate ends."""
+    return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read: whole or not at all."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def save(pair: KeyPair, directory: Path, name: str) -> None:
+    """`name.crt` and `name.key` in `directory`, mode 0600."""
+    write_private(directory / f"{name}.key", pair.key)
+    write_private(directory / f"{name}.crt", pair.certificate)
+
+
+def load(directory: Path, name: str) -> KeyPair | None:
+    """What `save` wrote, or None if it is not there."""
+    certificate, key = directory / f"{name}.crt", directory / f"{name}.key"
+    if not (certificate.exists() and key.exists()):
+        return None
+    return KeyPair(certificate.read_bytes(), key.read_bytes())
+
+
+def _present(context: ssl.SSLContext, pair: KeyPair) -> None:
+    """Give `context` its own certificate. ssl reads only files: one that lives for this call."""
+    with tempfile.NamedTemporaryFile() as file:  # mode 0600
+        file.write(pair.certificate + pair.key)
+        file.flush()
+        context.load_cert_chain(file.name)
+
+
+def server_context(pair: KeyPair, client_cas: Sequence[bytes] = ()) -> ssl.SSLContext:
+    """TLS 1.2 and up, HTTP/1.1 only; with `client_cas` (PEM) clients may show a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    _present(context, pair)
+    for authority in client_cas:
+        context.load_verify_locations(cadata=authority.decode())
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def client_context(
+    ca: bytes | None, pair: KeyPair | None = None, *, verify: bool = True
+) -> ssl.SSLContext:
+    """Trusts `ca` (PEM; None: the system's authorities); `verify=False` trusts anybody."""
+    context = ssl.create_default_context(cadata=ca.decode() if ca else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if pair is not None:
+        _present(context, pair)
+    return context
