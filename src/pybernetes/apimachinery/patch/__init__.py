@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The four patches: JSON patch, merge patch, strategic merge patch, server-side apply."""
+"""Changing objects: JSON patch, merge patch, strategic merge patch, and managed fields."""

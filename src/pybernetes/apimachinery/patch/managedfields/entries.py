@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""metadata.managedFields: reading the entries, and writing them in upstream's order and number."""
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from pybernetes.apimachinery.patch.managedfields import fieldset
+from pybernetes.apimachinery.patch.managedfields.fieldset import EMPTY, FieldSet
+from pybernetes.apimachinery.schema.types import Schema
+from pybernetes.apimachinery.types import Object
+
+MAX_UPDATE_MANAGERS = 10
+ANCIENT = "ancient-changes"
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes, through which version and subresource, and when (RFC 3339 text).
+
+    `reset` are the paths that this endpoint does not take from the request, so that nobody comes
+    to own them through it: {"f:status": {}} on the main resource of a kind with a status.
+    """
+
+    manager: str
+    api_version: str
+    schema: Schema
+    time: str
+    subresource: str = ""
+    reset: FieldSet | None = None
+
+
+class Identity(NamedTuple):
+    """What makes two entries one. `api_version` is "" for Apply, whatever its version."""
+
+    manager: str
+    operation: str
+    api_version: str
+    subresource: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One manager's fields. `raw` is the entry as it was read, while it is unchanged."""
+
+    fields: FieldSet
+    api_version: str
+    time: str | None
+    raw: Object | None = None
+
+    def with_fields(self, fields: FieldSet) -> "Entry":
+        return self if fields is self.fields else replace(self, fields=fields, raw=None)
+
+
+Managers = dict[Identity, Entry]
+
+
+def identity(writer: Writer, operation: str) -> Identity:
+    version = writer.api_version if operation == "Update" else ""
+    return Identity(writer.manager or "unknown", operation, version, writer.subresource)
+
+
+def decode(entries: list[Object]) -> Managers:
+    """The entries by identity. Raises ValueError as upstream words it."""
+    result: Managers = {}
+    for number, entry in enumerate(entries):
+        operation, version = entry.get("operation"), entry.get("apiVersion")
+        if operation not in ("Apply", "Update"):
+            raise ValueError("operation must be `Apply` or `Update`")
+        if not version:
+            raise ValueError("apiVersion must not be empty")
+        if entry.get("fieldsType") != "FieldsV1":
+            raise ValueError(_bad_type(entry.get("fieldsType"), number))
+        key = Identity(
+            entry.get("manager") or "",
+            operation,
+            version if operation == "Update" else "",
+            entry.get("subresource") or "",
+        )
+        fields = entry.get("fieldsV1") or EMPTY
+        result[key] = Entry(fields, version, entry.get("time"), entry)
+    return result
+
+
+def _bad_type(found: Any, number: int) -> str:
+    if not found:
+        return f"missing fieldsType in managed fields entry {number}"
+    return f'invalid fieldsType "{found}" in managed fields entry {number}'
+
+
+def live_managers(obj: Object | None) -> Managers:
+    """The managers of an object; none where the entries cannot be read."""
+    try:
+        return decode(((obj or {}).get("metadata") or {}).get("managedFields") or [])
+    except ValueError:
+        return {}
+
+
+def requested_managers(old: Object | None, new: Object, subresource: str) -> Managers:
+    """Where an update starts from: what the request carries, else what the live object says.
+
+    An empty list, or a list of one empty entry, forgets everything; a subresource's requests
+    cannot change the entries.
+    """
+    wanted = (new.get("metadata") or {}).get("managedFields")
+    live = ((old or {}).get("metadata") or {}).get("managedFields")
+    if subresource or wanted is None or wanted == live:
+        return live_managers(old)
+    if not wanted or wanted == [{}]:
+        return {}
+    try:
+        for entry in wanted:
+            fieldset.check(entry.get("fieldsV1") or EMPTY)
+        return decode(wanted)
+    except ValueError:
+        return live_managers(old)
+
+
+def encode(managers: Managers) -> list[Object]:
+    """The entries in upstream's order: operation, time, manager, version, subresource."""
+    pairs = sorted(managers.items(), key=_sort_key)
+    return [_encode(key, entry) for key, entry in pairs]
+
+
+def _sort_key(pair: tuple[Identity, Entry]) -> tuple[str, ...]:
+    key, entry = pair
+    return (key.operation, entry.time or "", key.manager, entry.api_version, key.subresource)
+
+
+def _encode(key: Identity, entry: Entry) -> Object:
+    if entry.raw is not None:
+        return entry.raw
+    result: Object = {
+        "manager": key.manager,
+        "operation": key.operation,
+        "apiVersion": entry.api_version,
+        "time": entry.time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fieldset.ordered(entry.fields),
+    }
+    if entry.time is None:
+        del result["time"]
+    if key.subresource:
+        result["subresource"] = key.subresource
+    return result
+
+
+def cap(managers: Managers) -> None:
+    """Fold the oldest Update managers of each version into one, until few enough are left."""
+    updaters = [key for key in managers if key.operation == "Update"]
+    length = len(updaters)
+    if length <= MAX_UPDATE_MANAGERS:
+        return
+    updaters.sort(key=lambda key: (managers[key].time or "", key))
+    first: dict[str, Identity] = {}
+    for key in updaters:
+        if length <= MAX_UPDATE_MANAGERS:
+            return
+        entry = managers[key]
+        bucket = Identity(ANCIENT, "Update", entry.api_version, "")
+        if entry.api_version not in first:
+            first[entry.api_version] = key
+            continue
+        if bucket not in managers:
+            managers[bucket] = replace(managers.pop(first[entry.api_version]), raw=None)
+        merged = fieldset.union(entry.fields, managers[bucket].fields)
+        del managers[key]
+        managers[bucket] = Entry(merged, entry.api_version, entry.time)
+        length -= 1
