@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The event recorder: v1 Events about objects (client-go's core recorder and correlator).
+
+- `event` never waits; when the writer is more than 1000 events behind, new ones are dropped.
+- The same event again counts up the first one; from the tenth similar one within ten minutes on,
+  they are combined; one object gets at most 25 events at once and one more every five minutes.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.timestamps import rfc3339
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.base import logs
+from pybernetes.base.env import Env
+from pybernetes.client.queue import TokenBucket
+from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
+
+EVENTS = GVR("", "v1", "events")
+BACKLOG = 1000
+REMEMBERED = 4096
+SIMILAR, SIMILAR_SECONDS = 10, 600.0
+SPAM_BURST, SPAM_RATE = 25, 1 / 300
+TRIES, RETRY_SECONDS = 12, 10.0
+_log = logs.get("client.events")
+_V = TypeVar("_V")
+
+
+class _Recent(Generic[_V]):
+    """What is remembered of the most recently used keys."""
+
+    def __init__(self) -> None:
+        self._items: OrderedDict[Hashable, _V] = OrderedDict()
+
+    def get(self, key: Hashable) -> _V | None:
+        if key in self._items:
+            self._items.move_to_end(key)
+        return self._items.get(key)
+
+    def set(self, key: Hashable, value: _V) -> None:
+        self._items[key] = value
+        self._items.move_to_end(key)
+        if len(self._items) > REMEMBERED:
+            self._items.popitem(last=False)
+
+
+@dataclass(slots=True)
+class _Similar:
+    """Messages of events that differ in nothing else."""
+
+    last: float
+    messages: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Written:
+    """An event as last written."""
+
+    name: str
+    count: int
+    first: str
+
+
+def reference(obj: Object) -> Object:
+    """The involvedObject of events about `obj` (or about an ObjectReference-like object)."""
+    pairs = {
+        "kind": obj.get("kind"),
+        "namespace": meta.namespace(obj),
+        "name": meta.name(obj),
+        "uid": meta.uid(obj),
+        "apiVersion": obj.get("apiVersion"),
+        "resourceVersion": meta.resource_version(obj),
+    }
+    return {key: value for key, value in pairs.items() if value}
+
+
+class Recorder:
+    """Writes events as `component`; `run` does the writing."""
+
+    def __init__(self, env: Env, client: Client, component: str, host: str = "") -> None:
+        self._clock = env.clock
+        self._random = env.random.child(f"events/{component}")
+        self._client = client
+        self._component = component
+        self._host = host
+        self._backlog: deque[Object] = deque()
+        self._wake = asyncio.Event()
+        self._last_stamp = 0
+        self._similar: _Recent[_Similar] = _Recent()
+        self._written: _Recent[_Written] = _Recent()
+        self._spam: _Recent[TokenBucket] = _Recent()
+
+    def event(
+        self,
+        obj: Object,
+        event_type: str,
+        reason: str,
+        message: str,
+        *,
+        field_path: str = "",
+    ) -> None:
+        """Note that something happened to `obj`. `event_type` is Normal or Warning."""
+        if len(self._backlog) >= BACKLOG:
+            _log.warning("Too many events wait; one is dropped", reason=reason, object=obj)
+            return
+        involved = reference(obj)
+        if field_path:
+            involved["fieldPath"] = field_path
+        self._backlog.append(self._make(involved, event_type, reason, message))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write events until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._backlog:
+                await self._record(self._backlog.popleft())
+
+    def _make(self, involved: Object, kind: str, reason: str, message: str) -> Object:
+        now = self._clock.now()
+        self._last_stamp = max(self._last_stamp + 1, int(now.timestamp() * 1e9))
+        stamp = rfc3339(now)
+        source = {"component": self._component}
+        if self._host:
+            source["host"] = self._host
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {
+                "name": f"{involved.get('name', '')}.{self._last_stamp:x}",
+                "namespace": involved.get("namespace", "default"),
+            },
+            "involvedObject": involved,
+            "reason": reason,
+            "message": message,
+            "source": source,
+            "firstTimestamp": stamp,
+            "lastTimestamp": stamp,
+            "count": 1,
+            "type": kind,
+            "eventTime": None,
+            "reportingComponent": self._component,
+            "reportingInstance": self._host,
+        }
+
+    async def _record(self, event: Object) -> None:
+        identity = self._aggregate(event)
+        if not self._allowed(event):
+            return
+        known = self._written.get(identity)
+        if known is not None:
+            event["count"] = known.count + 1
+            event["metadata"]["name"] = known.name
+            event["firstTimestamp"] = known.first
+        for attempt in range(TRIES):
+            if await self._write(event, known is not None):
+                break
+            share = self._random.uniform(0.0, 1.0) if attempt == 0 else 1.0
+            await asyncio.sleep(RETRY_SECONDS * share)
+        name = event["metadata"]["name"]
+        self._written.set(identity, _Written(name, event["count"], event["firstTimestamp"]))
+
+    def _aggregate(self, event: Object) -> Hashable:
+        """Combine similar events; the key under which the (combined) event is counted."""
+        involved = tuple(sorted(event["involvedObject"].items()))
+        group = (involved, event["type"], event["reason"])
+        now = self._clock.monotonic()
+        similar = self._similar.get(group)
+        if similar is None or now - similar.last > SIMILAR_SECONDS:
+            similar = _Similar(now)
+        similar.last = now
+        message = event["message"]
+        similar.messages[message] = None
+        self._similar.set(group, similar)
+        if len(similar.messages) < SIMILAR:
+            return (*group, message)
+        similar.messages.pop(next(iter(similar.messages)))
+        event["message"] = f"(combined from similar events): {message}"
+        return group
+
+    def _allowed(self, event: Object) -> bool:
+        involved = event["involvedObject"]
+        key = tuple(involved.get(name) for name in ("kind", "namespace", "name", "uid"))
+        bucket = self._spam.get(key)
+        if bucket is None:
+            bucket = TokenBucket(self._clock, SPAM_RATE, SPAM_BURST)
+            self._spam.set(key, bucket)
+        return bucket.try_take()
+
+    async def _write(self, event: Object, again: bool) -> bool:
+        """True once nothing more can be done: written, or refused."""
+        metadata = event["metadata"]
+        namespace = metadata["namespace"]
+        try:
+            if again:
+                try:
+                    changed = {key: event[key] for key in ("count", "lastTimestamp", "message")}
+                    await self._client.patch(
+                        EVENTS,
+                        metadata["name"],
+                        changed,
+                        namespace,
+                        patch_type=STRATEGIC_MERGE_PATCH,
+                    )
+                    return True
+                except ApiError as error:
+                    if error.code != 404:
+                        raise
+            await self._client.create(EVENTS, event, namespace)
+        except ApiError as error:
+            _log.warning("The server refused an event", name=metadata["name"], err=error)
+        except (ConnectionError, TimeoutError) as error:
+            _log.warning("An event could not be written", name=metadata["name"], err=error)
+            return False
+        return True
