@@ -6,96 +6,169 @@ here children are kept in start order and cancelled newest first.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+from pybernetes.base import logs
+
+_T = TypeVar("_T")
+_I = TypeVar("_I")
+_log = logs.get("tasks")
 
 
 class TaskGroup:
     """`async with TaskGroup("name") as group: group.start(coro, "child")`.
 
     - Leaving the block waits for every child.
-    - The first child that fails cancels the others (newest first); its error is raised.
-    - Cancelling the block cancels every child and waits for them.
+    - The first failure, a child's or the block's own, cancels the others (newest first) and is
+      raised; later ones are logged.
+    - Cancelling the block cancels every child, waits for them, and is never lost: it is what is
+      raised even if a child fails meanwhile (then with that failure as its cause).
     - A child that ends is forgotten: a group may live for ever and start millions.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._children: dict[asyncio.Task[Any], None] = {}  # insertion order is start order
-        self._failure: BaseException | None = None
-        self._closing = False
-        self._parent: asyncio.Task[Any] | None = None
-        self._parent_waits = False
+        self._failure: BaseException | None = None  # the first child's
+        self._cancelling = False  # what is started now is cancelled at once
+        self._parent: asyncio.Task[Any] | None = None  # None outside of the block
+        self._cancels = 0  # of the parent, before the block
         self._interrupted = False  # we cancelled the parent to make it look at the failure
+        self._empty: asyncio.Future[None] | None = None  # what the block's end waits for
 
     async def __aenter__(self) -> Self:
         self._parent = asyncio.current_task()
+        assert self._parent is not None
+        self._cancels = self._parent.cancelling()
         return self
 
-    def start(self, coro: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run `coro` as a child. Raises RuntimeError once the group is closing."""
-        if self._closing and not self._children:
+    def start(self, coro: Coroutine[Any, Any, _T], name: str) -> "asyncio.Task[_T]":
+        """Run `coro` as a child. Once the block has been left, RuntimeError."""
+        if self._parent is None:
             coro.close()
-            raise RuntimeError(f"task group {self._name} is closed")
+            raise RuntimeError(f"task group {self._name} is not open")
         task = asyncio.get_running_loop().create_task(coro, name=f"{self._name}/{name}")
         self._children[task] = None
         task.add_done_callback(self._ended)
+        if self._cancelling:
+            task.cancel()
         return task
 
     def cancel(self) -> None:
-        """Cancel every child, newest first. The block then ends without an error."""
+        """Cancel every child, newest first. The block itself goes on and ends without an error."""
+        self._cancelling = True
         for task in reversed(list(self._children)):
             task.cancel()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._children.pop(task, None)
-        if task.cancelled() or task.exception() is None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(task, error)
+        if self._empty is not None and not self._children and not self._empty.done():
+            self._empty.set_result(None)
+
+    def _failed(self, task: asyncio.Task[Any], error: BaseException) -> None:
+        if self._failure is not None:
+            _log.warning("Another task of the group failed", task=task.get_name(), err=error)
             return
-        if self._failure is None:
-            self._failure = task.exception()
-            self.cancel()
-            if self._parent is not None and not self._parent_waits and not self._parent.done():
-                self._interrupted = True
-                self._parent.cancel()
+        self._failure = error
+        self.cancel()
+        if self._empty is None and self._parent is not None and not self._parent.done():
+            self._interrupted = True
+            self._parent.cancel()
 
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> bool:
-        self._closing = True
-        self._parent_waits = True
+    ) -> None:
+        parent, first = self._parent, self._failure
+        assert parent is not None
+        if self._interrupted:
+            parent.uncancel()
+            if isinstance(error, asyncio.CancelledError) and parent.cancelling() <= self._cancels:
+                error = None  # it was ours
         if error is not None:
             self.cancel()
         cancelled = await self._join()
-        if self._interrupted and isinstance(error, asyncio.CancelledError) and self._parent:
-            self._parent.uncancel()
-            error = None
-        if self._failure is not None and (
-            error is None or isinstance(error, asyncio.CancelledError)
-        ):
-            raise self._failure
-        if cancelled and error is None:
-            raise asyncio.CancelledError
-        return error is None
+        self._parent = None
+        self._raise(first, cancelled or error)
 
-    async def _join(self) -> bool:
-        """Wait for the children; True if we were cancelled meanwhile."""
-        cancelled = False
+    def _raise(self, first: BaseException | None, error: BaseException | None) -> None:
+        """Raise what decides the block's end. `first`: a failure older than `error`."""
+        failure = self._failure
+        if isinstance(error, asyncio.CancelledError):
+            raise error from failure
+        if failure is not None and (error is None or first is not None):
+            raise failure
+        if failure is not None:
+            _log.warning("A task of the group failed after its owner", err=failure)
+        if error is not None:
+            raise error
+
+    async def _join(self) -> asyncio.CancelledError | None:
+        """Wait for the children; return the cancellation that came meanwhile."""
+        cancelled = None
         while self._children:
-            waiter = asyncio.get_running_loop().create_future()
-            last = next(reversed(self._children))
-
-            def wake(_: object, waiter: "asyncio.Future[None]" = waiter) -> None:
-                if not waiter.done():
-                    waiter.set_result(None)
-
-            last.add_done_callback(wake)
+            self._empty = asyncio.get_running_loop().create_future()
             try:
-                await waiter
-            except asyncio.CancelledError:
-                cancelled = True
+                await self._empty
+            except asyncio.CancelledError as error:
+                cancelled = error
                 self.cancel()
         return cancelled
+
+
+async def gather_ordered(
+    coros: Iterable[Coroutine[Any, Any, _T]], name: str = "gather"
+) -> list[_T]:
+    """Run all at once; their results in the order given. The first failure cancels the rest."""
+    async with TaskGroup(name) as group:
+        tasks = [group.start(coro, str(index)) for index, coro in enumerate(coros)]
+    return [task.result() for task in tasks]
+
+
+async def map_ordered(
+    function: Callable[[_I], Awaitable[_T]], items: Iterable[_I], limit: int, name: str = "map"
+) -> list[_T]:
+    """`function` of every item, at most `limit` at a time; results in the order of the items."""
+    free = asyncio.Semaphore(limit)
+
+    async def bounded(item: _I) -> _T:
+        async with free:
+            return await function(item)
+
+    return await gather_ordered([bounded(item) for item in items], name)
+
+
+async def first_completed(*coros: Coroutine[Any, Any, _T], name: str = "first") -> tuple[int, _T]:
+    """Index and result of the one that ends first; the others are cancelled and waited for.
+
+    If the first to end failed, its error is raised.
+    """
+    ended: list[asyncio.Task[_T]] = []
+    done = asyncio.Event()
+
+    def note(task: "asyncio.Task[_T]") -> None:
+        ended.append(task)
+        done.set()
+
+    async with TaskGroup(name) as group:
+        tasks = [group.start(coro, str(index)) for index, coro in enumerate(coros)]
+        for task in tasks:
+            task.add_done_callback(note)
+        await done.wait()
+        group.cancel()
+    return tasks.index(ended[0]), ended[0].result()
+
+
+async def wait_event(event: asyncio.Event, seconds: float) -> bool:
+    """Wait until `event` is set, at most `seconds`; whether it is."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return event.is_set()
