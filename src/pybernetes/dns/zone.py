@@ -114,15 +114,17 @@ class Zone:
                 return Answer()
             target = service["spec"]["externalName"].rstrip(".")
             return Answer(exists=True, records=[Record(name, "CNAME", target)])
+        return self._cluster_ip_name(name, front, service, kind)
+
+    def _cluster_ip_name(self, name: str, front: list[str], service: Object, kind: str) -> Answer:
         endpoints = self._endpoints_of(service) if _headless(service) else []
         if not front:
             return self._plain(name, service, endpoints, kind)
         if len(front) == 2 and front[0].startswith("_") and front[1].startswith("_"):
             return self._srv(name, service, endpoints, kind)
         if len(front) == 1:
-            return _addresses(
-                name, [one.address for one in endpoints if one.label == front[0]], kind
-            )
+            named = [one.address for one in endpoints if one.label == front[0]]
+            return _addresses(name, named, kind)
         return Answer()
 
     def _endpoints_of(self, service: Object) -> list[_Endpoint]:

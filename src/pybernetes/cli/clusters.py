@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clusters on this machine as the command line sees them: a data directory each.
+
+Files in it: config.json (what was asked for), state.json (what runs), pybernetes.pid (held locked
+by the process), pybernetes.log, admin.kubeconfig.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import re
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pybernetes.cli.errors import CliError
+
+DEFAULT_NAME = "pybernetes"
+FORMAT = 1  # of the data directory; larger ones are refused
+_SETTINGS = ("node", "nodes", "port", "cluster_cidr", "service_cidr")
+
+
+def data_home() -> Path:
+    """Where this user's clusters live."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "pybernetes"
+
+
+def common_arguments(parser: argparse.ArgumentParser) -> None:
+    """--data-dir and the name, which every verb about one cluster takes."""
+    parser.add_argument(
+        "name", nargs="?", default="", help=f"the cluster (default: {DEFAULT_NAME})"
+    )
+    parser.add_argument("--name", dest="name_flag", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--data-dir", type=Path, help="where its state is kept")
+
+
+def open_cluster(options: argparse.Namespace) -> "Cluster":
+    """The cluster that the options name, which need not exist. Raises CliError."""
+    name = options.name or options.name_flag or DEFAULT_NAME
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
+        raise CliError(f'"{name}" is no cluster name: lower-case letters, digits and "-"', 2)
+    data_dir = options.data_dir or data_home() / name
+    cluster = Cluster(name, data_dir.absolute())
+    cluster.check_format()
+    return cluster
+
+
+def all_clusters() -> list["Cluster"]:
+    """The clusters under the default data home, by name."""
+    home = data_home()
+    found = sorted(home.iterdir()) if home.is_dir() else []
+    return [Cluster(path.name, path) for path in found if (path / "config.json").exists()]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster of this user."""
+
+    name: str
+    data_dir: Path
+
+    @property
+    def log_path(self) -> Path:
+        return self.data_dir / "pybernetes.log"
+
+    @property
+    def exists(self) -> bool:
+        return (self.data_dir / "config.json").exists()
+
+    def check_format(self) -> None:
+        """Refuse a data directory that a newer version made."""
+        found = self._read("config.json").get("format", FORMAT)
+        if found > FORMAT:
+            raise CliError(
+                f"{self.data_dir} has format {found}, newer than this version's {FORMAT}: "
+                "upgrade pybernetes, or use another --data-dir"
+            )
+
+    def settle(self, options: argparse.Namespace) -> None:
+        """Write config.json: what was asked for now, over what was asked for before."""
+        asked = {
+            key: getattr(options, key) for key in _SETTINGS if getattr(options, key) is not None
+        }
+        config = {**self._read("config.json"), **asked, "format": FORMAT, "name": self.name}
+        partial = self.data_dir / "config.json.tmp"
+        partial.write_text(json.dumps(config, indent=2) + "\n")
+        partial.replace(self.data_dir / "config.json")
+
+    def state(self) -> dict[str, Any]:
+        """What the running (or last) process said of itself."""
+        return self._read("state.json")
+
+    def is_ready(self) -> bool:
+        return bool(self.pid()) and bool(self.state())
+
+    def pid(self) -> int:
+        """The process that runs this cluster; 0 if none does (a stale file does not count)."""
+        path = self.data_dir / "pybernetes.pid"
+        try:
+            with path.open("r+") as held:
+                try:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return int(held.read().strip() or "1")
+        except FileNotFoundError:
+            return 0
+        except PermissionError as error:
+            raise CliError(f"no permission to use {self.data_dir}: it is another user's") from error
+        return 0
+
+    def stop(self, seconds: float = 30.0) -> bool:
+        """Ask the process to stop and wait for it; False if none ran. Raises CliError."""
+        pid = self.pid()
+        if not pid:
+            return False
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + seconds  # noqa: TID251  (a command waits for a process)
+        while self.pid():
+            if time.monotonic() > deadline:  # noqa: TID251
+                os.kill(pid, signal.SIGKILL)
+                raise CliError(f"process {pid} did not stop in {seconds:.0f} s and was killed")
+            time.sleep(0.02)  # noqa: TID251
+        return True
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads((self.data_dir / name).read_text())
+        except FileNotFoundError:
+            return {}
+        except PermissionError as error:
+            raise CliError(
+                f"no permission to read {self.data_dir}: it is another user's"
+            ) from error
+        except ValueError as error:
+            raise CliError(f"{self.data_dir / name} is damaged: {error}") from error
+        return found

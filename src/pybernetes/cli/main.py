@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: finds the verb, imports its module, runs it; errors become one line.
+
+Exit codes: 0 done, 1 it failed (the line says why and what to do), 2 the command line is wrong.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from pybernetes import __version__
+from pybernetes.cli.errors import CliError
+from pybernetes.cli.registry import VERBS
+
+_EPILOG = """examples:
+  pybernetes up                    start a cluster and make it kubectl's current context
+  kubectl get nodes -o wide        use it
+  pybernetes status                what runs, and where it keeps its data
+  pybernetes down                  stop it; `pybernetes up` brings everything back
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb. `argv` defaults to the process's own arguments."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    verb = next((word for word in args if not word.startswith("-")), "")
+    parser = _parser(verb)
+    options = parser.parse_args(args)
+    if not verb:
+        parser.print_help()
+        return 0
+    try:
+        return int(options.run(options) or 0)
+    except CliError as error:
+        print(f"pybernetes: {error}", file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 1
+
+
+def _parser(chosen: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pybernetes",
+        description="Kubernetes, written from scratch in Python.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"pybernetes {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB")
+    for verb, help_text in VERBS.items():
+        sub = verbs.add_parser(
+            verb, help=help_text, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if verb == chosen:  # the others' modules are not even imported
+            module = importlib.import_module(f"pybernetes.cli.verbs.{verb}")
+            sub.description = help_text
+            sub.epilog = module.EXAMPLES
+            module.configure(sub)
+            sub.set_defaults(run=module.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs: a module of this name in cli/verbs with EXAMPLES, configure(parser), run(options)."""
+
+VERBS = {
+    "up": "Start a cluster (or bring a stopped one back) and make it kubectl's current context",
+    "down": "Stop a cluster; its state stays",
+    "delete": "Stop a cluster and remove all of its data",
+    "status": "Show what runs, where, and since when",
+    "list": "List the clusters of this user",
+    "image": "Load images into a cluster's node, and list them",
+    "component": "Run one component alone against a kubeconfig",
+    "doctor": "Tell what this machine offers and what is missing for real containers",
+}
