@@ -45,17 +45,17 @@ def show(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def required(path: Path, detail: str = "") -> FieldError:
+def required(path: Path | str, detail: str = "") -> FieldError:
     return FieldError("FieldValueRequired", str(path), _join("Required value", detail))
 
 
-def invalid(path: Path, value: Any, detail: str) -> FieldError:
+def invalid(path: Path | str, value: Any, detail: str) -> FieldError:
     return FieldError(
         "FieldValueInvalid", str(path), _join(f"Invalid value: {show(value)}", detail)
     )
 
 
-def not_supported(path: Path, value: Any, supported: list[str]) -> FieldError:
+def not_supported(path: Path | str, value: Any, supported: list[str]) -> FieldError:
     known = ", ".join(show(item) for item in sorted(supported))
     detail = f"supported values: {known}" if supported else ""
     return FieldError(
@@ -63,26 +63,26 @@ def not_supported(path: Path, value: Any, supported: list[str]) -> FieldError:
     )
 
 
-def duplicate(path: Path, value: Any) -> FieldError:
+def duplicate(path: Path | str, value: Any) -> FieldError:
     return FieldError("FieldValueDuplicate", str(path), f"Duplicate value: {show(value)}")
 
 
-def forbidden(path: Path, detail: str) -> FieldError:
+def forbidden(path: Path | str, detail: str) -> FieldError:
     return FieldError("FieldValueForbidden", str(path), _join("Forbidden", detail))
 
 
-def not_found(path: Path, value: Any) -> FieldError:
+def not_found(path: Path | str, value: Any) -> FieldError:
     return FieldError("FieldValueNotFound", str(path), f"Not found: {show(value)}")
 
 
-def too_long(path: Path, maximum: int) -> FieldError:
+def too_long(path: Path | str, maximum: int) -> FieldError:
     unit = "byte" if maximum == 1 else "bytes"
     return FieldError(
         "FieldValueTooLong", str(path), f"Too long: may not be more than {maximum} {unit}"
     )
 
 
-def too_many(path: Path, actual: int, maximum: int) -> FieldError:
+def too_many(path: Path | str, actual: int, maximum: int) -> FieldError:
     unit = "item" if maximum == 1 else "items"
     return FieldError(
         "FieldValueTooMany",
@@ -91,7 +91,7 @@ def too_many(path: Path, actual: int, maximum: int) -> FieldError:
     )
 
 
-def type_invalid(path: Path, value: Any, detail: str) -> FieldError:
+def type_invalid(path: Path | str, value: Any, detail: str) -> FieldError:
     return FieldError(
         "FieldValueTypeInvalid", str(path), _join(f"Invalid value: {show(value)}", detail)
     )

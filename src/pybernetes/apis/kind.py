@@ -68,6 +68,7 @@ class Kind:
     graceful: grace period in seconds of a delete without one; None: deleted at once (Pod: spec's).
     create_on_update: upstream's AllowCreateOnUpdate: PUT of a missing object creates it.
     unconditional_update: PUT without resourceVersion is allowed.
+    status_on_create: a create may bring its status (nodes); generic dropping does not apply.
     """
 
     default: Callable[[Object], None] = _nothing
@@ -83,6 +84,7 @@ class Kind:
     graceful: Callable[[Object], int | None] | None = None
     create_on_update: bool = False
     unconditional_update: bool = True
+    status_on_create: bool = False
     validate_name: Callable[[str], list[str]] | None = None  # None: DNS-1123 subdomain
     conversions: Mapping[str, tuple[Callable[[Object], Object], Callable[[Object], Object]]] = (
         field(default_factory=dict)

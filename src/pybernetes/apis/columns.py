@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Columns and cells that many kinds share in Table output."""
+
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pybernetes.apimachinery import meta, timestamps
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.kind import Column
+
+Cell = Callable[[Object, datetime.datetime], Any]
+
+
+def look(obj: Any, *path: str) -> Any:
+    """The value at a path of keys; None where any step is missing."""
+    for key in path:
+        if not isinstance(obj, dict):
+            return None
+        obj = obj.get(key)
+    return obj
+
+
+def text(*path: str, empty: str = "") -> Cell:
+    """A cell showing the text at a path, `empty` where there is none."""
+
+    def cell(obj: Object, _: datetime.datetime) -> str:
+        return str(look(obj, *path) or empty)
+
+    return cell
+
+
+def optional(*path: str, missing: str = "<unset>") -> Cell:
+    """A cell showing the value at a path as text, `missing` only where it is absent."""
+
+    def cell(obj: Object, _: datetime.datetime) -> str:
+        value = look(obj, *path)
+        return missing if value is None else show(value)
+
+    return cell
+
+
+def show(value: Any) -> str:
+    """A scalar as Go prints it."""
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def number(*path: str) -> Cell:
+    """A cell showing the number at a path; 0 where there is none."""
+
+    def cell(obj: Object, _: datetime.datetime) -> int:
+        return int(look(obj, *path) or 0)
+
+    return cell
+
+
+def count(*path: str) -> Cell:
+    """A cell showing how many items are at a path."""
+
+    def cell(obj: Object, _: datetime.datetime) -> int:
+        return len(look(obj, *path) or ())
+
+    return cell
+
+
+def since(*path: str, missing: str = "<unknown>") -> Cell:
+    """A cell showing how long ago the time at a path was."""
+
+    def cell(obj: Object, now: datetime.datetime) -> str:
+        value = look(obj, *path)
+        return timestamps.age(value, now) if value else missing
+
+    return cell
+
+
+def format_labels(labels: Mapping[str, str] | None) -> str:
+    """Labels as "a=1,b=2"; "<none>" where there are none."""
+    return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items())) or "<none>"
+
+
+_OPERATORS = {"In": "in", "NotIn": "notin"}
+
+
+def selector_text(selector: Object | None) -> str:
+    """A label selector as text; empty where it selects everything or is missing."""
+    if not selector:
+        return ""
+    found = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
+    for term in selector.get("matchExpressions") or ():
+        key, operator = term["key"], term["operator"]
+        if operator in _OPERATORS:
+            values = ",".join(sorted(term.get("values") or ()))
+            found.append((key, f"{key} {_OPERATORS[operator]} ({values})"))
+        else:
+            found.append((key, key if operator == "Exists" else f"!{key}"))
+    return ",".join(shown for _, shown in sorted(found, key=lambda pair: pair[0]))
+
+
+def labels_cell(*path: str) -> Cell:
+    """A cell showing the labels (or a plain selector) at a path."""
+
+    def cell(obj: Object, _: datetime.datetime) -> str:
+        return format_labels(look(obj, *path))
+
+    return cell
+
+
+def selector_cell(*path: str, empty: str = "<none>") -> Cell:
+    """A cell showing the label selector at a path."""
+
+    def cell(obj: Object, _: datetime.datetime) -> str:
+        return selector_text(look(obj, *path)) or empty
+
+    return cell
+
+
+def of_containers(field: str, *path: str) -> Cell:
+    """A cell listing a field of every container of the pod spec at a path."""
+
+    def cell(obj: Object, _: datetime.datetime) -> str:
+        containers = look(obj, *path, "containers") or ()
+        return ",".join(str(container.get(field) or "") for container in containers)
+
+    return cell
+
+
+def container_columns(*path: str) -> tuple[Column, Column]:
+    """The wide columns of a kind with a pod template; `path` leads to its pod spec."""
+    return (
+        Column("Containers", of_containers("name", *path), priority=1),
+        Column("Images", of_containers("image", *path), priority=1),
+    )
+
+
+NAME = Column(
+    "Name", lambda obj, _: meta.name(obj), format="name", description="Name of the object"
+)
+AGE = Column("Age", since("metadata", "creationTimestamp"), description="Time since its creation")

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a pod asks for: its requests, its limits and its quality of service class.
+
+Amounts are integers: milli-CPU for "cpu", whole units (bytes) for everything else. Source of the
+rules: k8s.io/component-helpers/resource.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from pybernetes.apimachinery import quantity
+from pybernetes.apimachinery.types import Object
+
+Amounts = dict[str, int]
+_NONE: Mapping[str, str] = {}
+
+
+def amount(resource: str, text: str | float) -> int:
+    """One quantity as an integer: thousandths of a CPU, or units of anything else."""
+    found = quantity.parse(text)
+    return found.to_milli() if resource == "cpu" else found.to_int()
+
+
+def amounts(resources: Mapping[str, str] | None) -> Amounts:
+    return {name: amount(name, text) for name, text in (resources or _NONE).items()}
+
+
+def add(total: Amounts, more: Mapping[str, int]) -> None:
+    for name, number in more.items():
+        total[name] = total.get(name, 0) + number
+
+
+def _at_least(total: Amounts, floor: Mapping[str, int]) -> None:
+    for name, number in floor.items():
+        if number > total.get(name, 0):
+            total[name] = number
+
+
+def pod_requests(pod: Object) -> Amounts:
+    """What the scheduler sets aside for a pod: containers, sidecars, init peaks and overhead."""
+    return _pod_total(pod, "requests")
+
+
+def pod_limits(pod: Object) -> Amounts:
+    return _pod_total(pod, "limits")
+
+
+def _pod_total(pod: Object, kind: str) -> Amounts:
+    spec = pod["spec"]
+    total = container_total(spec, kind)
+    own = (spec.get("resources") or {}).get(kind)
+    for name, text in (own or _NONE).items():
+        if is_pod_level(name):
+            total[name] = amount(name, text)
+    if spec.get("overhead"):
+        overhead = amounts(spec["overhead"])
+        add(total, overhead if kind == "requests" else _known(overhead, total))
+    return total
+
+
+def _known(overhead: Amounts, total: Amounts) -> Amounts:
+    """Overhead adds to limits only where there is a limit."""
+    return {name: number for name, number in overhead.items() if total.get(name)}
+
+
+def is_pod_level(resource: str) -> bool:
+    """True for the resources that spec.resources of a pod may name."""
+    return resource in {"cpu", "memory"} or resource.startswith("hugepages-")
+
+
+def container_total(spec: Object, kind: str) -> Amounts:
+    """Requests or limits of a pod spec's containers together, at the worst moment."""
+    total: Amounts = {}
+    for container in spec.get("containers") or ():
+        add(total, amounts((container.get("resources") or {}).get(kind)))
+    if not spec.get("initContainers"):
+        return total
+    sidecars: Amounts = {}
+    peak: Amounts = {}
+    for container in spec["initContainers"]:
+        own = amounts((container.get("resources") or {}).get(kind))
+        if container.get("restartPolicy") == "Always":
+            add(total, own)
+            add(sidecars, own)
+            _at_least(peak, sidecars)
+        else:
+            add(own, sidecars)
+            _at_least(peak, own)
+    _at_least(total, peak)
+    return total
+
+
+def qos_class(pod: Object) -> str:
+    """BestEffort, Burstable or Guaranteed (upstream's ComputePodQOS)."""
+    spec = pod["spec"]
+    own = spec.get("resources") or {}
+    if own.get("requests") or own.get("limits"):
+        return _class_of([own])
+    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    return _class_of(container.get("resources") or {} for container in containers)
+
+
+def _class_of(requirements: Iterable[Object]) -> str:
+    found = {
+        _shape(requests.get(name, "0"), limits.get(name, "0"))
+        for requests, limits in (
+            (one.get("requests") or _NONE, one.get("limits") or _NONE) for one in requirements
+        )
+        for name in ("cpu", "memory")
+    }
+    if not found:
+        return "BestEffort"
+    return found.pop() if len(found) == 1 else "Burstable"
+
+
+def _shape(request: str, limit: str) -> str:
+    asked = quantity.parse(request)
+    if asked != quantity.parse(limit):
+        return "Burstable"
+    return "Guaranteed" if asked else "BestEffort"

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions about a pod's status that several components ask. Nothing here changes a pod."""
+
+from pybernetes.apimachinery.types import Object
+
+
+def get_condition(obj: Object, type_: str) -> Object | None:
+    """The status condition of a type, of a pod or of any other object; None without one."""
+    for condition in (obj.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == type_:
+            found: Object = condition
+            return found
+    return None
+
+
+def condition_true(obj: Object, type_: str) -> bool:
+    condition = get_condition(obj, type_)
+    return condition is not None and condition.get("status") == "True"
+
+
+def phase(pod: Object) -> str:
+    return (pod.get("status") or {}).get("phase") or ""
+
+
+def is_ready(pod: Object) -> bool:
+    return condition_true(pod, "Ready")
+
+
+def is_finished(pod: Object) -> bool:
+    """True once the pod's phase is terminal: Succeeded or Failed."""
+    return phase(pod) in {"Succeeded", "Failed"}
+
+
+def is_active(pod: Object) -> bool:
+    """True while controllers count the pod: not finished and not being deleted."""
+    return not is_finished(pod) and not (pod.get("metadata") or {}).get("deletionTimestamp")
+
+
+def pod_ips(pod: Object) -> list[str]:
+    status = pod.get("status") or {}
+    found = [entry["ip"] for entry in status.get("podIPs") or () if entry.get("ip")]
+    return found or ([status["podIP"]] if status.get("podIP") else [])
+
+
+def pod_ip(pod: Object) -> str:
+    return next(iter(pod_ips(pod)), "")
+
+
+def belongs_in_endpoints(pod: Object, *, include_terminating: bool = False) -> bool:
+    """True for a pod that has an address and still runs (upstream's ShouldPodBeInEndpoints)."""
+    if is_finished(pod) or not pod_ip(pod):
+        return False
+    return include_terminating or not (pod.get("metadata") or {}).get("deletionTimestamp")
+
+
+def is_scheduled(pod: Object) -> bool:
+    return bool(pod["spec"].get("nodeName"))
+
+
+def is_static(pod: Object) -> bool:
+    """True for a mirror of a static pod."""
+    annotations = (pod.get("metadata") or {}).get("annotations") or {}
+    return "kubernetes.io/config.mirror" in annotations
+
+
+def upsert_condition(conditions: list[Object], new: Object, now: str) -> bool:
+    """Set a condition in a list that is the caller's own; True where anything changed.
+
+    lastTransitionTime moves to `now` (RFC 3339) only when the condition's status changes.
+    """
+    for index, old in enumerate(conditions):
+        if old.get("type") != new["type"]:
+            continue
+        same = old.get("status") == new["status"]
+        moved = (old.get("lastTransitionTime") or now) if same else now
+        changed = {**old, **new, "lastTransitionTime": moved}
+        conditions[index] = changed
+        return changed != old
+    conditions.append({**new, "lastTransitionTime": now})
+    return True

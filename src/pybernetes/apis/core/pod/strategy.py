@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pod: what the API server sets and keeps when pods are written, and Pod's row of the table."""
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.columns import look
+from pybernetes.apis.core.pod.columns import COLUMNS
+from pybernetes.apis.core.pod.defaults import default_pod
+from pybernetes.apis.core.pod.podlevel import default_pod_level
+from pybernetes.apis.core.pod.requests import qos_class
+from pybernetes.apis.core.pod.status import is_finished, pod_ip
+from pybernetes.apis.core.pod.update import validate_pod_status_update, validate_pod_update
+from pybernetes.apis.core.pod.validation import validate_pod
+from pybernetes.apis.kind import Kind
+
+_GATED = "Scheduling is blocked due to non-empty scheduling gates"
+
+
+def _prepare_create(pod: Object) -> None:
+    spec = pod["spec"]
+    status: Object = {"phase": "Pending"}
+    if spec.get("schedulingGates"):
+        status["conditions"] = [
+            {
+                "type": "PodScheduled",
+                "status": "False",
+                "reason": "SchedulingGated",
+                "message": _GATED,
+                "lastTransitionTime": look(pod, "metadata", "creationTimestamp"),
+            }
+        ]
+    pod["status"] = status
+    _merge_label_keys(pod)
+    default_pod_level(spec)
+    status["qosClass"] = qos_class(pod)
+
+
+def _merge_label_keys(pod: Object) -> None:
+    """Write matchLabelKeys and mismatchLabelKeys into the selectors they stand for."""
+    spec, labels = pod["spec"], look(pod, "metadata", "labels") or {}
+    for constraint in spec.get("topologySpreadConstraints") or ():
+        if constraint.get("labelSelector") is not None:
+            _add_keys(constraint["labelSelector"], constraint, labels)
+    for name in ("podAffinity", "podAntiAffinity"):
+        affinity = look(spec, "affinity", name) or {}
+        preferred = affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+        terms = [
+            *(affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or ()),
+            *(weighted["podAffinityTerm"] for weighted in preferred),
+        ]
+        for term in terms:
+            if term.get("labelSelector") is not None:
+                _add_keys(term["labelSelector"], term, labels)
+
+
+def _add_keys(selector: Object, term: Object, labels: dict[str, str]) -> None:
+    expressions = selector.get("matchExpressions") or []
+    for field, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")):
+        for key in term.get(field) or ():
+            if key in labels:
+                new = {"key": key, "operator": operator, "values": [labels[key]]}
+                expressions = [*expressions, new]
+    if expressions:
+        selector["matchExpressions"] = expressions
+
+
+def _prepare_update(new: Object, old: Object) -> None:
+    """Clients that do not know pod-level resources yet must not lose them."""
+    kept = old["spec"].get("resources")
+    if kept is not None and new["spec"].get("resources") is None:
+        new["spec"]["resources"] = kept
+
+
+_KEPT_STATUS = (
+    "resourceClaimStatuses",
+    "extendedResourceClaimStatus",
+    "nodeAllocatableResourceClaimStatuses",
+)
+
+
+def _prepare_status_update(new: Object, old: Object) -> None:
+    """The server's own fields survive: qosClass, owners, claims, observed generations."""
+    metadata, was = new["metadata"], old.get("status") or {}
+    _restore(metadata, old["metadata"], "ownerReferences")
+    status = new["status"] = dict(new.get("status") or {})
+    if not status.get("qosClass") and was.get("qosClass"):
+        status["qosClass"] = was["qosClass"]
+    for field in _KEPT_STATUS:
+        if status.get(field) is None and was.get(field) is not None:
+            status[field] = was[field]
+    if not status.get("observedGeneration") and was.get("observedGeneration"):
+        status["observedGeneration"] = was["observedGeneration"]
+    if status.get("conditions") and was.get("conditions"):
+        status["conditions"] = _observed(status["conditions"], was["conditions"])
+
+
+def _restore(target: Object, source: Object, field: str) -> None:
+    if source.get(field):
+        target[field] = source[field]
+    else:
+        target.pop(field, None)
+
+
+def _observed(conditions: list[Object], old: list[Object]) -> list[Object]:
+    known: dict[str, list[int]] = {}
+    for condition in old:
+        known.setdefault(condition["type"], []).append(condition.get("observedGeneration") or 0)
+    result = []
+    for condition in conditions:
+        generations = known.get(condition.get("type") or "")
+        generation = generations.pop(0) if generations else 0
+        missing = generation and not condition.get("observedGeneration")
+        result.append({**condition, "observedGeneration": generation} if missing else condition)
+    return result
+
+
+def grace_seconds(pod: Object, requested: int | None = None) -> int:
+    """How long a deleted pod has to stop: 0 where nothing runs, never negative."""
+    asked = look(pod, "spec", "terminationGracePeriodSeconds") if requested is None else requested
+    if not look(pod, "spec", "nodeName") or is_finished(pod):
+        return 0
+    return 1 if (asked or 0) < 0 else int(asked or 0)
+
+
+def _fields(pod: Object) -> dict[str, str]:
+    spec, status = pod["spec"], pod.get("status") or {}
+    return {
+        "spec.nodeName": spec.get("nodeName") or "",
+        "spec.restartPolicy": spec.get("restartPolicy") or "",
+        "spec.schedulerName": spec.get("schedulerName") or "",
+        "spec.serviceAccountName": spec.get("serviceAccountName") or "",
+        "spec.hostNetwork": "true" if spec.get("hostNetwork") else "false",
+        "status.phase": status.get("phase") or "",
+        "status.podIP": pod_ip(pod),
+        "status.podIPs": pod_ip(pod),
+        "status.nominatedNodeName": status.get("nominatedNodeName") or "",
+    }
+
+
+POD = Kind(
+    default=default_pod,
+    prepare_create=_prepare_create,
+    prepare_update=_prepare_update,
+    validate_create=validate_pod,
+    validate_update=validate_pod_update,
+    prepare_status_update=_prepare_status_update,
+    validate_status_update=validate_pod_status_update,
+    fields=_fields,
+    field_names=tuple(_fields({"spec": {}})),
+    columns=COLUMNS,
+    graceful=grace_seconds,
+)

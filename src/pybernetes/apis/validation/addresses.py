@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IP addresses, CIDRs and ports: what is wrong with them, in upstream's words."""
+
+import re
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+from pybernetes.apimachinery.field import Errors, Path, invalid
+from pybernetes.apis.validation.names import port_name, port_number
+
+_LEADING_ZERO = re.compile(r"(^|\.)0[0-9]")
+_NO_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+_NO_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+
+
+def address(value: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text is; None if it is none."""
+    try:
+        return ip_address(value)
+    except ValueError:
+        return None
+
+
+def validate_ip(value: str, at: Path | str, known: Collection[str] = ()) -> Errors:
+    """Values in `known` were accepted before and stay so."""
+    if value in known:
+        return []
+    found = address(value)
+    if found is None:
+        zeros = _LEADING_ZERO.search(value) and address(_LEADING_ZERO.sub(r"\g<1>", value))
+        return [invalid(at, value, "must not have leading 0s" if zeros else _NO_IP)]
+    if isinstance(found, IPv6Address) and found.ipv4_mapped:
+        return [invalid(at, value, "must not be an IPv4-mapped IPv6 address")]
+    return []
+
+
+def validate_cidr(value: str, at: Path | str, known: Collection[str] = ()) -> Errors:
+    if value in known:
+        return []
+    host, slash, _ = value.partition("/")
+    try:
+        network = ip_network(value, strict=False)
+    except ValueError:
+        return [invalid(at, value, _NO_CIDR)]
+    if not slash:
+        return [invalid(at, value, _NO_CIDR)]
+    if address(host) != network.network_address:
+        text = f'must not have bits set beyond the prefix length (should be "{network}")'
+        return [invalid(at, value, text)]
+    return []
+
+
+def validate_endpoint_ip(value: str, at: Path | str) -> Errors:
+    """An address that traffic may be sent to: not local to a host or a link."""
+    found = address(value)
+    if found is None:
+        return [invalid(at, value, _NO_IP)]
+    checks = (
+        (found.is_unspecified, f"may not be unspecified ({value})"),
+        (found.is_loopback, "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+        (found.is_link_local, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
+        (
+            found.is_multicast and _is_local_multicast(found),
+            "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
+        ),
+    )
+    return [invalid(at, value, text) for wrong, text in checks if wrong]
+
+
+def _is_local_multicast(found: IPv4Address | IPv6Address) -> bool:
+    network = "224.0.0.0/24" if found.version == 4 else "ff02::/16"
+    return found in ip_network(network)
+
+
+def validate_port(value: Any, at: Path | str, errors: Errors) -> None:
+    """A port's number, or its name where it is text."""
+    wrong = port_name(value) if isinstance(value, str) else port_number(value or 0)
+    for text in wrong:
+        errors.append(invalid(at, value, text))
