@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names that tie runtime objects to pods: labels, annotations, folders (upstream's own names)."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.kubelet.config import Config
+
+PODS = GVR("", "v1", "pods")
+NODES = GVR("", "v1", "nodes")
+SERVICES = GVR("", "v1", "services")
+CONFIG_MAPS = GVR("", "v1", "configmaps")
+SECRETS = GVR("", "v1", "secrets")
+SERVICE_ACCOUNTS = GVR("", "v1", "serviceaccounts")
+LEASES = GVR("coordination.k8s.io", "v1", "leases")
+
+POD_NAME = "io.kubernetes.pod.name"
+POD_NAMESPACE = "io.kubernetes.pod.namespace"
+POD_UID = "io.kubernetes.pod.uid"
+CONTAINER_NAME = "io.kubernetes.container.name"
+CONTAINER_HASH = "io.kubernetes.container.hash"
+RESTART_COUNT = "io.kubernetes.container.restartCount"
+TERMINATION_PATH = "io.kubernetes.container.terminationMessagePath"
+TERMINATION_POLICY = "io.kubernetes.container.terminationMessagePolicy"
+MESSAGE_FILE = "io.pybernetes.container.terminationMessageFile"
+GRACE_PERIOD = "io.kubernetes.pod.terminationGracePeriod"
+PRE_STOP = "io.kubernetes.container.preStopHandler"
+
+
+def uid(pod: Object) -> str:
+    return str(pod["metadata"]["uid"])
+
+
+def key(pod: Object) -> tuple[str, str]:
+    """(namespace, name)."""
+    return pod["metadata"]["namespace"], pod["metadata"]["name"]
+
+
+def full_name(pod: Object) -> str:
+    """How log lines name a pod."""
+    return "/".join(key(pod))
+
+
+def container_hash(container: Object) -> str:
+    """Changes exactly when the container has to be replaced (name or image)."""
+    text = json.dumps([container["name"], container.get("image", "")])
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def pod_dir(config: Config, pod_uid: str) -> Path:
+    return config.pods_dir / pod_uid
+
+
+def log_dir(config: Config, pod: Object) -> Path:
+    namespace, name = key(pod)
+    return config.pod_logs_dir / f"{namespace}_{name}_{uid(pod)}"
+
+
+def message_file(config: Config, pod_uid: str, container: str, attempt: int) -> Path:
+    """The file behind a container's terminationMessagePath."""
+    return pod_dir(config, pod_uid) / "containers" / container / str(attempt)
+
+
+def containers_of(pod: Object) -> list[Object]:
+    """Init, regular and ephemeral containers, in this order."""
+    spec = pod["spec"]
+    return [
+        *spec.get("initContainers", ()),
+        *spec.get("containers", ()),
+        *spec.get("ephemeralContainers", ()),
+    ]
+
+
+def find_container(pod: Object, name: str) -> Object | None:
+    return next((item for item in containers_of(pod) if item["name"] == name), None)
+
+
+def is_sidecar(container: Object) -> bool:
+    """A restartable init container."""
+    return container.get("restartPolicy") == "Always"

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PodStatus from spec, runtime state and what the kubelet remembers. Pure.
+
+Phase, conditions and container states follow upstream's generateAPIPodStatus.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.kubelet import containerstatus, naming, podactions
+from pybernetes.kubelet.containerstatus import Waiting
+from pybernetes.kubelet.podstate import PodState
+
+_OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the kubelet knows of a pod beside spec and runtime.
+
+    waiting: why a container's last start failed (kept until it starts). ready, started: probe
+    results by container id. rejected: (reason, message) of node admission or eviction.
+    """
+
+    now: str
+    start_time: str
+    node_ips: Sequence[str] = ()
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    ready: Mapping[str, bool] = field(default_factory=dict)
+    started: Mapping[str, bool] = field(default_factory=dict)
+    rejected: tuple[str, str] | None = None
+    runtime: str = "containerd"  # the scheme of container ids
+    finished: bool = False  # nothing will be started any more
+    messages: Mapping[str, str] = field(default_factory=dict)  # termination messages by id
+    resources: Mapping[str, Object] = field(default_factory=dict)  # actuated, by name
+
+
+def generate(pod: Object, state: PodState, memory: Memory) -> Object:
+    """The whole status object."""
+    old = pod.get("status") or {}
+    if memory.rejected is not None:
+        return _rejected(old, pod, memory)
+    status: Object = {"phase": ""}
+    generation = pod["metadata"].get("generation")
+    if generation:
+        status["observedGeneration"] = generation
+    init = containerstatus.statuses(pod, state, memory, "initContainers")
+    regular = containerstatus.statuses(pod, state, memory, "containers")
+    ephemeral = containerstatus.statuses(pod, state, memory, "ephemeralContainers")
+    status["phase"] = _phase(pod, (init, regular), memory)
+    known = (status["phase"], init, regular)
+    status["conditions"] = _conditions(pod, state, known, memory)
+    _addresses(status, pod, state, memory)
+    status["startTime"] = old.get("startTime") or memory.start_time
+    for name, items in (
+        ("initContainerStatuses", init),
+        ("containerStatuses", regular),
+        ("ephemeralContainerStatuses", ephemeral),
+    ):
+        if items:
+            status[name] = items
+    for kept in ("reason", "message", "resize", "nominatedNodeName", "resourceClaimStatuses"):
+        if kept in old:
+            status[kept] = old[kept]
+    status["qosClass"] = old.get("qosClass") or "BestEffort"
+    return status
+
+
+def _rejected(old: Object, pod: Object, memory: Memory) -> Object:
+    reason, message = memory.rejected or ("", "")
+    status = copy.deepcopy(old)
+    status.update(phase="Failed", reason=reason, message=message)
+    status.setdefault("startTime", memory.start_time)
+    if pod["metadata"].get("generation"):
+        status["observedGeneration"] = pod["metadata"]["generation"]
+    return status
+
+
+def _addresses(status: Object, pod: Object, state: PodState, memory: Memory) -> None:
+    if memory.node_ips:
+        status["hostIP"] = memory.node_ips[0]
+        status["hostIPs"] = [{"ip": ip} for ip in memory.node_ips]
+    ips: Sequence[str] = state.ips
+    if pod["spec"].get("hostNetwork"):
+        ips = memory.node_ips if state.sandbox else ()
+    if not ips and state.sandboxes and not state.sandbox:
+        old = (pod.get("status") or {}).get("podIPs", ())  # a finished pod keeps its address
+        ips = [item["ip"] for item in old]
+    if ips:
+        status["podIP"] = ips[0]
+        status["podIPs"] = [{"ip": ip} for ip in ips]
+
+
+@dataclass(slots=True)
+class _Counts:
+    running: int = 0
+    waiting: int = 0
+    stopped: int = 0
+    succeeded: int = 0
+
+    def add(self, status: Object) -> None:
+        state = status.get("state") or {}
+        ended = (status.get("lastState") or {}).get("terminated")
+        if "running" in state:
+            self.running += 1
+        elif "terminated" in state:
+            self.stopped += 1
+            self.succeeded += state["terminated"]["exitCode"] == 0
+        elif ended is not None:
+            self.stopped += 1
+        else:
+            self.waiting += 1
+
+
+def _phase(pod: Object, groups: tuple[list[Object], list[Object]], memory: Memory) -> str:
+    init, regular = groups
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return str(pod["status"]["phase"])  # a finished pod never comes back
+    pending, failed = _initialization(pod, init, regular)
+    counts = _Counts()
+    for status in regular:
+        counts.add(status)
+    if failed and (memory.finished or podactions.restart_policy(pod) == "Never"):
+        return "Failed"
+    if pending or counts.waiting:
+        return "Pending"
+    if counts.running:
+        return "Running"
+    return _ended(pod, counts, memory)
+
+
+def _ended(pod: Object, counts: _Counts, memory: Memory) -> str:
+    """The phase when no container runs."""
+    if not counts.stopped:
+        return "Pending"
+    policy = podactions.restart_policy(pod)
+    if not memory.finished and policy == "Always":
+        return "Running"
+    if counts.stopped == counts.succeeded:
+        return "Succeeded"
+    return "Failed" if memory.finished or policy == "Never" else "Running"
+
+
+def _initialization(pod: Object, init: list[Object], regular: list[Object]) -> tuple[bool, bool]:
+    """(still pending, failed)."""
+    if any((item.get("state") or {}).keys() & {"running"} for item in regular):
+        return False, False
+    if any(item.get("lastState") or item["state"].get("terminated") for item in regular):
+        return False, False
+    specs = {item["name"]: item for item in pod["spec"].get("initContainers", ())}
+    pending = failed = False
+    for status in init:
+        spec, ended = specs.get(status["name"], {}), status["state"].get("terminated")
+        ended = ended or (status.get("lastState") or {}).get("terminated")
+        if naming.is_sidecar(spec):
+            pending = pending or not status.get("started")
+        elif ended is None:
+            pending = True
+        elif ended["exitCode"] != 0:
+            failed = True
+            pending = pending or podactions.restart_policy(pod) != "Never"
+    return pending, failed
+
+
+def _conditions(
+    pod: Object,
+    state: PodState,
+    known: tuple[str, list[Object], list[Object]],
+    memory: Memory,
+) -> list[Object]:
+    """Ours in upstream's order, then everybody else's as they are."""
+    phase, init, regular = known
+    old = {item["type"]: item for item in (pod.get("status") or {}).get("conditions", ())}
+    network = state.sandbox is not None
+    containers_ready = _containers_ready(regular, init, pod, phase)
+    wanted = [
+        ("PodReadyToStartContainers", (network, "", "")),
+        ("Initialized", _initialized(pod, init, phase)),
+        ("Ready", _ready(pod, containers_ready, old)),
+        ("ContainersReady", containers_ready),
+        ("PodScheduled", (True, "", "")),
+    ]
+    generation = pod["metadata"].get("generation")
+    result = []
+    for type_, (value, reason, message) in wanted:
+        condition: Object = {"type": type_, "status": "True" if value else "False"}
+        if reason:
+            condition["reason"] = reason
+        if message:
+            condition["message"] = message
+        before = old.get(type_, {})
+        same = before.get("status") == condition["status"] and "lastTransitionTime" in before
+        condition["lastProbeTime"] = None
+        condition["lastTransitionTime"] = before["lastTransitionTime"] if same else memory.now
+        if generation:
+            condition["observedGeneration"] = generation
+        result.append(condition)
+    return result + [item for type_, item in old.items() if type_ not in _OWNED]
+
+
+_Condition = tuple[bool, str, str]
+
+
+def _initialized(pod: Object, init: list[Object], phase: str) -> _Condition:
+    if phase == "Succeeded":
+        return True, "PodCompleted", ""
+    specs = {item["name"]: item for item in pod["spec"].get("initContainers", ())}
+    incomplete = []
+    for status in init:
+        done = status.get("ready", False)
+        if naming.is_sidecar(specs.get(status["name"], {})):
+            done = bool(status.get("started"))
+        if not done:
+            incomplete.append(status["name"])
+    if not incomplete:
+        return True, "", ""
+    listed = " ".join(incomplete)
+    return False, "ContainersNotInitialized", f"containers with incomplete status: [{listed}]"
+
+
+def _containers_ready(
+    regular: list[Object], init: list[Object], pod: Object, phase: str
+) -> _Condition:
+    if phase == "Succeeded":
+        return False, "PodCompleted", ""
+    if phase == "Failed":
+        return False, "PodFailed", ""
+    specs = {item["name"]: item for item in pod["spec"].get("initContainers", ())}
+    sidecars = [item for item in init if naming.is_sidecar(specs.get(item["name"], {}))]
+    unready = [item["name"] for item in [*sidecars, *regular] if not item.get("ready")]
+    if not unready:
+        return True, "", ""
+    return False, "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]"
+
+
+def _ready(pod: Object, containers: _Condition, conditions: Mapping[str, Object]) -> _Condition:
+    if not containers[0]:
+        return containers
+    missing = []
+    for gate in pod["spec"].get("readinessGates", ()):
+        type_ = gate["conditionType"]
+        found = conditions.get(type_)
+        if found is None:
+            missing.append(
+                f'corresponding condition of pod readiness gate "{type_}" does not exist.'
+            )
+        elif found["status"] != "True":
+            missing.append(
+                f'the status of pod readiness gate "{type_}" is not "True", but {found["status"]}'
+            )
+    if missing:
+        return False, "ReadinessGatesNotReady", ", ".join(missing)
+    return True, "", ""
