@@ -83,7 +83,6 @@ class Connection(asyncio.Protocol):
         self._keep_alive = True
         self._chunked = True
         self._half_closed = False
-        self._streaming = False
         self._owes_continue = False
         self._tail: bytearray | None = None  # bytes behind a request to upgrade
         self._reading_paused = False
@@ -138,10 +137,9 @@ class Connection(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def eof_received(self) -> bool:
-        """Half-closed by the client: finish what it asked for, unless that has no end."""
+        """The client writes no more: taken as gone, except where only the writing is behind."""
         self._half_closed = True
-        working = self._task is not None or bool(self._ready) or self._gate.closed
-        return working and not self._streaming and not self._tls
+        return self._task is None and self._gate.closed and not self._tls
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ending = True
@@ -223,15 +221,15 @@ class Connection(asyncio.Protocol):
             self._body = data
 
     def on_message_complete(self) -> None:
+        method = self._parser.get_method().decode()
+        if method == "CONNECT":
+            self._raise(405, "CONNECT is not supported")
         try:
             raw_path, path, query = split_target(self._url)
         except BadTarget as error:
             self._raise(400, str(error))
             return
         body = self._body if self._parts is None else b"".join(self._parts)
-        method = self._parser.get_method().decode()
-        if method == "CONNECT":
-            self._raise(405, "CONNECT is not supported")
         request = Request(method, raw_path, path, query, self._headers, body, self._peer)
         chunked = self._parser.get_http_version() != "1.0"
         self._ready.append(_Parsed(request, self._parser.should_keep_alive(), chunked))
@@ -302,8 +300,7 @@ class Connection(asyncio.Protocol):
             self._abandon()
         finally:
             self._task = None
-            self._streaming = False
-        self._next()
+            self._next()
 
     async def _deliver(self, request: Request, reply: Reply) -> None:
         if isinstance(reply, Response):
@@ -352,7 +349,6 @@ class Connection(asyncio.Protocol):
 
     async def _stream(self, request: Request, reply: StreamingResponse) -> None:
         """Chunk by chunk, each flushed, waiting while the client is slow."""
-        self._streaming = True
         chunked = self._chunked
         if not chunked:
             self._keep_alive = False

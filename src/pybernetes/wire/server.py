@@ -16,6 +16,7 @@ from pybernetes.wire.hub import Hub, Limits
 from pybernetes.wire.types import Handler
 
 _BACKLOG = 1024
+_LIMITS = Limits()
 
 
 class Server:
@@ -43,7 +44,7 @@ async def serve(
     port: int = 0,
     *,
     ssl_context: ssl.SSLContext | None = None,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: Limits = _LIMITS,
     sock: socket.socket | None = None,
     client_ca: str = "",
 ) -> Server:

@@ -163,7 +163,7 @@ class TransportStream(asyncio.Protocol):
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._inbox = Inbox(transport.pause_reading, transport.resume_reading)
+        self._inbox = Inbox(self._pause, self._resume)
         self._gate = Gate()
         self._lost = False
 
@@ -188,6 +188,14 @@ class TransportStream(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._gate.open()
+
+    def _pause(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     async def read(self) -> bytes:
         return await self._inbox.read()

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An HTTP/1.1 client for one server: kept-alive connections, whole or streamed replies, upgrades.
+
+It follows no redirects and knows no proxies. Whatever keeps an answer from coming is a
+ConnectionError; a lapse of time is `ReplyTimeout`, which is a TimeoutError as well.
+"""
+
+import asyncio
+import os
+import ssl
+from dataclasses import dataclass
+
+from pybernetes.base.env import Env
+from pybernetes.wire.exchange import BrokenReply, Exchange
+from pybernetes.wire.types import ClientReply, Request
+
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class ReplyTimeout(ConnectionError, TimeoutError):
+    """No connection or no reply in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolConfig:
+    """`address` pins where to connect (an IP) while `host` goes on naming the server; `unix` is a
+    socket's path to use instead. Times in seconds; `timeout` (0: none) covers a reply, or its head
+    if it is streamed.
+    """
+
+    address: str = ""
+    unix: str = ""
+    server_name: str = ""  # for TLS; "" is the host
+    connect_timeout: float = 10.0
+    timeout: float = 0.0
+    idle_timeout: float = 60.0
+    max_idle: int = 32
+    max_body: int = 512 * 1024 * 1024
+
+
+_CONFIG = PoolConfig()
+
+
+class HttpPool:
+    """Connections to one server. Requests never wait for one another: each gets its own connection."""
+
+    def __init__(
+        self,
+        env: Env,
+        host: str,
+        port: int,
+        ssl_context: ssl.SSLContext | None = None,
+        *,
+        config: PoolConfig = _CONFIG,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._tls = ssl_context
+        self._config = config
+        self._idle: list[Exchange] = []  # the freshest last
+        self._all: dict[Exchange, None] = {}
+        self._closed = False
+        default = 443 if ssl_context is not None else 80
+        name = f"[{host}]" if ":" in host else host
+        self._authority = name if port == default else f"{name}:{port}"
+
+    async def send(
+        self, request: Request, *, stream: bool = False, timeout: float | None = None
+    ) -> ClientReply:
+        """The reply: Response; with `stream` StreamingResponse; after a 101 Upgraded."""
+        limit = self._config.timeout if timeout is None else timeout
+        try:
+            async with asyncio.timeout(limit or None):
+                return await self._send(request, stream)
+        except TimeoutError as error:
+            if isinstance(error, ReplyTimeout):
+                raise
+            raise ReplyTimeout(f"no reply from {self._authority} in {limit:g} s") from error
+
+    async def close(self) -> None:
+        """Drop every connection, streams included."""
+        self._closed = True
+        self._idle.clear()
+        for exchange in list(self._all):
+            exchange.drop()
+        self._all.clear()
+        await asyncio.sleep(0)
+
+    async def _send(self, request: Request, stream: bool) -> ClientReply:
+        while True:
+            exchange = self._take_idle() or await self._connect()
+            try:
+                return await self._exchange(exchange, request, stream)
+            except BrokenReply as error:
+                stale = exchange.reused and error.nothing_came
+                if not stale or request.method not in _REPEATABLE:
+                    raise
+
+    async def _exchange(self, exchange: Exchange, request: Request, stream: bool) -> ClientReply:
+        try:
+            return await exchange.send(request, self._authority, stream)
+        except BaseException:
+            exchange.drop()
+            raise
+
+    def _take_idle(self) -> Exchange | None:
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            exchange = self._idle.pop()
+            if exchange.usable and now - exchange.idle_since < self._config.idle_timeout:
+                exchange.reused = True
+                return exchange
+            exchange.drop()
+        return None
+
+    def _release(self, exchange: Exchange) -> None:
+        if self._closed or len(self._idle) >= self._config.max_idle:
+            exchange.drop()
+            return
+        exchange.idle_since = asyncio.get_running_loop().time()
+        self._idle.append(exchange)
+
+    def _forget(self, exchange: Exchange) -> None:
+        self._all.pop(exchange, None)
+
+    async def _connect(self) -> Exchange:
+        if self._closed:
+            raise ConnectionError("the client is closed")
+        try:
+            async with asyncio.timeout(self._config.connect_timeout):
+                exchange = await self._open()
+        except TimeoutError as error:
+            raise ReplyTimeout(f"dial tcp {self._authority}: i/o timeout") from error
+        except OSError as error:  # nobody listens, no such host, a certificate that was refused
+            raise ConnectionError(f"dial tcp {self._authority}: {_reason(error)}") from error
+        self._all[exchange] = None
+        return exchange
+
+    async def _open(self) -> Exchange:
+        loop = asyncio.get_running_loop()
+        config = self._config
+        name = (config.server_name or self._host) if self._tls is not None else None
+
+        def make() -> Exchange:
+            return Exchange(self._release, self._forget, config.max_body)
+
+        if config.unix:
+            _, exchange = await loop.create_unix_connection(
+                make, config.unix, ssl=self._tls, server_hostname=name
+            )
+        else:
+            _, exchange = await loop.create_connection(
+                make, config.address or self._host, self._port, ssl=self._tls, server_hostname=name
+            )
+        return exchange
+
+
+def _reason(error: OSError) -> str:
+    """In the words of the operating system, as Go's net package says it."""
+    if isinstance(error, ConnectionError) and error.errno:
+        return f"connect: {os.strerror(error.errno).lower()}"
+    return str(error)
