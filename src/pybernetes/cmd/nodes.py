@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the API server reaches kubelets: those of this process directly, others over TLS."""
+
+import ssl
+
+from pybernetes.apimachinery.types import Object, User
+from pybernetes.base.env import Env
+from pybernetes.client.inprocess import InProcess
+from pybernetes.wire.client import HttpPool
+from pybernetes.wire.types import ClientReply, Handler, Request
+
+API_SERVER = User("kube-apiserver-kubelet-client", ("system:masters", "system:authenticated"))
+_ADDRESS_ORDER = ("InternalIP", "Hostname", "ExternalIP")
+
+
+class Nodes:
+    """The API server's NodeDialer. `local` kubelets are added as they start."""
+
+    def __init__(self, env: Env, context: ssl.SSLContext | None) -> None:
+        self._env = env
+        self._context = context
+        self._local: dict[str, InProcess] = {}
+        self._pools: dict[tuple[str, int], HttpPool] = {}
+
+    def add_local(self, node: str, handler: Handler) -> None:
+        """The kubelet of `node` runs in this process."""
+        self._local[node] = InProcess(handler, API_SERVER)
+
+    async def send(self, node: Object, request: Request) -> ClientReply:
+        """Raises ConnectionError where the node has no address or does not answer."""
+        local = self._local.get(node["metadata"]["name"])
+        if local is not None:
+            return await local.exchange(request, stream=True)
+        if self._context is None:
+            raise ConnectionError(f"no way to reach node {node['metadata']['name']}")
+        address = _address(node)
+        pool = self._pools.get(address)
+        if pool is None:
+            pool = self._pools[address] = HttpPool(self._env, *address, self._context)
+        return await pool.send(request, stream=True)
+
+    async def close(self) -> None:
+        for local in self._local.values():
+            await local.close()
+        for pool in self._pools.values():
+            await pool.close()
+
+
+def _address(node: Object) -> tuple[str, int]:
+    """Where a Node says its kubelet listens. Raises ConnectionError."""
+    status = node.get("status") or {}
+    endpoints = (status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}
+    known = {item["type"]: item["address"] for item in status.get("addresses") or ()}
+    for kind in _ADDRESS_ORDER:
+        if kind in known:
+            return known[kind], endpoints.get("Port") or 10250
+    raise ConnectionError(f"node {node['metadata']['name']} has no address")
