@@ -37,3 +37,6 @@ class Schema:
     patch_strategy: str = ""  # e.g. "merge", "replace", "retainKeys", "merge,retainKeys"
     patch_merge_key: str = ""
     embedded: bool = False  # x-kubernetes-embedded-resource
+    go_type: str = (
+        ""  # of a named scalar of a built-in type, as decode errors print it: v1.PullPolicy
+    )
