@@ -24,8 +24,10 @@ def use_context(cluster: Cluster) -> str:
     """Merge the cluster's credentials and make it current; the context's name."""
     name = context_name(cluster)
     try:
-        kubeconfig.merge(user_kubeconfig(), Path(cluster.state()["kubeconfig"]), name)
-    except (OSError, ValueError) as error:
+        own = kubeconfig.read(Path(cluster.state()["kubeconfig"]))
+        entry, user = own["clusters"][0]["cluster"], own["users"][0]["user"]
+        kubeconfig.merge_context(user_kubeconfig(), name, entry, user)
+    except (OSError, kubeconfig.KubeconfigError) as error:
         raise CliError(f"{user_kubeconfig()} cannot be changed: {error}") from error
     return name
 
@@ -33,6 +35,6 @@ def use_context(cluster: Cluster) -> str:
 def drop_context(cluster: Cluster) -> None:
     """Remove the cluster from the user's kubeconfig."""
     try:
-        kubeconfig.remove(user_kubeconfig(), context_name(cluster))
-    except (OSError, ValueError) as error:
+        kubeconfig.remove_context(user_kubeconfig(), context_name(cluster))
+    except (OSError, kubeconfig.KubeconfigError) as error:
         raise CliError(f"{user_kubeconfig()} cannot be changed: {error}") from error

@@ -53,7 +53,7 @@ def udp_limit(query: dnslib.DNSRecord) -> int:
     """How large a UDP reply the asker takes (EDNS), within our own bound."""
     for record in query.ar:
         if record.rtype == QTYPE.OPT:
-            return min(MAX_UDP_SIZE, max(UDP_SIZE, record.rclass))
+            return min(MAX_UDP_SIZE, max(UDP_SIZE, int(record.rclass)))
     return UDP_SIZE
 
 
@@ -64,7 +64,7 @@ def pack(message: dnslib.DNSRecord, limit: int) -> bytes:
 
 
 def _rr(record: Record, ttl: int, weight: int) -> RR:
-    if record.type == "SRV":
+    if isinstance(record.data, tuple):
         port, target = record.data
         rdata = dnslib.SRV(0, weight, port, f"{target}.")
     elif record.type in ("CNAME", "PTR"):

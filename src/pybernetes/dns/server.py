@@ -92,7 +92,7 @@ class Dns:
         self._ready = asyncio.Event()
         self.port = 0
         self._requests = counter(
-            env.metrics,
+            env,
             "coredns_dns_requests_total",
             "Counter of DNS requests made per protocol",
             ("proto",),

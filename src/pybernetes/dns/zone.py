@@ -187,9 +187,8 @@ def _headless(service: Object) -> bool:
 
 
 def _is_port(port: Object, name: str, protocol: str) -> bool:
-    return (port.get("name") or "").lower() == name and port.get(
-        "protocol", "TCP"
-    ).lower() == protocol
+    own = (str(port.get("name") or "").lower(), str(port.get("protocol", "TCP")).lower())
+    return own == (name, protocol)
 
 
 def _named_ports(service: Object, endpoints: list[_Endpoint]) -> list[Object]:

@@ -38,7 +38,7 @@ class Proxy:
         self._changed = asyncio.Event()
         self._ready = asyncio.Event()
         self._duration = histogram(
-            env.metrics,
+            env,
             "kubeproxy_sync_proxy_rules_duration_seconds",
             "SyncProxyRules latency in seconds",
         )

@@ -56,16 +56,14 @@ class Scheduler:
         self._changes = 0  # how often the cluster changed in a way that may help a pod
         self.decisions: OrderedDict[str, Decision] = OrderedDict()  # newest last, by pod key
         self._attempts = counter(
-            env.metrics,
+            env,
             "scheduler_schedule_attempts_total",
             "Attempts to schedule pods, by the result",
             ("result", "profile"),
         )
-        self._pending = gauge(
-            env.metrics, "scheduler_pending_pods", "Pending pods, by queue", ("queue",)
-        )
+        self._pending = gauge(env, "scheduler_pending_pods", "Pending pods, by queue", ("queue",))
         self._latency = histogram(
-            env.metrics,
+            env,
             "scheduler_scheduling_algorithm_duration_seconds",
             "Time to decide about one pod",
         )

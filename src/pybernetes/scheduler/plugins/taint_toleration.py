@@ -24,7 +24,8 @@ class TaintToleration:
         refused = _untolerated(nodes, pod, _HARD)
         if not refused:
             return None
-        return ~np.logical_or.reduce([holders[rows] for holders in refused])
+        mask: Mask = ~np.logical_or.reduce([holders[rows] for holders in refused])
+        return mask
 
     def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
         return ["node(s) had untolerated taint(s)"]
@@ -33,7 +34,8 @@ class TaintToleration:
         disliked = _untolerated(nodes, pod, _SOFT)
         if not disliked:
             return None
-        return np.sum([holders[rows] for holders in disliked], axis=0, dtype=np.int64)
+        counts: Scores = np.sum([holders[rows] for holders in disliked], axis=0, dtype=np.int64)
+        return counts
 
 
 def _untolerated(nodes: NodeColumns, pod: PodInfo, effects: Collection[str]) -> list[Mask]:
