@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kubelet's own listener (:10250): logs, exec, attach, port-forward, pods, health, metrics."""
