@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Time to live: remembers deadlines and calls back, through the loop, when some have passed."""
+
+import asyncio
+import heapq
+from collections.abc import Callable, Iterable
+
+from pybernetes.base.clock import Clock
+
+Deadline = tuple[float, str, int]  # wall time, key, revision of the write that set it
+
+
+class Expiry:
+    """`expire(keys and revisions)` is called once their time has come; the caller deletes them
+    if they are still at that revision, so a later write simply leaves an entry that comes to nothing.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        expire: Callable[[list[tuple[str, int]]], None],
+        deadlines: Iterable[Deadline] = (),
+    ) -> None:
+        self._clock = clock
+        self._expire = expire
+        self._heap = list(deadlines)
+        heapq.heapify(self._heap)
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def add(self, deadline: Deadline) -> None:
+        heapq.heappush(self._heap, deadline)
+        if self._heap[0] is deadline and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.arm()
+
+    def arm(self) -> None:
+        """Make sure a timer runs. Needs a running loop, so a fork's starts at its first use."""
+        if self._heap and self._timer is None and not self._closed:
+            delay = max(0.0, self._heap[0][0] - self._clock.time())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        now = self._clock.time()
+        due = []
+        while self._heap and self._heap[0][0] <= now:
+            _, key, revision = heapq.heappop(self._heap)
+            due.append((key, revision))
+        if due:
+            self._expire(due)
+        self.arm()
+
+    def deadlines(self) -> list[Deadline]:
+        return list(self._heap)
+
+    def close(self) -> None:
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()

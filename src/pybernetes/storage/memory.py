@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store in memory: for tests, forks and virtual time. Nothing survives the process.
+
+Records never change, so a fork copies only the containers. The newest state is a dictionary and a
+sorted list of its keys; the past is the log of changes since the floor, which is undone backwards
+to read at an older revision and replayed to start a watch.
+"""
+
+import asyncio
+import contextlib
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
+from operator import attrgetter
+
+from pybernetes.base.env import Env
+from pybernetes.storage.expiry import Expiry
+from pybernetes.storage.hub import Hub, Watcher
+from pybernetes.storage.transaction import FIRST, after, check_quota, decide, growth
+from pybernetes.storage.types import (
+    Change,
+    Compacted,
+    Conflict,
+    FutureRevision,
+    Op,
+    Page,
+    Record,
+    StoreError,
+    Unavailable,
+)
+
+_revision = attrgetter("revision")
+
+
+class MemoryStore:
+    """A `Store`. Writes take effect at once, on the loop; there is no thread and no lock."""
+
+    def __init__(self, env: Env, *, quota: int = 0) -> None:
+        self._env = env
+        self._quota = quota
+        self._records: dict[str, Record] = {}
+        self._keys: list[str] = []  # of _records, sorted
+        self._log: list[Change] = []  # every change after the floor, by revision
+        self._floor = FIRST
+        self._size = 0
+        self._closed = False
+        self._hub = Hub(FIRST)
+        self._expiry = Expiry(env.clock, self._expire)
+
+    @classmethod
+    def load(cls, env: Env, records: Sequence[Record], revision: int) -> "MemoryStore":
+        """A store with this content (in key order) and no history."""
+        store = cls(env)
+        store._records = {record.key: record for record in records}
+        store._keys = sorted(store._records)
+        store._size = sum(len(record.key) + len(record.value) for record in records)
+        store._floor = revision
+        store._hub = Hub(revision)
+        return store
+
+    @property
+    def revision(self) -> int:
+        return self._hub.revision
+
+    @property
+    def floor(self) -> int:
+        return self._floor
+
+    def _check(self, revision: int = 0) -> None:
+        if self._closed:
+            raise Unavailable("the store is closed")
+        self._expiry.arm()
+        if revision > self.revision:
+            raise FutureRevision(f"revision {revision} is not reached: at {self.revision}")
+        if 0 < revision < self._floor:
+            raise Compacted(self._floor)
+
+    async def get(self, key: str, revision: int = 0) -> Record | None:
+        self._check(revision)
+        if revision and revision < self.revision:
+            for change in self._since(revision):
+                if change.key == key:
+                    return change.previous
+        return self._records.get(key)
+
+    async def list(
+        self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0
+    ) -> Page:
+        self._check(revision)
+        low = max(prefix, start)
+        first, end = bisect_left(self._keys, low), bisect_left(self._keys, after(prefix))
+        keys, records = self._keys[first:end], self._records
+        if revision and revision < self.revision:
+            records = self._back(keys, prefix, revision)
+            keys = sorted(key for key in records if key >= low)
+        found = [records[key] for key in (keys[:limit] if limit else keys)]
+        remaining = len(keys) - len(found)
+        return Page(found, revision or self.revision, remaining > 0, remaining)
+
+    def _since(self, revision: int) -> Sequence[Change]:
+        return self._log[bisect_right(self._log, revision, key=_revision) :]
+
+    def _back(self, keys: Sequence[str], prefix: str, revision: int) -> dict[str, Record]:
+        """What was at `revision` under `keys` and under what has changed there since."""
+        then: dict[str, Record | None] = {key: self._records[key] for key in keys}
+        for change in reversed(self._since(revision)):
+            if change.key.startswith(prefix):
+                then[change.key] = change.previous
+        return {key: record for key, record in then.items() if record is not None}
+
+    async def write(self, ops: Sequence[Op]) -> int:
+        self._check()
+        check_quota(ops, self._size, self._quota)
+        revision = self.revision
+        changes = decide(ops, revision + 1, self._records.get)
+        if changes:
+            revision += 1
+            self._apply(changes)
+            self._remember(ops, revision)
+            self._hub.publish(changes, revision)
+        await asyncio.sleep(0)  # watches first
+        return revision
+
+    def _apply(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.record is None:
+                del self._records[change.key]
+                del self._keys[bisect_left(self._keys, change.key)]
+                continue
+            if change.previous is None:
+                insort(self._keys, change.key)
+            self._records[change.key] = change.record
+        self._log.extend(changes)
+        self._size += growth(changes)
+
+    def _remember(self, ops: Sequence[Op], revision: int) -> None:
+        for op in ops:
+            if op.ttl and op.value is not None:
+                self._expiry.add((self._env.clock.time() + op.ttl, op.key, revision))
+
+    def _expire(self, due: Sequence[tuple[str, int]]) -> None:
+        for key, revision in due:
+            try:
+                ops = [Op(key, None, expected=revision)]
+                changes = decide(ops, self.revision + 1, self._records.get)
+            except Conflict:
+                continue  # written again since
+            self._apply(changes)
+            self._hub.publish(changes, self.revision + 1)
+
+    def watch(self, prefix: str, revision: int) -> Watcher:
+        watcher = self._hub.watch(prefix, revision)
+        try:
+            self._check(revision)
+            if revision < self._floor:
+                raise Compacted(self._floor)
+        except StoreError as error:
+            self._hub.forget(watcher)
+            watcher.fail(error)
+            return watcher
+        missed = [change for change in self._since(revision) if change.key.startswith(prefix)]
+        if missed:
+            watcher.push(missed)
+        return watcher
+
+    async def compact(self, revision: int) -> None:
+        self._check(max(revision, self._floor))
+        if revision > self._floor:
+            del self._log[: bisect_right(self._log, revision, key=_revision)]
+            self._floor = revision
+
+    async def size(self) -> int:
+        return self._size
+
+    def fork(self, env: Env | None = None) -> "MemoryStore":
+        """A copy that shares the records; for another loop, hand in that loop's Env."""
+        copy = MemoryStore(env or self._env, quota=self._quota)
+        copy._records = self._records.copy()
+        copy._keys = self._keys.copy()
+        copy._log = self._log.copy()
+        copy._floor = self._floor
+        copy._size = self._size
+        copy._hub = Hub(self.revision)
+        copy._expiry = Expiry(copy._env.clock, copy._expire, self._expiry.deadlines())
+        if env is None:
+            with contextlib.suppress(RuntimeError):  # forked outside of a loop: at first use
+                copy._expiry.arm()
+        return copy
+
+    async def close(self) -> None:
+        self._closed = True
+        self._expiry.close()
+        self._hub.fail(Unavailable("the store is closed"))
