@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make` prints what there is. The first two are all a newcomer needs.
+SHELL := /bin/bash
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+.DEFAULT_GOAL := help
+.PHONY: help up test down setup lint types imports format node-test fast-test bench e2e conformance soak docs clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: ## install what is missing (packages as root, Python packages into .venv)
+	@scripts/setup.sh
+
+up: setup ## set up everything and start a cluster; ends with what to type next
+	@$(BIN)/pybernetes up
+
+down: ## stop the cluster that `make up` started
+	@$(BIN)/pybernetes down
+
+test: setup ## run all tests (set-up included); those that need root or kubectl are skipped loudly elsewhere
+	@$(BIN)/pytest -q $(ARGS)
+
+fast-test: setup ## run the tests that start no containers
+	@$(BIN)/pytest -q -m 'not node' $(ARGS)
+
+lint: setup ## formatting, lint, types, the map of the rooms
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+
+format: setup ## format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: setup ## print the figures that the documentation quotes
+	@$(BIN)/python -m benchmarks
+
+e2e: setup ## the README's transcript with a real kubectl, on a real and on a hollow node
+	@$(BIN)/pytest -q tests/e2e $(ARGS)
+
+conformance: ## Kubernetes' own conformance suite (not there yet: see docs/status.md)
+	@echo 'make conformance: not supported yet, see docs/status.md' >&2; exit 2
+
+soak: ## long tests (not there yet: see docs/status.md)
+	@echo 'make soak: not supported yet, see docs/status.md' >&2; exit 2
+
+clean: ## remove the virtual environment and caches
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Tools that only the tests need: golden data from upstream's Go modules (never committed).
+set -euo pipefail
+command -v go >/dev/null || { echo "ci-tools: go is missing: the golden tests cannot run" >&2; exit 1; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+printf 'module golden\ngo 1.26.0\n' > go.mod
+for module in k8s.io/kubernetes@v1.37.1 k8s.io/api@v0.37.1; do
+  go mod download "$module"
+done
