@@ -17,13 +17,14 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.details = details or {}
+        self.list_meta: Object = {}  # metadata of the Status: a continue token
 
     def status(self) -> Object:
         """The Status object that goes over the wire."""
         result: Object = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.list_meta,
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ResourceCache: all objects of one stored resource, in key order, with its recent events.
+
+- Entries and events never change; whoever reads holds what was true at that moment.
+- `apply` is called by the feed only, in revision order.
+- Every event after `floor` is in `ring`.
+"""
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from pybernetes.apiserver import codec
+from pybernetes.apiserver.cache.entry import Entry, Event, Fields
+from pybernetes.apiserver.cache.index import Indexes
+from pybernetes.apiserver.cache.selection import Selection
+from pybernetes.apiserver.cache.watchers import Watchers
+from pybernetes.storage.types import Change, Record
+
+
+class ResourceCache:
+    """See the module. `fields` gives the kind's selectable fields of a decoded object."""
+
+    def __init__(self, prefix: str, fields: Fields, history: int = 4096) -> None:
+        self.prefix = prefix
+        self.fields = fields
+        self.entries: dict[str, Entry] = {}
+        self.keys: list[str] = []  # sorted
+        self.ring: deque[Event] = deque()
+        self.floor = 0
+        self.changed = 0  # revision of the newest change
+        self.watchers = Watchers(fields)
+        self.indexes = Indexes(fields)
+        self.joins: dict[tuple[str, str], tuple[int, bytes]] = {}  # see rest/list.py
+        self.listeners: list[Callable[[Event], None]] = []  # called inside the server, per event
+        self._history = history
+
+    def load(self, records: Iterable[Record], revision: int) -> None:
+        """Start from a listing at `revision`."""
+        for record in records:
+            entry = self._entry(record)
+            self.entries[entry.key] = entry
+        self.keys = sorted(self.entries)
+        self.floor = self.changed = revision
+
+    def _entry(self, record: Record) -> Entry:
+        tail = codec.tail_of(record.value, record.revision)
+        return Entry(record.key[len(self.prefix) :], tail, record.revision)
+
+    def apply(self, change: Change) -> None:
+        key = change.key[len(self.prefix) :]
+        old = self.entries.get(key)
+        if change.record is None:
+            if old is None:
+                return
+            del self.entries[key]
+            del self.keys[bisect_left(self.keys, key)]
+            event = Event(change.revision, None, old)
+        else:
+            new = self._entry(change.record)
+            self.entries[key] = new
+            if old is None:
+                insort(self.keys, key)
+            event = Event(change.revision, new, old)
+        self._publish(event)
+
+    def _publish(self, event: Event) -> None:
+        self.changed = event.revision
+        self.indexes.apply(event)
+        self.ring.append(event)
+        if len(self.ring) > self._history:
+            self.floor = self.ring.popleft().revision
+        self.watchers.publish(event)
+        for listener in self.listeners:
+            listener(event)
+
+    def range(self, namespace: str = "", start: str = "") -> Sequence[str]:
+        """The keys of a namespace (all for ""), from key `start` on, in order."""
+        low, high = 0, len(self.keys)
+        if namespace:
+            low = bisect_left(self.keys, namespace + "/")
+            high = bisect_left(self.keys, namespace + "0")  # "0" follows "/"
+        if start:
+            low = max(low, bisect_left(self.keys, start))
+        if low == 0 and high == len(self.keys):
+            return self.keys
+        return self.keys[low:high]
+
+    def select(self, namespace: str, selection: Selection) -> list[Entry]:
+        """The entries of a namespace that match, in key order."""
+        entries = self.entries
+        if selection.everything:
+            return [entries[key] for key in self.range(namespace)]
+        candidates = self.indexes.candidates(selection, entries)
+        if candidates is None:
+            found = (entries[key] for key in self.range(namespace))
+        else:
+            prefix = namespace + "/" if namespace else ""
+            found = (entries[key] for key in sorted(candidates) if key.startswith(prefix))
+        return [entry for entry in found if selection.matches(entry, self.fields)]
+
+    def since(self, revision: int) -> list[Event]:
+        """The events after `revision`, which must be >= floor."""
+        recent: list[Event] = []
+        for event in reversed(self.ring):
+            if event.revision <= revision:
+                break
+            recent.append(event)
+        recent.reverse()
+        return recent

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Selection: which objects of a resource a list or watch is about (label and field selectors)."""
+
+from dataclasses import dataclass
+
+from pybernetes.apimachinery.selectors import FieldTerm, Selector
+from pybernetes.apiserver.cache.entry import Entry, Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`exact` is a ("label" or "field", name, value) that every match has: for indexes."""
+
+    labels: Selector | None = None
+    terms: tuple[FieldTerm, ...] = ()
+    exact: tuple[str, str, str] | None = None
+    text: str = ""  # what was asked for, to tell selections apart
+
+    @property
+    def everything(self) -> bool:
+        return self.labels is None and not self.terms
+
+    def matches(self, entry: Entry, fields: Fields) -> bool:
+        if self.terms:
+            values = entry.fields(fields)
+            for term in self.terms:
+                if (values.get(term.field, "") == term.value) is not (term.operator == "="):
+                    return False
+        return self.labels is None or self.labels.matches(entry.labels())
+
+    def name(self) -> str:
+        """The name that every match must have; "" where any may match."""
+        for term in self.terms:
+            if term.field == "metadata.name" and term.operator == "=":
+                return term.value
+        return ""
+
+
+EVERYTHING = Selection()

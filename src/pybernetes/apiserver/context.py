@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Context: one request on its way through the server; and Core: what every verb needs to answer it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from urllib.parse import parse_qsl
+
+from pybernetes.apimachinery.types import User
+from pybernetes.apiserver.cache.feed import Feed
+from pybernetes.apiserver.config import Config
+from pybernetes.apiserver.hooks import Hooks
+from pybernetes.apiserver.requestinfo import parse
+from pybernetes.apiserver.resources import Resources
+from pybernetes.apiserver.serving import Serving
+from pybernetes.apiserver.types import AdmissionPlugin, NodeDialer, RequestInfo
+from pybernetes.base.env import Env
+from pybernetes.storage.types import Store
+from pybernetes.wire.types import Request
+
+NOBODY = User("")
+
+
+@dataclass(slots=True)
+class Core:
+    """The server's shared parts. Only `admission` and `hooks` change, and only while it is built."""
+
+    env: Env
+    config: Config
+    store: Store
+    feed: Feed
+    resources: Resources
+    dialer: NodeDialer | None = None
+    admission: list[AdmissionPlugin] = field(default_factory=list)
+    hooks: Hooks = field(default_factory=Hooks)
+
+
+@lru_cache(maxsize=4096)
+def _params(query: str) -> Mapping[str, tuple[str, ...]]:
+    result: dict[str, tuple[str, ...]] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        result[name] = (*result.get(name, ()), value)
+    return result
+
+
+_TRUE = ("true", "1", "t", "T", "True", "TRUE")
+
+
+class Context:
+    """`params` are the query's; `warnings` go out as headers; `user` is set by authentication."""
+
+    __slots__ = (
+        "_serving",
+        "audit_id",
+        "counted",
+        "headers",
+        "info",
+        "params",
+        "request",
+        "started",
+        "user",
+        "warnings",
+    )
+
+    def __init__(self, request: Request, started: float) -> None:
+        self.request = request
+        self.started = started
+        self.params = _params(request.query) if request.query else {}
+        self.info: RequestInfo = parse(
+            request.method, request.path, self.flag("watch") if self.params else False
+        )
+        self.user = NOBODY
+        self.audit_id = ""
+        self.warnings: list[str] = []
+        self.headers: list[tuple[str, str]] = []
+        self.counted = ""  # which in-flight counter holds this request
+        self._serving: Serving | None = None
+
+    def param(self, name: str) -> str:
+        """The first value of a query parameter, or ""."""
+        values = self.params.get(name)
+        return values[0] if values else ""
+
+    def flag(self, name: str) -> bool:
+        return self.param(name) in _TRUE
+
+    @property
+    def serving(self) -> Serving:
+        """The resource asked for. Set by the dispatcher before any verb runs."""
+        assert self._serving is not None
+        return self._serving
+
+    @serving.setter
+    def serving(self, value: Serving) -> None:
+        self._serving = value
+
+    @property
+    def namespace(self) -> str:
+        """The object's namespace: "" for cluster-scoped resources (namespaces among them)."""
+        return self.info.namespace if self.serving.row.namespaced else ""

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of a filter."""
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from pybernetes.apiserver.context import Context
+from pybernetes.wire.types import Reply
+
+
+class Filter(Protocol):
+    """`enter` runs in the table's order and may refuse (ApiError); `leave` runs in reverse order.
+
+    `leave` also sees the answers of refusals, and only for filters that were entered.
+    """
+
+    def enter(self, ctx: Context) -> Awaitable[None] | None: ...
+
+    def leave(self, ctx: Context, reply: Reply) -> None: ...

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From method, path and query to RequestInfo (upstream's RequestInfoFactory)."""
+
+from functools import lru_cache
+
+from pybernetes.apiserver.types import RequestInfo
+
+_VERBS = {
+    "GET": "get",
+    "HEAD": "get",
+    "POST": "create",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+}
+_NAMESPACE_SUBRESOURCES = ("status", "finalize")
+
+
+def _parts(path: str) -> tuple[str, str, list[str]] | None:
+    """(group, version, the rest) of an API path; None for any other path."""
+    parts = [part for part in path.split("/") if part]
+    if len(parts) >= 3 and parts[0] == "api":
+        return "", parts[1], parts[2:]
+    if len(parts) >= 4 and parts[0] == "apis":
+        return parts[1], parts[2], parts[3:]
+    return None
+
+
+@lru_cache(maxsize=32768)
+def parse(method: str, path: str, watch: bool) -> RequestInfo:
+    """What is asked for. `watch`: the query says watch=true."""
+    split = _parts(path)
+    if split is None:
+        return RequestInfo(method.lower(), path)
+    group, version, parts = split
+    verb = _VERBS.get(method, method.lower())
+    if parts[0] in ("watch", "proxy") and len(parts) > 1:  # the deprecated /watch/ paths
+        verb, parts = parts[0], parts[1:]
+    namespace = ""
+    if parts[0] == "namespaces" and len(parts) > 1:
+        namespace = parts[1]
+        if len(parts) > 2 and parts[2] not in _NAMESPACE_SUBRESOURCES:
+            parts = parts[2:]
+    resource, name, subresource, *rest = [*parts, "", "", ""][: max(len(parts), 3)]
+    rest = [part for part in rest if part]
+    if not name and verb == "get":
+        verb = "list"
+    if not name and verb == "delete":
+        verb = "deletecollection"
+    if watch and verb in ("list", "get") and not subresource:
+        verb = "watch"
+    tail = "/".join(rest)
+    if tail and path.endswith("/"):
+        tail += "/"
+    return RequestInfo(
+        verb, path, True, group, version, resource, subresource, namespace, name, tail
+    )

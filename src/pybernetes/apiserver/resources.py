@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Resources: the resource table of a running server. Rows come and go while it serves (CRDs)."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from pybernetes.apimachinery.types import GVR
+from pybernetes.apis.resource import Resource
+from pybernetes.apiserver.cache.feed import Feed
+from pybernetes.apiserver.cache.resource import ResourceCache
+from pybernetes.apiserver.serving import Serving
+
+
+class Resources:
+    """GVR -> Serving. `generation` grows with every change of the table."""
+
+    def __init__(self, feed: Feed, history: int = 4096) -> None:
+        self._feed = feed
+        self._history = history
+        self._rows: dict[GVR, Serving] = {}
+        self._caches: dict[str, ResourceCache] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self.generation = 0
+
+    def add(self, *rows: Resource) -> None:
+        """Serve these rows, instead of older ones of the same name."""
+        for row in rows:
+            cache = self._caches.get(row.storage_prefix)
+            if cache is None and row.storage_prefix:
+                cache = ResourceCache(row.storage_prefix, row.rules.fields, self._history)
+                self._caches[row.storage_prefix] = cache
+                self._feed.claim(cache)
+            self._rows[row.gvr] = Serving(row, cache)
+        self._changed()
+
+    def remove(self, gvr: GVR) -> None:
+        """Stop serving a row; what is stored stays."""
+        if self._rows.pop(gvr, None) is not None:
+            self._changed()
+
+    def _changed(self) -> None:
+        self.generation += 1
+        for listener in self._listeners:
+            listener()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        self._listeners.append(listener)
+
+    def find(self, gvr: GVR) -> Serving | None:
+        return self._rows.get(gvr)
+
+    def find_kind(self, group: str, version: str, kind: str) -> Serving | None:
+        for serving in self._rows.values():
+            row = serving.row
+            if row.kind == kind and row.gvr.group == group and row.gvr.version == version:
+                return serving
+        return None
+
+    def stored(self, group: str, resource: str) -> Serving:
+        """The row in which objects are stored. Raises KeyError."""
+        for serving in self._rows.values():
+            if serving.row.gvr[::2] == (group, resource) and serving.stored_here:
+                return serving
+        raise KeyError(f"{resource}.{group}")
+
+    def has_version(self, group: str, version: str) -> bool:
+        return any(g == group and v == version for g, v, _ in self._rows)
+
+    def rows(self) -> Iterable[Resource]:
+        return [serving.row for serving in self._rows.values()]
+
+    def __iter__(self) -> Iterator[Serving]:
+        return iter(list(self._rows.values()))

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CREATE: decode, default, admit, prepare, validate, store; with generated names tried again."""
+
+from pybernetes.apimachinery.errors import ApiError, already_exists, bad_request, invalid
+from pybernetes.apimachinery.types import GVK, Object
+from pybernetes.apiserver import codec
+from pybernetes.apiserver.cache.entry import Entry
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.rest import admit, metadata
+from pybernetes.apiserver.rest.body import read_object
+from pybernetes.apiserver.rest.commit import commit
+from pybernetes.apiserver.rest.managed import record_update
+from pybernetes.apiserver.rest.options import WriteOptions, write_options
+from pybernetes.apiserver.rest.reply import entry_reply, transient
+from pybernetes.apiserver.types import AdmissionRequest, Operation
+from pybernetes.storage.types import Conflict, Op
+from pybernetes.wire.types import Response
+
+_NAME_TRIES = 8
+_HOOK_TRIES = 16
+
+
+async def create(core: Core, ctx: Context) -> Response:
+    """POST on a collection."""
+    options = write_options(ctx, "CreateOptions")
+    obj = read_object(ctx, ctx.serving.row.gvk, options.validation)
+    entry = await create_object(core, ctx, obj, options)
+    return entry_reply(ctx, entry, 201)
+
+
+async def create_object(core: Core, ctx: Context, obj: Object, options: WriteOptions) -> Entry:
+    """Store a decoded, defaulted object (in the served version). The caller owns `obj`."""
+    serving = ctx.serving
+    row = serving.row
+    meta = obj["metadata"]
+    if meta.get("resourceVersion"):
+        raise bad_request("resourceVersion should not be set on objects to be created")
+    metadata.match_namespace(meta, ctx.namespace, namespaced=row.namespaced)
+    metadata.fill_system_fields(core.env, meta)
+    generated = bool(meta.get("generateName")) and not meta.get("name")
+    record_update(core, ctx, obj, None, options=options)
+    obj = serving.store(obj)
+    row.rules.default(obj)
+    original = codec.dumps(obj) if generated else b""
+    for attempt in range(_NAME_TRIES):
+        if attempt:
+            obj = codec.loads(original)
+        metadata.generate_name(core.env, obj["metadata"])
+        try:
+            return await _create_named(core, ctx, obj, options)
+        except ApiError as error:
+            if error.reason != "AlreadyExists" or not generated or attempt == _NAME_TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _create_named(core: Core, ctx: Context, obj: Object, options: WriteOptions) -> Entry:
+    row = ctx.serving.row
+    request = admission_request(ctx, "CREATE", obj, None, options=options)
+    await admit.mutate(core, request)
+    assert request.obj is not None
+    obj = request.obj
+    prepare(ctx, obj)
+    errors = metadata.validate(row, obj["metadata"]) + row.rules.validate_create(obj)
+    if errors:
+        raise invalid(row.kind, row.gvr.group, obj["metadata"].get("name", ""), errors)
+    await admit.validate(core, ctx, request)
+    return await _write(core, ctx, obj, options)
+
+
+def prepare(ctx: Context, obj: Object) -> None:
+    """The generic part of PrepareForCreate, then the kind's."""
+    row = ctx.serving.row
+    if metadata.counts_generation(row):
+        obj["metadata"]["generation"] = 1
+    else:
+        obj["metadata"].pop("generation", None)
+    if "status" in row.subresources:
+        obj.pop("status", None)
+    row.rules.prepare_create(obj)
+
+
+async def _write(core: Core, ctx: Context, obj: Object, options: WriteOptions) -> Entry:
+    serving = ctx.serving
+    meta = obj["metadata"]
+    name, namespace = meta["name"], meta.get("namespace", "")
+    key = serving.key(namespace, name)
+    hook = core.hooks.writes.get((serving.row.gvr.group, serving.row.gvr.resource))
+    for attempt in range(_HOOK_TRIES):
+        exists = serving.entry(namespace, name) is not None
+        if exists:
+            break
+        more = hook.create(obj, attempt=attempt, dry_run=options.dry_run) if hook else ()
+        if options.dry_run:
+            return transient(serving, obj)
+        try:
+            revision = await commit(core, [Op(key, codec.stored(obj), 0, serving.row.ttl), *more])
+        except Conflict as conflict:
+            if conflict.index == 0:
+                break
+            continue
+        return written(ctx, obj, key, revision)
+    else:
+        raise ApiError(500, "InternalError", "could not allocate: too many conflicts")
+    raise already_exists(serving.row.gvr.resource, serving.row.gvr.group, name)
+
+
+def written(ctx: Context, obj: Object, key: str, revision: int) -> Entry:
+    """The entry of what was just written: the cache's own while it is still the newest."""
+    cache = ctx.serving.cache
+    entry = cache.entries.get(key[len(cache.prefix) :])
+    if entry is not None and entry.revision == revision:
+        return entry
+    return Entry(key[len(cache.prefix) :], codec.tail_of(codec.stored(obj), revision), revision)
+
+
+def admission_request(
+    ctx: Context,
+    operation: Operation,
+    obj: Object | None,
+    old: Object | None,
+    *,
+    options: WriteOptions,
+) -> AdmissionRequest:
+    row, info = ctx.serving.row, ctx.info
+    subject = obj or old or {}
+    name = info.name or subject.get("metadata", {}).get("name", "")
+    kinds = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
+    return AdmissionRequest(
+        operation=operation,
+        resource=row,
+        gvk=GVK(*row.gvk),
+        name=name,
+        namespace=info.namespace,
+        subresource=info.subresource,
+        obj=obj,
+        old=old,
+        user=ctx.user,
+        dry_run=options.dry_run,
+        options=options.as_object(kinds[operation]),
+    )

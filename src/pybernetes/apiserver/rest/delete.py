@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DELETE: preconditions, grace, finalizers; the object goes at once where nothing holds it."""
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+from pybernetes.apimachinery import field, timestamps
+from pybernetes.apimachinery.errors import conflict, invalid, not_found
+from pybernetes.apimachinery.field import Path
+from pybernetes.apimachinery.types import GVK, Object
+from pybernetes.apiserver import codec
+from pybernetes.apiserver.cache.entry import Entry
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.rest import admit
+from pybernetes.apiserver.rest.body import check_type, decode
+from pybernetes.apiserver.rest.commit import commit
+from pybernetes.apiserver.rest.create import admission_request, written
+from pybernetes.apiserver.rest.options import WriteOptions, check_dry_run
+from pybernetes.apiserver.rest.reply import entry_reply, object_reply, success, transient
+from pybernetes.storage.types import Conflict, Op
+from pybernetes.wire.types import Response
+
+ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+_POLICIES = ("Background", "Foreground", "Orphan")
+_TRIES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """`grace` None: the kind's own. `policy` "": the kind's default."""
+
+    grace: int | None = None
+    policy: str = ""
+    uid: str = ""
+    version: str = ""
+    dry_run: bool = False
+
+
+def delete_options(ctx: Context) -> DeleteOptions:
+    """From the body, else from the query. Raises 400, 422."""
+    body: Object = {}
+    if ctx.request.body.strip():
+        body = decode(ctx)
+        if isinstance(body, dict) and body.get("apiVersion") not in (None, "", "v1"):
+            body["apiVersion"] = "v1"  # any group version may carry DeleteOptions
+        body = check_type(body, GVK("", "v1", "DeleteOptions"))
+    else:
+        body = _query_options(ctx)
+    preconditions = body.get("preconditions") or {}
+    policy = body.get("propagationPolicy") or ""
+    orphan = body.get("orphanDependents")
+    _check(policy, orphan)
+    if orphan is not None:
+        policy = "Orphan" if orphan else "Background"
+    return DeleteOptions(
+        grace=body.get("gracePeriodSeconds"),
+        policy=policy,
+        uid=preconditions.get("uid") or "",
+        version=preconditions.get("resourceVersion") or "",
+        dry_run=check_dry_run(tuple(body.get("dryRun") or ()), "DeleteOptions"),
+    )
+
+
+def _query_options(ctx: Context) -> Object:
+    options: Object = {"dryRun": list(ctx.params.get("dryRun", ()))}
+    if ctx.param("gracePeriodSeconds"):
+        options["gracePeriodSeconds"] = int(ctx.param("gracePeriodSeconds"))
+    if ctx.param("propagationPolicy"):
+        options["propagationPolicy"] = ctx.param("propagationPolicy")
+    if ctx.param("orphanDependents"):
+        options["orphanDependents"] = ctx.flag("orphanDependents")
+    return options
+
+
+def _check(policy: str, orphan: Any) -> None:
+    errors = []
+    if policy and orphan is not None:
+        detail = "orphanDependents and deletionPropagation cannot be both set"
+        errors.append(field.invalid(Path("propagationPolicy"), policy, detail))
+    if policy and policy not in _POLICIES:
+        errors.append(field.not_supported(Path("propagationPolicy"), policy, [*_POLICIES, "nil"]))
+    if errors:
+        raise invalid("DeleteOptions", "", "", errors)
+
+
+async def delete(core: Core, ctx: Context) -> Response:
+    """DELETE of one object: the object where it still exists, else a Status."""
+    options = delete_options(ctx)
+    entry, gone = await delete_object(core, ctx, options)
+    if not gone:
+        return entry_reply(ctx, entry)
+    row = ctx.serving.row
+    if row.kind in _ANSWERED_WITH_OBJECT:
+        return entry_reply(ctx, entry)
+    uid = entry.decode()["metadata"].get("uid", "")
+    details = {"name": entry.name, "group": row.gvr.group, "kind": row.gvr.resource, "uid": uid}
+    return object_reply(ctx, success({k: v for k, v in details.items() if v}))
+
+
+_ANSWERED_WITH_OBJECT = (  # upstream's ReturnDeletedObject
+    "Pod",
+    "Service",
+    "ServiceAccount",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "ReplicationController",
+    "ResourceQuota",
+    "PodTemplate",
+    "CSINode",
+    "CSIDriver",
+    "StorageClass",
+    "VolumeAttachment",
+    "VolumeAttributesClass",
+    "ResourceClaim",
+    "ResourceClaimTemplate",
+    "DeviceClass",
+    "ResourceSlice",
+    "PodSchedulingContext",
+    "DeviceTaintRule",
+    "CSIStorageCapacity",
+)
+
+
+async def delete_object(core: Core, ctx: Context, options: DeleteOptions) -> tuple[Entry, bool]:
+    """Delete the object that the request names: its last entry, and whether it is gone."""
+    await core.feed.wait_fresh()
+    info, serving = ctx.info, ctx.serving
+    for _ in range(_TRIES):
+        entry = serving.entry(info.namespace, info.name)
+        if entry is None:
+            raise not_found(info.resource, info.group, info.name)
+        _check_preconditions(ctx, entry, options)
+        try:
+            return await _attempt(core, ctx, entry, options)
+        except Conflict:
+            continue
+    raise conflict(info.resource, info.group, info.name)
+
+
+def _check_preconditions(ctx: Context, entry: Entry, options: DeleteOptions) -> None:
+    info = ctx.info
+    uid = entry.decode()["metadata"].get("uid", "") if options.uid else ""
+    if options.uid and options.uid != uid:
+        detail = f"the UID in the precondition ({options.uid}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
+        raise conflict(info.resource, info.group, info.name, detail)
+    if options.version and options.version != str(entry.revision):
+        detail = f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in record ({entry.revision}). The object might have been modified"
+        raise conflict(info.resource, info.group, info.name, detail)
+
+
+async def _attempt(
+    core: Core, ctx: Context, entry: Entry, options: DeleteOptions
+) -> tuple[Entry, bool]:
+    serving = ctx.serving
+    old = serving.decode(entry)
+    write = WriteOptions(options.dry_run, "", "Ignore", None)
+    request = admission_request(ctx, "DELETE", None, old, options=write)
+    await admit.mutate(core, request)
+    await admit.validate(core, ctx, request)
+    new = serving.decode(entry)
+    changed, gone = plan(serving.row.rules.graceful, new, options, core.env.clock.now())
+    hook = core.hooks.writes.get((serving.row.gvr.group, serving.row.gvr.resource))
+    more = hook.delete(old) if gone and hook else ()
+    key = serving.row.storage_prefix + entry.key
+    if options.dry_run:
+        return transient(serving, new), gone
+    if gone:
+        revision = await commit(core, [Op(key, None, entry.revision), *more])
+        return Entry(entry.key, codec.tail_of(codec.stored(new), revision), revision), True
+    if not changed:
+        return entry, False
+    revision = await commit(core, [Op(key, codec.stored(new), entry.revision, serving.row.ttl)])
+    return written(ctx, new, key, revision), False
+
+
+def plan(
+    graceful: Any, obj: Object, options: DeleteOptions, now: datetime.datetime
+) -> tuple[bool, bool]:
+    """Change `obj` as its deletion asks for: (was it changed, does it go now)."""
+    meta = obj["metadata"]
+    grace = _grace(graceful, obj, options)
+    before = codec.dumps(meta)
+    _finalizers(meta, options.policy)
+    pending = bool(meta.get("deletionTimestamp"))
+    left = meta.get("deletionGracePeriodSeconds")
+    if not pending:
+        if grace == 0 and not meta.get("finalizers"):
+            return True, True
+        _set_deleted(meta, grace, now)
+    elif left and grace < left:  # a shorter grace; the original start stays
+        start = timestamps.parse(meta["deletionTimestamp"]) - datetime.timedelta(seconds=left)
+        meta["deletionGracePeriodSeconds"] = grace
+        meta["deletionTimestamp"] = timestamps.rfc3339(start + datetime.timedelta(seconds=grace))
+    gone = not meta.get("finalizers") and not meta.get("deletionGracePeriodSeconds")
+    if gone and pending and left and grace:
+        gone = False
+    return codec.dumps(meta) != before, gone
+
+
+def _set_deleted(meta: Object, grace: int, now: datetime.datetime) -> None:
+    meta["deletionTimestamp"] = timestamps.rfc3339(now + datetime.timedelta(seconds=grace))
+    meta["deletionGracePeriodSeconds"] = grace
+    if meta.get("generation"):
+        meta["generation"] += 1
+
+
+def _grace(graceful: Any, obj: Object, options: DeleteOptions) -> int:
+    """Seconds; 0 for kinds that know no grace."""
+    own = graceful(obj) if graceful is not None else None
+    if own is None:
+        return 0
+    if options.grace is None:
+        return int(own)
+    if options.grace < 0:
+        return 1
+    if own == 0:
+        return 0
+    return int(options.grace)
+
+
+def _finalizers(meta: Object, policy: str) -> None:
+    """The finalizers that the propagation policy asks for (the garbage collector removes them)."""
+    current = meta.get("finalizers") or []
+    kept = [f for f in current if f not in (ORPHAN, FOREGROUND)] if policy else list(current)
+    if policy == "Orphan":
+        kept.append(ORPHAN)
+    elif policy == "Foreground":
+        kept.append(FOREGROUND)
+    if kept:
+        meta["finalizers"] = kept
+    else:
+        meta.pop("finalizers", None)

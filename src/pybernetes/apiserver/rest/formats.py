@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Content negotiation, and the shapes an answer can have: the object, its metadata, a Table row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.apiserver import codec
+from pybernetes.apiserver.cache.entry import Entry
+from pybernetes.apiserver.serving import Serving
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What the client wants: `shape` is object, table or partial; `media` json or yaml."""
+
+    shape: str = "object"
+    media: str = "json"
+
+
+_PLAIN = Accepted()
+_SHAPES = {
+    "Table": "table",
+    "PartialObjectMetadata": "partial",
+    "PartialObjectMetadataList": "partial",
+}
+_JSON_TYPES = ("application/json", "application/*", "*/*")
+
+
+@lru_cache(maxsize=1024)
+def accepted(header: str) -> Accepted:
+    """The first clause of an Accept header that we can serve; JSON where there is none."""
+    for clause in header.split(","):
+        media, *pairs = (part.strip() for part in clause.split(";"))
+        options = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+        wanted = options.get("as", "")
+        if media in _JSON_TYPES and not wanted:
+            return _PLAIN
+        if media == "application/yaml" and not wanted:
+            return Accepted(media="yaml")
+        known = options.get("g") == "meta.k8s.io" and options.get("v") in ("v1", "v1beta1")
+        if media in _JSON_TYPES and wanted in _SHAPES and known:
+            return Accepted(_SHAPES[wanted])
+    return _PLAIN
+
+
+class Format(Protocol):
+    """One shape. `key` tells the encodings of an entry apart."""
+
+    key: str
+
+    def one(self, serving: Serving, entry: Entry) -> bytes: ...
+
+    def many(self, serving: Serving, entries: Sequence[Entry], meta: Object) -> bytes: ...
+
+
+class Plain:
+    """The object in one served version. Items of lists have no kind and apiVersion (upstream)."""
+
+    def __init__(self, api_version: str) -> None:
+        self.key = api_version
+
+    def one(self, serving: Serving, entry: Entry) -> bytes:
+        return serving.head + serving.tail(entry)
+
+    def many(self, serving: Serving, entries: Sequence[Entry], meta: Object) -> bytes:
+        tail = serving.tail
+        items = b",{".join([tail(entry) for entry in entries])
+        return self.joined(serving, items, meta)
+
+    @staticmethod
+    def joined(serving: Serving, items: bytes, meta: Object) -> bytes:
+        """A list of items joined with ",{", the first without its brace."""
+        start = codec.head(serving.api_version, serving.row.kind + "List")
+        opened = b"{" if items else b""
+        return b'%b"metadata":%b,"items":[%b%b]}\n' % (start, codec.dumps(meta), opened, items)
+
+
+class Partial:
+    """metadata only: PartialObjectMetadata(List)."""
+
+    def __init__(self, api_version: str) -> None:
+        self.key = "partial/" + api_version
+
+    def _metadata(self, serving: Serving, entry: Entry) -> Object:
+        metadata: Object = codec.decode_tail(serving.tail(entry))["metadata"]
+        return metadata
+
+    def one(self, serving: Serving, entry: Entry) -> bytes:
+        return codec.dumps(_partial("", self._metadata(serving, entry)))
+
+    def many(self, serving: Serving, entries: Sequence[Entry], meta: Object) -> bytes:
+        items = [_partial("", self._metadata(serving, entry)) for entry in entries]
+        return codec.dumps({**_partial("List", meta), "items": items})
+
+
+def _partial(suffix: str, metadata: Object) -> Object:
+    return {
+        "kind": "PartialObjectMetadata" + suffix,
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": metadata,
+    }

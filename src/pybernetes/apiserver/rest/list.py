@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LIST: joined from the cached bytes of its items; pages and old revisions included.
+
+A first page is served from the cache. A continued page is served from the cache while nothing
+of the resource changed since its first page, else from the store's history.
+"""
+
+from bisect import bisect_left
+from collections.abc import Awaitable, Sequence
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.apiserver import codec
+from pybernetes.apiserver.cache.entry import Entry
+from pybernetes.apiserver.cache.selection import Selection
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.rest import versions
+from pybernetes.apiserver.rest.formats import Format, Plain
+from pybernetes.apiserver.rest.reply import encoded, format_of
+from pybernetes.apiserver.rest.selecting import selection_of
+from pybernetes.apiserver.rest.versions import ListOptions
+from pybernetes.storage.types import Compacted, FutureRevision
+from pybernetes.wire.types import Response
+
+_JOIN_LIMIT = 8 * 1024 * 1024  # joined items of this size at most are kept
+
+
+def list_(core: Core, ctx: Context) -> Response | Awaitable[Response]:
+    """The collection that the request names."""
+    options = versions.list_options(ctx)
+    selection = selection_of(ctx)
+    wanted = core.store.revision if options.revision < 0 else options.revision
+    if options.continued > 0 or options.match == versions.EXACT:
+        return _exact(core, ctx, options, selection)
+    if core.feed.revision < wanted:
+        return _list_later(core, ctx, options, selection, wanted=wanted)
+    return _from_cache(core, ctx, options, selection)
+
+
+async def _list_later(
+    core: Core, ctx: Context, options: ListOptions, selection: Selection, *, wanted: int
+) -> Response:
+    await versions.wait_for(core, wanted)
+    return _from_cache(core, ctx, options, selection)
+
+
+def _from_cache(core: Core, ctx: Context, options: ListOptions, selection: Selection) -> Response:
+    revision = core.feed.revision
+    shape = format_of(ctx)
+    if selection.everything and not options.limit and not options.start and type(shape) is Plain:
+        return encoded(ctx, _joined(core, ctx, shape))
+    entries = select(ctx, selection, options.start)
+    return _page(ctx, shape, entries, revision, options=options, selection=selection)
+
+
+def select(ctx: Context, selection: Selection, start: str = "") -> list[Entry]:
+    """The matching entries of the request's namespace, in key order, from key `start` on."""
+    cache = ctx.serving.cache
+    entries = cache.select(ctx.namespace, selection)
+    if start:
+        entries = entries[bisect_left(entries, start, key=lambda entry: entry.key) :]
+    return entries
+
+
+def _joined(core: Core, ctx: Context, shape: Plain) -> bytes:
+    """The whole collection of a namespace; its joined items are kept until something changes."""
+    serving, cache = ctx.serving, ctx.serving.cache
+    where = (ctx.namespace, shape.key)
+    kept = cache.joins.get(where)
+    if kept is None or kept[0] != cache.changed:
+        entries, tail = cache.entries, serving.tail
+        items = b",{".join([tail(entries[key]) for key in cache.range(ctx.namespace)])
+        if any(changed != cache.changed for changed, _ in cache.joins.values()):
+            cache.joins.clear()
+        kept = cache.changed, items
+        if len(items) < _JOIN_LIMIT and len(cache.joins) < 64:
+            cache.joins[where] = kept
+    return shape.joined(serving, kept[1], {"resourceVersion": str(core.feed.revision)})
+
+
+def _page(
+    ctx: Context,
+    shape: Format,
+    entries: Sequence[Entry],
+    revision: int,
+    *,
+    options: ListOptions,
+    selection: Selection,
+) -> Response:
+    meta: Object = {"resourceVersion": str(revision)}
+    if options.limit and len(entries) > options.limit:
+        rest = len(entries) - options.limit
+        entries = entries[: options.limit]
+        meta["continue"] = versions.encode_token(revision, entries[-1].key)
+        if selection.everything:
+            meta["remainingItemCount"] = rest
+    return encoded(ctx, shape.many(ctx.serving, entries, meta))
+
+
+async def _exact(core: Core, ctx: Context, options: ListOptions, selection: Selection) -> Response:
+    """The collection as it was at a revision."""
+    revision = options.continued or options.revision
+    cache = ctx.serving.cache
+    if cache.changed <= revision <= core.feed.revision:
+        entries = select(ctx, selection, options.start)
+    else:
+        entries = await _history(core, ctx, revision, options)
+        fields = cache.fields
+        entries = [entry for entry in entries if selection.matches(entry, fields)]
+    return _page(ctx, format_of(ctx), entries, revision, options=options, selection=selection)
+
+
+async def _history(core: Core, ctx: Context, revision: int, options: ListOptions) -> list[Entry]:
+    cache = ctx.serving.cache
+    prefix = cache.prefix + (f"{ctx.namespace}/" if ctx.namespace else "")
+    start = cache.prefix + options.start if options.start else ""
+    try:
+        page = await core.store.list(prefix, start=start, revision=revision)
+    except Compacted as error:
+        if options.start:
+            raise versions.token_expired(options.start) from None
+        raise versions.too_old(revision, error.floor) from None
+    except FutureRevision:
+        await versions.wait_for(core, revision)
+        raise
+    size = len(cache.prefix)
+    return [
+        Entry(record.key[size:], codec.tail_of(record.value, record.revision), record.revision)
+        for record in page.records
+    ]

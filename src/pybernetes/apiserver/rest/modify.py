@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read, change, check, write: the loop behind update, patch and every subresource that writes.
+
+The change is a function from the present object to the wanted one, so it can be applied again
+when another writer was faster. A writer that named a resourceVersion is told 409 instead.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pybernetes.apimachinery import field
+from pybernetes.apimachinery.errors import ApiError, conflict, invalid, not_found
+from pybernetes.apimachinery.types import Object
+from pybernetes.apiserver import codec
+from pybernetes.apiserver.cache.entry import Entry
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.rest import admit, metadata
+from pybernetes.apiserver.rest.commit import commit
+from pybernetes.apiserver.rest.create import admission_request, written
+from pybernetes.apiserver.rest.options import WriteOptions
+from pybernetes.apiserver.rest.reply import transient
+from pybernetes.storage.types import Conflict, Op
+
+Change = Callable[[Object], Object | Awaitable[Object]]
+"""From the present object (served version, a private copy) to the wanted one."""
+
+_TRIES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Modification:
+    """`part` is "" for the object, or the subresource whose rules apply ("status").
+
+    `named`: the client named the resourceVersion it changes, so a conflict is its own to solve.
+    """
+
+    change: Change
+    options: WriteOptions
+    part: str = ""
+    named: bool = False
+
+
+async def modify(core: Core, ctx: Context, what: Modification) -> Entry:
+    """Apply `what` to the object of the request; the entry that is now stored. Raises 404, 409."""
+    await core.feed.wait_fresh()
+    for _ in range(_TRIES):
+        entry = ctx.serving.entry(ctx.info.namespace, ctx.info.name)
+        if entry is None:
+            raise not_found(ctx.info.resource, ctx.info.group, ctx.info.name)
+        try:
+            return await _attempt(core, ctx, what, entry)
+        except Conflict:
+            if what.named:
+                raise conflict(ctx.info.resource, ctx.info.group, ctx.info.name) from None
+    raise conflict(ctx.info.resource, ctx.info.group, ctx.info.name)
+
+
+async def _attempt(core: Core, ctx: Context, what: Modification, entry: Entry) -> Entry:
+    serving = ctx.serving
+    row = serving.row
+    old = serving.decode(entry)
+    wanted = what.change(serving.serve(serving.decode(entry)))
+    new = wanted if isinstance(wanted, dict) else await wanted
+    _check_version(ctx, new, entry)
+    new = serving.store(new)
+    row.rules.default(new)
+    _keep_system_fields(new["metadata"], old["metadata"])
+    request = admission_request(ctx, "UPDATE", new, old, options=what.options)
+    await admit.mutate(core, request)
+    assert request.obj is not None
+    new = prepare(ctx, request.obj, old, what.part)
+    errors = metadata.validate_update(new["metadata"], old["metadata"])
+    check = row.rules.validate_status_update if what.part == "status" else row.rules.validate_update
+    errors += metadata.validate(row, new["metadata"]) + check(new, old)
+    if errors:
+        raise invalid(row.kind, row.gvr.group, ctx.info.name, errors)
+    await admit.validate(core, ctx, request)
+    return await _write(core, ctx, what, (entry, new, old))
+
+
+def _check_version(ctx: Context, new: Object, entry: Entry) -> None:
+    """The optimistic lock, and the UID. Raises 409, 422."""
+    meta, info = new["metadata"], ctx.info
+    version = meta.get("resourceVersion") or ""
+    if version in ("", "0"):
+        if not ctx.serving.row.rules.unconditional_update:
+            path = metadata.METADATA.child("resourceVersion")
+            finding = field.invalid(path, 0, "must be specified for an update")
+            raise invalid(ctx.serving.row.kind, info.group, info.name, [finding])
+    elif version != str(entry.revision):
+        raise conflict(info.resource, info.group, info.name)
+    uid = meta.get("uid")
+    if uid:
+        current = entry.decode()["metadata"].get("uid", "")
+        if uid != current:
+            detail = (
+                f"Precondition failed: UID in precondition: {uid}, UID in object meta: {current}"
+            )
+            raise conflict(info.resource, info.group, info.name, detail)
+
+
+def _keep_system_fields(new: Object, old: Object) -> None:
+    """What the server set stays, whatever the client sends (upstream's BeforeUpdate)."""
+    for name in ("uid", "creationTimestamp"):
+        if old.get(name) and not new.get(name):
+            new[name] = old[name]
+    for name in ("generation", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName"):
+        if name in old:
+            new[name] = old[name]
+        else:
+            new.pop(name, None)
+    new["resourceVersion"] = old["resourceVersion"]
+    new.pop("selfLink", None)
+
+
+def prepare(ctx: Context, new: Object, old: Object, part: str) -> Object:
+    """The generic part of PrepareForUpdate, then the kind's."""
+    row = ctx.serving.row
+    if part == "status":
+        status = new.get("status")
+        new = {**codec.loads(codec.dumps(old)), "metadata": new["metadata"]}
+        new.pop("status", None)
+        if status is not None:
+            new["status"] = status
+        row.rules.prepare_status_update(new, old)
+        return new
+    if "status" in row.subresources:
+        new.pop("status", None)
+        if "status" in old:
+            new["status"] = codec.loads(codec.dumps(old["status"]))
+    row.rules.prepare_update(new, old)
+    if metadata.counts_generation(row) and _content(new) != _content(old):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+    return new
+
+
+def _content(obj: Object) -> Object:
+    return {k: v for k, v in obj.items() if k not in ("metadata", "status", "apiVersion", "kind")}
+
+
+async def _write(
+    core: Core, ctx: Context, what: Modification, states: tuple[Entry, Object, Object]
+) -> Entry:
+    entry, new, old = states
+    serving, options = ctx.serving, what.options
+    row = serving.row
+    hook = core.hooks.writes.get((row.gvr.group, row.gvr.resource))
+    key = row.storage_prefix + entry.key
+    for attempt in range(16):
+        more = (
+            hook.update(new, old, attempt=attempt, dry_run=options.dry_run)
+            if hook and what.part != "status"
+            else ()
+        )
+        finished = ends_deletion(new["metadata"])
+        if finished and hook:
+            more = [*more, *hook.delete(new)]
+        if options.dry_run:
+            return transient(serving, new)
+        if new == old and not more and not finished:
+            return entry
+        value = None if finished else codec.stored(new)
+        try:
+            revision = await commit(core, [Op(key, value, entry.revision, row.ttl), *more])
+        except Conflict as failed:
+            if failed.index == 0:
+                raise
+            continue
+        if finished:
+            return Entry(entry.key, codec.tail_of(codec.stored(new), revision), revision)
+        return written(ctx, new, key, revision)
+    raise ApiError(500, "InternalError", "could not allocate: too many conflicts")
+
+
+def ends_deletion(meta: Object) -> bool:
+    """Has the last finalizer of an object that is being deleted gone, and its grace with it?"""
+    return (
+        bool(meta.get("deletionTimestamp"))
+        and not meta.get("finalizers")
+        and not meta.get("deletionGracePeriodSeconds")
+    )

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Query parameters and option bodies of writes: dryRun, fieldManager, fieldValidation."""
+
+from dataclasses import dataclass
+
+from pybernetes.apimachinery import field
+from pybernetes.apimachinery.errors import invalid
+from pybernetes.apimachinery.field import Path
+from pybernetes.apimachinery.types import Object
+from pybernetes.apiserver.context import Context
+
+_VALIDATIONS = ("Ignore", "Strict", "Warn")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """Create, Update and Patch options. `manager` is never empty."""
+
+    dry_run: bool
+    manager: str
+    validation: str  # Ignore, Warn or Strict
+    force: bool | None  # None: not said
+
+    def as_object(self, kind: str) -> Object:
+        """The options object that admission sees."""
+        options: Object = {"kind": kind, "apiVersion": "meta.k8s.io/v1"}
+        if self.dry_run:
+            options["dryRun"] = ["All"]
+        if self.manager:
+            options["fieldManager"] = self.manager
+        options["fieldValidation"] = self.validation
+        return options
+
+
+def default_manager(user_agent: str) -> str:
+    """The manager's name where the client gives none: the User-Agent up to its first slash."""
+    prefix = user_agent.split("/", 1)[0]
+    printable = "".join(c for c in prefix[:128] if c.isprintable())
+    return printable or "unknown"
+
+
+def check_dry_run(values: tuple[str, ...] | list[str], kind: str) -> bool:
+    """Whether nothing may be stored. Raises 422 for anything but All."""
+    wrong = [value for value in values if value not in ("All", "")]
+    if wrong:
+        finding = field.not_supported(Path("dryRun"), list(values), ["All"])
+        raise invalid(kind, "meta.k8s.io", "", [finding])
+    return "All" in values
+
+
+def write_options(ctx: Context, kind: str) -> WriteOptions:
+    """The options of a create, update or patch. `kind` is CreateOptions, ..., for messages."""
+    params = ctx.params
+    manager = ctx.param("fieldManager")
+    validation = ctx.param("fieldValidation")
+    errors = []
+    if len(manager) > 128:
+        errors.append(field.too_long(Path("fieldManager"), 128))
+    elif not manager.isprintable():
+        detail = "should only contain printable characters"
+        errors.append(field.invalid(Path("fieldManager"), manager, detail))
+    if validation and validation not in _VALIDATIONS:
+        errors.append(field.not_supported(Path("fieldValidation"), validation, list(_VALIDATIONS)))
+    if errors:
+        raise invalid(kind, "meta.k8s.io", "", errors)
+    return WriteOptions(
+        dry_run=check_dry_run(params.get("dryRun", ()), kind),
+        manager=manager or default_manager(ctx.request.headers.get("user-agent", "")),
+        validation=validation or "Warn",
+        force=ctx.flag("force") if "force" in params else None,
+    )

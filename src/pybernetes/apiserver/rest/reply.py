@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers: an entry, an object, a Status, in the shape the client asked for."""
+
+import orjson
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.apiserver import codec
+from pybernetes.apiserver.cache.entry import Entry
+from pybernetes.apiserver.context import Context
+from pybernetes.apiserver.rest.formats import Accepted, Format, Partial, Plain, accepted
+from pybernetes.apiserver.serving import Serving
+from pybernetes.wire.types import Response
+
+
+def wanted(ctx: Context) -> Accepted:
+    return accepted(ctx.request.headers.get("accept", ""))
+
+
+def format_of(ctx: Context) -> Format:
+    """The shape in which this request's objects go out."""
+    shape = wanted(ctx).shape
+    return (
+        Partial(ctx.serving.api_version) if shape == "partial" else Plain(ctx.serving.api_version)
+    )
+
+
+def entry_reply(ctx: Context, entry: Entry, status: int = 200) -> Response:
+    """A stored object."""
+    accept = ctx.request.headers.get("accept", "")
+    serving = ctx.serving
+    if not ctx.params and accepted(accept) is accepted(""):
+        return Response(status, serving.head + serving.tail(entry))
+    return encoded(ctx, format_of(ctx).one(serving, entry), status)
+
+
+def encoded(ctx: Context, body: bytes, status: int = 200) -> Response:
+    """JSON bytes, indented or as YAML if the client wants that."""
+    if wanted(ctx).media == "yaml":
+        from yaml import CSafeDumper, dump
+
+        text = dump(codec.loads(body), Dumper=CSafeDumper, sort_keys=True)
+        return Response(status, text.encode(), "application/yaml")
+    if ctx.flag("pretty"):
+        body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
+    return Response(status, body)
+
+
+def transient(serving: Serving, obj: Object) -> Entry:
+    """An entry for an object (storage version) that is not in the cache (dry run)."""
+    metadata = obj["metadata"]
+    name = metadata.get("name", "")
+    key = f"{metadata.get('namespace', '')}/{name}" if serving.row.namespaced else name
+    revision = metadata.get("resourceVersion")
+    if revision:
+        return Entry(key, codec.tail_of_object(obj), int(revision))
+    return Entry(key, codec.stored(obj)[len(codec.head(obj["apiVersion"], obj["kind"])) :], 0)
+
+
+def object_reply(ctx: Context, obj: Object, status: int = 200) -> Response:
+    """Any other object, in the version in which it is to be shown."""
+    return encoded(ctx, codec.dumps(obj), status)
+
+
+def success(details: Object, message: str = "") -> Object:
+    """The Status of a success."""
+    status: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    if message:
+        status["message"] = message
+    if details:
+        status["details"] = details
+    return status

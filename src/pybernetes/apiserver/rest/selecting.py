@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""labelSelector and fieldSelector of a request, as a Selection."""
+
+from pybernetes.apimachinery import selectors
+from pybernetes.apimachinery.errors import bad_request
+from pybernetes.apimachinery.selectors import FieldTerm
+from pybernetes.apiserver.cache.selection import EVERYTHING, Selection
+from pybernetes.apiserver.context import Context
+from pybernetes.apiserver.serving import Serving
+
+_GENERIC = ("metadata.name", "metadata.namespace")
+
+
+def selection_of(ctx: Context) -> Selection:
+    """What the query selects. Raises 400 for text that is no selector."""
+    label_text, field_text = ctx.param("labelSelector"), ctx.param("fieldSelector")
+    terms = field_terms(ctx.serving, field_text) if field_text else ()
+    if ctx.info.name and ctx.info.verb == "watch":
+        terms = (*terms, FieldTerm("metadata.name", "=", ctx.info.name))
+    if not label_text and not terms:
+        return EVERYTHING
+    labels = None
+    if label_text:
+        labels = parse_labels(label_text)
+    return Selection(labels, terms, _exact(labels, terms), f"{label_text}\n{field_text}")
+
+
+def parse_labels(text: str) -> selectors.Selector | None:
+    """A label selector; None where it selects everything."""
+    try:
+        selector = selectors.parse(text)
+    except ValueError as error:
+        raise bad_request(str(error)) from error
+    return None if selector.empty else selector
+
+
+def field_terms(serving: Serving, text: str) -> tuple[FieldTerm, ...]:
+    """The terms of a field selector. Raises 400 for fields the resource does not offer."""
+    try:
+        parsed = selectors.parse_fields(text)
+    except ValueError as error:
+        raise bad_request(str(error)) from error
+    known = (*_GENERIC, *serving.row.rules.field_names)
+    for term in parsed.terms:
+        if term.field not in known:
+            raise bad_request(f"field label not supported: {term.field}")
+    return parsed.terms
+
+
+def _exact(
+    labels: selectors.Selector | None, terms: tuple[FieldTerm, ...]
+) -> tuple[str, str, str] | None:
+    for term in terms:
+        if term.operator == "=" and term.value and term.field != "metadata.namespace":
+            return "field", term.field, term.value
+    for requirement in labels.requirements if labels is not None else ():
+        if requirement.operator in ("=", "==", "in") and len(requirement.values) == 1:
+            return "label", requirement.key, requirement.values[0]
+    return None

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""UPDATE: the object (or its status) is replaced; missing ones are created where the kind allows."""
+
+from pybernetes.apimachinery.errors import bad_request
+from pybernetes.apimachinery.types import Object
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.rest import metadata
+from pybernetes.apiserver.rest.body import read_object
+from pybernetes.apiserver.rest.create import create_object
+from pybernetes.apiserver.rest.managed import record_update
+from pybernetes.apiserver.rest.modify import Modification, modify
+from pybernetes.apiserver.rest.options import write_options
+from pybernetes.apiserver.rest.reply import entry_reply
+from pybernetes.wire.types import Response
+
+
+async def update(core: Core, ctx: Context) -> Response:
+    """PUT of an object, or of its status."""
+    options = write_options(ctx, "UpdateOptions")
+    serving, info = ctx.serving, ctx.info
+    obj = read_object(ctx, serving.row.gvk, options.validation)
+    meta = obj["metadata"]
+    check_name(meta, info.name)
+    metadata.match_namespace(meta, ctx.namespace, namespaced=serving.row.namespaced)
+    if not info.subresource and serving.row.rules.create_on_update:
+        await core.feed.wait_fresh()
+        if serving.entry(info.namespace, info.name) is None and not meta.get("uid"):
+            meta.pop("resourceVersion", None)
+            return entry_reply(ctx, await create_object(core, ctx, obj, options), 201)
+
+    def replace(old: Object) -> Object:
+        record_update(core, ctx, obj, old, options=options)
+        return obj
+
+    named = (meta.get("resourceVersion") or "0") != "0"
+    what = Modification(replace, options, info.subresource, named)
+    return entry_reply(ctx, await modify(core, ctx, what))
+
+
+def check_name(meta: Object, name: str) -> None:
+    """The object's name is the URL's. Raises 400."""
+    given = meta.get("name") or ""
+    if given and given != name:
+        raise bad_request(
+            f"the name of the object ({given}) does not match the name on the URL ({name})"
+        )

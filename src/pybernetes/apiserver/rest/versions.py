@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""resourceVersion, resourceVersionMatch, limit and continue of reads: parsed and checked."""
+
+import asyncio
+import base64
+import binascii
+from dataclasses import dataclass
+
+import orjson
+
+from pybernetes.apimachinery import field
+from pybernetes.apimachinery.errors import ApiError, bad_request, expired, invalid
+from pybernetes.apimachinery.field import Errors, Path
+from pybernetes.apiserver.context import Context, Core
+
+EXACT, NOT_OLDER = "Exact", "NotOlderThan"
+_MATCH = Path("resourceVersionMatch")
+_EXPIRED = (
+    "The provided continue parameter is too old to display a consistent list result. You can start"
+    " a new list without the continue parameter, or use the continue token in this response to"
+    " retrieve the remainder of the results. Continuing with the provided token results in an"
+    " inconsistent list - objects that were created, modified, or deleted between the time the"
+    " first chunk was returned and now may show up in the list."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """`revision` -1: none given (read the newest). `start`: key to go on from."""
+
+    revision: int = -1
+    match: str = ""
+    limit: int = 0
+    start: str = ""
+    continued: int = 0  # revision of the list that is continued; -1: inconsistent continuation
+
+
+def parse_revision(text: str) -> int:
+    if not text:
+        return -1
+    if not (text.isascii() and text.isdigit()):
+        finding = field.invalid(
+            Path("resourceVersion"), text, f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
+        message = f"resourceVersion: Invalid value: {field.show(text)}: {finding.message}"
+        raise bad_request(message)
+    return int(text)
+
+
+def list_options(ctx: Context) -> ListOptions:
+    """The options of a list. Raises 400 and 422."""
+    version, match, token = (
+        ctx.param("resourceVersion"),
+        ctx.param("resourceVersionMatch"),
+        ctx.param("continue"),
+    )
+    errors = _check_match(version, match, token)
+    if "sendInitialEvents" in ctx.params:
+        detail = "sendInitialEvents is forbidden for list"
+        errors.append(field.forbidden(Path("sendInitialEvents"), detail))
+    if errors:
+        raise invalid("ListOptions", "meta.k8s.io", "", errors)
+    limit = _limit(ctx.param("limit"))
+    if not token:
+        return ListOptions(parse_revision(version), match, limit)
+    if version not in ("", "0"):
+        raise bad_request("specifying resource version is not allowed when using continue")
+    continued, start = decode_token(token)
+    return ListOptions(-1, "", limit, start, continued)
+
+
+def _check_match(version: str, match: str, token: str) -> Errors:
+    errors: Errors = []
+    if not match:
+        return errors
+    if not version:
+        detail = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        errors.append(field.forbidden(_MATCH, detail))
+    if token:
+        detail = "resourceVersionMatch is forbidden when continue is provided"
+        errors.append(field.forbidden(_MATCH, detail))
+    if match not in (EXACT, NOT_OLDER):
+        errors.append(field.not_supported(_MATCH, match, [EXACT, NOT_OLDER, ""]))
+    if match == EXACT and version == "0":
+        detail = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+        errors.append(field.forbidden(_MATCH, detail))
+    return errors
+
+
+def _limit(text: str) -> int:
+    try:
+        return max(int(text or 0), 0)
+    except ValueError:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def encode_token(revision: int, start: str) -> str:
+    """A continue token. `start` is the last key returned; the next list begins behind it."""
+    token = {"v": "meta.k8s.io/v1", "rv": revision, "start": start + "\0"}
+    return base64.urlsafe_b64encode(orjson.dumps(token)).decode().rstrip("=")
+
+
+def decode_token(text: str) -> tuple[int, str]:
+    """(revision, key to begin with) of a continue token. Raises 400."""
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        token = orjson.loads(raw)
+        version, revision, start = token["v"], token["rv"], token["start"]
+    except (binascii.Error, ValueError, KeyError, TypeError) as error:
+        raise bad_request(f"continue key is not valid: {error}") from None
+    if version != "meta.k8s.io/v1" or not isinstance(revision, int) or not start:
+        raise bad_request(
+            f'continue key is not valid: server does not recognize this encoded version "{version}"'
+        )
+    return revision, str(start)
+
+
+def token_expired(start: str) -> ApiError:
+    """410 with a token that goes on inconsistently."""
+    error = expired(_EXPIRED)
+    token = {"v": "meta.k8s.io/v1", "rv": -1, "start": start}
+    error.list_meta = {
+        "continue": base64.urlsafe_b64encode(orjson.dumps(token)).decode().rstrip("=")
+    }
+    return error
+
+
+def too_old(revision: int, floor: int) -> ApiError:
+    return expired(f"too old resource version: {revision} ({floor})")
+
+
+async def wait_for(core: Core, revision: int) -> None:
+    """Wait until the caches have reached `revision`; 504 where that does not come in 3 s."""
+    try:
+        async with asyncio.timeout(3.0):
+            await core.feed.wait(revision)
+    except TimeoutError:
+        error = ApiError(
+            504,
+            "Timeout",
+            f"Too large resource version: {revision}, current: {core.feed.revision}",
+        )
+        error.details = {
+            "causes": [
+                {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+            ],
+            "retryAfterSeconds": 1,
+        }
+        raise error from None

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WATCH: initial events, then changes, each encoded once for all watchers; bookmarks; watch-list."""
+
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+
+from pybernetes.apimachinery import field
+from pybernetes.apimachinery.errors import bad_request, invalid
+from pybernetes.apimachinery.field import Errors, Path
+from pybernetes.apiserver import codec
+from pybernetes.apiserver.cache.entry import Entry, Event
+from pybernetes.apiserver.cache.watchers import Watcher
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.rest import versions
+from pybernetes.apiserver.rest.formats import Format
+from pybernetes.apiserver.rest.reply import format_of
+from pybernetes.apiserver.rest.selecting import selection_of
+from pybernetes.wire.types import StreamingResponse
+
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+_CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """`revision` -1 and 0: begin with the present objects. `initial`: sendInitialEvents."""
+
+    revision: int
+    initial: bool | None
+    bookmarks: bool
+    seconds: float
+
+
+def watch_options(core: Core, ctx: Context) -> WatchOptions:
+    """The options of a watch. Raises 400 and 422."""
+    initial = ctx.flag("sendInitialEvents") if "sendInitialEvents" in ctx.params else None
+    errors = _check(ctx, initial)
+    if errors:
+        raise invalid("ListOptions", "meta.k8s.io", "", errors)
+    text = ctx.param("timeoutSeconds")
+    try:
+        seconds = float(int(text or 0))
+    except ValueError:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    if seconds <= 0:
+        least = core.config.min_request_timeout
+        seconds = least + core.env.random.uniform(0, least)
+    revision = versions.parse_revision(ctx.param("resourceVersion"))
+    return WatchOptions(revision, initial, ctx.flag("allowWatchBookmarks"), seconds)
+
+
+def _check(ctx: Context, initial: bool | None) -> Errors:
+    match, path = ctx.param("resourceVersionMatch"), Path("resourceVersionMatch")
+    errors: Errors = []
+    if initial is not None and match != versions.NOT_OLDER:
+        detail = f"sendInitialEvents requires setting resourceVersionMatch to {versions.NOT_OLDER}"
+        errors.append(field.forbidden(path, detail))
+    if match:
+        if initial is None:
+            detail = (
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            )
+            errors.append(field.forbidden(path, detail))
+        if match != versions.NOT_OLDER:
+            errors.append(field.not_supported(path, match, [versions.NOT_OLDER]))
+        if ctx.param("continue"):
+            detail = "resourceVersionMatch is forbidden when continue is provided"
+            errors.append(field.forbidden(path, detail))
+    return errors
+
+
+def watch(core: Core, ctx: Context) -> StreamingResponse | Awaitable[StreamingResponse]:
+    """A stream of watch events."""
+    options = watch_options(core, ctx)
+    wanted = options.revision
+    if wanted < 0 or (options.initial and wanted == 0):
+        wanted = core.store.revision
+    from_present = options.initial or options.revision <= 0
+    if from_present and core.feed.revision < wanted:
+        return _watch_later(core, ctx, options, wanted)
+    return _start(core, ctx, options)
+
+
+async def _watch_later(
+    core: Core, ctx: Context, options: WatchOptions, wanted: int
+) -> StreamingResponse:
+    await versions.wait_for(core, wanted)
+    return _start(core, ctx, options)
+
+
+def _start(core: Core, ctx: Context, options: WatchOptions) -> StreamingResponse:
+    """Register the watcher now, so that nothing is missed before the first read."""
+    selection = selection_of(ctx)
+    shape = format_of(ctx)
+    cache = ctx.serving.cache
+    watcher = Watcher(ctx.namespace, selection, core.config.watch_queue)
+    stream = _Stream(core, ctx, options, watcher=watcher, shape=shape)
+    from_present = options.initial or (options.revision <= 0 and options.initial is None)
+    if from_present:
+        stream.first = cache.select(ctx.namespace, selection)
+    elif options.revision > 0:
+        if options.revision < cache.floor:
+            raise versions.too_old(options.revision, cache.floor)
+        for event in cache.since(options.revision):
+            watcher.offer(event, cache.fields)
+        watcher.closed = False
+    stream.revision = core.feed.revision
+    cache.watchers.add(watcher)
+    return StreamingResponse(stream)
+
+
+class _Stream:
+    """The chunks of one watch. `aclose` may come at any time, or never begun."""
+
+    def __init__(
+        self,
+        core: Core,
+        ctx: Context,
+        options: WatchOptions,
+        *,
+        watcher: Watcher,
+        shape: Format,
+    ) -> None:
+        self._core = core
+        self._serving = ctx.serving
+        self._cache = ctx.serving.cache
+        self._options = options
+        self._watcher = watcher
+        self._shape = shape
+        self._clock = core.env.clock
+        self._end = self._clock.monotonic() + options.seconds
+        self._bookmark = self._clock.monotonic() + core.config.bookmark_interval
+        self._ended = False
+        self.first: list[Entry] | None = None
+        self.revision = 0
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self.first is not None:
+            chunk = self._initial()
+            if chunk:
+                return chunk
+        while not self._ended:
+            chunk = self._drain()
+            if chunk:
+                return chunk
+            if self._watcher.closed:
+                break
+            now = self._clock.monotonic()
+            if now >= self._end:
+                break
+            if self._options.bookmarks and now >= self._bookmark:
+                return self._mark(now)
+            until = min(self._end, self._bookmark) if self._options.bookmarks else self._end
+            await self._watcher.wait(until - now)
+        await self.aclose()
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self._ended = True
+        self._cache.watchers.remove(self._watcher)
+
+    def _initial(self) -> bytes:
+        """Synthetic ADDED events, in slices; then the bookmark of a watch-list."""
+        frames: list[bytes] = []
+        size = 0
+        entries = self.first or []
+        one, serving = self._shape.one, self._serving
+        for taken, entry in enumerate(entries):
+            frame = b'{"type":"ADDED","object":%b}\n' % one(serving, entry).rstrip(b"\n")
+            frames.append(frame)
+            size += len(frame)
+            if size > _CHUNK:
+                self.first = entries[taken + 1 :]
+                return b"".join(frames)
+        self.first = None
+        if self._options.initial and self._options.bookmarks:
+            frames.append(self._bookmark_frame(self.revision, end=True))
+        return b"".join(frames)
+
+    def _drain(self) -> bytes:
+        queue = self._watcher.queue
+        frames = []
+        size = 0
+        while queue and size < _CHUNK:
+            kind, event = queue.popleft()
+            frame = self._frame(kind, event)
+            frames.append(frame)
+            size += len(frame)
+        return frames[0] if len(frames) == 1 else b"".join(frames)
+
+    def _frame(self, kind: str, event: Event) -> bytes:
+        where = (kind, self._shape.key)
+        frame = event.frames.get(where)
+        if frame is None:
+            entry = event.gone() if kind == "DELETED" else event.new
+            assert entry is not None
+            body = self._shape.one(self._serving, entry)
+            frame = b'{"type":"%b","object":%b}\n' % (kind.encode(), body)
+            event.frames[where] = frame
+        return frame
+
+    def _mark(self, now: float) -> bytes:
+        self._bookmark = now + self._core.config.bookmark_interval
+        return self._bookmark_frame(self._core.feed.revision, end=False)
+
+    def _bookmark_frame(self, revision: int, *, end: bool) -> bytes:
+        metadata: dict[str, object] = {"resourceVersion": str(revision), "creationTimestamp": None}
+        if end:
+            metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
+        obj = {
+            "kind": self._serving.row.kind,
+            "apiVersion": self._serving.api_version,
+            "metadata": metadata,
+        }
+        return codec.dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
