@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PodSandboxConfig and ContainerConfig of a pod. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.cri.types import Config, Image
+from pybernetes.kubelet import naming
+from pybernetes.kubelet.config import Config as KubeletConfig
+from pybernetes.kubelet.containers import dns, resources, security
+from pybernetes.kubelet.containers.environment import ConfigError, expand
+
+MESSAGE_MODE = 0o666
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a container's config is made of beside its spec."""
+
+    attempt: int
+    image: str  # reference the runtime knows it by
+    image_info: Image | None
+    environment: Mapping[str, str]
+    mounts: Sequence[Config] = ()
+    devices: Sequence[Config] = ()
+    memory_capacity: int = 0
+    message_file: str = ""
+    target_id: str = ""  # of an ephemeral container with a target
+
+
+def sandbox(pod: Object, attempt: int, config: KubeletConfig, host: dns.Resolver) -> Config:
+    """PodSandboxConfig."""
+    namespace, name = naming.key(pod)
+    spec = pod["spec"]
+    hostname, subdomain = dns.hostname(pod, config.cluster_domain)
+    if spec.get("setHostnameAsFQDN") and subdomain:
+        hostname = f"{hostname}.{subdomain}"
+    if spec.get("hostNetwork"):
+        hostname = config.host
+    security_context = spec.get("securityContext") or {}
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": naming.uid(pod),
+            "attempt": attempt,
+        },
+        "hostname": hostname,
+        "log_directory": str(naming.log_dir(config, pod)),
+        "dns_config": dns.pod_dns(pod, host, config.cluster_dns, config.cluster_domain),
+        "port_mappings": [] if spec.get("hostNetwork") else _port_mappings(pod),
+        "labels": {**(pod["metadata"].get("labels") or {}), **_labels(pod)},
+        "annotations": {
+            **(pod["metadata"].get("annotations") or {}),
+            "kubernetes.io/config.source": "api",
+            "kubernetes.io/config.seen": str(pod["metadata"].get("creationTimestamp", "")),
+        },
+        "linux": {
+            "cgroup_parent": cgroup_parent(config, pod),
+            "security_context": security.sandbox(pod),
+            "sysctls": {
+                item["name"]: item["value"] for item in security_context.get("sysctls", ())
+            },
+        },
+    }
+
+
+def cgroup_parent(config: KubeletConfig, pod: Object) -> str:
+    return f"{config.cgroup_root.rstrip('/')}/pod{naming.uid(pod)}"
+
+
+def _labels(pod: Object) -> dict[str, str]:
+    namespace, name = naming.key(pod)
+    return {
+        naming.POD_NAME: name,
+        naming.POD_NAMESPACE: namespace,
+        naming.POD_UID: naming.uid(pod),
+    }
+
+
+def _port_mappings(pod: Object) -> list[Config]:
+    result: list[Config] = []
+    init = [item for item in pod["spec"].get("initContainers", ()) if naming.is_sidecar(item)]
+    for container in [*init, *pod["spec"]["containers"]]:
+        for port in container.get("ports", ()):
+            row: Config = {
+                "protocol": port.get("protocol") or "TCP",
+                "container_port": port["containerPort"],
+                "host_port": port.get("hostPort", 0),
+            }
+            if port.get("hostIP"):
+                row["host_ip"] = port["hostIP"]
+            result.append(row)
+    return result
+
+
+def container(pod: Object, spec: Object, parts: Parts) -> Config:
+    """ContainerConfig. Raises ConfigError."""
+    scope = parts.environment
+    context = security.container(pod, spec, parts.image_info)
+    if parts.target_id:
+        options = {**context["namespace_options"], "pid": "TARGET", "target_id": parts.target_id}
+        context["namespace_options"] = options
+    return {
+        "metadata": {"name": spec["name"], "attempt": parts.attempt},
+        "image": {"image": parts.image, "user_specified_image": spec.get("image", "")},
+        "command": [expand(word, scope) for word in spec.get("command", ())],
+        "args": [expand(word, scope) for word in spec.get("args", ())],
+        "working_dir": spec.get("workingDir", ""),
+        "envs": [{"key": key, "value": text.encode()} for key, text in scope.items()],
+        "mounts": list(parts.mounts),
+        "devices": list(parts.devices),
+        "labels": {**_labels(pod), naming.CONTAINER_NAME: spec["name"]},
+        "annotations": _annotations(pod, spec, parts),
+        "log_path": f"{spec['name']}/{parts.attempt}.log",
+        "stdin": bool(spec.get("stdin")),
+        "stdin_once": bool(spec.get("stdinOnce")),
+        "tty": bool(spec.get("tty")),
+        "linux": {
+            "resources": resources.linux(pod, spec, parts.memory_capacity),
+            "security_context": context,
+        },
+    }
+
+
+def _annotations(pod: Object, spec: Object, parts: Parts) -> dict[str, str]:
+    result = {
+        naming.CONTAINER_HASH: naming.container_hash(spec),
+        naming.RESTART_COUNT: str(parts.attempt),
+        naming.TERMINATION_PATH: spec.get("terminationMessagePath") or "/dev/termination-log",
+        naming.TERMINATION_POLICY: spec.get("terminationMessagePolicy") or "File",
+        naming.GRACE_PERIOD: str(pod["spec"].get("terminationGracePeriodSeconds", 30)),
+        naming.MESSAGE_FILE: parts.message_file,
+    }
+    hook = (spec.get("lifecycle") or {}).get("preStop")
+    if hook:
+        result[naming.PRE_STOP] = json.dumps(hook)
+    return result
+
+
+def sub_path(mount: Object, environment: Mapping[str, str]) -> str:
+    """subPath or the expanded subPathExpr. Raises ConfigError."""
+    expression = mount.get("subPathExpr")
+    path = str(mount.get("subPath") or "")
+    if expression:
+        path = expand(expression, environment)
+        if "$(" in path:
+            raise ConfigError(f"failed to expand subPathExpr {expression!r}: missing value")
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ConfigError(f"subPath {path!r} must be a relative path without '..'")
+    return path

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes into a pod's resolv.conf (CRI DNSConfig) and /etc/hosts. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.cri.types import Config
+
+MAX_SERVERS, MAX_SEARCHES = 3, 32
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """The parts of a resolv.conf."""
+
+    servers: Sequence[str] = ()
+    searches: Sequence[str] = ()
+    options: Sequence[str] = ()
+
+
+def parse(text: str) -> Resolver:
+    """A resolv.conf's text."""
+    servers: list[str] = []
+    searches: list[str] = []
+    options: list[str] = []
+    for line in text.splitlines():
+        words = line.split("#")[0].split()
+        if words[:1] == ["nameserver"] and len(words) > 1:
+            servers.append(words[1])
+        elif words[:1] == ["search"]:
+            searches = [word for word in words[1:] if word != "."]
+        elif words[:1] == ["options"]:
+            options += words[1:]
+    return Resolver(servers, searches, options)
+
+
+def pod_dns(pod: Object, host: Resolver, cluster_dns: Sequence[str], domain: str) -> Config:
+    """The DNSConfig that dnsPolicy and dnsConfig ask for."""
+    spec, namespace = pod["spec"], pod["metadata"]["namespace"]
+    policy = spec.get("dnsPolicy") or "ClusterFirst"
+    if policy == "ClusterFirst" and spec.get("hostNetwork"):
+        policy = "Default"
+    base = host
+    if policy == "None":
+        base = Resolver()
+    elif policy != "Default" and cluster_dns:
+        own = [f"{namespace}.svc.{domain}", f"svc.{domain}", domain] if domain else []
+        base = Resolver(cluster_dns, [*own, *host.searches], ["ndots:5"])
+    extra = spec.get("dnsConfig") or {}
+    return {
+        "servers": _unique([*base.servers, *extra.get("nameservers", ())])[:MAX_SERVERS],
+        "searches": _unique([*base.searches, *extra.get("searches", ())])[:MAX_SEARCHES],
+        "options": _options(base.options, extra.get("options", ())),
+    }
+
+
+def _unique(items: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(items))
+
+
+def _options(base: Sequence[str], extra: Iterable[Object]) -> list[str]:
+    merged = {text.partition(":")[0]: text for text in base}
+    for option in extra:
+        value = option.get("value")
+        merged[option["name"]] = f"{option['name']}:{value}" if value else option["name"]
+    return list(merged.values())
+
+
+def hostname(pod: Object, domain: str) -> tuple[str, str]:
+    """(hostname, domain of the pod or ""), as spec.hostname and spec.subdomain say."""
+    spec, metadata = pod["spec"], pod["metadata"]
+    if spec.get("hostnameOverride"):
+        return str(spec["hostnameOverride"]), ""
+    name = (spec.get("hostname") or metadata["name"])[:63].rstrip("-.")
+    if not spec.get("subdomain"):
+        return name, ""
+    return name, f"{spec['subdomain']}.{metadata['namespace']}.svc.{domain}"
+
+
+_HEAD = """\
+# Kubernetes-managed hosts file.
+127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::0\tip6-localnet
+fe00::0\tip6-mcastprefix
+fe00::1\tip6-allnodes
+fe00::2\tip6-allrouters
+"""
+
+
+def hosts_file(pod: Object, ips: Sequence[str], domain: str) -> str:
+    """/etc/hosts of a pod with its own network."""
+    name, subdomain = hostname(pod, domain)
+    names = f"{name}.{subdomain}\t{name}" if subdomain else name
+    lines = "".join(f"{ip}\t{names}\n" for ip in ips)
+    return _HEAD + lines + _aliases(pod)
+
+
+def hosts_file_of_host(pod: Object, text: str) -> str:
+    """/etc/hosts of a pod in the node's network: the node's own and the aliases."""
+    return "# Kubernetes-managed hosts file (host network).\n" + text + _aliases(pod)
+
+
+def _aliases(pod: Object) -> str:
+    aliases = pod["spec"].get("hostAliases", ())
+    if not aliases:
+        return ""
+    rows = (f"{item['ip']}\t" + "\t".join(item.get("hostnames", ())) + "\n" for item in aliases)
+    return "\n# Entries added by HostAliases.\n" + "".join(rows)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A container's environment: services, envFrom, env with valueFrom, and $(VAR) expansion."""
+
+import base64
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.kubelet import naming
+from pybernetes.kubelet.containers import fieldpath
+
+Lookup = Callable[[GVR, str, str], Awaitable[Object]]
+_REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")
+
+
+class ConfigError(Exception):
+    """The container cannot be configured (upstream's CreateContainerConfigError)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the environment depends on beside the pod. `lookup(gvr, namespace, name)` gets objects."""
+
+    lookup: Lookup
+    services: Sequence[Object] = ()  # of the pod's namespace, and default/kubernetes
+    node_ips: Sequence[str] = ()
+    pod_ips: Sequence[str] = ()
+    allocatable: Mapping[str, str] | None = None
+
+
+def expand(text: str, *scopes: Mapping[str, str]) -> str:
+    """Replace $(NAME) by the first scope that has it; $$ is $; unknown references stay."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[0] == "$$":
+            return "$"
+        return next((scope[match[1]] for scope in scopes if match[1] in scope), match[0])
+
+    return _REFERENCE.sub(value, text)
+
+
+async def environment(pod: Object, container: Object, around: Surroundings) -> dict[str, str]:
+    """The variables, in upstream's order. Raises ConfigError."""
+    services: dict[str, str] = {}
+    if pod["spec"].get("enableServiceLinks", True) is not False:
+        services = service_variables(around.services)
+    else:
+        services = service_variables(
+            item for item in around.services if naming.key(item) == ("default", "kubernetes")
+        )
+    result: dict[str, str] = {}
+    for source in container.get("envFrom", ()):
+        result |= await _env_from(pod, source, around)
+    values: dict[str, str] = {}
+    for variable in container.get("env", ()):
+        text = variable.get("value") or ""
+        if text:
+            text = expand(text, values, services)
+        elif variable.get("valueFrom"):
+            found = await _value_from(pod, container, variable, around)
+            if found is None:
+                continue
+            text = found
+        values[variable["name"]] = text
+    result |= values
+    return result | {name: text for name, text in services.items() if name not in result}
+
+
+async def _env_from(pod: Object, source: Object, around: Surroundings) -> dict[str, str]:
+    prefix = source.get("prefix") or ""
+    gvr, reference = naming.CONFIG_MAPS, source.get("configMapRef")
+    if reference is None:
+        gvr, reference = naming.SECRETS, source.get("secretRef") or {}
+    found = await _get(gvr, pod, reference, around)
+    return {prefix + key: text for key, text in texts_of(found or {}).items()}
+
+
+def texts_of(obj: Object) -> dict[str, str]:
+    """The keys of a ConfigMap or Secret as texts."""
+    data: Mapping[str, str] = obj.get("data") or {}
+    if obj.get("kind") == "Secret":
+        return {
+            key: base64.b64decode(text or "").decode(errors="replace")
+            for key, text in sorted(data.items())
+        }
+    return {key: data[key] for key in sorted(data)}
+
+
+async def _get(gvr: GVR, pod: Object, reference: Object, around: Surroundings) -> Object | None:
+    try:
+        return await around.lookup(gvr, pod["metadata"]["namespace"], reference.get("name", ""))
+    except ApiError as error:
+        if error.code == 404 and reference.get("optional"):
+            return None
+        raise ConfigError(error.message) from error
+    except ConnectionError as error:
+        raise ConfigError(str(error)) from error
+
+
+async def _value_from(
+    pod: Object, container: Object, variable: Object, around: Surroundings
+) -> str | None:
+    """The text; None: an optional reference to something that is not there."""
+    source = variable["valueFrom"]
+    try:
+        if "fieldRef" in source:
+            path = source["fieldRef"].get("fieldPath", "")
+            return fieldpath.field_value(pod, path, around.node_ips, around.pod_ips)
+        if "resourceFieldRef" in source:
+            selector = source["resourceFieldRef"]
+            name = selector.get("containerName")
+            target = naming.find_container(pod, name) if name else container
+            if target is None:
+                raise ConfigError(f"container {name} not found")
+            return fieldpath.resource_value(target, selector, around.allocatable or {})
+    except fieldpath.FieldError as error:
+        raise ConfigError(str(error)) from error
+    for field, gvr, kind in (
+        ("configMapKeyRef", naming.CONFIG_MAPS, "ConfigMap"),
+        ("secretKeyRef", naming.SECRETS, "Secret"),
+    ):
+        if field in source:
+            return await _key(pod, (gvr, kind), source[field], around)
+    raise ConfigError(f"env {variable['name']}: unsupported valueFrom: {', '.join(source)}")
+
+
+async def _key(
+    pod: Object, what: tuple[GVR, str], selector: Object, around: Surroundings
+) -> str | None:
+    gvr, kind = what
+    found = await _get(gvr, pod, selector, around)
+    values = texts_of(found) if found is not None else {}
+    if selector["key"] in values:
+        return values[selector["key"]]
+    if selector.get("optional"):
+        return None
+    where = f"{pod['metadata']['namespace']}/{selector.get('name', '')}"
+    raise ConfigError(f"couldn't find key {selector['key']} in {kind} {where}")
+
+
+def service_variables(services: Iterable[Object]) -> dict[str, str]:
+    """The variables of services that have a cluster IP (Docker links included)."""
+    result: dict[str, str] = {}
+    for service in services:
+        spec = service.get("spec") or {}
+        address, ports = spec.get("clusterIP"), spec.get("ports") or ()
+        if not address or address == "None" or not ports:
+            continue
+        name = service["metadata"]["name"].upper().replace("-", "_")
+        result[f"{name}_SERVICE_HOST"] = address
+        result[f"{name}_SERVICE_PORT"] = str(ports[0]["port"])
+        for port in ports:
+            if port.get("name"):
+                suffix = port["name"].upper().replace("-", "_")
+                result[f"{name}_SERVICE_PORT_{suffix}"] = str(port["port"])
+        shown = f"[{address}]" if ":" in address else address
+        for index, port in enumerate(ports):
+            protocol, number = port.get("protocol") or "TCP", port["port"]
+            url = f"{protocol.lower()}://{shown}:{number}"
+            prefix = f"{name}_PORT_{number}_{protocol.upper()}"
+            if index == 0:
+                result[f"{name}_PORT"] = url
+            result[prefix] = url
+            result[f"{prefix}_PROTO"] = protocol.lower()
+            result[f"{prefix}_PORT"] = str(number)
+            result[f"{prefix}_ADDR"] = address
+    return result

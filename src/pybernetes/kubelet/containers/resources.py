@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests and limits as cgroup values (LinuxContainerResources). Pure."""
+
+from pybernetes.apimachinery import quantity
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.pod.requests import qos_class
+from pybernetes.cri.types import Config
+
+PERIOD = 100_000  # microseconds
+MIN_QUOTA = 1000
+MIN_SHARES, MAX_SHARES = 2, 262_144
+_OOM = {"Guaranteed": -997, "BestEffort": 1000}
+
+
+def milli(text: str | None) -> int:
+    return quantity.parse(text).to_milli() if text else 0
+
+
+def units(text: str | None) -> int:
+    return quantity.parse(text).to_int() if text else 0
+
+
+def shares(milli_cpu: int) -> int:
+    return max(MIN_SHARES, min(MAX_SHARES, milli_cpu * 1024 // 1000))
+
+
+def quota(milli_cpu: int) -> int:
+    """Microseconds per PERIOD; 0: no limit."""
+    return max(MIN_QUOTA, milli_cpu * PERIOD // 1000) if milli_cpu else 0
+
+
+def linux(pod: Object, container: Object, memory_capacity: int) -> Config:
+    """The cgroup values of one container. `memory_capacity` (bytes) scales the OOM score."""
+    resources = container.get("resources") or {}
+    requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
+    cpu_limit = milli(limits.get("cpu"))
+    return {
+        "cpu_shares": shares(milli(requests.get("cpu", limits.get("cpu")))),
+        "cpu_period": PERIOD,
+        "cpu_quota": quota(cpu_limit) or -1,
+        "memory_limit_in_bytes": units(limits.get("memory")),
+        "oom_score_adj": oom_score(pod, container, memory_capacity),
+    }
+
+
+def oom_score(pod: Object, container: Object, memory_capacity: int) -> int:
+    """Upstream's GetContainerOOMScoreAdjust."""
+    if pod["spec"].get("priorityClassName") in ("system-node-critical", "system-cluster-critical"):
+        return _OOM["Guaranteed"]
+    qos = qos_class(pod)
+    if qos in _OOM:
+        return _OOM[qos]
+    request = units(((container.get("resources") or {}).get("requests") or {}).get("memory"))
+    score = 1000 - 1000 * request // max(1, memory_capacity)
+    return max(3, min(999, score))
