@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Impersonation: a caller acts as somebody else, if it may `impersonate` every part of them.
+
+Upstream's newer constrained modes (impersonate:user-info and others) are not supported.
+"""
+
+from urllib.parse import unquote
+
+from pybernetes.apimachinery import errors, meta
+from pybernetes.apimachinery.types import User
+from pybernetes.apiserver.authentication.users import (
+    ANONYMOUS,
+    AUTHENTICATED,
+    UNAUTHENTICATED,
+    extra_of,
+)
+from pybernetes.apiserver.authorization.forbidden import forbidden_error
+from pybernetes.apiserver.types import Authorizer, RequestInfo
+from pybernetes.wire.types import Request
+
+USER = "impersonate-user"
+GROUP = "impersonate-group"
+UID = "impersonate-uid"
+EXTRA = "impersonate-extra-"
+_AUTHENTICATION = "authentication.k8s.io"
+
+
+def impersonate(request: Request, requestor: User, authorizer: Authorizer) -> User:
+    """Whom the request acts as: `requestor` without impersonation headers.
+
+    The headers are taken off the request. Raises ApiError 400 (no user name) or 403.
+    """
+    headers = request.headers
+    used = [name for name in headers if name.startswith("impersonate-")]
+    if not used:
+        return requestor
+    name, uid = headers.get(USER, ""), headers.get(UID, "")
+    named = GROUP in headers
+    groups = [group for group in headers.get(GROUP, "").split(", ") if group]
+    extra = {
+        unquote(header.removeprefix(EXTRA)).lower(): headers[header].split(", ")
+        for header in used
+        if header.startswith(EXTRA)
+    }
+    if not name:
+        if uid or named or extra:
+            raise errors.bad_request(
+                f"requested [{', '.join(used)}] without impersonating a user name"
+            )
+        return requestor
+    wanted = User(name, tuple(groups), uid, extra_of(extra))
+    for info in _checks(wanted):
+        decision, reason = authorizer.authorize(requestor, info)
+        if decision != "allow":
+            raise forbidden_error(requestor, info, reason)
+    for header in used:
+        del headers[header]
+    return User(name, _groups(wanted, named=named), uid, wanted.extra)
+
+
+def _checks(wanted: User) -> list[RequestInfo]:
+    """One request for each part of the identity, as authorizers see it."""
+    account = meta.split_service_account(wanted.name)
+    if account:
+        checks = [_info("", "serviceaccounts", account[1], namespace=account[0])]
+    else:
+        checks = [_info("", "users", wanted.name)]
+    checks += [_info("", "groups", group) for group in wanted.groups]
+    checks += [
+        _info(_AUTHENTICATION, "userextras", value, subresource=key)
+        for key, values in wanted.extra
+        for value in values
+    ]
+    if wanted.uid:
+        checks.append(_info(_AUTHENTICATION, "uids", wanted.uid))
+    return checks
+
+
+def _info(
+    group: str, resource: str, name: str, *, namespace: str = "", subresource: str = ""
+) -> RequestInfo:
+    return RequestInfo(
+        verb="impersonate",
+        path="",
+        is_resource=True,
+        group=group,
+        version="v1",
+        resource=resource,
+        subresource=subresource,
+        namespace=namespace,
+        name=name,
+    )
+
+
+def _groups(wanted: User, *, named: bool) -> tuple[str, ...]:
+    groups = wanted.groups
+    account = meta.split_service_account(wanted.name)
+    if account and not named:
+        groups = meta.service_account_user(*account).groups
+    if wanted.name == ANONYMOUS:
+        return groups if UNAUTHENTICATED in groups else (*groups, UNAUTHENTICATED)
+    if AUTHENTICATED in groups or UNAUTHENTICATED in groups:
+        return groups
+    return (*groups, AUTHENTICATED)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bearer tokens: where they stand in a request, and the kinds that are looked up in a table."""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pybernetes.apimachinery import errors, meta
+from pybernetes.apimachinery.timestamps import parse
+from pybernetes.apimachinery.types import Object, User
+from pybernetes.apiserver.admission.types import SECRETS, Reader
+from pybernetes.apiserver.authentication.users import with_authenticated
+from pybernetes.base.clock import Clock
+from pybernetes.wire.types import Request
+
+_WEBSOCKET_PREFIX = "base64url.bearer.authorization.k8s.io."
+SUCCESS_TTL = 10.0  # seconds; upstream's TokenSuccessCacheTTL
+MAX_CACHED = 10_000
+
+
+class TokenError(Exception):
+    """The token is of our kind, but bad. The text is what TokenReview shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Whom a token names and for whom it is meant (empty: for anybody)."""
+
+    user: User
+    audiences: tuple[str, ...] = ()
+
+
+class TokenAuthenticator(Protocol):
+    """One kind of bearer token."""
+
+    def verify(self, token: str, audiences: Sequence[str]) -> Verified | None:
+        """None: not a token of this kind. Raises TokenError. Audiences: any one of them will do."""
+
+
+class StaticTokens:
+    """Tokens of upstream's --token-auth-file: token -> (user, groups)."""
+
+    def __init__(self, users: Mapping[str, tuple[str, tuple[str, ...]]]) -> None:
+        self._users = {token: User(name, groups) for token, (name, groups) in users.items()}
+
+    def verify(self, token: str, audiences: Sequence[str]) -> Verified | None:
+        user = self._users.get(token)
+        return Verified(user, tuple(audiences)) if user else None
+
+
+class BootstrapTokens:
+    """Tokens "id.secret" kept in Secrets of type bootstrap.kubernetes.io/token in kube-system."""
+
+    def __init__(self, reader: Reader, clock: Clock) -> None:
+        self._reader = reader
+        self._clock = clock
+
+    def verify(self, token: str, audiences: Sequence[str]) -> Verified | None:
+        identifier, dot, secret = token.partition(".")
+        if not dot or not _is_word(identifier, 6) or not _is_word(secret, 16):
+            return None
+        obj = self._reader.get(SECRETS, "kube-system", f"bootstrap-token-{identifier}")
+        if obj is None or obj.get("type") != "bootstrap.kubernetes.io/token":
+            return None
+        data = _decoded(obj)
+        matches = hmac.compare_digest(data.get("token-secret", ""), secret)
+        if not matches or data.get("token-id") != identifier or meta.is_deleting(obj):
+            return None
+        if data.get("usage-bootstrap-authentication") != "true" or self._expired(data):
+            return None
+        groups = [group for group in data.get("auth-extra-groups", "").split(",") if group]
+        if any(not group.startswith("system:bootstrappers:") for group in groups):
+            return None
+        groups = sorted({*groups, "system:bootstrappers"})
+        return Verified(User(f"system:bootstrap:{identifier}", tuple(groups)), tuple(audiences))
+
+    def _expired(self, data: Mapping[str, str]) -> bool:
+        expiration = data.get("expiration")
+        if not expiration:
+            return False
+        try:
+            return parse(expiration) <= self._clock.now()
+        except ValueError:
+            return True
+
+
+def _is_word(text: str, length: int) -> bool:
+    return len(text) == length and text.isascii() and text.isalnum() and text == text.lower()
+
+
+def _decoded(secret: Object) -> dict[str, str]:
+    """The data of a Secret as text; what is no text is left out."""
+    result: dict[str, str] = {}
+    for key, value in (secret.get("data") or {}).items():
+        try:
+            result[key] = base64.b64decode(value).decode()
+        except (binascii.Error, ValueError):
+            continue
+    return result
+
+
+class BearerTokens:
+    """Authenticator: `Authorization: Bearer`, or a WebSocket sub-protocol that carries the token.
+
+    - Kinds are asked in order; a token that none accepts is 401.
+    - A success is remembered for ten seconds, so a repeat costs one look-up.
+    """
+
+    def __init__(
+        self, kinds: Sequence[TokenAuthenticator], audiences: Sequence[str], clock: Clock
+    ) -> None:
+        self._kinds = tuple(kinds)
+        self.audiences = tuple(audiences)
+        self._monotonic: Callable[[], float] = clock.monotonic
+        self._cache: dict[str, tuple[float, User]] = {}
+
+    def authenticate(self, request: Request) -> User | None:
+        header = request.headers.get("authorization")
+        token = _bearer(header) if header else _from_websocket(request)
+        if not token:
+            return None
+        now = self._monotonic()
+        cached = self._cache.get(token)
+        if cached is not None and now < cached[0]:
+            return cached[1]
+        try:
+            found = self.verify(token, self.audiences)
+        except TokenError as error:
+            raise errors.unauthorized() from error
+        if found is None:
+            raise errors.unauthorized()
+        if len(self._cache) >= MAX_CACHED:
+            self._cache.clear()
+        self._cache[token] = (now + SUCCESS_TTL, found.user)
+        return found.user
+
+    def verify(self, token: str, audiences: Sequence[str]) -> Verified | None:
+        """Whom the token names. Raises TokenError if every kind that knows it finds it bad."""
+        failures = []
+        for kind in self._kinds:
+            try:
+                found = kind.verify(token, audiences)
+            except TokenError as error:
+                failures.append(str(error))
+                continue
+            if found is not None:
+                return Verified(with_authenticated(found.user), found.audiences)
+        if failures:
+            raise TokenError(failures[0] if len(failures) == 1 else f"[{', '.join(failures)}]")
+        return None
+
+
+def _bearer(header: str) -> str:
+    scheme, _, token = header.strip().partition(" ")
+    return token.split(" ")[0] if scheme.lower() == "bearer" else ""
+
+
+def _from_websocket(request: Request) -> str:
+    """The token among the offered sub-protocols; it is taken out so that nobody echoes it."""
+    offered = request.headers.get("sec-websocket-protocol")
+    if not offered or _WEBSOCKET_PREFIX not in offered:
+        return ""
+    names = [name.strip() for name in offered.split(",")]
+    rest = [name for name in names if not name.startswith(_WEBSOCKET_PREFIX)]
+    coded = next(name for name in names if name.startswith(_WEBSOCKET_PREFIX))
+    if not rest:
+        raise errors.unauthorized("missing additional subprotocol")
+    request.headers["sec-websocket-protocol"] = ", ".join(rest)
+    text = coded.removeprefix(_WEBSOCKET_PREFIX)
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+    except ValueError as error:
+        raise errors.unauthorized() from error

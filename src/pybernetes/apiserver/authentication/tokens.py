@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Issuing service account tokens: the TokenRequest subresource, discovery document and key set."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from pybernetes.apimachinery import errors, field, meta
+from pybernetes.apimachinery.field import Path
+from pybernetes.apimachinery.timestamps import rfc3339
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apiserver.admission.types import NODES, PODS, SECRETS, SERVICE_ACCOUNTS, Reader
+from pybernetes.apiserver.authentication.keys import VerifyKey, load_private, verify_key
+from pybernetes.base.env import Env
+
+GROUP = "authentication.k8s.io"
+WARN_ONLY_SECONDS = 3607  # what kubelets ask for: such tokens live on for a year, with a warning
+EXTENDED_SECONDS = 365 * 24 * 3600
+MINIMUM_SECONDS = 600
+JWKS_PATH = "/openid/v1/jwks"
+CONFIGURATION_PATH = "/.well-known/openid-configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerConfig:
+    """`key` is the PEM private key; `audiences` what the API server itself answers to."""
+
+    issuer: str
+    key: bytes
+    audiences: tuple[str, ...] = ()
+    max_seconds: int = 0
+
+
+class TokenIssuer:
+    """Signs tokens for service accounts."""
+
+    def __init__(self, env: Env, config: IssuerConfig) -> None:
+        self._env = env
+        self._config = config
+        self._key = load_private(config.key)
+        self.verify_key: VerifyKey = verify_key(self._key.public_key())
+        self.audiences = config.audiences or (config.issuer,)
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        headers = {"kid": self.verify_key.key_id, "typ": None}
+        return jwt.encode(claims, self._key, algorithm=self.verify_key.algorithm, headers=headers)
+
+    def request(self, reader: Reader, namespace: str, name: str, obj: Object) -> Object:
+        """Answer a TokenRequest for the service account: the object with its status filled in.
+
+        Raises ApiError 400, 404, 409 or 422 as upstream does.
+        """
+        account = reader.get(SERVICE_ACCOUNTS, namespace, name)
+        if account is None:
+            raise errors.not_found("serviceaccounts", "", name)
+        spec = _checked_spec(obj, account, self.audiences)
+        bound = _Bound(reader, namespace, name)
+        claims = bound.claims(spec.get("boundObjectRef"), account)
+        seconds = spec["expirationSeconds"]
+        if self._config.max_seconds:
+            seconds = spec["expirationSeconds"] = min(seconds, self._config.max_seconds)
+        now = int(self._env.clock.time())
+        lifetime = seconds
+        own = all(audience in self.audiences for audience in spec["audiences"])
+        if "pod" in claims and seconds == WARN_ONLY_SECONDS and own:
+            lifetime = EXTENDED_SECONDS
+            claims["warnafter"] = now + seconds
+        token = self.sign(
+            {
+                "aud": spec["audiences"],
+                "exp": now + lifetime,
+                "iat": now,
+                "iss": self._config.issuer,
+                "jti": self._env.random.uuid(),
+                "kubernetes.io": claims,
+                "nbf": now,
+                "sub": f"system:serviceaccount:{namespace}:{name}",
+            }
+        )
+        return self._answer(obj, spec, account, token)
+
+    def _answer(self, obj: Object, spec: Object, account: Object, token: str) -> Object:
+        now = self._env.clock.now()
+        end = now.timestamp() + spec["expirationSeconds"]
+        stamp = rfc3339(now.fromtimestamp(end, now.tzinfo))
+        metadata = {
+            **(obj.get("metadata") or {}),
+            "name": meta.name(account),
+            "namespace": meta.namespace(account),
+            "uid": meta.uid(account),
+            "creationTimestamp": rfc3339(now),
+        }
+        return {
+            "kind": "TokenRequest",
+            "apiVersion": f"{GROUP}/v1",
+            "metadata": metadata,
+            "spec": spec,
+            "status": {"token": token, "expirationTimestamp": stamp},
+        }
+
+
+def _checked_spec(obj: Object, account: Object, audiences: tuple[str, ...]) -> Object:
+    _check_identity(obj, account)
+    spec = dict(obj.get("spec") or {})
+    spec["audiences"] = list(spec.get("audiences") or audiences)
+    seconds = spec.get("expirationSeconds")
+    spec["expirationSeconds"] = seconds = 3600 if seconds is None else seconds
+    path = Path("spec").child("expirationSeconds")
+    if seconds < MINIMUM_SECONDS:
+        finding = field.invalid(path, seconds, "may not specify a duration less than 10 minutes")
+        raise errors.invalid("TokenRequest", GROUP, "", [finding])
+    if seconds > 1 << 32:
+        detail = "may not specify a duration larger than 2^32 seconds"
+        raise errors.invalid("TokenRequest", GROUP, "", [field.invalid(path, seconds, detail)])
+    spec.setdefault("boundObjectRef", None)
+    return spec
+
+
+def _check_identity(obj: Object, account: Object) -> None:
+    name = meta.name(account)
+    for key, text in (("name", "name"), ("namespace", "namespace")):
+        given = meta.metadata(obj).get(key)
+        if given and given != meta.metadata(account)[key]:
+            detail = f"must match the service account {text} if specified"
+            finding = field.invalid(Path("metadata").child(key), given, detail)
+            raise errors.invalid("TokenRequest", GROUP, name, [finding])
+    if meta.uid(obj) and meta.uid(obj) != meta.uid(account):
+        detail = (
+            f"the UID in the token request ({meta.uid(obj)}) does not match the UID of the "
+            f"service account ({meta.uid(account)})"
+        )
+        raise errors.conflict("TokenRequest", GROUP, name, detail)
+
+
+class _Bound:
+    """The object that a token is bound to, as claims."""
+
+    def __init__(self, reader: Reader, namespace: str, account: str) -> None:
+        self._reader = reader
+        self._namespace = namespace
+        self._account = account
+
+    def claims(self, ref: Object | None, account: Object) -> Object:
+        result: Object = {
+            "namespace": self._namespace,
+            "serviceaccount": {"name": meta.name(account), "uid": meta.uid(account)},
+        }
+        if not ref:
+            return result
+        kind, version = ref.get("kind") or "", ref.get("apiVersion") or ""
+        if version != "v1" or kind not in ("Pod", "Secret", "Node"):
+            group, _, plain = version.rpartition("/")
+            shown = f"{group}/{plain}, Kind={kind}"
+            raise errors.bad_request(f"cannot bind token to object of type {shown}")
+        gvr = {"Pod": PODS, "Secret": SECRETS, "Node": NODES}[kind]
+        obj = self._find(gvr, ref)
+        result[kind.lower()] = {"name": meta.name(obj), "uid": meta.uid(obj)}
+        if kind == "Pod":
+            self._add_pod(result, obj)
+        return result
+
+    def _find(self, gvr: GVR, ref: Object) -> Object:
+        name = ref.get("name") or ""
+        obj = self._reader.get(gvr, "" if gvr == NODES else self._namespace, name)
+        if obj is None:
+            raise errors.not_found(gvr.resource, "", name)
+        if ref.get("uid") and ref["uid"] != meta.uid(obj):
+            detail = (
+                f"the UID in the bound object reference ({ref['uid']}) does not match the UID in "
+                "record. The object might have been deleted and then recreated"
+            )
+            raise errors.conflict(ref["kind"], "", name, detail)
+        return obj
+
+    def _add_pod(self, claims: Object, pod: Object) -> None:
+        spec = pod.get("spec") or {}
+        if spec.get("serviceAccountName") != self._account:
+            raise errors.bad_request(
+                f'cannot bind token for serviceaccount "{self._account}" to pod running with '
+                "different serviceaccount name."
+            )
+        node_name = spec.get("nodeName")
+        if node_name:
+            node = self._reader.get(NODES, "", node_name)
+            claims["node"] = {"name": node_name}
+            if node is not None:
+                claims["node"]["uid"] = meta.uid(node)
+
+
+def openid_configuration(issuer: str, jwks_uri: str, keys: tuple[VerifyKey, ...]) -> Object:
+    """/.well-known/openid-configuration."""
+    return {
+        "issuer": issuer,
+        "jwks_uri": jwks_uri,
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": sorted({key.algorithm for key in keys}),
+    }
+
+
+def jwks(keys: tuple[VerifyKey, ...]) -> Object:
+    """/openid/v1/jwks (content type application/jwk-set+json)."""
+    return {"keys": [key.jwk() for key in keys]}

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All authenticators of a server, asked in upstream's order; the first that knows the caller wins."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pybernetes.apimachinery import errors
+from pybernetes.apimachinery.types import Object, User
+from pybernetes.apiserver.admission.types import Reader
+from pybernetes.apiserver.authentication.keys import VerifyKey
+from pybernetes.apiserver.authentication.requestheader import FrontProxy, ProxyHeaders
+from pybernetes.apiserver.authentication.serviceaccount import ServiceAccountTokens
+from pybernetes.apiserver.authentication.token import (
+    BearerTokens,
+    BootstrapTokens,
+    StaticTokens,
+    TokenAuthenticator,
+    TokenError,
+)
+from pybernetes.apiserver.authentication.users import NOBODY, user_info, with_authenticated
+from pybernetes.apiserver.authentication.x509 import ClientCertificates
+from pybernetes.apiserver.config import Config
+from pybernetes.apiserver.types import Authenticator
+from pybernetes.base.clock import Clock
+from pybernetes.wire.types import Request
+
+MAX_CACHED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKeys:
+    """Who issues service account tokens, and the keys that verify them."""
+
+    issuers: tuple[str, ...]
+    keys: tuple[VerifyKey, ...]
+    audiences: tuple[str, ...]
+
+
+class Union:
+    """Authenticator of the whole server. Never waits unless a member does.
+
+    In-process callers are trusted to say who they are (`Request.identity`). Everybody known gets
+    the group system:authenticated. Without an answer the caller is anonymous, or refused with 401.
+    """
+
+    def __init__(self, members: Sequence[Authenticator], *, anonymous: bool) -> None:
+        self._members = tuple(members)
+        self._anonymous = anonymous
+        self._full: dict[User, User] = {}  # user -> user in system:authenticated
+
+    def authenticate(self, request: Request) -> User | Awaitable[User | None] | None:
+        identity: Any = request.identity
+        if isinstance(identity, User):
+            return self._authenticated(identity)
+        for position, member in enumerate(self._members):
+            found = member.authenticate(request)
+            if found is None:
+                continue
+            if isinstance(found, User):
+                return self._authenticated(found)
+            return self._wait(found, position, request)
+        return self._nobody()
+
+    async def _wait(
+        self, pending: Awaitable[User | None], position: int, request: Request
+    ) -> User | None:
+        found = await pending
+        for member in self._members[position + 1 :]:
+            if found is not None:
+                break
+            answer = member.authenticate(request)
+            found = answer if answer is None or isinstance(answer, User) else await answer
+        return self._nobody() if found is None else self._authenticated(found)
+
+    def _nobody(self) -> User:
+        if self._anonymous:
+            return NOBODY
+        raise errors.unauthorized()
+
+    def _authenticated(self, user: User) -> User:
+        full = self._full.get(user)
+        if full is None:
+            if len(self._full) >= MAX_CACHED:
+                self._full.clear()
+            full = self._full[user] = with_authenticated(user)
+        return full
+
+
+def bearer_tokens(config: Config, tokens: TokenKeys, reader: Reader, clock: Clock) -> BearerTokens:
+    """The token authenticators that a configuration asks for; TokenReview asks these alone."""
+    kinds: list[TokenAuthenticator] = []
+    if config.token_users:
+        kinds.append(StaticTokens(config.token_users))
+    kinds.append(ServiceAccountTokens(tokens.issuers, tokens.keys, reader, clock))
+    kinds.append(BootstrapTokens(reader, clock))
+    return BearerTokens(kinds, tokens.audiences, clock)
+
+
+def build(config: Config, bearer: BearerTokens, clock: Clock) -> Union:
+    """Upstream's order: front proxy, client certificate, bearer token."""
+    members: list[Authenticator] = []
+    if config.requestheader_client_ca:
+        headers = ProxyHeaders(
+            allowed_names=config.requestheader_allowed_names,
+            username=config.requestheader_username_headers,
+            group=config.requestheader_group_headers,
+            extra_prefix=config.requestheader_extra_headers_prefix,
+        )
+        members.append(FrontProxy(config.requestheader_client_ca, headers, clock))
+    if config.client_ca:
+        members.append(ClientCertificates(config.client_ca, clock))
+    members.append(bearer)
+    return Union(members, anonymous=config.anonymous_auth)
+
+
+def review_token(bearer: BearerTokens, obj: Object) -> Object:
+    """Answer a TokenReview: the object with its status. Raises ApiError 400 without a token."""
+    spec = obj.get("spec") or {}
+    token = spec.get("token")
+    if not token:
+        raise errors.bad_request("token is required for TokenReview in authentication")
+    status: Object = {}
+    try:
+        found = bearer.verify(token, spec.get("audiences") or bearer.audiences)
+    except TokenError as error:
+        status["error"] = f"[invalid bearer token, {error}]"
+        found = None
+    else:
+        if found is None:
+            status["error"] = "invalid bearer token"
+    if found is not None:
+        status = {"authenticated": True, "user": user_info(found.user)}
+        status["audiences"] = list(found.audiences)
+    return {**obj, "status": status}
+
+
+def review_self(user: User) -> Object:
+    """Answer a SelfSubjectReview: its status."""
+    return {"userInfo": user_info(user)}

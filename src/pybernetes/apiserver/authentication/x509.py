@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Client certificates: the common name is the user, organizations are the groups.
+
+Python's ssl checked the peer against the union of all client CAs, so a chain is checked again here
+against the one CA that may vouch for users (or, with `allowed_names`, for front proxies).
+"""
+
+import datetime
+import hashlib
+from collections.abc import Sequence
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from pybernetes.apimachinery.types import User
+from pybernetes.apiserver.authentication.users import CREDENTIAL_ID
+from pybernetes.base import tls
+from pybernetes.base.clock import Clock
+from pybernetes.wire.types import Request
+
+MAX_CACHED = 10_000
+MAX_CHAIN = 8
+
+
+class ChainVerifier:
+    """Says whether a DER chain (leaf first) leads to one of `ca`'s certificates (PEM, one or more).
+
+    The answer is remembered: acceptance until a certificate of the chain ends.
+    """
+
+    def __init__(self, ca: bytes, clock: Clock) -> None:
+        self._roots = x509.load_pem_x509_certificates(ca)
+        self._clock = clock
+        self._ends: dict[tuple[bytes, ...], float] = {}  # seconds since the epoch; 0: refused
+
+    def verify(self, chain: tuple[bytes, ...]) -> bool:
+        end = self._ends.get(chain)
+        if end is None:
+            if len(self._ends) >= MAX_CACHED:
+                self._ends.clear()
+            end = self._ends[chain] = self._end_of(chain) or 0.0
+        return end > 0 and self._clock.time() <= end
+
+    def _end_of(self, chain: Sequence[bytes]) -> float | None:
+        """When the chain ends; None if it does not lead to us."""
+        try:
+            certificates = [x509.load_der_x509_certificate(der) for der in chain[:MAX_CHAIN]]
+        except ValueError:
+            return None
+        moment = self._clock.now()
+        leaf = certificates[0]
+        if not _is_current(leaf, moment) or not _for_clients(leaf):
+            return None
+        end = leaf.not_valid_after_utc.timestamp()
+        pool = certificates[1:]
+        for _ in range(MAX_CHAIN):
+            root = _issuer(leaf, self._roots, moment)
+            if root is not None:
+                return min(end, root.not_valid_after_utc.timestamp())
+            above = _issuer(leaf, pool, moment)
+            if above is None:
+                return None
+            pool = [item for item in pool if item is not above]
+            end = min(end, above.not_valid_after_utc.timestamp())
+            leaf = above
+        return None
+
+
+def _issuer(
+    leaf: x509.Certificate, candidates: Sequence[x509.Certificate], moment: datetime.datetime
+) -> x509.Certificate | None:
+    for candidate in candidates:
+        if not _is_authority(candidate) or not _is_current(candidate, moment):
+            continue
+        try:
+            leaf.verify_directly_issued_by(candidate)
+        except (ValueError, TypeError, InvalidSignature):
+            continue
+        return candidate
+    return None
+
+
+def _is_current(certificate: x509.Certificate, moment: datetime.datetime) -> bool:
+    return certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return found.value.ca
+
+
+def _for_clients(certificate: x509.Certificate) -> bool:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    except ValueError:
+        return False
+    wanted = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
+    return any(usage in wanted for usage in usages)
+
+
+class ClientCertificates:
+    """Authenticator: users by certificates of the client CA."""
+
+    def __init__(self, ca: bytes, clock: Clock) -> None:
+        self._verifier = ChainVerifier(ca, clock)
+        self._users: dict[bytes, User] = {}
+
+    def authenticate(self, request: Request) -> User | None:
+        chain = request.peer.certificates
+        if not chain or not self._verifier.verify(chain):
+            return None
+        user = self._users.get(chain[0])
+        if user is None:
+            if len(self._users) >= MAX_CACHED:
+                self._users.clear()
+            user = self._users[chain[0]] = _user(chain[0])
+        return user if user.name else None
+
+
+def _user(leaf: bytes) -> User:
+    name, groups = tls.identity(leaf)
+    digest = hashlib.sha256(leaf).hexdigest()
+    return User(name, tuple(groups), "", ((CREDENTIAL_ID, (f"X509SHA256={digest}",)),))
