@@ -9,6 +9,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from pybernetes.wire.types import Stream
+
 HIGH_WATER = 256 * 1024
 
 
@@ -218,3 +220,46 @@ class TransportStream(asyncio.Protocol):
         self._transport.close()
         self._inbox.feed_eof()
         self._inbox.clear()
+
+
+class EndOfStream(ConnectionError):
+    """The stream ended inside of something. `clean`: it ended before its first byte."""
+
+    def __init__(self, clean: bool) -> None:
+        super().__init__(
+            "the stream ended" if clean else "the stream ended in the middle of a frame"
+        )
+        self.clean = clean
+
+
+class Reader:
+    """Exact amounts of bytes from a Stream."""
+
+    __slots__ = ("_at", "_chunk", "_stream")
+
+    def __init__(self, stream: Stream, early: bytes = b"") -> None:
+        self._stream = stream
+        self._chunk = early
+        self._at = 0
+
+    async def exactly(self, count: int) -> bytes:
+        """The next `count` bytes. Raises EndOfStream."""
+        start = self._at
+        end = start + count
+        if end <= len(self._chunk):
+            self._at = end
+            return self._chunk[start:end]
+        parts = [self._chunk[start:]]
+        missing = count - len(parts[0])
+        while True:
+            chunk = await self._stream.read()
+            if not chunk:
+                raise EndOfStream(clean=missing == count)
+            if len(chunk) >= missing:
+                break
+            parts.append(chunk)
+            missing -= len(chunk)
+        parts.append(chunk[:missing])
+        self._chunk = chunk
+        self._at = missing
+        return b"".join(parts)
