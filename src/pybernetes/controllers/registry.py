@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of controllers, by upstream's names. One row a controller, one folder a row."""
+
+from collections.abc import Mapping
+
+from pybernetes.controllers.deployment.controller import DeploymentController
+from pybernetes.controllers.replicaset import controller as replicaset
+from pybernetes.controllers.rootca.controller import RootCaPublisher
+from pybernetes.controllers.runtime.controller import Row
+from pybernetes.controllers.serviceaccount.controller import ServiceAccountController
+
+CONTROLLERS: Mapping[str, Row] = {
+    "serviceaccount-controller": Row(ServiceAccountController, "service-account-controller"),
+    "root-ca-certificate-publisher-controller": Row(RootCaPublisher, "root-ca-cert-publisher"),
+    "deployment-controller": Row(DeploymentController, "deployment-controller"),
+    "replicaset-controller": Row(replicaset.build, "replicaset-controller"),
+    "replicationcontroller-controller": Row(replicaset.build_replication, "replication-controller"),
+}

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decides for one ReplicaSet (or ReplicationController): pods to make and delete, and its status."""
+
+import datetime
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.timestamps import rfc3339
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.pod.status import is_active, is_ready
+from pybernetes.controllers.runtime import conditions
+from pybernetes.controllers.runtime.pods import available_in, is_terminating, to_delete
+
+BURST = 500  # pods made or deleted in one go
+
+
+class Plan(NamedTuple):
+    create: int
+    delete: list[Object]
+
+
+def plan_replicas(
+    owner: Object, active: Sequence[Object], related: Sequence[Object], now: datetime.datetime
+) -> Plan:
+    """`active`: the owner's active pods; `related`: pods of all its siblings."""
+    wanted = owner["spec"].get("replicas", 1)
+    missing = wanted - len(active)
+    if missing >= 0:
+        return Plan(min(missing, BURST), [])
+    return Plan(0, to_delete(active, related, min(-missing, BURST), now))
+
+
+def plan_status(
+    owner: Object, pods: Sequence[Object], failure: str, now: datetime.datetime
+) -> Object:
+    """The new status. `pods`: all claimed ones; `failure`: of making or deleting pods, or ""."""
+    spec, old = owner["spec"], owner.get("status") or {}
+    active = [pod for pod in pods if is_active(pod)]
+    labels = (spec.get("template") or {}).get("metadata", {}).get("labels") or {}
+    min_ready = spec.get("minReadySeconds") or 0
+    full = [pod for pod in active if labels.items() <= meta.labels(pod).items()]
+    available = [pod for pod in active if available_in(pod, min_ready, now) == 0]
+    status: Object = {
+        "replicas": len(active),
+        "fullyLabeledReplicas": len(full),
+        "readyReplicas": len([pod for pod in active if is_ready(pod)]),
+        "availableReplicas": len(available),
+        "observedGeneration": owner["metadata"].get("generation", 0),
+    }
+    if owner["kind"] == "ReplicaSet":
+        status["terminatingReplicas"] = len([pod for pod in pods if is_terminating(pod)])
+    listed = _conditions(old, failure, len(active) - spec.get("replicas", 1), now)
+    if listed:
+        status["conditions"] = listed
+    return without_zeros(status) | {"replicas": len(active)}
+
+
+def without_zeros(status: Object) -> Object:
+    """The status as the API keeps it, comparable: absent and zero are one, but for the two counts
+    whose absence means "not looked at yet"."""
+    kept = ("replicas", "terminatingReplicas")
+    return {key: value for key, value in status.items() if value or key in kept}
+
+
+def _conditions(old: Object, failure: str, diff: int, now: datetime.datetime) -> list[Object]:
+    listed = list(old.get("conditions") or ())
+    known = conditions.find(listed, "ReplicaFailure")
+    if failure and known is None:
+        reason = "FailedCreate" if diff < 0 else "FailedDelete" if diff > 0 else ""
+        return conditions.put(
+            listed,
+            {
+                "type": "ReplicaFailure",
+                "status": "True",
+                "lastTransitionTime": rfc3339(now),
+                "reason": reason,
+                "message": failure,
+            },
+        )
+    return listed if failure else conditions.without(listed, "ReplicaFailure")
+
+
+def next_look(owner: Object, pods: Sequence[Object], now: datetime.datetime) -> float | None:
+    """Seconds until a ready pod becomes available; None if there is none to wait for."""
+    min_ready = owner["spec"].get("minReadySeconds") or 0
+    times = [available_in(pod, min_ready, now) for pod in pods if is_active(pod)]
+    return min((time for time in times if time), default=None)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all controllers share: the loop, and what is written the same way in each of them."""

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many similar writes: all at once, or starting slowly so that what cannot work fails cheaply."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.base.tasks import TaskGroup
+
+T = TypeVar("T")
+
+
+async def all_at_once(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None:
+    """`act` on every item, together; then raise the first failure, if any."""
+    errors: list[Exception | None] = [None] * len(items)
+
+    async def one(number: int) -> None:
+        try:
+            await act(items[number])
+        except (ApiError, ConnectionError) as error:
+            errors[number] = error
+
+    async with TaskGroup("batch") as group:
+        for number in range(len(items)):
+            group.start(one(number), str(number))
+    for error in errors:
+        if error is not None:
+            raise error
+
+
+async def slow_start(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None:
+    """Batches of 1, 2, 4, ...; a batch with a failure is the last one."""
+    start, size = 0, 1
+    while start < len(items):
+        await all_at_once(items[start : start + size], act)
+        start += size
+        size *= 2
+
+
+def is_terminating_namespace(error: Exception) -> bool:
+    """True if a create failed because its namespace is being deleted: nothing can be done then."""
+    if not isinstance(error, ApiError):
+        return False
+    causes = error.details.get("causes") or ()
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

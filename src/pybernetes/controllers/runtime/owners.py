@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Owners: which objects a controller's object owns, which it adopts and which it lets go."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from pybernetes.apimachinery import meta, selectors
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.selectors import Selector
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.client.informer import Informer
+from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
+
+BY_CONTROLLER = "controller-uid"  # "" plus namespace: those without a controller
+
+
+def index_by_controller(informer: Informer) -> None:
+    informer.add_index(BY_CONTROLLER, _controller_keys)
+
+
+def _controller_keys(obj: Object) -> list[str]:
+    reference = meta.controller_of(obj)
+    return [reference["uid"] if reference else f"/{meta.namespace(obj)}"]
+
+
+def owned_or_orphaned(informer: Informer, owner: Object) -> list[Object]:
+    """Objects that `owner` controls, and those of its namespace that nobody controls."""
+    mine = informer.by_index(BY_CONTROLLER, meta.uid(owner))
+    return mine + informer.by_index(BY_CONTROLLER, f"/{meta.namespace(owner)}")
+
+
+def enqueue_owner(
+    informer: Informer, kind: str, owners: Informer, add: Callable[[str], None]
+) -> None:
+    """Queue the controller (of `kind`) of every object that changes; for an orphan, every owner of
+    its namespace whose selector matches."""
+    from_selector = _SelectorCache()
+
+    def one(obj: Object) -> None:
+        reference = meta.controller_of(obj)
+        namespace = meta.namespace(obj)
+        if reference is not None:
+            if reference.get("kind") == kind:
+                add(meta.make_key(namespace, reference["name"]))
+            return
+        for owner in owners.by_index("namespace", namespace):
+            if from_selector(owner).matches(meta.labels(obj)):
+                add(meta.key(owner))
+
+    def changed(old: Object | None, new: Object | None) -> None:
+        if old is not None:
+            was, now = meta.controller_of(old), meta.controller_of(new) if new else None
+            if new is None or (was or {}).get("uid") != (now or {}).get("uid"):
+                one(old)
+        if new is not None:
+            one(new)
+
+    informer.on_change(changed)
+
+
+class _SelectorCache:
+    """Parsed selectors of owners, by UID and generation."""
+
+    def __init__(self) -> None:
+        self._parsed: dict[str, tuple[Object, Selector]] = {}
+
+    def __call__(self, owner: Object) -> Selector:
+        spec = owner["spec"].get("selector") or {}
+        known = self._parsed.get(meta.uid(owner))
+        if known is None or known[0] != spec:
+            known = (spec, selector_of(owner))
+            self._parsed[meta.uid(owner)] = known
+        return known[1]
+
+
+def selector_of(owner: Object) -> Selector:
+    """The pods that `owner` selects; a ReplicationController's selector is a plain map."""
+    selector = owner["spec"].get("selector") or {}
+    if owner.get("kind") == "ReplicationController":
+        return selectors.from_set(selector)
+    return selectors.from_label_selector(selector)
+
+
+class Claim(NamedTuple):
+    """What to do about candidates: keep, adopt, let go."""
+
+    mine: list[Object]
+    adopt: list[Object]
+    release: list[Object]
+
+
+def plan_claim(owner: Object, selector: Selector, candidates: Iterable[Object]) -> Claim:
+    """Upstream's ControllerRefManager: pure."""
+    claim = Claim([], [], [])
+    deleting = meta.is_deleting(owner)
+    for obj in candidates:
+        reference = meta.controller_of(obj)
+        matches = selector.matches(meta.labels(obj))
+        if reference is not None:
+            if reference.get("uid") != meta.uid(owner):
+                continue
+            if matches:
+                claim.mine.append(obj)
+            elif not deleting:
+                claim.release.append(obj)
+        elif matches and not deleting and not meta.is_deleting(obj):
+            claim.adopt.append(obj)
+    return claim
+
+
+async def apply_claim(
+    client: Client, gvrs: tuple[GVR, GVR], owner: Object, claim: Claim
+) -> list[Object]:
+    """Adopt and release; the objects that are ours afterwards. `gvrs`: of owner, of candidates."""
+    mine = list(claim.mine)
+    if claim.adopt:
+        await _check_owner(client, gvrs[0], owner)
+    for obj in claim.adopt:
+        patch: Object = {
+            "metadata": {
+                "uid": meta.uid(obj),
+                "ownerReferences": [meta.controller_reference(owner)],
+            }
+        }
+        adopted = await _patch(client, gvrs[1], obj, patch)
+        if adopted is not None:
+            mine.append(adopted)
+    for obj in claim.release:
+        reference = {"$patch": "delete", "uid": meta.uid(owner)}
+        await _patch(
+            client,
+            gvrs[1],
+            obj,
+            {"metadata": {"uid": meta.uid(obj), "ownerReferences": [reference]}},
+        )
+    return mine
+
+
+async def _check_owner(client: Client, gvr: GVR, owner: Object) -> None:
+    """Adopt only for an owner that is still there (the cache may be old)."""
+    fresh = await client.get(gvr, meta.name(owner), meta.namespace(owner))
+    if meta.uid(fresh) != meta.uid(owner) or meta.is_deleting(fresh):
+        raise ApiError(
+            409, "Conflict", f"{owner['kind']} {meta.key(owner)} is gone or being deleted"
+        )
+
+
+async def _patch(client: Client, gvr: GVR, obj: Object, patch: Object) -> Object | None:
+    """The patched object; None if it is gone or was replaced by another of its name."""
+    try:
+        return await client.patch(
+            gvr, meta.name(obj), patch, meta.namespace(obj), patch_type=STRATEGIC_MERGE_PATCH
+        )
+    except ApiError as error:
+        if error.code in (404, 422):
+            return None
+        raise
