@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole cluster in one process (`python -m pybernetes.cmd.all_in_one DATA_DIR`).
+
+Progress goes to a file descriptor, a line each, ending with "ready" or "error: what and why".
+"""
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from pybernetes.apimachinery.timestamps import rfc3339
+from pybernetes.apimachinery.types import GVR
+from pybernetes.apiserver.config import Config as ApiConfig
+from pybernetes.base import gcpolicy, tls
+from pybernetes.base.env import Env
+from pybernetes.base.tasks import TaskGroup
+from pybernetes.client import kubeconfig
+from pybernetes.client.informer import Informers
+from pybernetes.cmd import addons
+from pybernetes.cmd.config import ClusterConfig, ConfigError
+from pybernetes.cmd.control_plane import ControlPlane, ControlPlaneConfig
+from pybernetes.cmd.nodes import Nodes
+from pybernetes.cmd.pki import Pki, ensure
+from pybernetes.cmd.process import run
+from pybernetes.controllers.config import ControllersConfig
+from pybernetes.linux.commands import CommandError
+from pybernetes.machine.detect import detect
+from pybernetes.storage import sqlite
+from pybernetes.storage.types import StoreError
+from pybernetes.wire.server import Server, serve
+
+Report = Callable[[str], None]
+NODES = GVR("", "v1", "nodes")
+
+
+class StartFailed(Exception):
+    """The cluster cannot start; one line that says why and what to do."""
+
+
+def api_config(config: ClusterConfig, pki: Pki, port: int) -> ApiConfig:
+    return ApiConfig(
+        advertise_address=config.gateway,
+        advertise_port=port,
+        service_cluster_ip_range=config.service_cidr,
+        service_account_issuer=f"https://kubernetes.default.svc.{config.domain}",
+        service_account_signing_key=pki.service_account,
+        service_account_keys=(tls.public_key(pki.service_account),),
+        client_ca=pki.ca.certificate,
+        requestheader_client_ca=pki.front_proxy_ca.certificate,
+    )
+
+
+class AllInOne:
+    """One cluster: store, control plane, listeners, node."""
+
+    def __init__(self, env: Env, config: ClusterConfig, report: Report) -> None:
+        self._env = env
+        self._config = config
+        self._report = report
+        self._servers: list[Server] = []
+
+    async def run(self) -> None:
+        """Run until cancelled. Raises StartFailed."""
+        config = self._config
+        pki = await self._env.offload.run(ensure, config, self._env.clock)
+        store = await sqlite.open_store(self._env, config.data_dir / "store.db")
+        nodes = Nodes(self._env, tls.client_context(pki.ca.certificate, pki.kubelet_client))
+        try:
+            port = await self._listen_later(config.port)
+            plane = ControlPlane(
+                self._env,
+                store,
+                nodes,
+                ControlPlaneConfig(
+                    api=api_config(config, pki, port),
+                    controllers=ControllersConfig(
+                        root_ca=pki.ca.certificate.decode(), cluster_cidrs=(config.cluster_cidr,)
+                    ),
+                ),
+            )
+            async with TaskGroup("all in one") as group:
+                group.start(plane.run(), "control plane")
+                await plane.wait_ready()
+                await self._serve(plane, pki, "127.0.0.1", port)
+                await addons.ensure(plane.client())
+                node = await self._start_node(group, plane, nodes, pki, port=port)
+                await self._wait_node_ready(plane)
+                self._settle(pki, port, node)
+                gcpolicy.freeze()
+                await asyncio.get_running_loop().create_future()  # until cancelled
+        finally:
+            for server in self._servers:
+                await server.close(grace=1.0)
+            await nodes.close()
+            await store.close()
+
+    async def _listen_later(self, port: int) -> int:
+        """The port to serve on: the one asked for, if it is free, or any. Raises StartFailed."""
+        try:
+            probe = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", port)
+        except OSError as error:
+            raise StartFailed(
+                f"port {port} is taken or not allowed ({error.strerror or error}): "
+                "choose another with --port, or --port 0 for any free one"
+            ) from error
+        found: int = probe.sockets[0].getsockname()[1]
+        probe.close()
+        await probe.wait_closed()
+        return found
+
+    async def _serve(self, plane: ControlPlane, pki: Pki, address: str, port: int) -> None:
+        cas = pki.ca.certificate + pki.front_proxy_ca.certificate
+        server = await serve(
+            self._env,
+            plane.api.handler,
+            address,
+            port,
+            ssl_context=tls.server_context(pki.apiserver),
+            client_ca=cas.decode(),
+        )
+        self._servers.append(server)
+
+    async def _start_node(
+        self, group: TaskGroup, plane: ControlPlane, nodes: Nodes, pki: Pki, *, port: int
+    ) -> str:
+        """Start the node's agents; a phrase that says what the node is."""
+        config = self._config
+        missing = detect() if config.node != "hollow" else []
+        if config.node == "containerd" and missing:
+            raise StartFailed("; ".join(str(item) for item in missing))
+        if config.node == "hollow" or missing:
+            from pybernetes.cmd.hollow import HollowFleet
+
+            self._hints = [f"hollow: {item}" for item in missing]
+            fleet = HollowFleet(self._env, plane, nodes, config.nodes, config.node_name)
+            group.start(fleet.run(), "hollow nodes")
+            return f"{config.nodes} hollow node(s): pods are simulated, nothing is started"
+        from pybernetes.cmd.node import RealNode
+
+        self._hints = []
+        self._report("starting containerd")
+        node = RealNode(self._env, plane.client, config, pki)
+        nodes.add_local(config.node_name, node.kubelet.handler)
+        group.start(node.run(), "node")
+        await node.network_ready.wait()
+        await self._serve(plane, pki, config.gateway, port)
+        return f"node {config.node_name} runs containers (containerd)"
+
+    async def _wait_node_ready(self, plane: ControlPlane) -> None:
+        self._report("waiting for the node to be Ready")
+        changed = asyncio.Event()
+        informers = Informers(self._env, plane.client())
+        watched = informers.get(NODES)
+        watched.on_change(lambda _old, _new: changed.set())
+        async with TaskGroup("ready") as group:
+            group.start(informers.run(), "informers")
+            while not any(_is_ready(node) for node in watched.items()):
+                await changed.wait()
+                changed.clear()
+            group.cancel()
+
+    def _settle(self, pki: Pki, port: int, node: str) -> None:
+        """Write admin.kubeconfig and state.json, then say that we are ready."""
+        config = self._config
+        server = f"https://127.0.0.1:{port}"
+        path = config.data_dir / "admin.kubeconfig"
+        kubeconfig.merge_context(
+            path,
+            config.node_name,
+            {"server": server, "certificate-authority-data": kubeconfig.inline(pki.ca.certificate)},
+            {
+                "client-certificate-data": kubeconfig.inline(pki.admin.certificate),
+                "client-key-data": kubeconfig.inline(pki.admin.key),
+            },
+        )
+        state = {
+            "server": server,
+            "node": node,
+            "hints": self._hints,
+            "kubeconfig": str(path),
+            "pid": os.getpid(),
+            "since": rfc3339(self._env.clock.now()),
+        }
+        partial = config.data_dir / "state.json.tmp"
+        partial.write_text(json.dumps(state, indent=2) + "\n")
+        partial.replace(config.data_dir / "state.json")
+        self._report("ready")
+
+
+def _is_ready(node: dict[str, object]) -> bool:
+    status = node.get("status")
+    conditions = status.get("conditions") if isinstance(status, dict) else None
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions or ())
+
+
+def _hold_pid_file(data_dir: Path) -> IO[str]:
+    """The locked pid file; it is held until the process ends. Raises StartFailed."""
+    held = (data_dir / "pybernetes.pid").open("a+")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StartFailed(f"{data_dir} is in use by another process") from error
+    held.seek(0)
+    held.truncate()
+    held.write(f"{os.getpid()}\n")
+    held.flush()
+    return held
+
+
+def main() -> int:
+    """Parse the command line and run; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m pybernetes.cmd.all_in_one")
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("--report", type=int, default=-1, help="descriptor for progress lines")
+    options = parser.parse_args()
+    sink: IO[str] = os.fdopen(options.report, "w") if options.report >= 0 else sys.stderr
+
+    def report(line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # nobody listens any more
+            print(line, file=sink, flush=True)
+            if line == "ready" and sink is not sys.stderr:
+                sink.close()
+
+    async def work(env: Env) -> None:
+        await AllInOne(env, ClusterConfig.read(options.data_dir), report).run()
+
+    try:
+        held = _hold_pid_file(options.data_dir)
+        with held:
+            return run(work)
+    except (StartFailed, ConfigError, StoreError, CommandError, OSError) as error:
+        text = " ".join(str(error).split())
+        print(f"pybernetes: {text}", file=sys.stderr)
+        report(f"error: {text}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""API server, controllers and scheduler in one process, talking through in-process clients."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from pybernetes.apimachinery.types import User
+from pybernetes.apiserver.config import Config
+from pybernetes.apiserver.server import ApiServer
+from pybernetes.base.env import Env
+from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.inprocess import InProcess
+from pybernetes.cmd.nodes import Nodes
+from pybernetes.controllers.config import ControllersConfig
+from pybernetes.controllers.manager import Manager, identity
+from pybernetes.scheduler.config import SchedulerConfig
+from pybernetes.scheduler.scheduler import Scheduler
+from pybernetes.storage.types import Store
+
+ADMIN = User("kubernetes-admin", ("system:masters", "system:authenticated"))
+SCHEDULER = User("system:kube-scheduler", ("system:authenticated",))
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlaneConfig:
+    """The three components' own configurations."""
+
+    api: Config = field(default_factory=Config)
+    controllers: ControllersConfig = field(default_factory=ControllersConfig)
+    scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
+
+
+class ControlPlane:
+    """`run` until cancelled; `wait_ready` returns once the API serves, `wait_working` once all do."""
+
+    def __init__(
+        self, env: Env, store: Store, nodes: Nodes, config: ControlPlaneConfig | None = None
+    ) -> None:
+        config = config or ControlPlaneConfig()
+        self._env = env
+        self.api = ApiServer(env, config.api, store, nodes)
+        self._clients: list[InProcess] = []
+        self.manager = Manager(env, lambda name: self.client(identity(name)), config.controllers)
+        self.scheduler = Scheduler(env, self.client(SCHEDULER), config.scheduler)
+        self._started = asyncio.Event()
+
+    def client(self, user: User = ADMIN) -> InProcess:
+        """A client of this API server with `user`'s permissions."""
+        client = InProcess(self.api.handler, user)
+        self._clients.append(client)
+        return client
+
+    async def wait_ready(self) -> None:
+        """Until the API server serves."""
+        await self._started.wait()
+
+    async def wait_working(self) -> None:
+        """Until controllers and scheduler have seen everything there is."""
+        await self.wait_ready()
+        await self.manager.wait_ready()
+        await self.scheduler.wait_ready()
+
+    async def run(self) -> None:
+        """Run the three until cancelled."""
+        try:
+            async with TaskGroup("control plane") as group:
+                group.start(self.api.run(), "apiserver")
+                await self.api.wait_ready()
+                self._started.set()
+                group.start(self.manager.run(), "controllers")
+                group.start(self.scheduler.run(), "scheduler")
+        finally:
+            for client in self._clients:
+                await client.close()
