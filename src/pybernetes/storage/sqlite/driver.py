@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`SqliteStore`: puts the writer's thread, the readers and the watches together on the loop.
+
+- A write is answered after it is on the disk; its watches have been fed just before.
+- Reads see everything acknowledged before they began.
+- Not for virtual time: it has threads. Use the memory store there.
+"""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NoReturn
+
+from prometheus_client import Histogram
+
+from pybernetes.base import metrics
+from pybernetes.base.env import Env
+from pybernetes.base.offload import Offload
+from pybernetes.storage.expiry import Deadline, Expiry
+from pybernetes.storage.hub import Hub, Watcher
+from pybernetes.storage.sqlite import queries, schema
+from pybernetes.storage.sqlite.reader import Past, Readers
+from pybernetes.storage.sqlite.writer import Batch, Compaction, Job, Surroundings, Writer, closed
+from pybernetes.storage.transaction import after
+from pybernetes.storage.types import (
+    Compacted,
+    FutureRevision,
+    Op,
+    Page,
+    Record,
+    StoreError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteConfig:
+    """Where the file is, and how many bytes of it may be in use (0: as many as the disk has)."""
+
+    path: Path
+    quota: int = 0
+
+
+class SqliteStore:
+    """A `Store` in one file. Made by `await SqliteStore.open(env, config)`."""
+
+    def __init__(self, env: Env, config: SqliteConfig, parts: "_Parts") -> None:
+        self._env = env
+        self._lock = parts.lock
+        self._readers = parts.readers
+        self._loop = asyncio.get_running_loop()
+        given = Surroundings(
+            path=config.path,
+            quota=config.quota,
+            clock=env.clock,
+            loop=self._loop,
+            deliver=self._deliver,
+            seconds=_commit_seconds(env),
+            sizes=_commit_sizes(env),
+        )
+        self._writer = Writer(parts.connection, given)
+        self._hub = Hub(self._writer.revision)
+        self._expiry = Expiry(env.clock, self._expire, parts.deadlines)
+        self._expiry.arm()
+        self._waiting: list[Job | Compaction] = []  # submitted at the end of this turn of the loop
+        self._closing: asyncio.Future[None] | None = None
+
+    @classmethod
+    async def open(cls, env: Env, config: SqliteConfig) -> "SqliteStore":
+        """Open or create the file. Raises Unavailable (in use), StoreError (newer, damaged)."""
+        return cls(env, config, await env.offload.run(_prepare, config.path, env.offload))
+
+    @property
+    def revision(self) -> int:
+        return self._hub.revision
+
+    @property
+    def floor(self) -> int:
+        return self._writer.floor
+
+    def _check(self, revision: int = 0) -> int:
+        """The revision to read at."""
+        if self._closing is not None:
+            raise closed()
+        if revision > self.revision:
+            raise FutureRevision(f"revision {revision} is not reached: at {self.revision}")
+        if 0 < revision < self.floor:
+            raise Compacted(self.floor)
+        return revision or self.revision
+
+    async def get(self, key: str, revision: int = 0) -> Record | None:
+        while True:
+            at = self._check(revision)
+            found = await self._readers.run(queries.get, key, at)
+            if self.floor <= at:
+                return found
+
+    async def list(
+        self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0
+    ) -> Page:
+        low, high = max(prefix, start), after(prefix)
+        while True:
+            at = self._check(revision)
+            records, remaining = await self._readers.run(queries.page, (low, high), limit, at)
+            if self.floor <= at:
+                return Page(records, at, remaining > 0, remaining)
+
+    async def write(self, ops: Sequence[Op]) -> int:
+        self._check()
+        future: asyncio.Future[int] = self._loop.create_future()
+        self._submit(Job(ops, future))
+        return await future
+
+    def _submit(self, job: Job | Compaction) -> None:
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(job)
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.submit(self._waiting)
+            self._waiting = []
+
+    def _deliver(self, batch: Batch) -> None:
+        """On the loop, once a commit: watches first, then those who wrote."""
+        if batch.changes:
+            self._hub.publish(batch.changes, batch.revision)
+        for deadline in batch.deadlines:
+            self._expiry.add(deadline)
+        for future, outcome in batch.outcomes:
+            if future is None or future.done():
+                continue
+            if isinstance(outcome, StoreError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+    def _expire(self, due: Sequence[tuple[str, int]]) -> None:
+        for key, revision in due:
+            self._submit(Job([Op(key, None, expected=revision)], None))
+
+    def watch(self, prefix: str, revision: int) -> Watcher:
+        past = None
+        try:
+            self._check(revision)
+            if revision < self.floor:
+                raise Compacted(self.floor)
+        except StoreError as error:
+            watcher = Watcher(self._hub, prefix, revision, None)
+            watcher.fail(error)
+            return watcher
+        if revision < self.revision:
+            past = Past(
+                self._readers,
+                prefix,
+                revision=revision,
+                last=self.revision,
+                floor=lambda: self.floor,
+            )
+        return self._hub.watch(prefix, revision, past)
+
+    async def compact(self, revision: int) -> None:
+        self._check(max(revision, self.floor))
+        future: asyncio.Future[int] = self._loop.create_future()
+        self._submit(Compaction(revision, future))
+        await future
+
+    async def size(self) -> int:
+        self._check()
+        return await self._readers.run(queries.used_bytes)
+
+    def fork(self) -> NoReturn:
+        raise StoreError("a SQLite store cannot be forked: load a snapshot into a memory store")
+
+    async def snapshot(self, path: str) -> None:
+        self._check()
+        target = Path(path)
+        temporary = target.with_name(target.name + ".part")
+        await self._readers.run(queries.copy, temporary)
+        await self._env.offload.run(os.replace, temporary, target)
+        await self._env.offload.run(schema.sync_directory, target.parent)
+
+    async def close(self) -> None:
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+            return
+        self._closing = self._loop.create_future()
+        self._expiry.close()
+        self._flush()
+        try:
+            await self._env.offload.run(self._stop)
+        finally:
+            self._hub.fail(closed())
+            self._closing.set_result(None)
+
+    def _stop(self) -> None:
+        self._readers.close()
+        self._writer.stop()
+        self._lock.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What opening the file gave."""
+
+    lock: IO[str]
+    connection: sqlite3.Connection  # the writer's
+    readers: Readers
+    deadlines: list[Deadline]
+
+
+def _prepare(path: Path, offload: Offload) -> _Parts:
+    with contextlib.ExitStack() as undo:
+        lock = undo.enter_context(schema.lock(path))
+        connection = undo.enter_context(contextlib.closing(schema.open_writer(path)))
+        deadlines = queries.deadlines(connection)
+        readers = Readers(path, offload)
+        undo.pop_all()
+        return _Parts(lock, connection, readers, deadlines)
+
+
+def _commit_seconds(env: Env) -> Histogram:
+    name = "pybernetes_store_commit_duration_seconds"
+    return metrics.histogram(env, name, "How long the store's commits take.")
+
+
+def _commit_sizes(env: Env) -> Histogram:
+    name = "pybernetes_store_commit_transactions"
+    buckets = metrics.exponential(1, 2, 11)
+    return metrics.histogram(env, name, "Transactions in one commit.", buckets=buckets)
