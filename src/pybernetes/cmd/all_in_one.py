@@ -139,7 +139,9 @@ class AllInOne:
             from pybernetes.cmd.hollow import HollowFleet
 
             self._hints = [f"hollow: {item}" for item in missing]
-            fleet = HollowFleet(self._env, plane, nodes, config.nodes, config.node_name)
+            fleet = HollowFleet(self._env, plane.client, config.nodes, config.node_name)
+            for name, kubelet in fleet.kubelets.items():
+                nodes.add_local(name, kubelet.handler)
             group.start(fleet.run(), "hollow nodes")
             return f"{config.nodes} hollow node(s): pods are simulated, nothing is started"
         from pybernetes.cmd.node import RealNode

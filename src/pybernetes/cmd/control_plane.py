@@ -10,15 +10,13 @@ from pybernetes.apiserver.server import ApiServer
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.inprocess import InProcess
+from pybernetes.cmd.identities import ADMIN, SCHEDULER
 from pybernetes.cmd.nodes import Nodes
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.controllers.manager import Manager, identity
 from pybernetes.scheduler.config import SchedulerConfig
 from pybernetes.scheduler.scheduler import Scheduler
 from pybernetes.storage.types import Store
-
-ADMIN = User("kubernetes-admin", ("system:masters", "system:authenticated"))
-SCHEDULER = User("system:kube-scheduler", ("system:authenticated",))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,7 @@ import ipaddress
 
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
-from pybernetes.cmd.control_plane import ControlPlane
-from pybernetes.cmd.node import node_user
-from pybernetes.cmd.nodes import Nodes
+from pybernetes.cmd.identities import ClientFor, node_user
 from pybernetes.cri.hollow import Hollow
 from pybernetes.kubelet.config import Config as KubeletConfig
 from pybernetes.kubelet.kubelet import Kubelet
@@ -17,26 +15,24 @@ CAPACITY = {"cpu": "4", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": 
 
 
 class HollowFleet:
-    """`count` hollow nodes named `prefix`-0, ... (just `prefix` where there is one)."""
+    """`count` hollow nodes named `prefix`-0, ... (just `prefix` where there is one).
 
-    def __init__(
-        self, env: Env, plane: ControlPlane, dialer: Nodes, count: int, prefix: str = "hollow"
-    ) -> None:
+    `kubelets` by node name, for whoever dials nodes.
+    """
+
+    def __init__(self, env: Env, client_for: ClientFor, count: int, prefix: str = "hollow") -> None:
         names = [prefix] if count == 1 else [f"{prefix}-{number}" for number in range(count)]
         self.kubelets = {
-            name: self._kubelet(env, plane, name, number) for number, name in enumerate(names)
+            name: Kubelet(env, client_for(node_user(name)), Hollow(env), _config(name, number))
+            for number, name in enumerate(names)
         }
-        for name, kubelet in self.kubelets.items():
-            dialer.add_local(name, kubelet.handler)
-
-    def _kubelet(self, env: Env, plane: ControlPlane, name: str, number: int) -> Kubelet:
-        config = KubeletConfig(
-            node_name=name, node_ips=(str(NODE_RANGE[number + 1]),), capacity=CAPACITY
-        )
-        return Kubelet(env, plane.client(node_user(name)), Hollow(env), config)
 
     async def run(self) -> None:
         """Run all of them until cancelled."""
         async with TaskGroup("hollow nodes") as group:
             for name, kubelet in self.kubelets.items():
                 group.start(kubelet.run(), name)
+
+
+def _config(name: str, number: int) -> KubeletConfig:
+    return KubeletConfig(node_name=name, node_ips=(str(NODE_RANGE[number + 1]),), capacity=CAPACITY)

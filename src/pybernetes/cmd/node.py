@@ -2,15 +2,13 @@
 """A real node on this host: containerd, pod network, service proxy, DNS, kubelet."""
 
 import asyncio
-from collections.abc import Callable
 
-from pybernetes.apimachinery.types import User
 from pybernetes.base import tls
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
-from pybernetes.client.types import Client
 from pybernetes.cmd import addons
 from pybernetes.cmd.config import ClusterConfig
+from pybernetes.cmd.identities import PROXY, ClientFor, node_user
 from pybernetes.cmd.pki import Pki
 from pybernetes.cri.containerd import Containerd
 from pybernetes.dns.config import DnsConfig
@@ -25,14 +23,6 @@ from pybernetes.network.network import Network
 from pybernetes.proxy.config import ProxyConfig
 from pybernetes.proxy.proxy import Proxy
 from pybernetes.wire.server import serve
-
-ClientFor = Callable[[User], Client]
-PROXY = User("system:kube-proxy", ("system:authenticated",))
-
-
-def node_user(name: str) -> User:
-    """Who the kubelet of node `name` is to the API server."""
-    return User(f"system:node:{name}", ("system:nodes", "system:authenticated"))
 
 
 def machine_config(config: ClusterConfig) -> MachineConfig:

@@ -3,13 +3,13 @@
 
 import ssl
 
-from pybernetes.apimachinery.types import Object, User
+from pybernetes.apimachinery.types import Object
 from pybernetes.base.env import Env
 from pybernetes.client.inprocess import InProcess
+from pybernetes.cmd.identities import API_SERVER
 from pybernetes.wire.client import HttpPool
 from pybernetes.wire.types import ClientReply, Handler, Request
 
-API_SERVER = User("kube-apiserver-kubelet-client", ("system:masters", "system:authenticated"))
 _ADDRESS_ORDER = ("InternalIP", "Hostname", "ExternalIP")
 
 

@@ -13,8 +13,9 @@ from pybernetes.apimachinery.types import User
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.inprocess import InProcess
-from pybernetes.cmd.control_plane import ADMIN, ControlPlane, ControlPlaneConfig
+from pybernetes.cmd.control_plane import ControlPlane, ControlPlaneConfig
 from pybernetes.cmd.hollow import HollowFleet
+from pybernetes.cmd.identities import ADMIN
 from pybernetes.cmd.nodes import Nodes
 from pybernetes.storage.memory import MemoryStore
 from pybernetes.storage.types import Store
@@ -35,7 +36,9 @@ class Cluster:
         self.store = store or MemoryStore(self.env)
         self._dialer = Nodes(self.env, None)
         self.control_plane = ControlPlane(self.env, self.store, self._dialer, config)
-        self.fleet = HollowFleet(self.env, self.control_plane, self._dialer, nodes)
+        self.fleet = HollowFleet(self.env, self.client, nodes)
+        for name, kubelet in self.fleet.kubelets.items():
+            self._dialer.add_local(name, kubelet.handler)
         self._group = TaskGroup("cluster")
 
     def client(self, user: User = ADMIN) -> InProcess:

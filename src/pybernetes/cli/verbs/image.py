@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pybernetes image load|list`: bring images into a cluster's node without a registry."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from pybernetes.cli.clusters import Cluster, open_cluster
+from pybernetes.cli.errors import CliError
+
+EXAMPLES = """examples:
+  pybernetes image list
+  pybernetes image load app.tar                            an OCI or docker-save archive
+  pybernetes image load ./rootfs --tag example.org/app:1 --entrypoint /bin/app
+  pybernetes image load ./static-binary --tag app:1        the image is that one program
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("load", "list"))
+    parser.add_argument("source", nargs="?", type=Path, help="archive, folder or static program")
+    parser.add_argument("--tag", default="", help="the image's name (folder or program)")
+    parser.add_argument("--entrypoint", action="append", default=[], help="program and arguments")
+    parser.add_argument("--name", default="", help="the cluster")
+    parser.add_argument("--data-dir", type=Path, help=argparse.SUPPRESS)
+    parser.set_defaults(name_flag="")
+
+
+def run(options: argparse.Namespace) -> int:
+    cluster = open_cluster(options)
+    socket = _socket(cluster)
+    if options.action == "list":
+        return asyncio.run(_list(socket))
+    if options.source is None:
+        raise CliError("image load: name an archive, a folder or a static program", 2)
+    if not options.source.exists():
+        raise CliError(f"{options.source} does not exist")
+    return asyncio.run(_load(socket, cluster, options))
+
+
+def _socket(cluster: Cluster) -> str:
+    from pybernetes.cmd.config import ClusterConfig
+    from pybernetes.cmd.node import machine_config
+
+    if not cluster.pid():
+        raise CliError(f'cluster "{cluster.name}" is not running; `pybernetes up` starts it')
+    path = machine_config(ClusterConfig.read(cluster.data_dir)).paths.socket
+    if not path.exists():
+        raise CliError("this cluster's node is hollow: it starts nothing and keeps no images")
+    return str(path)
+
+
+async def _list(socket: str) -> int:
+    from pybernetes.cri.containerd import Containerd
+
+    runtime = Containerd(socket)
+    try:
+        for image in sorted(await runtime.list_images(), key=lambda one: one.tags):
+            for name in image.tags or (image.id,):
+                print(f"{name:60} {image.size / 1e6:8.1f} MB")
+    finally:
+        await runtime.close()
+    return 0
+
+
+async def _load(socket: str, cluster: Cluster, options: argparse.Namespace) -> int:
+    from pybernetes.images import importer, oci
+
+    archive: Path = options.source
+    temporary = cluster.data_dir / "image-load.tar"
+    try:
+        if archive.is_dir() or not _is_archive(archive):
+            if not options.tag:
+                raise CliError("image load: give the image a name with --tag", 2)
+            _build(options, temporary)
+            archive = temporary
+        await importer.load(socket, archive)
+    except (importer.ImportFailed, OSError, ValueError) as error:
+        raise CliError(f"{options.source} cannot be loaded: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    print(f"Loaded {oci.reference(options.tag) if options.tag else options.source}")
+    return 0
+
+
+def _build(options: argparse.Namespace, target: Path) -> None:
+    from pybernetes.images import oci
+
+    source: Path = options.source
+    if source.is_dir():
+        entries = list(oci.folder(source))
+        entrypoint = tuple(options.entrypoint)
+    else:
+        entries = [oci.Entry(source.name, source=source, mode=0o755)]
+        entrypoint = (f"/{source.name}", *options.entrypoint)
+    config = oci.ImageConfig(entrypoint=entrypoint)
+    oci.build(target, [oci.reference(options.tag)], config, entries)
+
+
+def _is_archive(path: Path) -> bool:
+    import tarfile
+
+    return tarfile.is_tarfile(path)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One component alone, against a kubeconfig over HTTPS (`pybernetes component NAME`)."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pybernetes.base.env import Env
+from pybernetes.base.tasks import TaskGroup
+from pybernetes.client import kubeconfig
+from pybernetes.client.https import Https
+from pybernetes.client.kubeconfig import ClusterConfig as Access
+from pybernetes.cmd.process import run
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentConfig:
+    """`kubeconfig`'s user is who the component is; one identity for all controllers."""
+
+    name: str
+    kubeconfig: Path
+    node_name: str = "node"
+    address: str = "127.0.0.1"
+    port: int = 0
+
+
+async def _scheduler(env: Env, access: Access, config: ComponentConfig) -> None:
+    from pybernetes.scheduler.scheduler import Scheduler
+
+    await Scheduler(env, Https(env, access)).run()
+
+
+async def _controller_manager(env: Env, access: Access, config: ComponentConfig) -> None:
+    from pybernetes.controllers.config import ControllersConfig
+    from pybernetes.controllers.manager import Manager
+
+    client = Https(env, access)
+    controllers = ControllersConfig(root_ca=access.ca.decode())
+    await Manager(env, lambda _account: client, controllers).run()
+
+
+async def _hollow_node(env: Env, access: Access, config: ComponentConfig) -> None:
+    from pybernetes.cmd.hollow import HollowFleet
+    from pybernetes.wire.server import serve
+
+    fleet = HollowFleet(env, lambda _user: Https(env, access), 1, config.node_name)
+    kubelet = fleet.kubelets[config.node_name]
+    server = await serve(env, kubelet.handler, config.address, config.port)
+    try:
+        await fleet.run()
+    finally:
+        await server.close()
+
+
+async def _proxy(env: Env, access: Access, config: ComponentConfig) -> None:
+    from pybernetes.proxy.config import ProxyConfig
+    from pybernetes.proxy.proxy import Proxy
+
+    await Proxy(env, Https(env, access), ProxyConfig(config.node_name)).run()
+
+
+async def _dns(env: Env, access: Access, config: ComponentConfig) -> None:
+    from pybernetes.dns.config import DnsConfig
+    from pybernetes.dns.server import Dns
+
+    settings = DnsConfig(config.node_name, config.address, config.port or 53)
+    await Dns(env, Https(env, access), settings).run()
+
+
+COMPONENTS: Mapping[str, Callable[[Env, Access, ComponentConfig], Coroutine[None, None, None]]] = {
+    "scheduler": _scheduler,
+    "controller-manager": _controller_manager,
+    "hollow-node": _hollow_node,
+    "proxy": _proxy,
+    "dns": _dns,
+}
+
+
+def main(config: ComponentConfig) -> int:
+    """Run the component until SIGTERM; the exit code. Raises KubeconfigError."""
+    access = kubeconfig.load(config.kubeconfig)
+    component = COMPONENTS[config.name]
+
+    async def work(env: Env) -> None:
+        async with TaskGroup(config.name) as group:
+            group.start(component(env, access, config), config.name)
+
+    return run(work)
