@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A SPDY/3.1 session: streams opened by either side over one connection.
+
+The peers we meet (container tools written in Go) neither announce nor honour flow-control windows,
+so windows are kept only towards a peer that has shown it keeps them (by SETTINGS or WINDOW_UPDATE).
+Otherwise the connection itself slows the sender: a stream whose reader is behind stops the reading.
+"""
+
+import asyncio
+import contextlib
+import struct
+from collections.abc import Mapping
+
+from pybernetes.wire.spdy import frames
+from pybernetes.wire.spdy.frames import FIN, HeaderCodec, SpdyError
+from pybernetes.wire.stream import EndOfStream, Gate, Inbox, Reader
+from pybernetes.wire.types import Stream
+
+_CHUNK = 128 * 1024  # payload of one DATA frame at most
+_WINDOW = 64 * 1024  # the protocol's initial window
+_INITIAL_WINDOW_SETTING = 7
+_INBOX = 1024 * 1024  # unread bytes of one stream before the session is read no further
+MAX_STREAMS = 2048
+
+
+class SpdyStream:
+    """One stream of a session; a `wire` Stream.
+
+    - `headers` are those it was opened with.
+    - The other side's reset ends reading as a finish does (that is how Go tools say goodbye) and
+      makes writing raise ConnectionResetError.
+    """
+
+    def __init__(self, session: "SpdySession", stream_id: int, headers: Mapping[str, str]) -> None:
+        self.id = stream_id
+        self.headers = dict(headers)
+        self.inbox = Inbox(session.hold, session.go_on, _INBOX)
+        self.window = session.peer_window
+        self.gate = Gate()  # closed while the peer's window is used up
+        self.write_closed = False
+        self.replied = asyncio.Event()
+        self._session = session
+
+    async def read(self) -> bytes:
+        data = await self.inbox.read()
+        if data and self._session.windows:
+            await self._session.acknowledge(self, len(data))
+        return data
+
+    async def write(self, data: bytes) -> None:
+        for start in range(0, len(data), _CHUNK):
+            self.gate.check()
+            if self.write_closed:
+                raise ConnectionResetError("the stream is closed for writing")
+            await self._session.send_data(self, data[start : start + _CHUNK])
+
+    async def close_write(self) -> None:
+        if not self.write_closed:
+            await self._session.finish(self)
+
+    async def close(self) -> None:
+        """Finish writing; if the other side has not finished, reset."""
+        with contextlib.suppress(ConnectionError):
+            await self.close_write()
+            if not self.inbox.eof:
+                await self._session.reset(self, frames.CANCEL)
+        self.inbox.feed_eof()
+        self.inbox.clear()
+
+    async def wait_replied(self) -> None:
+        """Wait until the other side has taken the stream. Raises ConnectionError if it has not."""
+        await self.replied.wait()
+        self.gate.check()
+
+
+class SpdySession:
+    """- `run` reads frames until the connection ends, then every stream ends.
+    - `accept` hands out the streams the other side opens, in order; each was answered already.
+    - Frames leave in the order of the calls; a call waits while the connection is slow.
+    """
+
+    def __init__(self, stream: Stream, *, server: bool, early: bytes = b"") -> None:
+        self.windows = False  # the peer keeps flow-control windows
+        self.peer_window = _WINDOW
+        self._stream = stream
+        self._reader = Reader(stream, early)
+        self._codec = HeaderCodec()
+        self._streams: dict[int, SpdyStream] = {}
+        self._next_id = 2 if server else 1
+        self._last_accepted = 0
+        self._theirs = 1 if server else 0  # parity of the ids the other side gives
+        self._incoming: asyncio.Queue[SpdyStream | None] = asyncio.Queue()
+        self._gate = Gate()
+        self._pings: dict[int, asyncio.Event] = {}
+        self._ping_id = self._next_id
+        self._over = False
+
+    def hold(self) -> None:
+        self._gate.close()
+
+    def go_on(self) -> None:
+        self._gate.open()
+
+    async def run(self) -> None:
+        """Serve the connection until either side ends it. Raises SpdyError on broken frames."""
+        try:
+            while not self._over:
+                head = await self._reader.exactly(frames.HEAD)
+                kind, stream_id, flags, size = frames.parse_head(head)
+                payload = await self._reader.exactly(size) if size else b""
+                if kind == 0:
+                    await self._on_data(stream_id, flags, payload)
+                else:
+                    await self._on_control(kind, flags, payload)
+        except EndOfStream as error:
+            if not error.clean and not self._over:
+                raise
+        except struct.error as error:
+            raise SpdyError("a frame is too short") from error
+        finally:
+            self._end()
+
+    async def accept(self) -> SpdyStream | None:
+        """The next stream the other side opened; None once there will be no more."""
+        return await self._incoming.get()
+
+    async def open(self, headers: Mapping[str, str], *, finished: bool = False) -> SpdyStream:
+        """Open a stream, without waiting for the answer (see `wait_replied`)."""
+        self._check()
+        stream_id = self._next_id
+        self._next_id += 2
+        stream = SpdyStream(self, stream_id, headers)
+        self._streams[stream_id] = stream
+        stream.write_closed = finished
+        block = self._codec.encode(headers)
+        payload = struct.pack(">IIBB", stream_id, 0, 0, 0) + block
+        await self._send(frames.control(frames.SYN_STREAM, payload, FIN if finished else 0))
+        return stream
+
+    async def ping(self) -> None:
+        """Send a ping and wait for its answer. Raises ConnectionError."""
+        self._check()
+        ping_id = self._ping_id
+        self._ping_id += 2
+        answered = self._pings[ping_id] = asyncio.Event()
+        await self._send(frames.control(frames.PING, ping_id.to_bytes(4, "big")))
+        await answered.wait()
+        self._check()
+
+    async def close(self) -> None:
+        """Say goodbye and end the connection; safe to call twice."""
+        if not self._over:
+            self._over = True
+            goodbye = struct.pack(">II", self._last_accepted, 0)
+            with contextlib.suppress(ConnectionError):
+                await self._stream.write(frames.control(frames.GOAWAY, goodbye))
+        await self._stream.close()
+        self._end()
+
+    # What streams ask for.
+
+    async def send_data(self, stream: SpdyStream, data: bytes) -> None:
+        while data:
+            part = data
+            if self.windows:
+                await stream.gate.passed()
+                part = data[: stream.window]
+            stream.window -= len(part)
+            if self.windows and stream.window <= 0:
+                stream.gate.close()
+            await self._send(frames.data_frame(stream.id, part))
+            data = data[len(part) :]
+
+    async def finish(self, stream: SpdyStream) -> None:
+        stream.write_closed = True
+        self._forget_ended(stream)
+        await self._send(frames.data_frame(stream.id, b"", FIN))
+
+    async def reset(self, stream: SpdyStream, status: int) -> None:
+        stream.write_closed = True
+        self._streams.pop(stream.id, None)
+        await self._send_reset(stream.id, status)
+
+    async def acknowledge(self, stream: SpdyStream, count: int) -> None:
+        """Give the other side's window back what was read."""
+        if not self._over and not stream.inbox.eof:
+            update = struct.pack(">II", stream.id, count)
+            await self._send(frames.control(frames.WINDOW_UPDATE, update))
+
+    # Frames that come.
+
+    async def _on_data(self, stream_id: int, flags: int, payload: bytes) -> None:
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return  # reset a moment ago
+        stream.inbox.feed(payload)
+        if flags & FIN:
+            stream.inbox.feed_eof()
+            self._forget_ended(stream)
+        if self._gate.closed:
+            await self._gate.passed()
+
+    async def _on_control(self, kind: int, flags: int, payload: bytes) -> None:
+        if kind == frames.SYN_STREAM:
+            await self._on_syn_stream(flags, payload)
+        elif kind in {frames.SYN_REPLY, frames.HEADERS}:
+            self._on_headers(kind, flags, payload)
+        elif kind == frames.RST_STREAM:
+            self._on_reset(_id(payload))
+        elif kind == frames.PING:
+            await self._on_ping(payload)
+        elif kind == frames.GOAWAY:
+            self._incoming.put_nowait(None)
+        elif kind == frames.SETTINGS:
+            self._on_settings(payload)
+        elif kind == frames.WINDOW_UPDATE:
+            self._on_window(payload)
+
+    async def _on_syn_stream(self, flags: int, payload: bytes) -> None:
+        stream_id = _id(payload)
+        headers = self._codec.decode(payload[10:])
+        if stream_id % 2 != self._theirs or stream_id <= self._last_accepted:
+            raise SpdyError(f"stream id {stream_id} is out of order")
+        self._last_accepted = stream_id
+        if len(self._streams) >= MAX_STREAMS:
+            await self._send_reset(stream_id, frames.REFUSED_STREAM)
+            return
+        stream = SpdyStream(self, stream_id, headers)
+        stream.replied.set()
+        self._streams[stream_id] = stream
+        if flags & FIN:
+            stream.inbox.feed_eof()
+        if flags & frames.UNIDIRECTIONAL:
+            stream.write_closed = True
+        else:
+            reply = stream_id.to_bytes(4, "big") + self._codec.encode({})
+            await self._send(frames.control(frames.SYN_REPLY, reply))
+        self._incoming.put_nowait(stream)
+
+    def _on_headers(self, kind: int, flags: int, payload: bytes) -> None:
+        headers = self._codec.decode(payload[4:])  # always: the zlib state goes on
+        stream = self._streams.get(_id(payload))
+        if stream is None:
+            return
+        if kind == frames.SYN_REPLY:
+            stream.replied.set()
+        else:
+            stream.headers |= headers
+        if flags & FIN:
+            stream.inbox.feed_eof()
+            self._forget_ended(stream)
+
+    def _on_reset(self, stream_id: int) -> None:
+        stream = self._streams.pop(stream_id, None)
+        if stream is not None:
+            stream.gate.fail(ConnectionResetError("the stream was reset"))
+            stream.inbox.feed_eof()
+            stream.replied.set()
+
+    async def _on_ping(self, payload: bytes) -> None:
+        ping_id = _id(payload)
+        if ping_id % 2 == self._theirs:
+            await self._send(frames.control(frames.PING, payload[:4]))
+        elif (answered := self._pings.pop(ping_id, None)) is not None:
+            answered.set()
+
+    def _on_settings(self, payload: bytes) -> None:
+        (count,) = struct.unpack_from(">I", payload)
+        for number in range(min(count, len(payload) // 8)):
+            key, value = struct.unpack_from(">II", payload, 4 + 8 * number)
+            if key & 0xFFFFFF == _INITIAL_WINDOW_SETTING:
+                self._use_windows()
+                for stream in self._streams.values():
+                    self._widen(stream, value - self.peer_window)
+                self.peer_window = value
+
+    def _on_window(self, payload: bytes) -> None:
+        stream_id, delta = struct.unpack_from(">II", payload)
+        self._use_windows()
+        stream = self._streams.get(stream_id & frames.STREAM_ID)
+        if stream is not None:
+            self._widen(stream, delta & frames.STREAM_ID)
+
+    def _use_windows(self) -> None:
+        if not self.windows:
+            self.windows = True
+            for stream in self._streams.values():
+                self._widen(stream, 0)
+
+    def _widen(self, stream: SpdyStream, delta: int) -> None:
+        stream.window += delta
+        if stream.window > 0:
+            stream.gate.open()
+        else:
+            stream.gate.close()
+
+    # The rest.
+
+    def _check(self) -> None:
+        if self._over:
+            raise ConnectionResetError("the SPDY session is over")
+
+    async def _send(self, frame: bytes) -> None:
+        self._check()
+        await self._stream.write(frame)
+
+    async def _send_reset(self, stream_id: int, status: int) -> None:
+        await self._send(frames.control(frames.RST_STREAM, struct.pack(">II", stream_id, status)))
+
+    def _forget_ended(self, stream: SpdyStream) -> None:
+        if stream.write_closed and stream.inbox.eof:
+            self._streams.pop(stream.id, None)
+
+    def _end(self) -> None:
+        """Nothing more will come: end every stream and everyone who waits."""
+        self._over = True
+        gone = ConnectionResetError("the SPDY session is over")
+        for stream in self._streams.values():
+            stream.gate.fail(gone)
+            stream.inbox.feed_eof()
+            stream.replied.set()
+        self._streams.clear()
+        for answered in self._pings.values():
+            answered.set()
+        self._pings.clear()
+        self._gate.open()
+        self._incoming.put_nowait(None)
+
+
+def _id(payload: bytes) -> int:
+    (number,) = struct.unpack_from(">I", payload)
+    return int(number) & frames.STREAM_ID
