@@ -24,6 +24,7 @@ class GoField:
     number: int  # 0: not in protobuf
     repeated: bool
     json: str  # "" where the struct is inlined
+    omits_zero: bool  # a zero value is left out of JSON
 
 
 @dataclass(slots=True)
@@ -58,9 +59,11 @@ def _read_file(path: Path, package: str, found: GoTypes) -> None:
 
 def _field(_name: str, go_type: str, tags: str) -> GoField | None:
     tag = dict(_TAG.findall(tags))
-    json = tag.get("json", "-").partition(",")[0]
+    json, _, options = tag.get("json", "-").partition(",")
     parts = tag.get("protobuf", "").split(",")
     if json == "-":
         return None
     number = int(parts[1]) if len(parts) > 1 else 0
-    return GoField(go_type, number, len(parts) > 2 and parts[2] == "rep", json)
+    repeated = len(parts) > 2 and parts[2] == "rep"
+    omits = "omit" in options and not go_type.startswith("*")
+    return GoField(go_type, number, repeated, json, omits)

@@ -4,7 +4,7 @@
 A node's keys: t type (s i n b o m a x) · f format · r reference · i items · v values of a map ·
 d default · z a default that is the type's zero value · l list type · k list keys · m map type ·
 ps, pk patch strategy and merge key · g what Go calls a named scalar · n protobuf field number ·
-w a list that protobuf wraps in a message. A type adds: p properties · q required · u unions ·
+e a zero value is left out (omitempty) · w a list that protobuf wraps in a message. A type adds: p properties · q required · u unions ·
 gvk · in protobuf messages inlined in JSON, as [number, fields].
 """
 
@@ -15,6 +15,7 @@ from tools.schema.gotypes import GoField, GoTypes
 Node = dict[str, Any]
 
 _LETTERS = {"string": "s", "integer": "i", "number": "n", "boolean": "b"}
+_EMPTYABLE = {"s", "i", "n", "b", "a", "m"}
 _COPIED = (
     ("x-kubernetes-list-type", "l"),
     ("x-kubernetes-list-map-keys", "k"),
@@ -108,10 +109,13 @@ def _add_field_facts(node: Node, one: GoField, package: str, go: GoTypes) -> Non
         node["n"] = one.number
     bare = one.go_type.lstrip("*")
     underlying = go.named.get(f"{package}.{bare}", "")
-    if node.get("t") in {"s", "i", "b", "n"} and (underlying or "." in bare or bare == "int"):
+    if one.omits_zero and node.get("t") in _EMPTYABLE:
+        node["e"] = 1
+    if node.get("t") in _EMPTYABLE and (underlying or "." in bare or bare == "int"):
         version = package.rpartition(".")[2]
-        node["g"] = bare if "." in bare or bare == "int" else f"{version}.{bare}"
-    if one.number and node.get("t") == "a" and not one.repeated:
+        if not bare.startswith(("[", "map[")):
+            node["g"] = bare if "." in bare or bare == "int" else f"{version}.{bare}"
+    if one.number and node.get("t") == "a" and not one.repeated and underlying:
         node["w"] = 1
     if node.get("t") == "m" and node["v"].get("t") == "a":
         node["v"]["w"] = 1

@@ -12,7 +12,7 @@ Type = Literal["object", "map", "array", "string", "integer", "number", "boolean
 """object: named properties · map: any key, one value schema · any: no rule (RawExtension, JSON)."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Schema:
     """One node. `format` is OpenAPI's plus ours: int32, int64, double, byte, date-time,
     int-or-string, quantity.
@@ -37,6 +37,7 @@ class Schema:
     patch_strategy: str = ""  # e.g. "merge", "replace", "retainKeys", "merge,retainKeys"
     patch_merge_key: str = ""
     embedded: bool = False  # x-kubernetes-embedded-resource
+    omit_zero: bool = False  # of a built-in field: an empty value is the same as none (omitempty)
     go_type: str = (
         ""  # of a named scalar of a built-in type, as decode errors print it: v1.PullPolicy
     )

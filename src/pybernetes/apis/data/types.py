@@ -32,7 +32,7 @@ _SPECIAL: dict[str, tuple[Type, str]] = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.Patch": ("any", ""),
     "io.k8s.apimachinery.pkg.runtime.RawExtension": ("any", ""),
 }
-_PLAIN = ("t", "f", "g")  # what a leaf without any marking has: such leaves are shared
+_PLAIN = ("t", "f", "g", "e")  # what a leaf without any marking has: such leaves are shared
 
 
 @cache
@@ -73,7 +73,7 @@ class _Builder:
 
     def __init__(self) -> None:
         self._named: dict[str, Schema] = {}
-        self._leaves: dict[tuple[str, ...], Schema] = {}
+        self._leaves: dict[tuple[Any, ...], Schema] = {}
 
     def named(self, name: str) -> Schema:
         found = self._named.get(name)
@@ -126,6 +126,7 @@ class _Builder:
             patch_strategy=node.get("ps", ""),
             patch_merge_key=node.get("pk", ""),
             go_type=node.get("g", ""),
+            omit_zero="e" in node,
         )
 
 
