@@ -32,7 +32,7 @@ from pybernetes.cmd.process import run
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.linux.commands import CommandError
 from pybernetes.machine.detect import detect
-from pybernetes.storage import sqlite
+from pybernetes.storage.sqlite.driver import SqliteConfig, SqliteStore
 from pybernetes.storage.types import StoreError
 from pybernetes.wire.server import Server, serve
 
@@ -70,7 +70,7 @@ class AllInOne:
         """Run until cancelled. Raises StartFailed."""
         config = self._config
         pki = await self._env.offload.run(ensure, config, self._env.clock)
-        store = await sqlite.open_store(self._env, config.data_dir / "store.db")
+        store = await SqliteStore.open(self._env, SqliteConfig(config.data_dir / "store.db"))
         nodes = Nodes(self._env, tls.client_context(pki.ca.certificate, pki.kubelet_client))
         try:
             port = await self._listen_later(config.port)

@@ -139,7 +139,8 @@ class NodeColumns:
     def _count(self, row: int, template: Template, sign: int) -> None:
         self.requested[PODS, row] += sign
         for name, amount in template.requests.items():
-            self.requested[self.resource(name), row] += sign * amount
+            index = self.resource(name)
+            self.requested[index, row] += sign * amount
         self.scored[0, row] += sign * template.scored_cpu
         self.scored[1, row] += sign * template.scored_memory
         if template.host_ports:
@@ -154,7 +155,8 @@ class NodeColumns:
         for name, text in allocatable.items():
             quantity = parse(str(text))
             value = quantity.to_milli() if name == "cpu" else quantity.to_int()
-            self.allocatable[self.resource(name), row] = value
+            index = self.resource(name)  # may replace the columns: before they are indexed
+            self.allocatable[index, row] = value
 
     def _set_taints(self, row: int, taints: list[Object]) -> None:
         for holders in self.taints.values():

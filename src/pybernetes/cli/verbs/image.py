@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         raise CliError("image load: name an archive, a folder or a static program", 2)
     if not options.source.exists():
         raise CliError(f"{options.source} does not exist")
-    return asyncio.run(_load(socket, cluster, options))
+    return _load(socket, cluster, options)
 
 
 def _socket(cluster: Cluster) -> str:
@@ -63,7 +63,7 @@ async def _list(socket: str) -> int:
     return 0
 
 
-async def _load(socket: str, cluster: Cluster, options: argparse.Namespace) -> int:
+def _load(socket: str, cluster: Cluster, options: argparse.Namespace) -> int:
     from pybernetes.images import importer, oci
 
     archive: Path = options.source
@@ -74,7 +74,7 @@ async def _load(socket: str, cluster: Cluster, options: argparse.Namespace) -> i
                 raise CliError("image load: give the image a name with --tag", 2)
             _build(options, temporary)
             archive = temporary
-        await importer.load(socket, archive)
+        asyncio.run(importer.load(socket, archive))
     except (importer.ImportFailed, OSError, ValueError) as error:
         raise CliError(f"{options.source} cannot be loaded: {error}") from error
     finally:

@@ -2,7 +2,7 @@
 """NodeAffinity: spec.nodeSelector and required node affinity filter, preferred affinity scores."""
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.nodeaffinity import matches_node, preferred_weight
+from pybernetes.apis.core.nodeaffinity import required_matches, preferred_score
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.podinfo import PodInfo
 from pybernetes.scheduler.types import Mask, Normalize, Scores
@@ -27,7 +27,7 @@ class NodeAffinity:
         }
 
         def rule(node: Object) -> int:
-            return int(matches_node(spec, node))
+            return int(required_matches(spec, node))
 
         return nodes.ruled(b"required" + template.signature, rule)[rows] > 0
 
@@ -41,6 +41,6 @@ class NodeAffinity:
         spec = {"affinity": {"nodeAffinity": template.node_affinity}}
 
         def rule(node: Object) -> int:
-            return preferred_weight(spec, node)
+            return preferred_score(spec, node)
 
         return nodes.ruled(b"preferred" + template.signature, rule)[rows]
