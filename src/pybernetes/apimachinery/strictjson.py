@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 MAX_DEPTH = 200  # levels of objects and lists; everything behind this may recurse
+_GAPS = (b" :", b"\t:", b"\r:", b"\n:")
 _KEY = re.compile(rb'"[ \t\r\n]*:')
 _QUOTED_KEY = re.compile(rb'\\"[ \t\r\n]*:')  # inside a string
 
@@ -132,10 +133,10 @@ def _walk(value: Any, path: str, found: list[Occurrence]) -> None:
 
 def _written_keys(data: bytes) -> int:
     """How many keys the text has, or -1 where that is not plain to see; odd strings may add some."""
-    if b"\\" not in data:
-        return len(_KEY.findall(data))
     if b'\\\\"' in data:
         return -1
+    if not any(gap in data for gap in _GAPS):
+        return data.count(b'":') - data.count(b'\\":')
     return len(_KEY.findall(data)) - len(_QUOTED_KEY.findall(data))
 
 
