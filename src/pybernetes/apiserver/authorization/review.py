@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Access reviews: questions to the authorizer, answered as objects that are never stored.
+
+Every function takes the posted object and returns it with its status; ApiError 400 or 422. The
+selectors of resourceAttributes are not looked at: no authorizer here uses them.
+"""
+
+from pybernetes.apimachinery import errors, field
+from pybernetes.apimachinery.field import Errors, Path
+from pybernetes.apimachinery.types import Object, User
+from pybernetes.apiserver.authorization.rbac import Rbac
+from pybernetes.apiserver.types import Authorizer, RequestInfo
+
+GROUP = "authorization.k8s.io"
+_SPEC = Path("spec")
+
+
+def subject_access_review(authorizer: Authorizer, obj: Object) -> Object:
+    return _review(authorizer, obj, "SubjectAccessReview", _subject_findings(obj))
+
+
+def local_subject_access_review(authorizer: Authorizer, obj: Object, namespace: str) -> Object:
+    """`namespace` is that of the request's path."""
+    spec = obj.get("spec") or {}
+    findings = _subject_findings(obj)
+    attributes = spec.get("resourceAttributes")
+    if attributes and (attributes.get("namespace") or "") != namespace:
+        path = _SPEC.child("resourceAttributes", "namespace")
+        given = attributes.get("namespace") or ""
+        findings.append(field.invalid(path, given, "must match metadata.namespace"))
+    if spec.get("nonResourceAttributes"):
+        path = _SPEC.child("nonResourceAttributes")
+        value = spec["nonResourceAttributes"]
+        findings.append(field.invalid(path, value, "disallowed on this kind of request"))
+    return _review(authorizer, obj, "LocalSubjectAccessReview", findings)
+
+
+def self_subject_access_review(authorizer: Authorizer, obj: Object, user: User) -> Object:
+    _refuse("SelfSubjectAccessReview", _attribute_findings(obj))
+    return _answered(authorizer, obj, user)
+
+
+def self_subject_rules_review(rbac: Rbac, obj: Object, user: User) -> Object:
+    namespace = (obj.get("spec") or {}).get("namespace")
+    if not namespace:
+        raise errors.bad_request("no namespace on request")
+    rules, problems = rbac.rules_for(user, namespace)
+    status: Object = {
+        "resourceRules": [_resource_rule(rule) for rule in rules if rule.get("resources")],
+        "nonResourceRules": [
+            {"verbs": rule["verbs"], "nonResourceURLs": rule["nonResourceURLs"]}
+            for rule in rules
+            if rule.get("nonResourceURLs")
+        ],
+        "incomplete": user.name.startswith("system:node:"),
+    }
+    if status["incomplete"]:
+        problems = ["node authorizer does not support user rule resolution", *problems]
+    if problems:
+        status["evaluationError"] = (
+            problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
+        )
+    return {**obj, "status": status}
+
+
+def _resource_rule(rule: Object) -> Object:
+    keys = ("verbs", "apiGroups", "resources", "resourceNames")
+    return {key: rule[key] for key in keys if rule.get(key)}
+
+
+def _review(authorizer: Authorizer, obj: Object, kind: str, findings: Errors) -> Object:
+    _refuse(kind, findings)
+    spec = obj["spec"]
+    extra = tuple((key, tuple(values)) for key, values in (spec.get("extra") or {}).items())
+    groups = tuple(spec.get("groups") or ())
+    user = User(spec.get("user") or "", groups, spec.get("uid") or "", extra)
+    return _answered(authorizer, obj, user)
+
+
+def _answered(authorizer: Authorizer, obj: Object, user: User) -> Object:
+    decision, reason = authorizer.authorize(user, request_info(obj["spec"]))
+    status: Object = {"allowed": decision == "allow"}
+    if decision == "deny":
+        status["denied"] = True
+    if reason:
+        status["reason"] = reason
+    return {**obj, "status": status}
+
+
+def request_info(spec: Object) -> RequestInfo:
+    """The request that a review asks about."""
+    path = spec.get("nonResourceAttributes")
+    if path:
+        return RequestInfo(verb=path.get("verb") or "", path=path.get("path") or "")
+    what = spec["resourceAttributes"]
+    return RequestInfo(
+        verb=what.get("verb") or "",
+        path="",
+        is_resource=True,
+        group=what.get("group") or "",
+        version=what.get("version") or "*",
+        resource=what.get("resource") or "",
+        subresource=what.get("subresource") or "",
+        namespace=what.get("namespace") or "",
+        name=what.get("name") or "",
+    )
+
+
+def _attribute_findings(obj: Object) -> Errors:
+    spec = obj.get("spec") or {}
+    if bool(spec.get("resourceAttributes")) != bool(spec.get("nonResourceAttributes")):
+        return []
+    detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+    return [field.invalid(_SPEC, spec.get("nonResourceAttributes"), detail)]
+
+
+def _subject_findings(obj: Object) -> Errors:
+    spec = obj.get("spec") or {}
+    findings = _attribute_findings(obj)
+    if not spec.get("user") and not spec.get("groups"):
+        detail = "at least one of user or group must be specified"
+        findings.append(field.invalid(_SPEC.child("user"), spec.get("user") or "", detail))
+    return findings
+
+
+def _refuse(kind: str, findings: Errors) -> None:
+    if findings:
+        raise errors.invalid(kind, GROUP, "", findings)
