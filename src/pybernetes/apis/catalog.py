@@ -51,10 +51,12 @@ def type_named(name: str) -> Schema:
     return types.named(name)
 
 
-def priority(group: str, version: str) -> tuple[int, int]:
-    """APIService priorities of a built-in group version: of the group, of the version in it."""
-    group_priority, version_priority = types.header()["priorities"][f"{group}/{version}"]
-    return group_priority, version_priority
+@cache
+def priorities() -> Mapping[tuple[str, str], tuple[int, int]]:
+    """(group, version) -> its APIService's groupPriorityMinimum and versionPriority."""
+    found = types.header()["priorities"]
+    split = {tuple(key.rsplit("/", 1)): tuple(value) for key, value in found.items()}
+    return MappingProxyType(split)
 
 
 def _resource(row: Mapping[str, Any]) -> Resource:
