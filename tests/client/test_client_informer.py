@@ -13,8 +13,8 @@ from pybernetes.apimachinery.types import GVR, Object, User
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.base.virtualtime import run
-from pybernetes.client.inprocess import InProcess
 from pybernetes.client.informer import Informers
+from pybernetes.client.inprocess import InProcess
 from pybernetes.wire.types import Reply, Request, Response, StreamingResponse
 
 PODS = GVR("", "v1", "pods")

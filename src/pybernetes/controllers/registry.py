@@ -4,15 +4,21 @@
 from collections.abc import Mapping
 
 from pybernetes.controllers.deployment.controller import DeploymentController
+from pybernetes.controllers.garbagecollector.controller import GarbageCollector
+from pybernetes.controllers.namespace.controller import NamespaceController
 from pybernetes.controllers.replicaset import controller as replicaset
 from pybernetes.controllers.rootca.controller import RootCaPublisher
 from pybernetes.controllers.runtime.controller import Row
 from pybernetes.controllers.serviceaccount.controller import ServiceAccountController
 
 CONTROLLERS: Mapping[str, Row] = {
+    "namespace-controller": Row(NamespaceController, "namespace-controller", workers=10),
     "serviceaccount-controller": Row(ServiceAccountController, "service-account-controller"),
     "root-ca-certificate-publisher-controller": Row(RootCaPublisher, "root-ca-cert-publisher"),
     "deployment-controller": Row(DeploymentController, "deployment-controller"),
     "replicaset-controller": Row(replicaset.build, "replicaset-controller"),
     "replicationcontroller-controller": Row(replicaset.build_replication, "replication-controller"),
+    "garbage-collector-controller": Row(
+        GarbageCollector, "generic-garbage-collector", "garbage-collector-controller", workers=20
+    ),
 }

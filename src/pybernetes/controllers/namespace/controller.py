@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Empties terminating namespaces: pods, and once they are gone everything else; then finalizes."""
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.controllers.namespace.plan import Findings, plan_conditions
+from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.discovery import Served, discover
+from pybernetes.controllers.runtime.resources import NAMESPACES, PODS
+
+FINALIZER = "kubernetes"
+_BACKGROUND: Object = {"propagationPolicy": "Background"}
+
+
+class NamespaceController:
+    """Keys are namespaces."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client = context.client
+        self._namespaces = context.informers.get(NAMESPACES)
+        self._namespaces.on_change(self._changed)
+        context.informers.get(PODS).on_change(self._pod_changed)
+
+    def _changed(self, _: Object | None, new: Object | None) -> None:
+        if new is not None and meta.is_deleting(new):
+            self._context.queue.add(meta.name(new))
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        """Pods are what takes longest: look again as soon as one is gone."""
+        if new is None and old is not None:
+            self._changed(None, self._namespaces.find("", meta.namespace(old)))
+
+    async def sync(self, key: str) -> None:
+        namespace = self._namespaces.find("", key)
+        if namespace is None or not meta.is_deleting(namespace):
+            return
+        if not (namespace.get("spec") or {}).get("finalizers"):
+            return
+        findings = await self._delete_content(key)
+        namespace = await self._write_conditions(namespace, findings)
+        if findings.errors or findings.discovery_error:
+            detail = findings.discovery_error or findings.errors[0]
+            raise ApiError(500, "InternalError", f"namespace {key} cannot be emptied: {detail}")
+        if findings.remaining:
+            self._context.queue.add_after(key, findings.wait / 2 + 1)
+            return
+        await self._finalize(namespace)
+
+    async def _delete_content(self, namespace: str) -> Findings:
+        findings = Findings()
+        try:
+            discovery = await discover(self._client)
+        except (ApiError, ConnectionError) as error:
+            findings.discovery_error = str(error)
+            return findings
+        if discovery.failed:
+            failed = ", ".join(discovery.failed)
+            findings.discovery_error = (
+                f"Discovery failed for some groups, {len(discovery.failed)} failing: "
+                f"unable to retrieve the complete list of server APIs: {failed}"
+            )
+        served = [one for one in discovery.resources if one.namespaced and "delete" in one.verbs]
+        first = [one for one in served if one.gvr == PODS]
+        for part in (first, [one for one in served if one.gvr != PODS]):
+            for resource in part:
+                await self._delete_all(resource, namespace, findings)
+            if findings.remaining or findings.errors:
+                break  # what pods still use (secrets, service accounts) goes after them
+        return findings
+
+    async def _delete_all(self, resource: Served, namespace: str, findings: Findings) -> None:
+        gvr = resource.gvr
+        try:
+            if "list" not in resource.verbs:
+                await self._delete_blindly(resource, namespace)
+                return
+            found = await self._client.list(gvr, namespace)
+            if not found.items:
+                return
+            if "deletecollection" in resource.verbs:
+                await self._client.delete_collection(gvr, namespace, options=_BACKGROUND)
+            else:
+                for item in found.items:
+                    await self._delete_one(gvr, item)
+            left = await self._client.list(gvr, namespace)
+            findings.count(gvr, left.items)
+        except (ApiError, ConnectionError) as error:
+            if not (isinstance(error, ApiError) and error.code in (404, 405)):
+                findings.errors.append(str(error))
+
+    async def _delete_blindly(self, resource: Served, namespace: str) -> None:
+        if "deletecollection" in resource.verbs:
+            await self._client.delete_collection(resource.gvr, namespace, options=_BACKGROUND)
+
+    async def _delete_one(self, gvr: GVR, item: Object) -> None:
+        try:
+            await self._client.delete(
+                gvr, meta.name(item), meta.namespace(item), options=_BACKGROUND
+            )
+        except ApiError as error:
+            if error.code != 404:
+                raise
+
+    async def _write_conditions(self, namespace: Object, findings: Findings) -> Object:
+        planned = plan_conditions(namespace, findings, self._context.env.clock.now())
+        status = namespace.get("status") or {}
+        if status.get("conditions") == planned:
+            return namespace
+        changed = namespace | {"status": {**status, "phase": "Terminating", "conditions": planned}}
+        try:
+            return await self._client.update(NAMESPACES, changed, subresource="status")
+        except ApiError as error:
+            if error.code != 409:
+                raise
+            return await self._client.get(NAMESPACES, meta.name(namespace))
+
+    async def _finalize(self, namespace: Object) -> None:
+        spec = namespace["spec"]
+        left = [name for name in spec.get("finalizers") or () if name != FINALIZER]
+        changed = namespace | {"spec": {**spec, "finalizers": left}}
+        try:
+            await self._client.update(NAMESPACES, changed, subresource="finalize")
+        except ApiError as error:
+            if error.code != 404:
+                raise

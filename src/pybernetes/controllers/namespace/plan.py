@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decides a terminating namespace's conditions from what was found in it. Pure."""
+
+import datetime
+from dataclasses import dataclass, field
+
+from pybernetes.apimachinery.timestamps import rfc3339
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.controllers.runtime import conditions
+
+FINALIZER_SECONDS = 15.0  # how long finalizers are expected to take
+_OK = {  # in upstream's order: reason and message where nothing is wrong
+    "NamespaceDeletionDiscoveryFailure": (
+        "ResourcesDiscovered",
+        "All resources successfully discovered",
+    ),
+    "NamespaceDeletionGroupVersionParsingFailure": (
+        "ParsedGroupVersions",
+        "All legacy kube types successfully parsed",
+    ),
+    "NamespaceDeletionContentFailure": (
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+    ),
+    "NamespaceContentRemaining": ("ContentRemoved", "All content successfully removed"),
+    "NamespaceFinalizersRemaining": (
+        "ContentHasNoFinalizers",
+        "All content-preserving finalizers finished",
+    ),
+}
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one pass over a namespace met. `wait`: seconds until looking again is worth while."""
+
+    discovery_error: str = ""
+    errors: list[str] = field(default_factory=list)
+    remaining: dict[GVR, int] = field(default_factory=dict)
+    finalizers: dict[str, int] = field(default_factory=dict)
+    wait: float = 0.0
+
+    @property
+    def empty(self) -> bool:
+        return not (self.discovery_error or self.errors or self.remaining)
+
+    def count(self, gvr: GVR, items: list[Object]) -> None:
+        """Note what is still there of one resource."""
+        if not items:
+            return
+        self.remaining[gvr] = len(items)
+        for item in items:
+            for finalizer in item["metadata"].get("finalizers") or ():
+                self.finalizers[finalizer] = self.finalizers.get(finalizer, 0) + 1
+                self.wait = max(self.wait, FINALIZER_SECONDS)
+            self.wait = max(self.wait, float(_grace(item)))
+
+
+def _grace(item: Object) -> int:
+    return int(item["metadata"].get("deletionGracePeriodSeconds") or 1)
+
+
+def plan_conditions(namespace: Object, findings: Findings, now: datetime.datetime) -> list[Object]:
+    """All five conditions; lastTransitionTime moves only with the status."""
+    listed = (namespace.get("status") or {}).get("conditions")
+    wrong = _wrong(findings)
+    result = []
+    for kind, ok in _OK.items():
+        reason, message = wrong.get(kind) or ok
+        status = "True" if kind in wrong else "False"
+        old = conditions.find(listed, kind) or {}
+        since = old.get("lastTransitionTime") if old.get("status") == status else None
+        result.append(
+            {
+                "type": kind,
+                "status": status,
+                "lastTransitionTime": since or rfc3339(now),
+                "reason": reason,
+                "message": message,
+            }
+        )
+    ours = set(_OK)
+    return [one for one in listed or () if one["type"] not in ours] + result
+
+
+def _wrong(findings: Findings) -> dict[str, tuple[str, str]]:
+    wrong: dict[str, tuple[str, str]] = {}
+    if findings.discovery_error:
+        words = ("DiscoveryFailed", findings.discovery_error)
+        wrong["NamespaceDeletionDiscoveryFailure"] = words
+    if findings.errors:
+        listed = ", ".join(sorted(findings.errors))
+        count = len(findings.errors)
+        text = f"Failed to delete all resource types, {count} remaining: {listed}"
+        wrong["NamespaceDeletionContentFailure"] = ("ContentDeletionFailed", text)
+    if findings.remaining:
+        listed = ", ".join(
+            sorted(
+                f"{gvr.resource}.{gvr.group} has {count} resource instances"
+                for gvr, count in findings.remaining.items()
+            )
+        )
+        text = f"Some resources are remaining: {listed}"
+        wrong["NamespaceContentRemaining"] = ("SomeResourcesRemain", text)
+    if findings.finalizers:
+        listed = ", ".join(
+            sorted(
+                f"{name} in {count} resource instances"
+                for name, count in findings.finalizers.items()
+            )
+        )
+        text = f"Some content in the namespace has finalizers remaining: {listed}"
+        wrong["NamespaceFinalizersRemaining"] = ("SomeFinalizersRemain", text)
+    return wrong
