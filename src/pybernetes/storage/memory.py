@@ -11,8 +11,10 @@ import contextlib
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from operator import attrgetter
+from pathlib import Path
 
 from pybernetes.base.env import Env
+from pybernetes.storage import snapshot
 from pybernetes.storage.expiry import Expiry
 from pybernetes.storage.hub import Hub, Watcher
 from pybernetes.storage.transaction import FIRST, after, check_quota, decide, growth
@@ -47,14 +49,17 @@ class MemoryStore:
         self._expiry = Expiry(env.clock, self._expire)
 
     @classmethod
-    def load(cls, env: Env, records: Sequence[Record], revision: int) -> "MemoryStore":
-        """A store with this content (in key order) and no history."""
+    async def restore(cls, env: Env, path: str) -> "MemoryStore":
+        """A store with the content of a snapshot, and no history. Raises StoreError."""
+        content = await env.offload.run(snapshot.read, Path(path))
         store = cls(env)
-        store._records = {record.key: record for record in records}
+        store._records = {record.key: record for record in content.records}
         store._keys = sorted(store._records)
-        store._size = sum(len(record.key) + len(record.value) for record in records)
-        store._floor = revision
-        store._hub = Hub(revision)
+        store._size = sum(len(record.key) + len(record.value) for record in content.records)
+        store._floor = content.revision
+        store._hub = Hub(content.revision)
+        store._expiry = Expiry(env.clock, store._expire, content.deadlines)
+        store._expiry.arm()
         return store
 
     @property
@@ -185,6 +190,12 @@ class MemoryStore:
             with contextlib.suppress(RuntimeError):  # forked outside of a loop: at first use
                 copy._expiry.arm()
         return copy
+
+    async def snapshot(self, path: str) -> None:
+        self._check()
+        records = [self._records[key] for key in self._keys]
+        content = snapshot.Content(self.revision, records, self._expiry.deadlines())
+        await self._env.offload.run(snapshot.write, Path(path), content)
 
     async def close(self) -> None:
         self._closed = True

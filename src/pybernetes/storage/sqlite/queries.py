@@ -36,7 +36,8 @@ CROSS JOIN log AS l ON l.id = m.id WHERE l.id & 1 = 0
 _INSERT = """
 INSERT INTO log (id, key, value, created, deadline)
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
-       substr(?2, json_extract(value, '$[2]'), json_extract(value, '$[3]')),
+       iif(json_extract(value, '$[2]') IS NULL, NULL, coalesce(
+           substr(?2, json_extract(value, '$[2]'), json_extract(value, '$[3]')), x'')),
        json_extract(value, '$[4]'), json_extract(value, '$[5]')
 FROM json_each(?1)
 """

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Snapshots: one file format for all embedded drivers, which is the SQLite store's own.
+
+So a memory store's snapshot can be opened as a SQLite store, and a SQLite store's be loaded into
+memory. A snapshot written here has the newest state and no history.
+"""
+
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pybernetes.storage.expiry import Deadline
+from pybernetes.storage.sqlite import queries, schema
+from pybernetes.storage.types import Record
+
+ROWS = 1000  # written in one step
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The newest state of a store."""
+
+    revision: int
+    records: Sequence[Record]
+    deadlines: Sequence[Deadline]
+
+
+def write(path: Path, content: Content) -> None:
+    """Write `content` to a new file, which takes the name `path` when it is complete. Blocks."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.unlink(missing_ok=True)
+    times = {(key, revision): moment for moment, key, revision in content.deadlines}
+    used: Counter[int] = Counter()  # positions within a revision
+    rows: list[queries.Row] = []
+    for record in content.records:
+        identity = schema.first_id(record.revision) + 2 * used[record.revision]
+        used[record.revision] += 1
+        deadline = times.get((record.key, record.revision))
+        rows.append((identity, record.key, record.value, record.created, deadline))
+    with contextlib.closing(schema.open_writer(temporary)) as connection:
+        for start in range(0, len(rows), ROWS):
+            queries.insert(connection, rows[start : start + ROWS])
+        queries.set_meta(connection, "floor", content.revision)
+        queries.set_meta(connection, "swept", content.revision)
+        connection.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+    os.replace(temporary, path)
+    schema.sync_directory(path.parent)
+
+
+def read(path: Path) -> Content:
+    """The newest state in a snapshot or a closed store. Raises StoreError. Blocks."""
+    with contextlib.closing(schema.open_writer(path)) as connection:
+        revision, _, _ = schema.state(connection)
+        records, _ = queries.page(connection, ("", "\U0010ffff"), 0, revision)
+        return Content(revision, records, queries.deadlines(connection))

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQLite store as a file: owners, formats, damage, full disks, compaction on disk, a busy loop."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pybernetes.base import virtualtime
+from pybernetes.base.env import Env
+from pybernetes.base.tasks import gather_ordered
+from pybernetes.storage.memory import MemoryStore
+from pybernetes.storage.sqlite import SqliteConfig, SqliteStore
+from pybernetes.storage.types import NoSpace, Op, Record, StoreError, Unavailable
+from pybernetes.testing.store import changes_until, keys_of
+
+
+@contextlib.asynccontextmanager
+async def opened(path: Path, quota: int = 0) -> AsyncIterator[SqliteStore]:
+    env = Env()
+    try:
+        store = await SqliteStore.open(env, SqliteConfig(path, quota))
+        yield store
+        await store.close()
+    finally:
+        env.offload.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "store.db"
+
+
+async def test_everything_is_there_after_reopening(path: Path) -> None:
+    async with opened(path) as store:
+        one = await store.write([Op("/a", b"1")])
+        two = await store.write([Op("/a", b"2"), Op("/b", b"1", ttl=3600)])
+        await store.write([Op("/b", None)])
+    async with opened(path) as store:
+        assert store.revision == two + 1
+        assert await store.get("/a", one) == Record("/a", b"1", one, one)
+        story = await changes_until(store.watch("/", one), store.revision)
+        assert [(c.key, c.revision) for c in story] == [("/a", two), ("/b", two), ("/b", two + 1)]
+    assert (path.stat().st_mode & 0o777, path.with_name("store.db-wal").exists()) == (0o600, False)
+
+
+async def test_revisions_never_go_back(path: Path) -> None:
+    """Even when the newest write was a deletion that compaction has swept away."""
+    async with opened(path) as store:
+        await store.write([Op("/a", b"1")])
+        last = await store.write([Op("/a", None)])
+        await store.compact(last)
+    async with opened(path) as store:
+        assert (store.revision, store.floor) == (last, last)
+        assert await store.write([Op("/a", b"1", expected=0)]) == last + 1
+
+
+async def test_one_owner(path: Path) -> None:
+    async with opened(path) as store:
+        with pytest.raises(Unavailable, match=f"in use by process {os.getpid()}$"):
+            await SqliteStore.open(Env(), SqliteConfig(path))
+        await store.write([Op("/a", b"1")])
+    async with opened(path) as store:
+        assert await keys_of(store, "/") == ["/a"]
+
+
+async def test_a_newer_format_is_refused_by_name(path: Path) -> None:
+    async with opened(path):
+        pass
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="has format 99, and this Pybernetes knows formats up to"):
+        await SqliteStore.open(Env(), SqliteConfig(path))
+
+
+async def test_other_files_are_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    with pytest.raises(StoreError, match="is not a Pybernetes store"):
+        await SqliteStore.open(Env(), SqliteConfig(other))
+    (tmp_path / "text").write_bytes(b"hello" * 1000)
+    with pytest.raises(StoreError, match="not a database"):
+        await SqliteStore.open(Env(), SqliteConfig(tmp_path / "text"))
+
+
+async def test_damage_is_found_at_open(path: Path) -> None:
+    async with opened(path) as store:
+        for index in range(50):
+            await store.write([Op(f"/{index}", b"x" * 1000)])
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xa5" * 4096 * 4)
+    with pytest.raises(StoreError, match="damaged|malformed"):
+        await SqliteStore.open(Env(), SqliteConfig(path))
+
+
+async def test_a_full_disk_refuses_writes_and_recovers(path: Path) -> None:
+    async with opened(path) as store:
+        await store.write([Op("/a", b"1")])
+        connection = store._writer._connection
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 10}").fetchall()
+        before = store.revision
+        with pytest.raises(NoSpace, match="full"):
+            await store.write([Op("/big", b"x" * 100_000)])
+        assert (store.revision, await keys_of(store, "/")) == (before, ["/a"])
+        await store.write([Op("/a", None)])
+        connection.execute("PRAGMA max_page_count = 1000000").fetchall()
+        await store.write([Op("/big", b"x" * 100_000)])
+        assert await keys_of(store, "/") == ["/big"]
+
+
+async def test_an_io_error_is_unavailable_and_passes(path: Path) -> None:
+    async with opened(path) as store:
+        await store.write([Op("/a", b"1")])
+        connection = store._writer._connection
+        connection.execute("PRAGMA query_only = 1")
+        with pytest.raises(Unavailable, match="readonly"):
+            await store.write([Op("/a", b"2")])
+        connection.execute("PRAGMA query_only = 0")
+        watch = store.watch("/", store.revision)
+        at = await store.write([Op("/a", b"3")])
+        assert [change.revision for change in await changes_until(watch, at)] == [at]
+
+
+async def test_the_quota_refuses_growth_not_deletion(path: Path) -> None:
+    async with opened(path, quota=4 << 20) as store:
+        written = 0
+        with pytest.raises(NoSpace, match="quota"):
+            for written in range(100):
+                await store.write([Op(f"/{written}", b"x" * 100_000)])
+        assert written >= 30
+        for index in range(written):
+            await store.write([Op(f"/{index}", None)])
+        await store.compact(store.revision)
+        await asyncio.sleep(0.3)
+        await store.write([Op("/again", b"x" * 100_000)])
+
+
+async def test_compaction_gives_the_disk_back(path: Path) -> None:
+    async with opened(path) as store:
+        for index in range(100):
+            await store.write([Op("/same", bytes([index]) * 200_000)])
+        before = await store.size()
+        await store.compact(store.revision)
+        await asyncio.sleep(0.5)
+        assert await store.size() < before / 10
+        record = await store.get("/same")
+        assert record is not None
+        assert record.value == bytes([99]) * 200_000
+    assert path.stat().st_size < before / 2
+
+
+async def test_time_to_live_goes_on_after_reopening(path: Path) -> None:
+    async with opened(path) as store:
+        await store.write([Op("/short", b"1", ttl=1), Op("/long", b"1", ttl=3600)])
+    await asyncio.sleep(1)
+    async with opened(path) as store:
+        story = await changes_until(store.watch("/", store.revision), store.revision + 1)
+        assert [(change.key, change.record) for change in story] == [("/short", None)]
+
+
+async def test_snapshots_pass_between_drivers(path: Path, tmp_path: Path) -> None:
+    memory = MemoryStore(Env())
+    at = await memory.write([Op("/a", b"\0"), Op("/b", b"2", ttl=1000)])
+    await memory.write([Op("/gone", b"1")])
+    await memory.write([Op("/gone", None)])
+    await memory.snapshot(str(path.parent))
+    async with opened(path.parent) as store:
+        assert (store.revision, store.floor) == (memory.revision, memory.revision)
+        assert await store.get("/a") == Record("/a", b"\0", at, at)
+        assert await keys_of(store, "/") == ["/a", "/b"]
+        assert len(store._expiry.deadlines()) == 1
+        await store.write([Op("/c", b"3", expected=0)])
+        await store.snapshot(str(tmp_path / "back"))
+    back = await MemoryStore.restore(Env(), str(tmp_path / "back"))
+    assert await keys_of(back, "/") == ["/a", "/b", "/c"]
+    assert back.revision == memory.revision + 1
+    await back.close()
+
+
+async def test_a_busy_loop_neither_stalls_nor_starves_the_store(path: Path) -> None:
+    """The writer's thread needs the interpreter only a few times a batch (see queries.py)."""
+    async with opened(path) as store:
+        await gather_ordered([store.write([Op(f"/{i:04}", b"x" * 1000)]) for i in range(2000)])
+        busy = True
+
+        async def burn() -> float:
+            worst = 0.0
+            while busy:
+                begun = time.perf_counter()
+                sum(range(20_000))
+                await asyncio.sleep(0)
+                worst = max(worst, time.perf_counter() - begun)
+            return worst
+
+        burner = asyncio.get_running_loop().create_task(burn())
+        begun = time.perf_counter()
+        await gather_ordered([store.write([Op(f"/{i:04}", b"y" * 1000)]) for i in range(1000)])
+        page = await store.list("/")
+        took = time.perf_counter() - begun
+        busy = False
+        assert len(page.records) == 2000
+        assert took < 2.0  # row by row it is more than ten seconds
+        assert await burner < 0.25
+
+
+async def test_a_write_given_up_on_still_counts(path: Path) -> None:
+    async with opened(path) as store:
+        task = asyncio.get_running_loop().create_task(store.write([Op("/a", b"1")]))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await store.write([Op("/b", b"1")])
+        assert await keys_of(store, "/") == ["/a", "/b"]
+
+
+def test_not_on_virtual_time(path: Path) -> None:
+    async def main(env: Env) -> None:
+        await SqliteStore.open(env, SqliteConfig(path))
+
+    with pytest.raises(StoreError, match="virtual time"):
+        virtualtime.run(main)
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from pybernetes.base.env import Env
+from pybernetes.storage.sqlite import SqliteConfig, SqliteStore
+from pybernetes.storage.types import Op
+
+async def writer(store, name):
+    for index in range(10**9):
+        value = str(index).encode()
+        await store.write([Op(f"/{name}/x", value), Op(f"/{name}/y", value + b" " * 3000)])
+        sys.stdout.write(f"{name} {index}\\n")
+        sys.stdout.flush()
+        if index % 40 == 39 and name == 0:
+            await store.compact(store.revision)
+
+async def main():
+    store = await SqliteStore.open(Env(), SqliteConfig(Path(sys.argv[1])))
+    await asyncio.gather(*(writer(store, name) for name in range(5)))
+
+asyncio.run(main())
+"""
+
+
+def _killed_writer(path: Path, milliseconds: int) -> dict[str, int]:
+    """Run writers in a child, kill it; what was acknowledged last, by writer."""
+    child = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    time.sleep(milliseconds / 1000)
+    child.kill()
+    lines = child.stdout.read().decode().split("\n")[:-1]  # the last may be torn
+    child.stdout.close()
+    child.wait()
+    return {name: int(index) for name, index in (line.split() for line in lines)}
+
+
+async def _consistent(store: SqliteStore) -> dict[str, int]:
+    """What is stored, by writer; both keys of a transaction agree."""
+    found = {}
+    for record in (await store.list("/")).records:
+        name, key = record.key[1:].split("/")
+        if key == "x":
+            found[name] = int(record.value)
+        else:
+            assert found[name] == int(record.value)
+    return found
+
+
+async def test_kill_minus_nine_loses_nothing_acknowledged(path: Path) -> None:
+    last_revision = 0
+    for round_number in range(10):
+        acknowledged = _killed_writer(path, 20 + 17 * round_number)
+        async with opened(path) as store:
+            stored = await _consistent(store)
+            assert all(stored[name] >= index for name, index in acknowledged.items())
+            assert store.revision > last_revision
+            last_revision = store.revision
+
+
+async def test_a_torn_log_keeps_whole_transactions(path: Path, tmp_path: Path) -> None:
+    """Cut or damage the write-ahead log anywhere: a prefix of the commits remains, each whole."""
+    _killed_writer(path, 100)
+    wal = path.with_name("store.db-wal")
+    whole = wal.read_bytes()
+    previous = None
+    for cut in (len(whole), len(whole) * 9 // 10 + 7, len(whole) // 2 + 1, 4096, 0):
+        copy = tmp_path / f"cut{cut}" / "store.db"
+        copy.parent.mkdir()
+        copy.write_bytes(path.read_bytes())
+        torn = bytearray(whole[:cut])
+        if cut > 10_000:
+            torn[-2000] ^= 0xFF
+        copy.with_name("store.db-wal").write_bytes(torn)
+        async with opened(copy) as store:
+            await _consistent(store)
+            assert previous is None or store.revision <= previous
+            previous = store.revision
+            await store.write([Op("/0/x", b"7"), Op("/0/y", b"7")])
