@@ -1,102 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clusters started by the real command line, used through a real kubectl."""
 
-import json
 import os
-import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-KUBECTL = shutil.which("kubectl")
-IN_CI = bool(os.environ.get("CI"))
-
-
-def _can_run_containers() -> bool:
-    from pybernetes.machine.detect import detect
-
-    return not detect()
-
-
-def require(present: bool, what: str) -> None:
-    """Skip loudly on a developer's machine; fail in CI, where nothing may be skipped."""
-    if not present:
-        (pytest.fail if IN_CI else pytest.skip)(f"needs {what}")
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
-    """The first true value of `condition()`; the assertion says what was waited for."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what or condition}"
-        time.sleep(0.1)
-    return found
-
-
-@dataclass
-class Cli:
-    """The `pybernetes` command and kubectl, aimed at one data directory."""
-
-    data_dir: Path
-    prefix: tuple[str, ...] = ()
-
-    def pybernetes(
-        self, verb: str, *args: str, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        command = [*self.prefix, sys.executable, "-m", "pybernetes.cli.main", verb, *args]
-        env = {**os.environ, "HOME": str(self.data_dir.parent), "KUBECONFIG": str(self.user_config)}
-        done = subprocess.run(
-            [*command, "--data-dir", str(self.data_dir)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            env=env,
-        )
-        if check:
-            assert done.returncode == 0, f"{verb}: {done.stdout}{done.stderr}{self.log_tail()}"
-        return done
-
-    @property
-    def user_config(self) -> Path:
-        return self.data_dir.parent / "user.kubeconfig"
-
-    def log_tail(self) -> str:
-        log = self.data_dir / "pybernetes.log"
-        return "\n" + "\n".join(log.read_text().splitlines()[-40:]) if log.exists() else ""
-
-    def kubectl(self, *args: str, data: str = "", check: bool = True, seconds: float = 90) -> str:
-        done = self.kubectl_process(*args, data=data, seconds=seconds)
-        if check:
-            assert done.returncode == 0, (
-                f"kubectl {args}: {done.stdout}{done.stderr}{self.log_tail()}"
-            )
-        return done.stdout if check else done.stdout + done.stderr
-
-    def kubectl_process(
-        self, *args: str, data: str = "", seconds: float = 90
-    ) -> subprocess.CompletedProcess[str]:
-        assert KUBECTL
-        config = str(self.data_dir / "admin.kubeconfig")
-        return subprocess.run(
-            [KUBECTL, "--kubeconfig", config, *args],
-            input=data,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-
-    def get(self, *args: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.kubectl("get", *args, "-o", "json"))
-        return found
+from commandline import KUBECTL, Cli, can_run_containers, require
 
 
 def _cluster(tmp: Path, *flags: str, prefix: tuple[str, ...] = ()) -> Iterator[Cli]:
@@ -120,5 +30,5 @@ def hollow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """A cluster whose node runs containers."""
     require(KUBECTL is not None, "kubectl")
-    require(_can_run_containers(), "root, containerd, runc, CNI plugins and nftables")
+    require(can_run_containers(), "root, containerd, runc, CNI plugins and nftables")
     yield from _cluster(tmp_path_factory.mktemp("real"), "--node", "containerd")

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from conftest import Cli, wait_until
+from commandline import Cli, wait_until
 
 pytestmark = [pytest.mark.kubectl, pytest.mark.timeout(120)]
 

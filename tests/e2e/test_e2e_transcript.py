@@ -9,9 +9,10 @@ import signal
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
-from conftest import ROOT, Cli, wait_until
+from commandline import ROOT, Cli, wait_until
 
 pytestmark = [pytest.mark.kubectl, pytest.mark.timeout(240)]
 WEB = str(ROOT / "examples" / "web")
@@ -187,7 +188,7 @@ class TestContainers:
         victim = next(
             int(pid)
             for pid in pids.stdout.split()
-            if container in open(f"/proc/{pid}/cgroup", encoding="utf-8").read()
+            if container in Path(f"/proc/{pid}/cgroup").read_text()
         )
         os.kill(victim, signal.SIGKILL)
 
