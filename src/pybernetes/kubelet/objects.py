@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects that pods refer to, and service account tokens, each with the cache it needs."""
+
+from typing import NamedTuple
+
+from pybernetes.apimachinery import timestamps
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.base.env import Env
+from pybernetes.client.types import Client
+from pybernetes.kubelet import naming
+
+FORGET = 600.0
+
+
+class _Cached(NamedTuple):
+    at: float
+    obj: Object
+
+
+class Objects:
+    """`fresh` always asks; `cached` answers for `ttl` seconds from what anybody asked last."""
+
+    def __init__(self, env: Env, client: Client, ttl: float) -> None:
+        self._clock = env.clock
+        self._client = client
+        self._ttl = ttl
+        self._cache: dict[tuple[GVR, str, str], _Cached] = {}
+
+    async def fresh(self, gvr: GVR, namespace: str, name: str) -> Object:
+        obj = await self._client.get(gvr, name, namespace)
+        self._cache[gvr, namespace, name] = _Cached(self._clock.monotonic(), obj)
+        return obj
+
+    async def cached(self, gvr: GVR, namespace: str, name: str) -> Object:
+        found = self._cache.get((gvr, namespace, name))
+        if found is not None and self._clock.monotonic() - found.at < self._ttl:
+            return found.obj
+        return await self.fresh(gvr, namespace, name)
+
+    def forget_old(self) -> None:
+        limit = self._clock.monotonic() - FORGET
+        for key in [key for key, found in self._cache.items() if found.at < limit]:
+            del self._cache[key]
+
+
+class Tokens:
+    """Bound service account tokens, asked for again after four fifths of their life."""
+
+    def __init__(self, env: Env, client: Client) -> None:
+        self._clock = env.clock
+        self._client = client
+        self._tokens: dict[tuple[str, str, int], tuple[str, float]] = {}
+
+    async def token(self, pod: Object, audience: str, seconds: int) -> tuple[str, float]:
+        key = (naming.uid(pod), audience, seconds)
+        known = self._tokens.get(key)
+        if known is not None and self._clock.time() < known[1]:
+            return known
+        namespace, name = naming.key(pod)
+        spec: Object = {
+            "audiences": [audience] if audience else [],
+            "expirationSeconds": seconds,
+            "boundObjectRef": {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "name": name,
+                "uid": naming.uid(pod),
+            },
+        }
+        answer = await self._client.create(
+            naming.SERVICE_ACCOUNTS,
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec},
+            namespace,
+            name=pod["spec"].get("serviceAccountName") or "default",
+            subresource="token",
+        )
+        now = self._clock.time()
+        expires = timestamps.parse(answer["status"]["expirationTimestamp"]).timestamp()
+        again = now + min(0.8 * (expires - now), 24 * 3600.0)
+        self._tokens[key] = found = (str(answer["status"]["token"]), again)
+        return found
+
+    def forget(self, uid: str) -> None:
+        for key in [key for key in self._tokens if key[0] == uid]:
+            del self._tokens[key]

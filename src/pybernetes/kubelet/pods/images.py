@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes sure a container's image is there, by its pull policy (upstream's image manager)."""
+
+import base64
+import json
+from collections.abc import Iterable
+
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import Object
+from pybernetes.base.backoff import Backoff
+from pybernetes.base.env import Env
+from pybernetes.client.events import Recorder
+from pybernetes.cri.types import Config, CriError, Image, Runtime
+from pybernetes.kubelet import naming
+from pybernetes.kubelet.config import Config as KubeletConfig
+from pybernetes.kubelet.containerstatus import Waiting
+from pybernetes.kubelet.volumeapi import Lookup
+
+_DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
+
+
+class ImageError(Exception):
+    """The image is not there; `waiting` says why, `retry` when to try again (seconds)."""
+
+    def __init__(self, waiting: Waiting, retry: float) -> None:
+        super().__init__(waiting.message)
+        self.waiting = waiting
+        self.retry = retry
+
+
+class Images:
+    """`ensure` is safe to call for several pods at once; the runtime joins equal pulls."""
+
+    def __init__(
+        self, env: Env, runtime: Runtime, recorder: Recorder, config: KubeletConfig
+    ) -> None:
+        self._clock = env.clock
+        self._runtime = runtime
+        self._recorder = recorder
+        self._backoff = Backoff(config.backoff_initial, config.backoff_maximum)
+        self._until: dict[tuple[str, str], tuple[float, str]] = {}  # (uid, image): (time, error)
+
+    async def ensure(
+        self, pod: Object, container: Object, lookup: Lookup
+    ) -> tuple[str, Image | None]:
+        """The reference to run, and what is known of it. Raises ImageError."""
+        image = container.get("image", "")
+        reference = _tagged(image)
+        policy = container.get("imagePullPolicy") or "IfNotPresent"
+        present = await self._inspect(reference, image)
+        if present is not None and policy != "Always":
+            message = f'Container image "{image}" already present on machine'
+            if policy != "Never":
+                message += " and can be accessed by the pod"
+            self._event(pod, container, ("Normal", "Pulled", message))
+            return reference, present
+        if policy == "Never":
+            message = f'Container image "{image}" is not present with pull policy of Never'
+            self._event(pod, container, ("Warning", "ErrImageNeverPull", message))
+            raise ImageError(Waiting("ErrImageNeverPull", message), 10.0)
+        await self._pull(pod, container, reference, lookup)
+        return reference, await self._inspect(reference, image)
+
+    async def _inspect(self, reference: str, image: str) -> Image | None:
+        try:
+            return await self._runtime.image_status(reference)
+        except CriError as error:
+            message = f'Failed to inspect image "{image}": {error}'
+            raise ImageError(Waiting("ImageInspectError", message), 10.0) from error
+
+    async def _pull(self, pod: Object, container: Object, reference: str, lookup: Lookup) -> None:
+        key = (naming.uid(pod), reference)
+        until, before = self._until.get(key, (0.0, ""))
+        started, image = self._clock.monotonic(), container.get("image", "")
+        if started < until:
+            message = f'Back-off pulling image "{image}"'
+            self._event(pod, container, ("Normal", "BackOff", message))
+            text = f"{message}: {before}"
+            raise ImageError(Waiting("ImagePullBackOff", text), until - started)
+        self._event(pod, container, ("Normal", "Pulling", f'Pulling image "{image}"'))
+        error: CriError | None = None
+        for auth in [*await _credentials(pod, reference, lookup), None]:
+            try:
+                await self._runtime.pull_image(reference, auth)
+                error = None
+                break
+            except CriError as failure:
+                error = failure
+        now = self._clock.monotonic()
+        if error is not None:
+            message = f'Failed to pull image "{image}": {error}'
+            self._event(pod, container, ("Warning", "Failed", message))
+            delay = self._backoff.next(key)
+            self._until[key] = (now + delay, f"ErrImagePull: {error}")
+            raise ImageError(Waiting("ErrImagePull", str(error)), 0.1) from error
+        self._backoff.forget(key)
+        self._until.pop(key, None)
+        found = await self._inspect(reference, image)
+        took = f"{now - started:.3f}s"
+        message = f'Successfully pulled image "{image}" in {took} ({took} including waiting).'
+        message += f" Image size: {found.size if found else 0} bytes."
+        self._event(pod, container, ("Normal", "Pulled", message))
+
+    def forget(self, uid: str) -> None:
+        for key in [key for key in self._until if key[0] == uid]:
+            del self._until[key]
+            self._backoff.forget(key)
+
+    def _event(self, pod: Object, container: Object, what: tuple[str, str, str]) -> None:
+        type_, reason, message = what
+        path = field_path(pod, container["name"])
+        self._recorder.event(pod, type_, reason, message, field_path=path)
+
+
+def field_path(pod: Object, name: str) -> str:
+    """spec.containers{web}: where events about a container point."""
+    for group in ("initContainers", "ephemeralContainers"):
+        if any(item["name"] == name for item in pod["spec"].get(group, ())):
+            return f"spec.{group}{{{name}}}"
+    return f"spec.containers{{{name}}}"
+
+
+def _tagged(image: str) -> str:
+    """The image with the default tag."""
+    last = image.rpartition("/")[2]
+    return image if ":" in last or "@" in image else f"{image}:latest"
+
+
+def _host(reference: str) -> str:
+    first = reference.partition("/")[0]
+    has_host = "/" in reference and ("." in first or ":" in first or first == "localhost")
+    return first if has_host else "docker.io"
+
+
+async def _credentials(pod: Object, reference: str, lookup: Lookup) -> list[Config]:
+    """AuthConfigs for the image's registry from the pod's imagePullSecrets."""
+    found: list[Config] = []
+    for item in pod["spec"].get("imagePullSecrets", ()):
+        try:
+            secret = await lookup(
+                naming.SECRETS, pod["metadata"]["namespace"], item.get("name", "")
+            )
+        except (ApiError, ConnectionError):
+            continue  # upstream warns and goes on without it
+        found += _matching(secret.get("data") or {}, _host(reference))
+    return found
+
+
+def _matching(data: Object, host: str) -> Iterable[Config]:
+    text = data.get(".dockerconfigjson")
+    entries = json.loads(base64.b64decode(text)).get("auths", {}) if text else {}
+    if data.get(".dockercfg"):
+        entries = json.loads(base64.b64decode(data[".dockercfg"]))
+    for server, entry in entries.items():
+        name = server.removeprefix("https://").removeprefix("http://").partition("/")[0]
+        if name == host or (name in _DOCKER_HUB and host in _DOCKER_HUB):
+            auth = {key: entry[key] for key in ("username", "password", "auth") if key in entry}
+            yield {**auth, "server_address": server}

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""emptyDir volumes: a folder that lives as long as the pod, or a tmpfs with medium Memory."""
+
+from pathlib import Path
+
+from pybernetes.apimachinery import quantity
+from pybernetes.apimachinery.types import Object
+from pybernetes.kubelet.volumeapi import MountError, VolumeContext, VolumeType
+from pybernetes.linux import mounts
+
+_MEDIA = ("", "Memory")
+
+
+async def prepare(context: VolumeContext, source: Object) -> Path:
+    medium = source.get("medium") or ""
+    if medium not in _MEDIA:
+        raise MountError(f"unsupported emptyDir medium: {medium}")
+    limit = source.get("sizeLimit")
+    size = quantity.parse(limit).to_int() if limit else 0
+    await context.env.offload.run(_make, context.folder, medium == "Memory", size)
+    return context.folder
+
+
+def _make(folder: Path, memory: bool, size: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if memory and not folder.is_mount():
+        mounts.tmpfs(folder, size)
+    elif any(folder.iterdir()):
+        return  # a restarted kubelet finds it in use
+    if folder.stat().st_mode & 0o777 != 0o777:
+        folder.chmod(0o777)
+
+
+TYPE = VolumeType(prepare)
