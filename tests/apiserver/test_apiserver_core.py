@@ -59,9 +59,9 @@ class Caller:
 async def call() -> AsyncIterator[Caller]:
     env = Env()
     server = ApiServer(env, Config(), MemoryStore(env), None)
-    server.resources.add(WIDGETS)
     task = asyncio.get_running_loop().create_task(server.run())
     await server.wait_ready()
+    server.resources.add(WIDGETS)
     yield Caller(server)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -73,7 +73,8 @@ def widget(name="a", **more):
 
 async def test_life_of_an_object(call):
     made = await call("POST", PATH, widget(labels={"a": "b"}), expect=201)
-    assert made["kind"] == "Widget" and made["metadata"]["uid"]
+    assert made["kind"] == "Widget"
+    assert made["metadata"]["uid"]
     assert made["metadata"]["generation"] == 1
     assert await call("GET", PATH + "/a", expect=200) == made
     changed = await call("PUT", PATH + "/a", {**made, "spec": {"size": 2}}, expect=200)
@@ -120,3 +121,29 @@ async def test_finalizers_hold_a_deleted_object(call):
     held["metadata"]["finalizers"] = []
     await call("PUT", PATH + "/a", held, expect=200)
     await call("GET", PATH + "/a", expect=404)
+
+
+async def test_built_in_kinds_and_bootstrap(call):
+    names = [n["metadata"]["name"] for n in (await call("GET", "/api/v1/namespaces"))["items"]]
+    assert names == ["default", "kube-node-lease", "kube-public", "kube-system"]
+    body = {"metadata": {"generateName": "x-"}, "data": {"a": "1"}}
+    made = await call("POST", "/api/v1/namespaces/default/configmaps", body, expect=201)
+    assert made["metadata"]["name"].startswith("x-")
+    assert made["metadata"]["managedFields"][0]["manager"] == "unknown"
+    pod = {
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "c", "image": "i", "oops": 1}]},
+    }
+    answer = await call.reply("POST", "/api/v1/namespaces/default/pods", pod)
+    assert answer.status == 201, answer.body
+    assert ("Warning", '299 - "unknown field \\"spec.containers[0].oops\\""') in answer.headers
+    node = {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n1"}}
+    await call("POST", "/api/v1/namespaces/default/pods/p/binding", node, expect=201)
+    twice = await call("POST", "/api/v1/namespaces/default/pods/p/binding", node, expect=409)
+    assert 'pod p is already assigned to node "n1"' in twice["message"]
+    on_node = await call("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1", expect=200)
+    assert len(on_node["items"]) == 1
+    gone = await call("DELETE", "/api/v1/namespaces/default/pods/p", expect=200)
+    assert gone["metadata"]["deletionGracePeriodSeconds"] == 30
+    await call("DELETE", "/api/v1/namespaces/default/pods/p?gracePeriodSeconds=0", expect=200)
+    await call("GET", "/api/v1/namespaces/default/pods/p", expect=404)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Context: one request on its way through the server; and Core: what every verb needs to answer it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
-from pybernetes.apimachinery.types import User
+from pybernetes.apimachinery.types import Object, User
 from pybernetes.apiserver.cache.feed import Feed
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.hooks import Hooks
@@ -33,6 +33,7 @@ class Core:
     dialer: NodeDialer | None = None
     admission: list[AdmissionPlugin] = field(default_factory=list)
     hooks: Hooks = field(default_factory=Hooks)
+    check_write: Callable[[User, RequestInfo, Object, Object | None], None] | None = None
 
 
 @lru_cache(maxsize=4096)
@@ -93,6 +94,23 @@ class Context:
     @serving.setter
     def serving(self, value: Serving) -> None:
         self._serving = value
+
+    def aimed(self, serving: Serving, verb: str, *, namespace: str, name: str) -> "Context":
+        """The same caller's request for another object: what a subresource does in its stead."""
+        request = Request("", "", "", headers=self.request.headers, peer=self.request.peer)
+        other = Context(request, self.started)
+        gvr = serving.row.gvr
+        other.info = RequestInfo(
+            verb,
+            gvr.path(namespace, name),
+            True,
+            *gvr,
+            namespace=namespace,
+            name=name,
+        )
+        other.user, other.warnings, other.audit_id = self.user, self.warnings, self.audit_id
+        other.serving = serving
+        return other
 
     @property
     def namespace(self) -> str:

@@ -10,6 +10,11 @@ from pybernetes.apiserver.cache.resource import ResourceCache
 from pybernetes.apiserver.serving import Serving
 
 
+def is_stored(row: Resource) -> bool:
+    """Reviews and bindings are only posted; component statuses are only read."""
+    return "watch" in row.verbs
+
+
 class Resources:
     """GVR -> Serving. `generation` grows with every change of the table."""
 
@@ -24,8 +29,11 @@ class Resources:
     def add(self, *rows: Resource) -> None:
         """Serve these rows, instead of older ones of the same name."""
         for row in rows:
+            if not is_stored(row):
+                self._rows[row.gvr] = Serving(row, None)
+                continue
             cache = self._caches.get(row.storage_prefix)
-            if cache is None and row.storage_prefix:
+            if cache is None:
                 cache = ResourceCache(row.storage_prefix, row.rules.fields, self._history)
                 self._caches[row.storage_prefix] = cache
                 self._feed.claim(cache)

@@ -4,15 +4,22 @@
 import asyncio
 from collections.abc import Iterable
 
+from pybernetes.apis.catalog import builtin
 from pybernetes.apis.resource import Resource
+from pybernetes.apiserver import security
+from pybernetes.apiserver.bootstrap.writer import write_bootstrap
 from pybernetes.apiserver.cache.feed import Feed
 from pybernetes.apiserver.chain import Chain
+from pybernetes.apiserver.compaction import compact_forever
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.dispatch import Dispatcher
-from pybernetes.apiserver.filters.audit import Headers
-from pybernetes.apiserver.filters.identity import Authentication
+from pybernetes.apiserver.endpoints.registry import endpoints
+from pybernetes.apiserver.filters.registry import filters
+from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.resources import Resources
+from pybernetes.apiserver.subresources import namespaces
+from pybernetes.apiserver.subresources.registry import Answers, subresources, virtual
 from pybernetes.apiserver.types import NodeDialer
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
@@ -37,14 +44,27 @@ class ApiServer:
         *,
         rows: Iterable[Resource] | None = None,
     ) -> None:
-        self._env = env
         feed = Feed(store)
         self.resources = Resources(feed, config.watch_history)
-        self.resources.add(*(rows or ()))
-        self.core = Core(env, config, store, feed, self.resources, dialer)
-        dispatcher = Dispatcher(self.core, {}, {}, [])
-        filters = (Headers(env), Authentication(()))
-        self._chain = Chain(filters, dispatcher.dispatch, env.clock)
+        self.resources.add(*(builtin().values() if rows is None else rows))
+        self.core = core = Core(env, config, store, feed, self.resources, dialer)
+        self.reader = CacheReader(self.resources)
+        self.security = security.build(core, self.reader)
+        core.check_write = self.security.escalation.check
+        core.hooks.holds["", "namespaces"] = namespaces.is_held
+        core.hooks.deleting["", "namespaces"] = namespaces.begin_deletion
+        answers = Answers(
+            token=security.request_token(self.security, self.reader),
+            reviews=self.security.reviews,
+            connect={},
+        )
+        dispatcher = Dispatcher(
+            core,
+            subresources(core, answers),
+            virtual(answers),
+            endpoints(core, self.security, lambda: self._ready.is_set()),
+        )
+        self._chain = Chain(filters(core, self.security), dispatcher.dispatch, env.clock)
         self._ready = asyncio.Event()
 
     @property
@@ -52,13 +72,19 @@ class ApiServer:
         return self._chain.handle
 
     async def start(self) -> None:
-        """Read the store and write what every cluster has."""
-        await self.core.feed.start()
+        """Read the store and write what every cluster has. `run` does this first."""
+        core = self.core
+        await core.feed.start()
+        self._written = await write_bootstrap(core)
 
     async def run(self) -> None:
+        """Serve until cancelled."""
         await self.start()
+        core = self.core
         async with TaskGroup("apiserver") as group:
-            group.start(self.core.feed.run(), "cache")
+            group.start(core.feed.run(), "cache")
+            group.start(compact_forever(core.store, core.config.compaction_interval), "compaction")
+            await core.feed.wait(self._written)
             self._ready.set()
 
     async def wait_ready(self) -> None:

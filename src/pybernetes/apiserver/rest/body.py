@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The request's body as an object of the resource asked for."""
+"""The request's body as an object of the resource asked for: decoded, checked, defaulted."""
 
 from typing import Any
 
-from pybernetes.apimachinery.errors import bad_request, unsupported_media_type
+from pybernetes.apimachinery import strictjson, strictyaml
+from pybernetes.apimachinery.errors import ApiError, bad_request, unsupported_media_type
+from pybernetes.apimachinery.schema import check
+from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import GVK, Object
-from pybernetes.apiserver import codec
+from pybernetes.apis.catalog import schema_of
 from pybernetes.apiserver.context import Context
 
+YAML = "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 SUPPORTED = "application/json, application/yaml"
 
 
@@ -15,17 +20,30 @@ def media_type(ctx: Context) -> str:
     return ctx.request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
 
 
-def decode(ctx: Context) -> Any:
-    """The body as JSON values. Raises 400, 415."""
+def decode_body(ctx: Context) -> Object:
+    """The body as a JSON object. Raises 400, 415."""
     media = media_type(ctx)
-    if media in ("", "application/json"):
-        try:
-            return codec.loads(ctx.request.body)
-        except ValueError as error:
-            raise bad_request(f"invalid JSON: {error}") from None
-    raise unsupported_media_type(
-        f"the body of the request was in an unknown format - accepted media types include: {SUPPORTED}"
-    )
+    if media == PROTOBUF:
+        raise unsupported_media_type(
+            f"{PROTOBUF} is not supported in request bodies: send one of {SUPPORTED}"
+        )
+    if media not in ("", "application/json", YAML, "text/plain", "application/octet-stream"):
+        raise unsupported_media_type(
+            "the body of the request was in an unknown format - "
+            f"accepted media types include: {SUPPORTED}"
+        )
+    obj = parse(ctx.request.body, yaml=media == YAML)
+    if not isinstance(obj, dict):
+        raise bad_request("the body of the request must be a JSON object")
+    return obj
+
+
+def parse(data: bytes, *, yaml: bool = False) -> Any:
+    """JSON (or YAML) text as values. Raises 400."""
+    try:
+        return strictyaml.decode(data)[0] if yaml else strictjson.decode(data)
+    except strictjson.SyntaxFault as error:
+        raise bad_request(f"couldn't parse the body of the request: {error}") from None
 
 
 def check_type(obj: Any, expected: GVK) -> Object:
@@ -35,17 +53,68 @@ def check_type(obj: Any, expected: GVK) -> Object:
     api_version, kind = expected.api_version, expected.kind
     given = obj.get("apiVersion") or api_version, obj.get("kind") or kind
     if given != (api_version, kind):
-        raise bad_request(
-            f"the API version in the data ({given[0]}) does not match the expected API version ({api_version})"
-            if given[0] != api_version
-            else f'the object provided is unrecognized (must be of type {kind}): got kind "{given[1]}"'
-        )
+        raise _wrong_type(given, expected)
     obj["apiVersion"], obj["kind"] = api_version, kind
-    if not isinstance(obj.setdefault("metadata", {}), dict):
+    if not isinstance(obj.get("metadata") or {}, dict):
         raise bad_request("metadata must be an object")
+    obj["metadata"] = obj.get("metadata") or {}
     return obj
+
+
+def _wrong_type(given: tuple[Any, Any], expected: GVK) -> ApiError:
+    api_version, kind = expected.api_version, expected.kind
+    if given[0] != api_version:
+        return bad_request(
+            f"the API version in the data ({given[0]}) does not match"
+            f" the expected API version ({api_version})"
+        )
+    return bad_request(
+        f"the object provided is unrecognized (must be of type {kind}): got kind {given[1]}"
+    )
 
 
 def read_object(ctx: Context, expected: GVK, validation: str) -> Object:
     """The body as a checked and defaulted object of `expected`."""
-    return check_type(decode(ctx), expected)
+    obj = decode_body(ctx)
+    repeated = _repeated(ctx, obj) if validation != "Ignore" else []
+    obj = check_type(obj, expected)
+    row = ctx.serving.row
+    schema = row.schema if expected == row.gvk else schema_of(expected)
+    check_schema(ctx, obj, schema, validation, repeated=repeated)
+    return obj
+
+
+def _repeated(ctx: Context, obj: Object) -> list[strictjson.Occurrence]:
+    """Keys that the text has twice (YAML's are not told with their paths)."""
+    if media_type(ctx) == YAML:
+        return []
+    return strictjson.duplicate_keys(ctx.request.body, obj)
+
+
+def check_schema(
+    ctx: Context,
+    obj: Object,
+    schema: Schema,
+    validation: str,
+    *,
+    repeated: list[strictjson.Occurrence] | None = None,
+) -> None:
+    """Types, unknown fields, defaults, in place. Raises 400."""
+    if schema.preserve_unknown:
+        return
+    gvk = GVK("", "", obj["kind"])._replace(version=obj["apiVersion"].rpartition("/")[2])
+    try:
+        findings = check.decode(obj, schema)
+    except check.DecodeError as error:
+        raise check.cannot_be_handled(gvk, str(error)) from None
+    for part in ("metadata", "spec"):
+        if part not in obj and part in schema.properties:
+            obj[part] = {}
+    findings = strictjson.findings(repeated or [], findings)
+    if not findings or validation == "Ignore":
+        return
+    if validation == "Strict":
+        raise bad_request(
+            f'{gvk.kind} in version "{gvk.version}" cannot be handled as a {gvk.kind}: {check.strict_error(findings)}'
+        )
+    ctx.warnings += findings

@@ -28,8 +28,13 @@ async def create(core: Core, ctx: Context) -> Response:
     return entry_reply(ctx, entry, 201)
 
 
-async def create_object(core: Core, ctx: Context, obj: Object, options: WriteOptions) -> Entry:
-    """Store a decoded, defaulted object (in the served version). The caller owns `obj`."""
+async def create_object(
+    core: Core, ctx: Context, obj: Object, options: WriteOptions, *, recorded: bool = False
+) -> Entry:
+    """Store a decoded, defaulted object (in the served version). The caller owns `obj`.
+
+    `recorded`: its managedFields are written already (apply).
+    """
     serving = ctx.serving
     row = serving.row
     meta = obj["metadata"]
@@ -38,7 +43,8 @@ async def create_object(core: Core, ctx: Context, obj: Object, options: WriteOpt
     metadata.match_namespace(meta, ctx.namespace, namespaced=row.namespaced)
     metadata.fill_system_fields(core.env, meta)
     generated = bool(meta.get("generateName")) and not meta.get("name")
-    record_update(core, ctx, obj, None, options=options)
+    if not recorded:
+        obj = record_update(core, ctx, obj, None, options=options)
     obj = serving.store(obj)
     row.rules.default(obj)
     original = codec.dumps(obj) if generated else b""
@@ -61,6 +67,8 @@ async def _create_named(core: Core, ctx: Context, obj: Object, options: WriteOpt
     assert request.obj is not None
     obj = request.obj
     prepare(ctx, obj)
+    if core.check_write is not None:
+        core.check_write(ctx.user, ctx.info, obj, None)
     errors = metadata.validate(row, obj["metadata"]) + row.rules.validate_create(obj)
     if errors:
         raise invalid(row.kind, row.gvr.group, obj["metadata"].get("name", ""), errors)
@@ -124,14 +132,15 @@ def admission_request(
 ) -> AdmissionRequest:
     row, info = ctx.serving.row, ctx.info
     subject = obj or old or {}
-    name = info.name or subject.get("metadata", {}).get("name", "")
+    meta = subject.get("metadata") or {}
+    name = info.name or meta.get("name", "")
     kinds = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
     return AdmissionRequest(
         operation=operation,
         resource=row,
         gvk=GVK(*row.gvk),
         name=name,
-        namespace=info.namespace,
+        namespace=info.namespace or (meta.get("namespace", "") if row.namespaced else ""),
         subresource=info.subresource,
         obj=obj,
         old=old,

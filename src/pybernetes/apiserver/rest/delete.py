@@ -13,7 +13,7 @@ from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit
-from pybernetes.apiserver.rest.body import check_type, decode
+from pybernetes.apiserver.rest.body import check_type, decode_body
 from pybernetes.apiserver.rest.commit import commit
 from pybernetes.apiserver.rest.create import admission_request, written
 from pybernetes.apiserver.rest.options import WriteOptions, check_dry_run
@@ -39,14 +39,16 @@ class DeleteOptions:
 
 def delete_options(ctx: Context) -> DeleteOptions:
     """From the body, else from the query. Raises 400, 422."""
-    body: Object = {}
-    if ctx.request.body.strip():
-        body = decode(ctx)
-        if isinstance(body, dict) and body.get("apiVersion") not in (None, "", "v1"):
-            body["apiVersion"] = "v1"  # any group version may carry DeleteOptions
-        body = check_type(body, GVK("", "v1", "DeleteOptions"))
-    else:
-        body = _query_options(ctx)
+    if not ctx.request.body.strip():
+        return options_of(_query_options(ctx))
+    body = decode_body(ctx)
+    if body.get("apiVersion"):
+        body["apiVersion"] = "v1"  # any group version may carry DeleteOptions
+    return options_of(check_type(body, GVK("", "v1", "DeleteOptions")))
+
+
+def options_of(body: Object) -> DeleteOptions:
+    """The options that a DeleteOptions object says. Raises 422."""
     preconditions = body.get("preconditions") or {}
     policy = body.get("propagationPolicy") or ""
     orphan = body.get("orphanDependents")
@@ -125,17 +127,29 @@ _ANSWERED_WITH_OBJECT = (  # upstream's ReturnDeletedObject
 async def delete_object(core: Core, ctx: Context, options: DeleteOptions) -> tuple[Entry, bool]:
     """Delete the object that the request names: its last entry, and whether it is gone."""
     await core.feed.wait_fresh()
-    info, serving = ctx.info, ctx.serving
+    entry = ctx.serving.entry(ctx.info.namespace, ctx.info.name)
+    if entry is None:
+        raise not_found(ctx.info.resource, ctx.info.group, ctx.info.name)
+    return await delete_named(core, ctx, options, entry)
+
+
+async def delete_named(
+    core: Core, ctx: Context, options: DeleteOptions, entry: Entry
+) -> tuple[Entry, bool]:
+    """Delete the object whose present state is `entry`."""
+    info, cache = ctx.info, ctx.serving.cache
+    key, name = entry.key, entry.name
     for _ in range(_TRIES):
-        entry = serving.entry(info.namespace, info.name)
-        if entry is None:
-            raise not_found(info.resource, info.group, info.name)
+        found = cache.entries.get(key)
+        if found is None:
+            raise not_found(info.resource, info.group, name)
+        entry = found
         _check_preconditions(ctx, entry, options)
         try:
             return await _attempt(core, ctx, entry, options)
         except Conflict:
             continue
-    raise conflict(info.resource, info.group, info.name)
+    raise conflict(info.resource, info.group, name)
 
 
 def _check_preconditions(ctx: Context, entry: Entry, options: DeleteOptions) -> None:
@@ -159,7 +173,13 @@ async def _attempt(
     await admit.mutate(core, request)
     await admit.validate(core, ctx, request)
     new = serving.decode(entry)
-    changed, gone = plan(serving.row.rules.graceful, new, options, core.env.clock.now())
+    held = core.hooks.held(serving.row, new)
+    begun = bool(new["metadata"].get("deletionTimestamp"))
+    changed, gone = plan(
+        serving.row.rules.graceful, new, options, now=core.env.clock.now(), held=held
+    )
+    if not begun and not gone:
+        core.hooks.begin_deletion(serving.row, new)
     hook = core.hooks.writes.get((serving.row.gvr.group, serving.row.gvr.resource))
     more = hook.delete(old) if gone and hook else ()
     key = serving.row.storage_prefix + entry.key
@@ -175,9 +195,17 @@ async def _attempt(
 
 
 def plan(
-    graceful: Any, obj: Object, options: DeleteOptions, now: datetime.datetime
+    graceful: Any,
+    obj: Object,
+    options: DeleteOptions,
+    *,
+    now: datetime.datetime,
+    held: bool = False,
 ) -> tuple[bool, bool]:
-    """Change `obj` as its deletion asks for: (was it changed, does it go now)."""
+    """Change `obj` as its deletion asks for: (was it changed, does it go now).
+
+    `held`: something besides metadata.finalizers keeps it (a namespace's spec.finalizers).
+    """
     meta = obj["metadata"]
     grace = _grace(graceful, obj, options)
     before = codec.dumps(meta)
@@ -185,14 +213,14 @@ def plan(
     pending = bool(meta.get("deletionTimestamp"))
     left = meta.get("deletionGracePeriodSeconds")
     if not pending:
-        if grace == 0 and not meta.get("finalizers"):
+        if grace == 0 and not meta.get("finalizers") and not held:
             return True, True
         _set_deleted(meta, grace, now)
     elif left and grace < left:  # a shorter grace; the original start stays
         start = timestamps.parse(meta["deletionTimestamp"]) - datetime.timedelta(seconds=left)
         meta["deletionGracePeriodSeconds"] = grace
         meta["deletionTimestamp"] = timestamps.rfc3339(start + datetime.timedelta(seconds=grace))
-    gone = not meta.get("finalizers") and not meta.get("deletionGracePeriodSeconds")
+    gone = not held and not meta.get("finalizers") and not meta.get("deletionGracePeriodSeconds")
     if gone and pending and left and grace:
         gone = False
     return codec.dumps(meta) != before, gone

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pybernetes.apimachinery import field
 from pybernetes.apimachinery.errors import ApiError, conflict, invalid, not_found
+from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
@@ -31,6 +32,7 @@ _TRIES = 64
 class Modification:
     """`part` is "" for the object, or the subresource whose rules apply ("status").
 
+    `prepare` and `check` are a subresource's own rules, instead of the kind's.
     `named`: the client named the resourceVersion it changes, so a conflict is its own to solve.
     """
 
@@ -38,6 +40,8 @@ class Modification:
     options: WriteOptions
     part: str = ""
     named: bool = False
+    prepare: Callable[[Object, Object], Object] | None = None
+    check: Callable[[Object, Object], Errors] | None = None
 
 
 async def modify(core: Core, ctx: Context, what: Modification) -> Entry:
@@ -68,10 +72,11 @@ async def _attempt(core: Core, ctx: Context, what: Modification, entry: Entry) -
     request = admission_request(ctx, "UPDATE", new, old, options=what.options)
     await admit.mutate(core, request)
     assert request.obj is not None
-    new = prepare(ctx, request.obj, old, what.part)
+    new = prepare(ctx, request.obj, old, what)
+    if core.check_write is not None:
+        core.check_write(ctx.user, ctx.info, new, old)
     errors = metadata.validate_update(new["metadata"], old["metadata"])
-    check = row.rules.validate_status_update if what.part == "status" else row.rules.validate_update
-    errors += metadata.validate(row, new["metadata"]) + check(new, old)
+    errors += metadata.validate(row, new["metadata"]) + _check(ctx, what)(new, old)
     if errors:
         raise invalid(row.kind, row.gvr.group, ctx.info.name, errors)
     await admit.validate(core, ctx, request)
@@ -113,10 +118,22 @@ def _keep_system_fields(new: Object, old: Object) -> None:
     new.pop("selfLink", None)
 
 
-def prepare(ctx: Context, new: Object, old: Object, part: str) -> Object:
-    """The generic part of PrepareForUpdate, then the kind's."""
+def _check(ctx: Context, what: Modification) -> Callable[[Object, Object], Errors]:
+    rules = ctx.serving.row.rules
+    if what.check is not None:
+        return what.check
+    return rules.validate_status_update if what.part == "status" else rules.validate_update
+
+
+def prepare(ctx: Context, new: Object, old: Object, what: Modification) -> Object:
+    """The generic part of PrepareForUpdate, then the kind's or the subresource's."""
     row = ctx.serving.row
-    if part == "status":
+    if what.prepare is not None:
+        new = what.prepare(new, old)
+        if metadata.counts_generation(row) and _content(new) != _content(old):
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        return new
+    if what.part == "status":
         status = new.get("status")
         new = {**codec.loads(codec.dumps(old)), "metadata": new["metadata"]}
         new.pop("status", None)
@@ -149,10 +166,10 @@ async def _write(
     for attempt in range(16):
         more = (
             hook.update(new, old, attempt=attempt, dry_run=options.dry_run)
-            if hook and what.part != "status"
+            if hook and not what.part
             else ()
         )
-        finished = ends_deletion(new["metadata"])
+        finished = ends_deletion(new["metadata"]) and not core.hooks.held(row, new)
         if finished and hook:
             more = [*more, *hook.delete(new)]
         if options.dry_run:

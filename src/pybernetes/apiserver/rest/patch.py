@@ -1,20 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """PATCH: JSON patch, merge patch, strategic merge patch, server-side apply."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from pybernetes.apimachinery.errors import bad_request, unsupported_media_type
+from pybernetes.apimachinery import field
+from pybernetes.apimachinery.errors import ApiError, invalid, not_found, unsupported_media_type
+from pybernetes.apimachinery.field import Path
+from pybernetes.apimachinery.patch import managedfields
 from pybernetes.apimachinery.patch.json_patch import json_patch
 from pybernetes.apimachinery.patch.merge_patch import merge_patch
 from pybernetes.apimachinery.patch.strategic import strategic_merge_patch
+from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver import codec
+from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
-from pybernetes.apiserver.rest.body import media_type
-from pybernetes.apiserver.rest.managed import record_update
+from pybernetes.apiserver.rest import metadata
+from pybernetes.apiserver.rest.body import check_schema, check_type, media_type, parse
+from pybernetes.apiserver.rest.create import create_object
+from pybernetes.apiserver.rest.managed import record_update, writer
 from pybernetes.apiserver.rest.modify import Modification, modify
-from pybernetes.apiserver.rest.options import write_options
+from pybernetes.apiserver.rest.options import WriteOptions, write_options
 from pybernetes.apiserver.rest.reply import entry_reply
+from pybernetes.apiserver.rest.update import check_name
 from pybernetes.wire.types import Response
 
 JSON_PATCH = "application/json-patch+json"
@@ -24,33 +33,96 @@ APPLY = "application/apply-patch+yaml"
 _TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY)
 
 
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A patch document and its media type."""
+
+    media: str
+    document: Any
+
+
 async def patch(core: Core, ctx: Context) -> Response:
     """PATCH of an object, or of its status."""
     options = write_options(ctx, "PatchOptions")
+    document = read_patch(ctx)
+
+    def change(old: Object) -> Object:
+        return patched(core, ctx, old, document, options=options)
+
+    if document.media == APPLY:
+        _check_apply(ctx, document, options)
+        entry = await _create_applied(core, ctx, document, options)
+        if entry is not None:
+            return entry_reply(ctx, entry, 201)
+    what = Modification(change, options, ctx.info.subresource)
+    return entry_reply(ctx, await modify(core, ctx, what))
+
+
+def _check_apply(ctx: Context, document: Patch, options: WriteOptions) -> None:
+    if not ctx.param("fieldManager"):
+        path = Path("fieldManager")
+        finding = field.required(path, "is required for apply patch")
+        raise invalid("PatchOptions", "meta.k8s.io", "", [finding])
+    applied = check_type(document.document, ctx.serving.row.gvk)
+    metadata.match_namespace(
+        applied["metadata"], ctx.namespace, namespaced=ctx.serving.row.namespaced
+    )
+    check_name(applied["metadata"], ctx.info.name)
+    applied["metadata"]["name"] = ctx.info.name
+    unchecked = codec.loads(codec.dumps(applied))
+    check_schema(ctx, unchecked, ctx.serving.row.schema, options.validation)
+
+
+async def _create_applied(
+    core: Core, ctx: Context, document: Patch, options: WriteOptions
+) -> Entry | None:
+    """Apply creates what is missing, but for subresources. None: it is there."""
+    await core.feed.wait_fresh()
+    if ctx.info.subresource or ctx.serving.entry(ctx.info.namespace, ctx.info.name):
+        return None
+    if document.document["metadata"].get("uid"):
+        raise not_found(ctx.info.resource, ctx.info.group, ctx.info.name)
+    author = writer(core, ctx, options)
+    new = managedfields.apply(None, document.document, author, force=bool(options.force))
+    check_schema(ctx, new, ctx.serving.row.schema, "Ignore")
+    try:
+        return await create_object(core, ctx, new, options, recorded=True)
+    except ApiError as error:
+        if error.reason == "AlreadyExists":
+            return None
+        raise
+
+
+def read_patch(ctx: Context) -> Patch:
+    """The request's patch. Raises 400, 415."""
     media = media_type(ctx)
     if media not in _TYPES:
         raise unsupported_media_type(
             "the body of the request was in an unknown format - accepted media types include: "
             + ", ".join(_TYPES)
         )
-    try:
-        document = codec.loads(ctx.request.body)
-    except ValueError as error:
-        raise bad_request(f"error decoding patch: {error}") from None
+    return Patch(media, parse(ctx.request.body, yaml=media == APPLY))
 
-    def change(old: Object) -> Object:
-        new = apply_patch(ctx, media, old, document)
-        record_update(core, ctx, new, old, options=options)
+
+def patched(
+    core: Core, ctx: Context, old: Object, document: Patch, *, options: WriteOptions
+) -> Object:
+    """`old` (served version) as the patch wants it, with its managers."""
+    row = ctx.serving.row
+    if document.media == APPLY:
+        author = writer(core, ctx, options)
+        new = managedfields.apply(old, document.document, author, force=bool(options.force))
+        check_schema(ctx, new, row.schema, "Ignore")
         return new
+    new = check_type(apply_patch(document, old, row.schema), row.gvk)
+    check_schema(ctx, new, row.schema, options.validation)
+    return record_update(core, ctx, new, old, options=options)
 
-    what = Modification(change, options, ctx.info.subresource)
-    return entry_reply(ctx, await modify(core, ctx, what))
 
-
-def apply_patch(ctx: Context, media: str, old: Object, document: Any) -> Object:
+def apply_patch(patch: Patch, old: Object, schema: Schema) -> Object:
     """`old` with a patch document applied."""
-    if media == JSON_PATCH:
-        return json_patch(old, document)
-    if media == MERGE_PATCH:
-        return merge_patch(old, document)
-    return strategic_merge_patch(old, document, ctx.serving.row.schema)
+    if patch.media == JSON_PATCH:
+        return json_patch(old, patch.document)
+    if patch.media == MERGE_PATCH:
+        return merge_patch(old, patch.document)
+    return strategic_merge_patch(old, patch.document, schema)

@@ -29,8 +29,7 @@ async def update(core: Core, ctx: Context) -> Response:
             return entry_reply(ctx, await create_object(core, ctx, obj, options), 201)
 
     def replace(old: Object) -> Object:
-        record_update(core, ctx, obj, old, options=options)
-        return obj
+        return record_update(core, ctx, obj, old, options=options)
 
     named = (meta.get("resourceVersion") or "0") != "0"
     what = Modification(replace, options, info.subresource, named)

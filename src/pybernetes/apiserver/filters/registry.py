@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""THE order of the filters, outermost first."""
+
+from collections.abc import Sequence
+
+from pybernetes.apiserver.context import Core
+from pybernetes.apiserver.filters.audit import Headers
+from pybernetes.apiserver.filters.authorization import Authorization, Impersonation
+from pybernetes.apiserver.filters.identity import Authentication
+from pybernetes.apiserver.filters.inflight import MaxInFlight
+from pybernetes.apiserver.filters.metrics import Metrics
+from pybernetes.apiserver.filters.types import Filter
+from pybernetes.apiserver.security import Security
+
+
+def filters(core: Core, security: Security) -> Sequence[Filter]:
+    return (
+        Headers(core.env),
+        Metrics(core.env),
+        Authentication((security.authenticator,)),
+        Impersonation(security.authorizer),
+        MaxInFlight(core.config),
+        Authorization(security.authorizer),
+    )

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reader: decoded objects from the watch cache, for authorization, admission and our own loops.
+
+Objects are in their storage version, shared and read-only. What is asked for often (roles,
+namespaces, service accounts) stays decoded; pods, nodes and other numerous kinds do not.
+"""
+
+from collections.abc import Callable
+
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apiserver.cache.entry import Entry, Event
+from pybernetes.apiserver.cache.resource import ResourceCache
+from pybernetes.apiserver.resources import Resources
+from pybernetes.apiserver.serving import Serving
+
+_NUMEROUS = frozenset({"pods", "nodes", "secrets", "configmaps", "events", "endpointslices"})
+
+
+class CacheReader:
+    """See the module. Keeps at most one decoded object per entry, dropped with the entry."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._lists: dict[tuple[GVR, str], tuple[ResourceCache, int, list[Object]]] = {}
+        self._objects: dict[GVR, dict[str, tuple[Entry, Object]]] = {}
+
+    def get(self, gvr: GVR, namespace: str, name: str) -> Object | None:
+        serving = self._resources.find(gvr)
+        if serving is None or not serving.stored:
+            return None
+        entry = serving.entry(namespace, name)
+        return None if entry is None else self._decoded(serving, entry)
+
+    def list(self, gvr: GVR, namespace: str) -> list[Object]:
+        serving = self._resources.find(gvr)
+        if serving is None or not serving.stored:
+            return []
+        cache = serving.cache
+        kept = self._lists.get((gvr, namespace))
+        if kept is not None and kept[0] is cache and kept[1] == cache.changed:
+            return kept[2]
+        found = [self._decoded(serving, cache.entries[key]) for key in cache.range(namespace)]
+        if gvr.resource not in _NUMEROUS:
+            self._lists[gvr, namespace] = (cache, cache.changed, found)
+        return found
+
+    def _decoded(self, serving: Serving, entry: Entry) -> Object:
+        gvr = serving.row.gvr
+        if gvr.resource in _NUMEROUS:
+            return serving.decode(entry)
+        objects = self._objects.setdefault(gvr, {})
+        kept = objects.get(entry.key)
+        if kept is not None and kept[0] is entry:
+            return kept[1]
+        if len(objects) > 2 * len(serving.cache.entries) + 64:
+            objects.clear()
+        obj = serving.decode(entry)
+        objects[entry.key] = (entry, obj)
+        return obj
+
+    def on_change(self, gvr: GVR, listener: Callable[[Object | None, Object | None], None]) -> None:
+        """Call `listener(old, new)` after every change of a resource, from now on."""
+        serving = self._resources.find(gvr)
+        if serving is None:
+            return
+
+        def changed(event: Event) -> None:
+            old = None if event.old is None else serving.decode(event.old)
+            listener(old, None if event.new is None else self._decoded(serving, event.new))
+
+        serving.cache.listeners.append(changed)

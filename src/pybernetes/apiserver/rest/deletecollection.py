@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DELETECOLLECTION: deletes what a list would show, one object after the other."""
+
+from dataclasses import replace
+
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.rest import versions
+from pybernetes.apiserver.rest.delete import delete_named, delete_options
+from pybernetes.apiserver.rest.list import select
+from pybernetes.apiserver.rest.reply import encoded, format_of
+from pybernetes.apiserver.rest.selecting import selection_of
+from pybernetes.wire.types import Response
+
+
+async def delete_collection(core: Core, ctx: Context) -> Response:
+    """DELETE of a collection; the answer lists what was deleted, as it was."""
+    options = delete_options(ctx)
+    listing = versions.list_options(ctx)
+    await core.feed.wait_fresh()
+    entries = select(ctx, selection_of(ctx), listing.start)
+    if listing.limit:
+        entries = entries[: listing.limit]
+    for entry in entries:
+        try:
+            await delete_named(core, ctx, replace(options, uid="", version=""), entry)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+    meta = {"resourceVersion": str(core.feed.revision)}
+    return encoded(ctx, format_of(ctx).many(ctx.serving, entries, meta))

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what: authenticators, authorizers, token issuing and reviews, put together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apiserver.authentication import keys, union
+from pybernetes.apiserver.authentication.token import BearerTokens
+from pybernetes.apiserver.authentication.tokens import IssuerConfig, TokenIssuer
+from pybernetes.apiserver.authorization import review
+from pybernetes.apiserver.authorization import union as authorizers
+from pybernetes.apiserver.authorization.escalation import EscalationCheck
+from pybernetes.apiserver.authorization.node import NodeAuthorizer
+from pybernetes.apiserver.authorization.rbac import WATCHED, Rbac
+from pybernetes.apiserver.cache.selection import Selection
+from pybernetes.apiserver.config import Config
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.reader import CacheReader
+from pybernetes.apiserver.subresources.reviews import Answer
+from pybernetes.apiserver.types import Authenticator, Authorizer
+
+PODS = GVR("", "v1", "pods")
+_AUTHN, _AUTHZ = "authentication.k8s.io", "authorization.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """The parts that decide about callers."""
+
+    authenticator: Authenticator
+    authorizer: Authorizer
+    rbac: Rbac
+    escalation: EscalationCheck
+    issuer: TokenIssuer | None
+    verify_keys: tuple[keys.VerifyKey, ...]
+    reviews: Mapping[tuple[str, str], Answer]
+
+
+def build(core: Core, reader: CacheReader) -> Security:
+    """From the server's configuration."""
+    config = core.config
+    issuer = _issuer(core)
+    verify = tuple(keys.load_public(pem) for pem in config.service_account_keys)
+    if issuer is not None and issuer.verify_key.key_id not in {key.key_id for key in verify}:
+        verify = (issuer.verify_key, *verify)
+    audiences = config.api_audiences or (config.service_account_issuer,)
+    tokens = union.TokenKeys((config.service_account_issuer,), verify, audiences)
+    bearer = union.bearer_tokens(config, tokens, reader, core.env.clock)
+    rbac = Rbac(reader)
+    known: dict[str, Authorizer] = {
+        "RBAC": rbac,
+        "Node": NodeAuthorizer(reader, lambda node: pods_on(core, node)),
+    }
+    authorizer = authorizers.build(config.authorization_modes, known)
+    for gvr in WATCHED:
+        reader.on_change(gvr, partial(rbac.changed, gvr))
+    return Security(
+        authenticator=union.build(config, bearer, core.env.clock),
+        authorizer=authorizer,
+        rbac=rbac,
+        escalation=EscalationCheck(rbac, authorizer),
+        issuer=issuer,
+        verify_keys=verify,
+        reviews=_reviews(authorizer, rbac, bearer),
+    )
+
+
+def _issuer(core: Core) -> TokenIssuer | None:
+    config: Config = core.config
+    if not config.service_account_signing_key:
+        return None
+    return TokenIssuer(
+        core.env,
+        IssuerConfig(
+            issuer=config.service_account_issuer,
+            key=config.service_account_signing_key,
+            audiences=config.api_audiences,
+            max_seconds=config.service_account_max_token_expiration,
+        ),
+    )
+
+
+def pods_on(core: Core, node: str) -> list[Object]:
+    """The pods of a node, from the index on spec.nodeName."""
+    serving = core.resources.find(PODS)
+    if serving is None:
+        return []
+    terms = Selection(exact=("field", "spec.nodeName", node))
+    cache = serving.cache
+    found = cache.indexes.candidates(terms, cache.entries) or {}
+    return [serving.decode(cache.entries[key]) for key in found]
+
+
+def request_token(security: Security, reader: CacheReader) -> Answer:
+    """serviceaccounts/token."""
+
+    def answer(ctx: Context, obj: Object) -> Object:
+        if security.issuer is None:
+            raise ApiError(
+                501,
+                "NotImplemented",
+                "this server has no key to sign service account tokens: none was configured",
+            )
+        return security.issuer.request(reader, ctx.info.namespace, ctx.info.name, obj)
+
+    return answer
+
+
+def _reviews(
+    authorizer: Authorizer, rbac: Rbac, bearer: BearerTokens
+) -> Mapping[tuple[str, str], Answer]:
+    return {
+        (_AUTHN, "tokenreviews"): lambda ctx, obj: union.review_token(bearer, obj),
+        (_AUTHN, "selfsubjectreviews"): lambda ctx, obj: {
+            **obj,
+            "status": union.review_self(ctx.user),
+        },
+        (_AUTHZ, "subjectaccessreviews"): lambda ctx, obj: review.subject_access_review(
+            authorizer, obj
+        ),
+        (_AUTHZ, "localsubjectaccessreviews"): lambda ctx, obj: review.local_subject_access_review(
+            authorizer, obj, ctx.info.namespace
+        ),
+        (_AUTHZ, "selfsubjectaccessreviews"): lambda ctx, obj: review.self_subject_access_review(
+            authorizer, obj, ctx.user
+        ),
+        (_AUTHZ, "selfsubjectrulesreviews"): lambda ctx, obj: review.self_subject_rules_review(
+            rbac, obj, ctx.user
+        ),
+    }

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pods/binding and bindings: the scheduler gives a pod its node. One write, no validation of the pod."""
+
+from pybernetes.apimachinery import field, timestamps
+from pybernetes.apimachinery.errors import ApiError, bad_request, conflict, invalid, not_found
+from pybernetes.apimachinery.field import Path
+from pybernetes.apimachinery.types import GVK, GVR, Object
+from pybernetes.apiserver import codec
+from pybernetes.apiserver.cache.entry import Entry
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.rest import admit
+from pybernetes.apiserver.rest.body import read_object
+from pybernetes.apiserver.rest.commit import commit
+from pybernetes.apiserver.rest.create import admission_request
+from pybernetes.apiserver.rest.options import write_options
+from pybernetes.apiserver.rest.reply import object_reply, success
+from pybernetes.storage.types import Conflict, Op
+from pybernetes.wire.types import Response
+
+BINDING = GVK("", "v1", "Binding")
+PODS = GVR("", "v1", "pods")
+
+
+async def bind(core: Core, ctx: Context) -> Response:
+    """POST of a Binding on a pod, or on bindings."""
+    options = write_options(ctx, "CreateOptions")
+    binding = read_object(ctx, BINDING, options.validation)
+    name = ctx.info.name or binding["metadata"].get("name", "")
+    if ctx.info.name and binding["metadata"].get("name") not in (None, "", name):
+        raise bad_request("name in URL does not match name in Binding object")
+    _check_target(binding)
+    pods = core.resources.find(PODS)
+    assert pods is not None
+    request = admission_request(ctx, "CREATE", binding, None, options=options)
+    await admit.mutate(core, request)
+    await admit.validate(core, ctx, request)
+    await core.feed.wait_fresh()
+    for _ in range(64):
+        entry = pods.entry(ctx.info.namespace, name)
+        if entry is None:
+            raise not_found("pods", "", name)
+        pod = pods.decode(entry)
+        _check_versions(binding["metadata"], pod["metadata"], name)
+        assign(pod, binding, timestamps.rfc3339(core.env.clock.now()))
+        if options.dry_run:
+            break
+        try:
+            await _store(core, entry, pod, pods.cache.prefix)
+            break
+        except Conflict:
+            continue
+    return object_reply(ctx, success({}), 201)
+
+
+async def _store(core: Core, entry: Entry, pod: Object, prefix: str) -> None:
+    await commit(core, [Op(prefix + entry.key, codec.stored(pod), entry.revision)])
+
+
+def _check_target(binding: Object) -> None:
+    target = binding.get("target") or {}
+    kind = target.get("kind") or ""
+    errors = []
+    if kind not in ("", "Node"):
+        errors.append(field.not_supported(Path("target.kind"), kind, ["Node", "<empty>"]))
+    if not target.get("name"):
+        errors.append(field.required(Path("target.name")))
+    if errors:
+        raise invalid("Binding", "", binding["metadata"].get("name", ""), errors)
+
+
+def _check_versions(wanted: Object, current: Object, name: str) -> None:
+    for key, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+        if wanted.get(key) and wanted[key] != current[key]:
+            detail = (
+                f"Precondition failed: {word} in precondition: {wanted[key]},"
+                f" {word} in object meta: {current[key]}"
+            )
+            raise conflict("pods", "", name, detail)
+
+
+def _refuse(pod: Object, detail: str) -> ApiError:
+    return conflict("pods/binding", "", pod["metadata"]["name"], detail)
+
+
+def assign(pod: Object, binding: Object, now: str) -> None:
+    """Give `pod` its node, in place. Raises 409."""
+    meta, spec = pod["metadata"], pod["spec"]
+    name = meta["name"]
+    if meta.get("deletionTimestamp"):
+        raise _refuse(pod, f"pod {name} is being deleted, cannot be assigned to a host")
+    if spec.get("nodeName"):
+        raise _refuse(pod, f'pod {name} is already assigned to node "{spec["nodeName"]}"')
+    if spec.get("schedulingGates"):
+        raise _refuse(pod, f"pod {name} has non-empty .spec.schedulingGates")
+    spec["nodeName"] = binding["target"]["name"]
+    for key in ("annotations", "labels"):
+        more = binding["metadata"].get(key)
+        if more:
+            meta[key] = {**(meta.get(key) or {}), **more}
+    status = pod.setdefault("status", {})
+    status.pop("nominatedNodeName", None)
+    set_condition(status, {"type": "PodScheduled", "status": "True"}, now)
+
+
+def set_condition(status: Object, condition: Object, now: str) -> None:
+    """Enter a condition in a pod's status; its transition time moves only with its status."""
+    conditions = status.setdefault("conditions", [])
+    for index, old in enumerate(conditions):
+        if old.get("type") == condition["type"]:
+            same = old.get("status") == condition["status"]
+            since = old.get("lastTransitionTime") if same else now
+            kept = {k: old[k] for k in ("observedGeneration",) if k in old}
+            conditions[index] = {
+                **kept,
+                "lastProbeTime": None,
+                "lastTransitionTime": since,
+                **condition,
+            }
+            return
+    conditions.append({"lastProbeTime": None, "lastTransitionTime": now, **condition})

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pods/eviction: delete a pod if its disruption budget allows it."""
+
+from dataclasses import replace
+
+from pybernetes.apimachinery import selectors, timestamps
+from pybernetes.apimachinery.errors import (
+    ApiError,
+    bad_request,
+    conflict,
+    forbidden,
+    too_many_requests,
+)
+from pybernetes.apimachinery.types import GVK, GVR, Object
+from pybernetes.apiserver import codec
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.rest import admit
+from pybernetes.apiserver.rest.body import decode_body, read_object
+from pybernetes.apiserver.rest.commit import commit
+from pybernetes.apiserver.rest.create import admission_request
+from pybernetes.apiserver.rest.delete import DeleteOptions, delete_object, options_of
+from pybernetes.apiserver.rest.get import find
+from pybernetes.apiserver.rest.options import write_options
+from pybernetes.apiserver.rest.reply import object_reply, success
+from pybernetes.apiserver.subresources.binding import set_condition
+from pybernetes.storage.types import Conflict, Op
+from pybernetes.wire.types import Response
+
+BUDGETS = GVR("policy", "v1", "poddisruptionbudgets")
+_REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
+_MAX_DISRUPTED = 2000
+_SEVERAL = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+
+
+async def evict(core: Core, ctx: Context) -> Response:
+    """POST of an Eviction on a pod."""
+    write = write_options(ctx, "CreateOptions")
+    version = "v1beta1" if decode_body(ctx).get("apiVersion") == "policy/v1beta1" else "v1"
+    eviction = read_object(ctx, GVK("policy", version, "Eviction"), write.validation)
+    if eviction["metadata"].get("name") != ctx.info.name:
+        raise bad_request("name in URL does not match name in Eviction object")
+    options = options_of(eviction.get("deleteOptions") or {})
+    options = replace(options, dry_run=options.dry_run or write.dry_run)
+    request = admission_request(ctx, "CREATE", eviction, None, options=write)
+    await admit.mutate(core, request)
+    await admit.validate(core, ctx, request)
+    await core.feed.wait_fresh()
+    pod = ctx.serving.decode(find(ctx))
+    if not _beyond_budgets(pod):
+        version_needed = await _ask_budget(core, ctx, pod, dry_run=options.dry_run)
+        if version_needed and not options.version:
+            options = replace(options, version=pod["metadata"]["resourceVersion"])
+    await _delete(core, ctx, options)
+    return object_reply(ctx, success({}), 201)
+
+
+def _beyond_budgets(pod: Object) -> bool:
+    phase = (pod.get("status") or {}).get("phase")
+    return phase in ("Succeeded", "Failed", "Pending") or bool(
+        pod["metadata"].get("deletionTimestamp")
+    )
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+
+
+async def _ask_budget(core: Core, ctx: Context, pod: Object, *, dry_run: bool) -> bool:
+    """Take one disruption from the pod's budget. True: the pod must not change meanwhile."""
+    budgets = core.resources.find(BUDGETS)
+    if budgets is None:
+        return False
+    labels = pod["metadata"].get("labels") or {}
+    for _ in range(20):
+        matching = []
+        for key in budgets.cache.range(ctx.info.namespace):
+            budget = budgets.decode(budgets.cache.entries[key])
+            if _selects(budget, labels):
+                matching.append((budgets.cache.entries[key], budget))
+        if not matching:
+            return False
+        if len(matching) > 1:
+            raise ApiError(500, "", _SEVERAL)
+        entry, budget = matching[0]
+        if not _is_ready(pod) and _may_drop_unhealthy(budget):
+            return True
+        decrement(budget, ctx.info.name, timestamps.rfc3339(core.env.clock.now()))
+        if dry_run:
+            return False
+        try:
+            key = budgets.row.storage_prefix + entry.key
+            await commit(core, [Op(key, codec.stored(budget), entry.revision)])
+        except Conflict:
+            continue
+        return False
+    name = matching[0][0].name
+    raise ApiError(
+        504, "Timeout", f'couldn\'t update PodDisruptionBudget "{name}" due to conflicts'
+    )
+
+
+def _selects(budget: Object, labels: dict[str, str]) -> bool:
+    try:
+        selector = selectors.from_label_selector(budget["spec"].get("selector"))
+    except ValueError:
+        return False
+    return selector.matches(labels)
+
+
+def _may_drop_unhealthy(budget: Object) -> bool:
+    if budget["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
+        return True
+    status = budget.get("status") or {}
+    desired = status.get("desiredHealthy", 0)
+    return bool(desired > 0 and status.get("currentHealthy", 0) >= desired)
+
+
+def _caused(error: ApiError, message: str) -> ApiError:
+    causes = error.details.setdefault("causes", [])
+    causes.append({"reason": "DisruptionBudget", "message": message})
+    return error
+
+
+def decrement(budget: Object, pod: str, now: str) -> None:
+    """Count one disruption in the budget's status, in place. Raises 403 and 429."""
+    meta, status = budget["metadata"], budget.setdefault("status", {})
+    name = meta["name"]
+    allowed = status.get("disruptionsAllowed", 0)
+    if status.get("observedGeneration", 0) < meta.get("generation", 0):
+        text = f"The disruption budget {name} is still being processed by the server."
+        raise _caused(too_many_requests(_REFUSED, 10), text)
+    prefix = f"The disruption budget {name} does not allow evicting pods currently"
+    if allowed < 0:
+        detail = "pdb disruptions allowed is negative"
+        error = forbidden("poddisruptionbudget", "policy", name, detail)
+        raise _caused(error, f"{prefix}: {detail}")
+    disrupted = status.get("disruptedPods") or {}
+    if len(disrupted) > _MAX_DISRUPTED:
+        detail = "DisruptedPods map too big - too many evictions not confirmed by PDB controller"
+        error = forbidden("poddisruptionbudget", "policy", name, detail)
+        raise _caused(
+            error, f"{prefix}: too many pending evictions not confirmed by PDB controller"
+        )
+    if allowed == 0:
+        error = ApiError(429, "TooManyRequests", _REFUSED)
+        raise _caused(error, _why_none(status, name, prefix))
+    status["disruptionsAllowed"] = allowed - 1
+    status["disruptedPods"] = {**disrupted, pod: now}
+    if allowed == 1:
+        _set_insufficient(status, meta, now)
+
+
+def _why_none(status: Object, name: str, prefix: str) -> str:
+    failed: Object = {}
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "DisruptionAllowed" and condition.get("status") == "False":
+            failed = condition
+    message, reason = failed.get("message"), failed.get("reason")
+    if message and reason == "SyncFailed":
+        return f"{prefix} because it failed sync: {message}"
+    desired, current = status.get("desiredHealthy", 0), status.get("currentHealthy", 0)
+    if current <= desired:
+        return (
+            f"The disruption budget {name} needs {desired} healthy pods and has {current} currently"
+        )
+    return f"{prefix} ({reason}): {message}" if message else prefix
+
+
+def _set_insufficient(status: Object, meta: Object, now: str) -> None:
+    condition = {
+        "type": "DisruptionAllowed",
+        "status": "False",
+        "reason": "InsufficientPods",
+        "message": "",
+        "observedGeneration": meta.get("generation", 0),
+        "lastTransitionTime": now,
+    }
+    others = [c for c in status.get("conditions") or () if c.get("type") != condition["type"]]
+    status["conditions"] = [*others, condition]
+
+
+async def _delete(core: Core, ctx: Context, options: DeleteOptions) -> None:
+    target = ctx.aimed(ctx.serving, "delete", namespace=ctx.info.namespace, name=ctx.info.name)
+    if options.dry_run:
+        await delete_object(core, target, options)
+        return
+    for _ in range(20):
+        entry = find(ctx)
+        pod = ctx.serving.decode(entry)
+        if options.version and options.version != str(entry.revision):
+            detail = _REFUSED
+            raise too_many_requests(detail, 10)
+        now = timestamps.rfc3339(core.env.clock.now())
+        condition = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "EvictionByEvictionAPI",
+            "message": "Eviction API: evicting",
+        }
+        set_condition(pod.setdefault("status", {}), condition, now)
+        try:
+            key = ctx.serving.row.storage_prefix + entry.key
+            await commit(core, [Op(key, codec.stored(pod), entry.revision)])
+        except Conflict:
+            continue
+        await delete_object(core, target, replace(options, version=""))
+        return
+    raise conflict("pods", "", ctx.info.name)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""THE tables of subresources and of virtual resources."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.namespace import validate_finalize
+from pybernetes.apis.core.pod.resize import prepare_resize, validate_resize
+from pybernetes.apiserver.context import Core
+from pybernetes.apiserver.rest.get import get
+from pybernetes.apiserver.rest.patch import patch
+from pybernetes.apiserver.rest.registry import Verb
+from pybernetes.apiserver.rest.update import update
+from pybernetes.apiserver.subresources import approval, namespaces, pods
+from pybernetes.apiserver.subresources.binding import bind
+from pybernetes.apiserver.subresources.componentstatuses import component_statuses
+from pybernetes.apiserver.subresources.eviction import evict
+from pybernetes.apiserver.subresources.replacing import Check, Prepare, patching, updating
+from pybernetes.apiserver.subresources.reviews import Answer, reviewing
+from pybernetes.apiserver.subresources.scale import get_scale, patch_scale, update_scale
+
+Table = Mapping[tuple[str, str, str], Mapping[str, Verb]]
+Virtual = Mapping[tuple[str, str], Verb]
+_STATUS = {"get": get, "update": update, "patch": patch}
+_SCALE = {"get": get_scale, "update": update_scale, "patch": patch_scale}
+_CERTIFICATES = "certificates.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What other parts of the server decide: token requests and reviews.
+
+    `connect` are the streaming subresources (log, exec, ...): subresource -> verb.
+    """
+
+    token: Answer
+    reviews: Mapping[tuple[str, str], Answer]
+    connect: Table
+
+
+def _part(prepare: Prepare, check: Check) -> Mapping[str, Verb]:
+    return {
+        "get": get,
+        "update": updating(prepare, check),
+        "patch": patching(prepare, check),
+    }
+
+
+def _resize(new: Object, old: Object) -> Object:
+    prepare_resize(new, old)
+    return new
+
+
+def subresources(core: Core, answers: Answers) -> Table:
+    """(group, resource, subresource) -> verb -> code; "*" stands for every resource."""
+    approve = approval.approving(core.env.clock.now)
+    return {
+        ("*", "*", "status"): _STATUS,
+        ("*", "*", "scale"): _SCALE,
+        ("", "pods", "binding"): {"create": bind},
+        ("", "pods", "eviction"): {"create": evict},
+        ("", "pods", "ephemeralcontainers"): _part(pods.add_ephemeral, pods.check_ephemeral),
+        ("", "pods", "resize"): _part(_resize, validate_resize),
+        ("", "namespaces", "finalize"): {
+            "update": _part(namespaces.finalize, validate_finalize)["update"]
+        },
+        ("", "serviceaccounts", "token"): {"create": reviewing(answers.token)},
+        (_CERTIFICATES, "certificatesigningrequests", "approval"): _part(approve, approval.check),
+        **answers.connect,
+    }
+
+
+def virtual(answers: Answers) -> Virtual:
+    """(group, resource) -> code, for what is never stored."""
+    return {
+        ("", "bindings"): bind,
+        ("", "componentstatuses"): component_statuses,
+        **{where: reviewing(answer) for where, answer in answers.reviews.items()},
+    }

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual resources: an object is posted and comes back with its answer; nothing is stored."""
+
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.dispatch import not_allowed
+from pybernetes.apiserver.rest import admit
+from pybernetes.apiserver.rest.body import read_object
+from pybernetes.apiserver.rest.create import admission_request
+from pybernetes.apiserver.rest.options import write_options
+from pybernetes.apiserver.rest.registry import Verb
+from pybernetes.apiserver.rest.reply import object_reply
+from pybernetes.wire.types import Response
+
+Answer = Callable[[Context, Object], Object | Awaitable[Object]]
+
+
+def reviewing(answer: Answer) -> Verb:
+    """The verb of a resource that only knows create."""
+
+    async def review(core: Core, ctx: Context) -> Response:
+        if ctx.info.verb != "create":
+            raise not_allowed(ctx)
+        options = write_options(ctx, "CreateOptions")
+        obj = read_object(ctx, ctx.serving.row.gvk, options.validation)
+        request = admission_request(ctx, "CREATE", obj, None, options=options)
+        await admit.mutate(core, request)
+        await admit.validate(core, ctx, request)
+        result = answer(ctx, request.obj or obj)
+        return object_reply(ctx, await result if isawaitable(result) else result, 201)
+
+    return review
