@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hollow nodes: kubelets whose runtime starts nothing, any number of them in this process."""
 
+import asyncio
 import ipaddress
+from typing import Any
 
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
@@ -26,12 +28,28 @@ class HollowFleet:
             name: Kubelet(env, client_for(node_user(name)), Hollow(env), _config(name, number))
             for number, name in enumerate(names)
         }
+        self._running: dict[str, asyncio.Task[Any]] = {}
+        self._group: TaskGroup | None = None
 
     async def run(self) -> None:
         """Run all of them until cancelled."""
         async with TaskGroup("hollow nodes") as group:
-            for name, kubelet in self.kubelets.items():
-                group.start(kubelet.run(), name)
+            self._group = group
+            for name in self.kubelets:
+                self.start(name)
+            await asyncio.get_running_loop().create_future()  # until cancelled
+
+    def start(self, name: str) -> None:
+        """Start a node (again)."""
+        assert self._group is not None, "the fleet does not run"
+        if name not in self._running:
+            self._running[name] = self._group.start(self.kubelets[name].run(), name)
+
+    def stop(self, name: str) -> None:
+        """A node stops at once, as if its power had gone: it says nothing to anybody."""
+        task = self._running.pop(name, None)
+        if task is not None:
+            task.cancel()
 
 
 def _config(name: str, number: int) -> KubeletConfig:
