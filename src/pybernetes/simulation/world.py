@@ -47,9 +47,10 @@ class World:
         """Virtual seconds until `condition` held, asked every `step`. Raises TimeoutError."""
         start = self.env.clock.monotonic()
         async with asyncio.timeout(seconds):
-            while not await condition():
+            while True:
+                if await condition():
+                    return self.env.clock.monotonic() - start
                 await asyncio.sleep(step)
-        return self.env.clock.monotonic() - start
 
 
 def simulate(
