@@ -136,3 +136,9 @@ NAME = Column(
     "Name", lambda obj, _: meta.name(obj), format="name", description="Name of the object"
 )
 AGE = Column("Age", since("metadata", "creationTimestamp"), description="Time since its creation")
+CREATED = Column(  # what upstream shows of kinds without columns of their own
+    "Created At",
+    lambda obj, _: meta.metadata(obj).get("creationTimestamp") or "",
+    type="date",
+    description="When it was created",
+)

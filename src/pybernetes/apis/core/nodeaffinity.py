@@ -20,7 +20,7 @@ def requirement_matches(requirement: Object, labels: dict[str, str]) -> bool:
     if operator == "In":
         return bool(key in labels and labels[key] in values)
     if operator == "NotIn":
-        return labels.get(key) not in values
+        return bool(labels.get(key) not in values)
     if operator in {"Exists", "DoesNotExist"}:
         return (key in labels) == (operator == "Exists")
     return _compares(operator, labels.get(key), values)
