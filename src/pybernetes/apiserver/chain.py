@@ -31,10 +31,10 @@ class Chain:
     def __init__(self, filters: Sequence[Filter], dispatch: Dispatch, clock: Clock) -> None:
         self._filters = filters
         self._dispatch = dispatch
-        self._now = clock.monotonic
+        self._clock = clock
 
     def handle(self, request: Request) -> Reply | Awaitable[Reply]:
-        ctx = Context(request, self._now())
+        ctx = Context(request, self._clock)
         entered = 0
         try:
             for step in self._filters:

@@ -14,6 +14,7 @@ from pybernetes.apiserver.requestinfo import parse
 from pybernetes.apiserver.resources import Resources
 from pybernetes.apiserver.serving import Serving
 from pybernetes.apiserver.types import AdmissionPlugin, NodeDialer, RequestInfo
+from pybernetes.base.clock import Clock
 from pybernetes.base.env import Env
 from pybernetes.storage.types import Store
 from pybernetes.wire.types import Request
@@ -53,6 +54,7 @@ class Context:
     __slots__ = (
         "_serving",
         "audit_id",
+        "clock",
         "counted",
         "headers",
         "info",
@@ -63,9 +65,10 @@ class Context:
         "warnings",
     )
 
-    def __init__(self, request: Request, started: float) -> None:
+    def __init__(self, request: Request, clock: Clock) -> None:
         self.request = request
-        self.started = started
+        self.clock = clock
+        self.started = clock.monotonic()
         self.params = _params(request.query) if request.query else {}
         self.info: RequestInfo = parse(
             request.method, request.path, self.flag("watch") if self.params else False
@@ -98,7 +101,7 @@ class Context:
     def aimed(self, serving: Serving, verb: str, *, namespace: str, name: str) -> "Context":
         """The same caller's request for another object: what a subresource does in its stead."""
         request = Request("", "", "", headers=self.request.headers, peer=self.request.peer)
-        other = Context(request, self.started)
+        other = Context(request, self.clock)
         gvr = serving.row.gvr
         other.info = RequestInfo(
             verb,

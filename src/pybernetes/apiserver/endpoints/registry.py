@@ -11,12 +11,15 @@ from pybernetes.apiserver.authentication.tokens import (
 )
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.dispatch import Endpoint
+from pybernetes.apiserver.endpoints.discovery import Discovery
 from pybernetes.apiserver.endpoints.health import Health
 from pybernetes.apiserver.endpoints.simple import Documents, metrics_document
 from pybernetes.apiserver.endpoints.version import version_info
 from pybernetes.apiserver.rest.reply import object_reply
 from pybernetes.apiserver.security import Security
 from pybernetes.wire.types import Response
+
+_PATHS = ("/healthz", "/livez", "/readyz", "/healthz/ping", "/livez/ping", "/readyz/ping")
 
 
 def endpoints(core: Core, security: Security, ready: Callable[[], bool]) -> list[Endpoint]:
@@ -43,8 +46,5 @@ def endpoints(core: Core, security: Security, ready: Callable[[], bool]) -> list
         {"etcd": lambda: ""},
         {"poststarthook/bootstrap": lambda: "" if ready() else "not finished"},
     )
-    return [health, Documents(documents, _paths)]
-
-
-def _paths() -> list[str]:
-    return ["/healthz", "/livez", "/readyz"]
+    discovery = Discovery(core)
+    return [health, discovery, Documents(documents, lambda: [*_PATHS, *discovery.paths()])]

@@ -83,7 +83,7 @@ def prepare(ctx: Context, obj: Object) -> None:
         obj["metadata"]["generation"] = 1
     else:
         obj["metadata"].pop("generation", None)
-    if "status" in row.subresources:
+    if "status" in row.subresources and not row.rules.status_on_create:
         obj.pop("status", None)
     row.rules.prepare_create(obj)
 

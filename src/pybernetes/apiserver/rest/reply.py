@@ -8,6 +8,7 @@ from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest.formats import Accepted, Format, Partial, Plain, accepted
+from pybernetes.apiserver.rest.tables import TableFormat
 from pybernetes.apiserver.serving import Serving
 from pybernetes.wire.types import Response
 
@@ -19,6 +20,9 @@ def wanted(ctx: Context) -> Accepted:
 def format_of(ctx: Context) -> Format:
     """The shape in which this request's objects go out."""
     shape = wanted(ctx).shape
+    if shape == "table":
+        include = ctx.param("includeObject")
+        return TableFormat(ctx.serving.api_version, include, ctx.clock.now)
     return (
         Partial(ctx.serving.api_version) if shape == "partial" else Plain(ctx.serving.api_version)
     )
