@@ -40,15 +40,18 @@ def validate_non_negative(spec: Object, fields: tuple[str, ...], errors: Errors)
             errors.append(invalid(f"spec.{field}", spec[field], NEGATIVE))
 
 
-def validate_selector(spec: Object, errors: Errors) -> None:
-    """The selector of a workload: there, and not selecting everything."""
+def validate_selector(spec: Object, errors: Errors, kind: str = "deployment") -> None:
+    """The selector of a workload: there, and not selecting everything.
+
+    `kind` is only a word of the message, in which upstream calls replica sets deployments too.
+    """
     selector = spec.get("selector")
     if selector is None:
         errors.append(required("spec.selector"))
         return
     validate_label_selector(selector, "spec.selector", errors)
     if is_empty_selector(selector):
-        text = "empty selector is invalid for deployment"
+        text = f"empty selector is invalid for {kind}"
         errors.append(invalid("spec.selector", selector, text))
 
 

@@ -16,11 +16,11 @@ PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 def requirement_matches(requirement: Object, labels: dict[str, str]) -> bool:
     """One term of matchExpressions (or matchFields, with the fields as `labels`)."""
     key, operator = requirement.get("key") or "", requirement.get("operator")
-    values = requirement.get("values") or ()
+    values: list[str] = requirement.get("values") or []
     if operator == "In":
-        return bool(key in labels and labels[key] in values)
+        return key in labels and labels[key] in values
     if operator == "NotIn":
-        return bool(labels.get(key) not in values)
+        return labels.get(key) not in values
     if operator in {"Exists", "DoesNotExist"}:
         return (key in labels) == (operator == "Exists")
     return _compares(operator, labels.get(key), values)

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Job: defaults, the selector the server generates, validation of changes, columns."""
+
+import datetime
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.field import Errors, invalid
+from pybernetes.apimachinery.timestamps import human_duration, parse
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.apps.template import selects
+from pybernetes.apis.batch.jobvalidation import validate_job_spec
+from pybernetes.apis.columns import AGE, NAME, container_columns, look, selector_cell
+from pybernetes.apis.core.pod.status import condition_true
+from pybernetes.apis.core.podspec.defaults import default_template, fill, fill_missing
+from pybernetes.apis.kind import Column, Kind
+from pybernetes.apis.validation.meta import validate_immutable, validate_label_selector
+from pybernetes.apis.validation.names import dns1123_label
+
+NAME_LABELS = ("job-name", "batch.kubernetes.io/job-name")
+UID_LABELS = ("controller-uid", "batch.kubernetes.io/controller-uid")
+
+
+def default_job_spec(spec: Object) -> None:
+    """What jobs and the templates of cron jobs share: their pod template and conditions."""
+    default_template(spec.setdefault("template", {}))
+    for rule in look(spec, "podFailurePolicy", "rules") or ():
+        for pattern in rule.get("onPodConditions") or ():
+            fill(pattern, {"status": "True"})
+
+
+def _default(job: Object) -> None:
+    spec: Object = job.setdefault("spec", {})
+    default_job_spec(spec)
+    if spec.get("completions") is None and spec.get("parallelism") is None:
+        spec["completions"] = 1
+    failures = 6 if spec.get("backoffLimitPerIndex") is None else 2147483647
+    replacement = "TerminatingOrFailed" if spec.get("podFailurePolicy") is None else "Failed"
+    fill_missing(
+        spec,
+        {
+            "parallelism": 1,
+            "backoffLimit": failures,
+            "completionMode": "NonIndexed",
+            "suspend": False,
+            "podReplacementPolicy": replacement,
+            "manualSelector": False,
+        },
+    )
+    labels = look(spec, "template", "metadata", "labels")
+    if labels and not meta.labels(job):
+        job.setdefault("metadata", {})["labels"] = dict(labels)
+
+
+def _prepare_create(job: Object) -> None:
+    """Unless asked not to, make the job select the pods that carry its uid."""
+    spec = job["spec"]
+    if spec.get("manualSelector"):
+        return
+    template: Object = spec["template"]
+    metadata = template["metadata"] = dict(template.get("metadata") or {})
+    labels = metadata["labels"] = dict(metadata.get("labels") or {})
+    for names, value in ((NAME_LABELS, meta.name(job)), (UID_LABELS, meta.uid(job))):
+        for name in names:
+            labels.setdefault(name, value)
+    selector = spec["selector"] = dict(spec.get("selector") or {})
+    wanted = dict(selector.get("matchLabels") or {})
+    wanted.setdefault(UID_LABELS[1], meta.uid(job))
+    selector["matchLabels"] = wanted
+
+
+def _validate_spec(job: Object) -> Errors:
+    errors: Errors = []
+    spec = job["spec"]
+    validate_job_spec(spec, "spec", errors)
+    validate_label_selector(spec.get("selector"), "spec.selector", errors)
+    labels = look(spec, "template", "metadata", "labels") or {}
+    if spec.get("selector") and not selects(spec["selector"], labels):
+        text = "`selector` does not match template `labels`"
+        errors.append(invalid("spec.template.metadata.labels", labels, text))
+    return errors
+
+
+def _validate(job: Object) -> Errors:
+    errors = _validate_spec(job)
+    spec = job["spec"]
+    if not spec.get("manualSelector"):
+        labels = look(spec, "template", "metadata", "labels") or {}
+        pairs = [(name, meta.uid(job)) for name in UID_LABELS]
+        pairs += [(name, meta.name(job)) for name in NAME_LABELS]
+        for name, value in pairs:
+            if labels.get(name) != value:
+                at = f"spec.template.metadata.labels[{name}]"
+                errors.append(invalid(at, labels.get(name), f"must be '{value}'"))
+        if not selects(spec.get("selector") or {}, dict(pairs)):
+            text = "`selector` not auto-generated"
+            errors.append(invalid("spec.selector", spec.get("selector"), text))
+    _name_fits(job, errors)
+    return errors
+
+
+def _name_fits(job: Object, errors: Errors) -> None:
+    completions = job["spec"].get("completions") or 0
+    if job["spec"].get("completionMode") == "Indexed" and completions:
+        host = f"{meta.name(job)}-{completions - 1}"
+        if dns1123_label(host):
+            text = f"will not able to create pod with invalid DNS label: {host}"
+            errors.append(invalid("metadata.name", meta.name(job), text))
+
+
+_FIXED = (
+    "selector",
+    "completionMode",
+    "podFailurePolicy",
+    "backoffLimitPerIndex",
+    "managedBy",
+    "successPolicy",
+)
+_SCHEDULING = ("nodeSelector", "tolerations", "schedulingGates")
+
+
+def _validate_update(new: Object, old: Object) -> Errors:
+    errors = _validate_spec(new)
+    spec, was = new["spec"], old["spec"]
+    for field in _FIXED:
+        validate_immutable(spec.get(field), was.get(field), f"spec.{field}", errors)
+    completions = spec.get("completions")
+    if spec.get("completionMode") != "Indexed":
+        validate_immutable(completions, was.get("completions"), "spec.completions", errors)
+    elif completions not in {None, was.get("completions"), spec.get("parallelism")}:
+        text = "can only be modified in tandem with spec.parallelism"
+        errors.append(invalid("spec.completions", completions, text))
+    template, before = spec.get("template") or {}, was.get("template") or {}
+    if was.get("suspend"):
+        template, before = _frozen(template, old), _frozen(before, old)
+    validate_immutable(template, before, "spec.template", errors)
+    _name_fits(new, errors)
+    return errors
+
+
+def _frozen(template: Object, old: Object) -> Object:
+    """What of a template stays fixed while a job is suspended.
+
+    Resources may change; where pods go only before the job ever started.
+    """
+    pod = dict(template.get("spec") or {})
+    for field in ("containers", "initContainers"):
+        if pod.get(field):
+            pod[field] = [{**container, "resources": None} for container in pod[field]]
+    if look(old, "status", "startTime"):
+        return {**template, "spec": pod}
+    affinity = {**(pod.get("affinity") or {}), "nodeAffinity": None}
+    pod["affinity"] = {key: value for key, value in affinity.items() if value}
+    pod = {key: value for key, value in pod.items() if key not in _SCHEDULING}
+    return {"spec": pod}
+
+
+def _status(job: Object, _: datetime.datetime) -> str:
+    for type_, shown in (("Complete", "Complete"), ("Failed", "Failed")):
+        if condition_true(job, type_):
+            return shown
+    if meta.is_deleting(job):
+        return "Terminating"
+    for type_ in ("Suspended", "FailureTarget", "SuccessCriteriaMet"):
+        if condition_true(job, type_):
+            return type_
+    return "Running"
+
+
+def _completions(job: Object, _: datetime.datetime) -> str:
+    done = look(job, "status", "succeeded") or 0
+    wanted, parallelism = look(job, "spec", "completions"), look(job, "spec", "parallelism") or 0
+    if wanted is not None:
+        return f"{done}/{wanted}"
+    return f"{done}/1 of {parallelism}" if parallelism > 1 else f"{done}/1"
+
+
+def _duration(job: Object, now: datetime.datetime) -> str:
+    start, end = look(job, "status", "startTime"), look(job, "status", "completionTime")
+    if not start:
+        return ""
+    return human_duration(((parse(end) if end else now) - parse(start)).total_seconds())
+
+
+JOB = Kind(
+    default=_default,
+    prepare_create=_prepare_create,
+    validate_create=_validate,
+    validate_update=_validate_update,
+    fields=lambda job: {"status.successful": str(look(job, "status", "succeeded") or 0)},
+    field_names=("status.successful",),
+    columns=(
+        NAME,
+        Column("Status", _status),
+        Column("Completions", _completions),
+        Column("Duration", _duration),
+        AGE,
+        *container_columns("spec", "template", "spec"),
+        Column("Selector", selector_cell("spec", "selector"), priority=1),
+    ),
+)
