@@ -10,7 +10,6 @@ import pytest
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object, User
-from pybernetes.apis.catalog import builtin
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.base.env import Env
@@ -101,7 +100,7 @@ def in_cluster() -> Callable[..., None]:
 
     def start(main: Callable[[Cluster], Awaitable[None]], **options: Any) -> None:
         async def everything(env: Env) -> None:
-            server = ApiServer(env, Config(), MemoryStore(env), rows=builtin().values())
+            server = ApiServer(env, Config(), MemoryStore(env))
             cluster = Cluster(env, server)
             extra = options.pop("extra", None)
             config = ControllersConfig(root_ca="CA", freeze_caches=True, **options)

@@ -3,13 +3,20 @@
 
 from collections.abc import Mapping
 
+from pybernetes.controllers.clusterroleaggregation.controller import (
+    ClusterRoleAggregationController,
+)
 from pybernetes.controllers.deployment.controller import DeploymentController
 from pybernetes.controllers.garbagecollector.controller import GarbageCollector
 from pybernetes.controllers.namespace.controller import NamespaceController
+from pybernetes.controllers.nodeipam.controller import NodeIpamController
+from pybernetes.controllers.nodelifecycle.controller import NodeLifecycleController
+from pybernetes.controllers.podgc.controller import PodGarbageCollector
 from pybernetes.controllers.replicaset import controller as replicaset
 from pybernetes.controllers.rootca.controller import RootCaPublisher
 from pybernetes.controllers.runtime.controller import Row
 from pybernetes.controllers.serviceaccount.controller import ServiceAccountController
+from pybernetes.controllers.tainteviction.controller import TaintEvictionController
 
 CONTROLLERS: Mapping[str, Row] = {
     "namespace-controller": Row(NamespaceController, "namespace-controller", workers=10),
@@ -20,5 +27,14 @@ CONTROLLERS: Mapping[str, Row] = {
     "replicationcontroller-controller": Row(replicaset.build_replication, "replication-controller"),
     "garbage-collector-controller": Row(
         GarbageCollector, "generic-garbage-collector", "garbage-collector-controller", workers=20
+    ),
+    "node-ipam-controller": Row(NodeIpamController, "node-controller", "cidrAllocator"),
+    "node-lifecycle-controller": Row(NodeLifecycleController, "node-controller", workers=8),
+    "taint-eviction-controller": Row(
+        TaintEvictionController, "node-controller", "taint-eviction-controller", workers=8
+    ),
+    "pod-garbage-collector-controller": Row(PodGarbageCollector, "pod-garbage-collector"),
+    "clusterrole-aggregation-controller": Row(
+        ClusterRoleAggregationController, "clusterrole-aggregation-controller"
     ),
 }

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Acts for Deployments: makes, sizes and removes ReplicaSets, and writes the status."""
 
-from typing import Any
-
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
@@ -169,8 +167,9 @@ class DeploymentController:
         annotations = {**meta.annotations(deployment)}
         if annotations.get(plan.REVISION) != revision:
             annotations[plan.REVISION] = revision
-            patch = {"metadata": {"annotations": {plan.REVISION: revision}}}
-            self._adopt(deployment, await self._patch(deployment, patch))
+            metadata = {**deployment["metadata"], "annotations": annotations}
+            changed, namespace = deployment | {"metadata": metadata}, meta.namespace(deployment)
+            self._adopt(deployment, await self._client.update(DEPLOYMENTS, changed, namespace))
         if condition is not None:
             await self._add_condition(deployment, condition)
 
@@ -269,11 +268,6 @@ class DeploymentController:
         written = await self._client.update(DEPLOYMENTS, changed, namespace, subresource="status")
         self._adopt(deployment, written)
         return True
-
-    async def _patch(self, deployment: Object, patch: dict[str, Any]) -> Object:
-        return await self._client.patch(
-            DEPLOYMENTS, meta.name(deployment), patch, meta.namespace(deployment)
-        )
 
     def _adopt(self, deployment: Object, written: Object) -> None:
         """Go on with the version just written. Our copy may be changed: nobody else has it."""

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acts on nodes: marks silent ones Unknown, taints by condition, marks pods of lost nodes."""
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.timestamps import rfc3339
+from pybernetes.apimachinery.types import Object
+from pybernetes.client.queue import TokenBucket
+from pybernetes.client.types import STRATEGIC_MERGE_PATCH
+from pybernetes.controllers.nodelifecycle import plan
+from pybernetes.controllers.nodelifecycle.health import Heartbeats
+from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.nodes import BY_NODE, index_by_node, reference
+from pybernetes.controllers.runtime.resources import LEASES, NODES, PODS
+
+LEASE_NAMESPACE = "kube-node-lease"
+BY_ZONE = "zone"
+
+
+class NodeLifecycleController:
+    """Keys are node names."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client = context.client
+        self._clock = context.env.clock
+        self._nodes = context.informers.get(NODES)
+        self._pods = context.informers.get(PODS)
+        self._leases = context.informers.get(LEASES, LEASE_NAMESPACE)
+        self._heartbeats = Heartbeats(context.env.clock)
+        self._registered: dict[str, str] = {}  # name -> uid
+        self._ready: dict[str, str] = {}  # name -> status of Ready at the last look
+        self._unmarked: dict[str, None] = {}  # nodes whose pods are still to be marked
+        self._limits: dict[str, tuple[float, TokenBucket]] = {}  # zone -> rate, tokens
+        index_by_node(self._pods)
+        self._nodes.add_index(BY_ZONE, lambda node: [plan.zone_of(node)])
+        self._nodes.on_change(self._node_changed)
+        self._leases.on_change(lambda _, new: self._heartbeats.lease(new) if new else None)
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        node = new or old
+        if node is None:
+            return
+        if new is not None:
+            self._heartbeats.node(new)
+        if old is None or new is None or _needs_look(old, new):
+            self._context.queue.add(meta.name(node))
+
+    async def sync(self, key: str) -> None:
+        node = self._nodes.find("", key)
+        if node is None:
+            self._removed(key)
+            return
+        self._register(node)
+        node = await self._check_silence(node)
+        await self._report_transition(node)
+        await self._set_taints(node)
+
+    def _register(self, node: Object) -> None:
+        name, uid = meta.name(node), meta.uid(node)
+        if self._registered.get(name) != uid:
+            self._registered[name] = uid
+            self._event(name, uid, "RegisteredNode", f"Registered Node {name} in Controller")
+
+    def _removed(self, name: str) -> None:
+        uid = self._registered.pop(name, None)
+        if uid is not None:
+            self._event(name, uid, "RemovingNode", f"Removing Node {name} from Controller")
+        self._heartbeats.forget(name)
+        self._ready.pop(name, None)
+        self._unmarked.pop(name, None)
+
+    def _event(self, name: str, uid: str, reason: str, text: str) -> None:
+        about = reference(name, uid)
+        self._context.recorder.event(about, "Normal", reason, f"Node {name} event: {text}")
+
+    async def _check_silence(self, node: Object) -> Object:
+        """Mark a node Unknown that was not heard of for too long; the node as it then is."""
+        name, config = meta.name(node), self._context.config
+        grace = config.node_monitor_grace_period
+        if plan.ready(node) is None:
+            grace = config.node_startup_grace_period
+        left = grace - self._heartbeats.silent(name)
+        if left < 0:
+            await self._read_lease(name)
+            left = grace - self._heartbeats.silent(name)
+        if left >= 0:
+            self._context.queue.add_after(name, left + 0.1)
+            return node
+        changed = plan.plan_silent(node, self._clock.now())
+        if changed is None:
+            return node
+        status = {**(node.get("status") or {}), "conditions": changed}
+        return await self._client.update(NODES, node | {"status": status}, subresource="status")
+
+    async def _read_lease(self, name: str) -> None:
+        """The cache may lag: nobody is declared lost before the API was asked."""
+        try:
+            self._heartbeats.lease(await self._client.get(LEASES, name, LEASE_NAMESPACE))
+        except ApiError as error:
+            if error.code != 404:
+                raise
+
+    async def _report_transition(self, node: Object) -> None:
+        name, status = meta.name(node), plan.ready_status(node)
+        before, self._ready[name] = self._ready.get(name), status
+        if before == "True" and status != "True":
+            about = reference(name, meta.uid(node))
+            text = f"Node {name} status is now: NodeNotReady"
+            self._context.recorder.event(about, "Normal", "NodeNotReady", text)
+            self._unmarked[name] = None
+        if status == "True":
+            self._unmarked.pop(name, None)
+        elif name in self._unmarked:
+            for pod in plan.pods_to_mark(self._pods.by_index(BY_NODE, name)):
+                await self._mark(pod)
+            del self._unmarked[name]
+
+    async def _mark(self, pod: Object) -> None:
+        condition = {
+            "type": "Ready",
+            "status": "False",
+            "lastTransitionTime": rfc3339(self._clock.now()),
+        }
+        patch = {"metadata": {"uid": meta.uid(pod)}, "status": {"conditions": [condition]}}
+        try:
+            await self._client.patch(
+                PODS,
+                meta.name(pod),
+                patch,
+                meta.namespace(pod),
+                patch_type=STRATEGIC_MERGE_PATCH,
+                subresource="status",
+            )
+        except ApiError as error:
+            if error.code not in (404, 409):
+                raise
+            return
+        self._context.recorder.event(pod, "Warning", "NodeNotReady", "Node is not ready")
+
+    async def _set_taints(self, node: Object) -> None:
+        planned = plan.plan_taints(node, self._no_execute(node), self._clock.now())
+        if planned is None:
+            return
+        version = meta.resource_version(node)
+        patch = {"metadata": {"resourceVersion": version}, "spec": {"taints": planned or None}}
+        await self._client.patch(NODES, meta.name(node), patch)
+
+    def _no_execute(self, node: Object) -> str:
+        """The key of the NoExecute taint that the node may have now; tries again if not yet."""
+        key = plan.no_execute_key(node)
+        threshold = self._context.config.unhealthy_zone_threshold
+        if not key or plan.disruption(self._nodes.items(), threshold) == "full":
+            return ""  # if every node is lost it is rather us who are cut off
+        if plan.has_no_execute(node) or self._take_token(plan.zone_of(node)):
+            return key
+        self._context.queue.add_after(meta.name(node), 1.0)
+        return ""
+
+    def _take_token(self, zone: str) -> bool:
+        config = self._context.config
+        members = self._nodes.by_index(BY_ZONE, zone)
+        state = plan.disruption(members, config.unhealthy_zone_threshold)
+        rate = plan.eviction_rate(state, len(members), config)
+        if rate == 0:
+            return False
+        known = self._limits.get(zone)
+        if known is None or known[0] != rate:
+            known = self._limits[zone] = (rate, TokenBucket(self._clock, rate, 1))
+        return known[1].try_take()
+
+
+def _needs_look(old: Object, new: Object) -> bool:
+    """Heartbeats alone change nothing."""
+
+    def relevant(node: Object) -> object:
+        listed = (node.get("status") or {}).get("conditions") or ()
+        statuses = [(one.get("type"), one.get("status")) for one in listed]
+        return node.get("spec"), statuses, meta.labels(node)
+
+    return relevant(old) != relevant(new)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks at all pods every 20 seconds and force-deletes what is garbage."""
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.pod.status import is_finished
+from pybernetes.base.metrics import counter
+from pybernetes.controllers.podgc.plan import Garbage, missing_nodes, plan_pods
+from pybernetes.controllers.runtime.batches import all_at_once
+from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.disruption import mark_disrupted
+from pybernetes.controllers.runtime.nodes import BY_NODE, index_by_node
+from pybernetes.controllers.runtime.resources import NODES, PODS
+
+ROUND = "round"  # the only key
+QUARANTINE = 40.0  # seconds for which a node must be missing before its pods are orphans
+_ORPHANED = ("DeletionByPodGC", "PodGC: node no longer exists")
+
+
+class PodGarbageCollector:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client = context.client
+        self._pods = context.informers.get(PODS)
+        self._nodes = context.informers.get(NODES)
+        self._missing: dict[str, float] = {}  # node -> since when it is missed
+        self._deletions = counter(
+            context.env,
+            "pod_gc_collector_force_delete_pods_total",
+            "Number of pods that are being forcefully deleted since the Pod GC Controller started.",
+            ("namespace", "reason"),
+        )
+        index_by_node(self._pods)
+        context.queue.add_after(ROUND, context.config.pod_gc_period)
+
+    async def sync(self, key: str) -> None:
+        try:
+            await self._round()
+        finally:
+            self._context.queue.add_after(key, self._context.config.pod_gc_period)
+
+    async def _round(self) -> None:
+        pods = self._pods.items()
+        nodes = {meta.name(node): node for node in self._nodes.items()}
+        garbage = plan_pods(pods, nodes, self._context.config.terminated_pod_threshold)
+        for name in await self._lost_nodes(missing_nodes(pods, nodes)):
+            garbage += [Garbage(pod, "orphaned") for pod in self._pods.by_index(BY_NODE, name)]
+        await all_at_once(garbage, self._delete)
+
+    async def _lost_nodes(self, missing: list[str]) -> list[str]:
+        now = self._context.env.clock.monotonic()
+        self._missing = {name: self._missing.get(name, now) for name in missing}
+        overdue = [name for name, since in self._missing.items() if now - since >= QUARANTINE]
+        return [name for name in overdue if not await self._node_exists(name)]
+
+    async def _node_exists(self, name: str) -> bool:
+        """The cache may lag: nobody's pods are deleted before the API was asked."""
+        try:
+            await self._client.get(NODES, name)
+        except ApiError as error:
+            if error.code == 404:
+                return False
+            raise
+        return True
+
+    async def _delete(self, garbage: Garbage) -> None:
+        pod, reason = garbage
+        try:
+            if not is_finished(pod):
+                words = _ORPHANED if reason == "orphaned" else None
+                await mark_disrupted(self._context, pod, words, phase="Failed")
+            await self._delete_now(pod)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+        self._deletions.labels(meta.namespace(pod), reason).inc()
+
+    async def _delete_now(self, pod: Object) -> None:
+        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": meta.uid(pod)}}
+        await self._client.delete(PODS, meta.name(pod), meta.namespace(pod), options=options)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evicts pods by taints, with upstream's events and the DisruptionTarget condition."""
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import Object
+from pybernetes.base.metrics import counter
+from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.disruption import mark_disrupted
+from pybernetes.controllers.runtime.nodes import BY_NODE, index_by_node, taints
+from pybernetes.controllers.runtime.resources import NODES, PODS
+from pybernetes.controllers.tainteviction.plan import eviction_time
+
+_REASON = ("DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
+
+
+class TaintEvictionController:
+    """Keys are namespace/name of pods."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client = context.client
+        self._nodes = context.informers.get(NODES)
+        self._pods = context.informers.get(PODS)
+        self._since: dict[str, tuple[str, float]] = {}  # key -> uid, begin of its toleration
+        self._deletions = counter(
+            context.env,
+            "taint_eviction_controller_pod_deletions_total",
+            "Total number of Pods deleted by TaintEvictionController since its start.",
+        )
+        index_by_node(self._pods)
+        self._nodes.on_change(self._node_changed)
+        self._pods.on_change(self._pod_changed)
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is not None and taints(old) != taints(new):
+            for pod in self._pods.by_index(BY_NODE, meta.name(new)):
+                self._context.queue.add(meta.key(pod))
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is None:
+            if old is not None and meta.key(old) in self._since:
+                self._context.queue.add(meta.key(old))
+        elif new["spec"].get("nodeName") and (old is None or _moved(old, new)):
+            self._context.queue.add(meta.key(new))
+
+    async def sync(self, key: str) -> None:
+        pod = self._pods.find(*meta.split_key(key))
+        if pod is None or meta.is_deleting(pod):
+            self._since.pop(key, None)
+            return
+        now = self._context.env.clock.monotonic()
+        uid, since = self._since.get(key, ("", 0.0))
+        running = uid == meta.uid(pod)
+        node = self._nodes.find("", pod["spec"].get("nodeName") or "")
+        due = eviction_time(taints(node), pod, since if running else None, now)
+        if due is None:
+            if self._since.pop(key, None) is not None and running:
+                self._event(pod, f"Cancelling deletion of Pod {key}")
+        elif due <= now:
+            await self._evict(pod)
+            self._since.pop(key, None)
+        else:
+            if not running:
+                self._since[key] = (meta.uid(pod), now)
+            self._context.queue.add_after(key, due - now)
+
+    async def _evict(self, pod: Object) -> None:
+        self._event(pod, f"Marking for deletion Pod {meta.key(pod)}")
+        try:
+            await mark_disrupted(self._context, pod, _REASON)
+            options = {"preconditions": {"uid": meta.uid(pod)}}
+            await self._client.delete(PODS, meta.name(pod), meta.namespace(pod), options=options)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            return
+        self._deletions.inc()
+
+    def _event(self, pod: Object, text: str) -> None:
+        about = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": meta.name(pod), "namespace": meta.namespace(pod)},
+        }
+        self._context.recorder.event(about, "Normal", "TaintManagerEviction", text)
+
+
+def _moved(old: Object, new: Object) -> bool:
+    fields = ("nodeName", "tolerations")
+    return any(old["spec"].get(field) != new["spec"].get(field) for field in fields)
