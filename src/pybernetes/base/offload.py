@@ -3,10 +3,12 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 _T = TypeVar("_T")
 _J = TypeVar("_J")
@@ -22,6 +24,47 @@ class Offload(Protocol):
         """Release the threads."""
 
 
+class Turns:
+    """Gives other threads the interpreter now and then while a busy loop waits for their work.
+
+    A loop that never runs out of callbacks lets go of the interpreter only for the instant in
+    which it polls, and has it back before a thread woken by that gets there: threads were measured
+    to starve for seconds. So while something is under way the loop really sleeps for a moment,
+    the more rarely the longer it takes.
+    """
+
+    SHORTEST, LONGEST = 0.0005, 0.02  # seconds between turns
+    MOMENT = 0.00005
+
+    def __init__(self) -> None:
+        self._under_way = 0
+        self._pause = self.SHORTEST
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, count: int = 1) -> None:
+        """So many things were handed to a thread. On the loop."""
+        self._under_way += count
+        if self._timer is None or self._pause > 2 * self.SHORTEST:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._pause = self.SHORTEST
+            self._arm()
+
+    def end(self, count: int = 1) -> None:
+        """They are done. On the loop."""
+        self._under_way -= count
+
+    def _arm(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._pause, self._turn)
+
+    def _turn(self) -> None:
+        self._timer = None
+        if self._under_way:
+            time.sleep(self.MOMENT)
+            self._pause = min(self.LONGEST, self._pause * 1.1)
+            self._arm()
+
+
 class Threads:
     """A small thread pool, made on first use."""
 
@@ -29,11 +72,18 @@ class Threads:
         self._workers = workers
         self._name = name
         self._pool: ThreadPoolExecutor | None = None
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary()
 
     async def run(self, function: Callable[..., _T], *args: Any) -> _T:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix=self._name)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+        loop = asyncio.get_running_loop()
+        turns = self._turns.setdefault(loop, Turns())
+        turns.begin()
+        try:
+            return await loop.run_in_executor(self._pool, function, *args)
+        finally:
+            turns.end()
 
     def close(self) -> None:
         if self._pool is not None:

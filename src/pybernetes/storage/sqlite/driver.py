@@ -19,7 +19,8 @@ from prometheus_client import Histogram
 
 from pybernetes.base import metrics
 from pybernetes.base.env import Env
-from pybernetes.base.offload import Offload
+from pybernetes.base.offload import Offload, Turns
+from pybernetes.base.virtualtime import VirtualTimeLoop
 from pybernetes.storage.expiry import Deadline, Expiry
 from pybernetes.storage.hub import Hub, Watcher
 from pybernetes.storage.sqlite import queries, schema
@@ -66,11 +67,14 @@ class SqliteStore:
         self._expiry = Expiry(env.clock, self._expire, parts.deadlines)
         self._expiry.arm()
         self._waiting: list[Job | Compaction] = []  # submitted at the end of this turn of the loop
+        self._turns = Turns()
         self._closing: asyncio.Future[None] | None = None
 
     @classmethod
     async def open(cls, env: Env, config: SqliteConfig) -> "SqliteStore":
         """Open or create the file. Raises Unavailable (in use), StoreError (newer, damaged)."""
+        if isinstance(asyncio.get_running_loop(), VirtualTimeLoop):
+            raise StoreError("no SQLite store on virtual time: use the memory store")
         return cls(env, config, await env.offload.run(_prepare, config.path, env.offload))
 
     @property
@@ -121,11 +125,13 @@ class SqliteStore:
 
     def _flush(self) -> None:
         if self._waiting:
+            self._turns.begin(len(self._waiting))
             self._writer.submit(self._waiting)
             self._waiting = []
 
     def _deliver(self, batch: Batch) -> None:
         """On the loop, once a commit: watches first, then those who wrote."""
+        self._turns.end(len(batch.outcomes))
         if batch.changes:
             self._hub.publish(batch.changes, batch.revision)
         for deadline in batch.deadlines:

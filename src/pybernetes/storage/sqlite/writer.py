@@ -164,6 +164,7 @@ class Writer:
                 last = min(self.floor, self._swept + SWEEP_REVISIONS)
                 queries.sweep(self._connection, self._swept + 1, last)
                 self._swept = last
+                self._used, self._written = queries.used_bytes(self._connection), 0
                 return True
             if queries.free_pages(self._connection) > FREE_PAGES + VACUUM_PAGES:
                 self._connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
