@@ -251,6 +251,11 @@ def used_bytes(connection: sqlite3.Connection) -> int:
     return (int(pages) - free_pages(connection)) * int(size)
 
 
+def vacuum(connection: sqlite3.Connection, pages: int) -> None:
+    """Give up to `pages` unused pages back to the system."""
+    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+
+
 def copy(connection: sqlite3.Connection, path: Path) -> None:
     """A consistent, compact copy of the whole file, on the disk when this returns."""
     path.unlink(missing_ok=True)

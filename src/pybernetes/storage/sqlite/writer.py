@@ -78,6 +78,7 @@ class Writer:
         self.revision, self.floor, self._swept = schema.state(connection)
         self._used = queries.used_bytes(connection)
         self._written = 0  # bytes since _used was measured
+        self._vacuum = True  # there may be pages to give back
         self._worker: Worker[Job | Compaction] = Worker("store", self._work, self._rest, BATCH)
 
     def submit(self, jobs: "list[Job | Compaction]") -> None:
@@ -164,15 +165,15 @@ class Writer:
                 last = min(self.floor, self._swept + SWEEP_REVISIONS)
                 queries.sweep(self._connection, self._swept + 1, last)
                 self._swept = last
+                self._vacuum = True
+            elif self._vacuum:
+                self._vacuum = queries.free_pages(self._connection) > FREE_PAGES + VACUUM_PAGES
+                if self._vacuum:
+                    queries.vacuum(self._connection, VACUUM_PAGES)
                 self._used, self._written = queries.used_bytes(self._connection), 0
-                return True
-            if queries.free_pages(self._connection) > FREE_PAGES + VACUUM_PAGES:
-                self._connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
-                self._used, self._written = queries.used_bytes(self._connection), 0
-                return True
         except sqlite3.Error:
             return False  # tried again after the next commit, whose writers learn of the trouble
-        return False
+        return self._vacuum or self._swept < self.floor
 
 
 def _row(change: Change, index: int, deadline: float | None) -> queries.Row:
