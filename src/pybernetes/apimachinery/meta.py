@@ -142,3 +142,10 @@ def split_service_account(username: str) -> tuple[str, str] | None:
     if len(parts) != 4 or parts[:2] != ["system", "serviceaccount"]:
         return None
     return parts[2], parts[3]
+
+
+def node_of(user: User) -> str | None:
+    """The node that a user is; "" for one of system:nodes without a node's name; else None."""
+    if "system:nodes" not in user.groups or not user.name.startswith("system:node:"):
+        return None
+    return user.name.removeprefix("system:node:")

@@ -36,13 +36,6 @@ _Answer = tuple[Decision, str]
 _ALLOW: _Answer = ("allow", "")
 
 
-def node_of(user: User) -> str | None:
-    """The node that a user is; "" for one of system:nodes without a node's name; else None."""
-    if "system:nodes" not in user.groups or not user.name.startswith("system:node:"):
-        return None
-    return user.name.removeprefix("system:node:")
-
-
 def _no(reason: str = "") -> _Answer:
     return ("no-opinion", reason)
 
@@ -71,7 +64,7 @@ class NodeAuthorizer:
         }
 
     def authorize(self, user: User, info: RequestInfo) -> _Answer:
-        node = node_of(user)
+        node = meta.node_of(user)
         if node is None:
             return _no()
         if not node:

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CertificateApproval, CertificateSigning, CertificateSubjectRestriction: who may use a signer."""
+
+import base64
+from typing import ClassVar
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.apiserver.admission.plugin import GroupResource, Plugin, forbidden
+from pybernetes.apiserver.types import AdmissionRequest, Authorizer, Operation, RequestInfo
+
+GROUP = "certificates.k8s.io"
+CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
+MASTERS = "system:masters"
+_REQUESTS: frozenset[GroupResource] = frozenset(((GROUP, "certificatesigningrequests"),))
+
+
+def _may(authorizer: Authorizer, request: AdmissionRequest, verb: str, signer: str) -> bool:
+    """True if the user may do `verb` for the signer, or for all signers of its domain."""
+    domain = signer.split("/", maxsplit=1)[0]
+    for name in (signer, f"{domain}/*"):
+        info = RequestInfo(
+            verb=verb,
+            path="",
+            is_resource=True,
+            group=GROUP,
+            version="*",
+            resource="signers",
+            name=name,
+        )
+        if authorizer.authorize(request.user, info)[0] == "allow":
+            return True
+    return False
+
+
+def _signer(obj: Object | None) -> str:
+    return ((obj or {}).get("spec") or {}).get("signerName") or ""
+
+
+class CertificateApproval(Plugin):
+    name = "CertificateApproval"
+    operations: ClassVar[frozenset[Operation]] = frozenset(("UPDATE",))
+    resources: ClassVar[frozenset[GroupResource] | None] = _REQUESTS
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        signer = _signer(request.old)
+        if request.subresource == "approval" and not _may(
+            self.authorizer, request, "approve", signer
+        ):
+            raise forbidden(
+                request, f'user not permitted to approve requests with signerName "{signer}"'
+            )
+
+
+class CertificateSigning(Plugin):
+    name = "CertificateSigning"
+    operations: ClassVar[frozenset[Operation]] = frozenset(("UPDATE",))
+    resources: ClassVar[frozenset[GroupResource] | None] = _REQUESTS
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        if request.subresource != "status":
+            return
+        old = (request.old or {}).get("status") or {}
+        new = (request.obj or {}).get("status") or {}
+        same = all(old.get(key) == new.get(key) for key in ("certificate", "conditions"))
+        signer = _signer(request.old)
+        if not same and not _may(self.authorizer, request, "sign", signer):
+            raise forbidden(
+                request, f'user not permitted to sign requests with signerName "{signer}"'
+            )
+
+
+class CertificateSubjectRestriction(Plugin):
+    name = "CertificateSubjectRestriction"
+    operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE",))
+    resources: ClassVar[frozenset[GroupResource] | None] = _REQUESTS
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        if request.subresource or _signer(request.obj) != CLIENT_SIGNER:
+            return
+        spec = (request.obj or {}).get("spec") or {}
+        try:
+            asked = x509.load_pem_x509_csr(base64.b64decode(spec.get("request") or ""))
+        except ValueError as error:
+            raise forbidden(request, f"failed to parse CSR: {error}") from error
+        groups = asked.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+        if any(group.value == MASTERS for group in groups):
+            raise forbidden(
+                request, f"use of {CLIENT_SIGNER} signer with {MASTERS} group is not allowed"
+            )

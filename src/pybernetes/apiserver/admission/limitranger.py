@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LimitRanger: gives containers a namespace's default resources and keeps them within its limits."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
+
+from pybernetes.apimachinery import meta, quantity
+from pybernetes.apimachinery.quantity import Quantity
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apiserver.admission.plugin import (
+    CLAIMS,
+    PODS,
+    GroupResource,
+    Plugin,
+    forbidden,
+    joined,
+    resource_of,
+    spec_of,
+)
+from pybernetes.apiserver.types import AdmissionRequest
+
+LIMIT_RANGES = GVR("", "v1", "limitranges")
+ANNOTATION = "kubernetes.io/limit-ranger"
+_POD_LEVEL = ("cpu", "memory")
+Amounts = dict[str, Quantity]
+
+
+class LimitRanger(Plugin):
+    name = "LimitRanger"
+    resources: ClassVar[frozenset[GroupResource] | None] = frozenset((PODS, CLAIMS))
+
+    async def admit(self, request: AdmissionRequest) -> None:
+        if resource_of(request) != PODS or request.obj is None:
+            return
+        for limits in self._limits(request):
+            set_defaults(request.obj, limits)
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        obj = request.obj
+        if obj is None:
+            return
+        check = check_pod if resource_of(request) == PODS else check_claim
+        for limits in self._limits(request):
+            problems = list(check(obj, limits))
+            if problems:
+                raise forbidden(request, joined(problems))
+
+    def _limits(self, request: AdmissionRequest) -> Iterator[list[Object]]:
+        """The limits of each LimitRange of the namespace that the request has to obey."""
+        pods = resource_of(request) == PODS
+        resize = pods and request.subresource == "resize" and request.operation == "UPDATE"
+        if request.subresource and not resize:
+            return
+        if (pods and request.operation == "UPDATE" and not resize) or meta.is_deleting(
+            request.old or {}
+        ):
+            return
+        for obj in self.reader.list(LIMIT_RANGES, request.namespace):
+            yield (obj.get("spec") or {}).get("limits") or []
+
+
+def set_defaults(pod: Object, limits: Iterable[Object]) -> None:
+    """Fill in missing requests and limits of containers, and note what was filled in."""
+    requests: Object = {}
+    maxima: Object = {}
+    for limit in limits:
+        if limit.get("type") == "Container":
+            requests |= limit.get("defaultRequest") or {}
+            maxima |= limit.get("default") or {}
+    spec = spec_of(pod)
+    notes: list[str] = []
+    for label, key in (("container", "containers"), ("init container", "initContainers")):
+        for container in spec.get(key) or ():
+            where = f"{label} {container.get('name')}"
+            added = (_fill(container, "requests", requests), _fill(container, "limits", maxima))
+            for word, names in zip(("request", "limit"), added, strict=True):
+                if names:
+                    notes.append(f"{', '.join(sorted(names))} {word} for {where}")
+    if notes:
+        metadata = pod["metadata"]
+        text = "LimitRanger plugin set: " + "; ".join(notes)
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), ANNOTATION: text}
+
+
+def _fill(container: Object, key: str, defaults: Object) -> list[str]:
+    resources = container.get("resources") or {}
+    present = resources.get(key) or {}
+    missing = [name for name in defaults if name not in present]
+    if missing:
+        added = {name: defaults[name] for name in missing}
+        container["resources"] = {**resources, key: {**present, **added}}
+    return missing
+
+
+def check_claim(claim: Object, limits: Iterable[Object]) -> Iterator[str]:
+    requests = _amounts((claim.get("spec") or {}).get("resources"), "requests")
+    for limit in limits:
+        if limit.get("type") == "PersistentVolumeClaim":
+            for name, least in _each(limit, "min"):
+                yield from _minimum("PersistentVolumeClaim", name, least, (requests, {}))
+            for name, most in _each(limit, "max"):
+                yield from _maximum_request("PersistentVolumeClaim", name, most, requests)
+
+
+def check_pod(pod: Object, limits: Iterable[Object]) -> Iterator[str]:
+    spec = spec_of(pod)
+    for limit in limits:
+        if limit.get("type") == "Container":
+            for key in ("containers", "initContainers"):
+                for container in spec.get(key) or ():
+                    found = container.get("resources")
+                    amounts = (_amounts(found, "requests"), _amounts(found, "limits"))
+                    yield from _check("Container", limit, amounts)
+        elif limit.get("type") == "Pod":
+            yield from _check("Pod", limit, (_total(spec, "requests"), _total(spec, "limits")))
+
+
+def _check(kind: str, limit: Object, amounts: tuple[Amounts, Amounts]) -> Iterator[str]:
+    rules: tuple[tuple[str, Callable[..., Iterator[str]]], ...] = (
+        ("min", _minimum),
+        ("max", _maximum),
+        ("maxLimitRequestRatio", _ratio),
+    )
+    for key, rule in rules:
+        for name, enforced in _each(limit, key):
+            yield from rule(kind, name, enforced, amounts)
+
+
+def _each(limit: Object, key: str) -> list[tuple[str, Quantity]]:
+    return [(name, quantity.parse(text)) for name, text in sorted((limit.get(key) or {}).items())]
+
+
+def _minimum(
+    kind: str, name: str, least: Quantity, amounts: tuple[Amounts, Amounts]
+) -> Iterator[str]:
+    request, limit = amounts[0].get(name), amounts[1].get(name)
+    head = f"minimum {name} usage per {kind} is {least}"
+    if request is None:
+        yield f"{head}.  No request is specified"
+    elif request < least:
+        yield f"{head}, but request is {request}"
+    elif limit is not None and limit < least:
+        yield f"{head}, but limit is {limit}"
+
+
+def _maximum_request(kind: str, name: str, most: Quantity, requests: Amounts) -> Iterator[str]:
+    request = requests.get(name)
+    head = f"maximum {name} usage per {kind} is {most}"
+    if request is None:
+        yield f"{head}.  No request is specified"
+    elif request > most:
+        yield f"{head}, but request is {request}"
+
+
+def _maximum(
+    kind: str, name: str, most: Quantity, amounts: tuple[Amounts, Amounts]
+) -> Iterator[str]:
+    request, limit = amounts[0].get(name), amounts[1].get(name)
+    head = f"maximum {name} usage per {kind} is {most}"
+    if limit is None:
+        yield f"{head}.  No limit is specified"
+    elif limit > most:
+        yield f"{head}, but limit is {limit}"
+    elif request is not None and request > most:
+        yield f"{head}, but request is {request}"
+
+
+def _ratio(kind: str, name: str, most: Quantity, amounts: tuple[Amounts, Amounts]) -> Iterator[str]:
+    request, limit = amounts[0].get(name), amounts[1].get(name)
+    head = f"{name} max limit to request ratio per {kind} is {most}"
+    if not request:
+        yield f"{head}, but no request is specified or request is 0"
+    elif not limit:
+        yield f"{head}, but no limit is specified or limit is 0"
+    elif limit.nano * 10**9 > most.nano * request.nano:
+        yield f"{head}, but provided ratio is {limit.nano / request.nano:f}"
+
+
+def _amounts(resources: Any, key: str) -> Amounts:
+    found = (resources or {}).get(key) or {}
+    return {name: quantity.parse(text) for name, text in found.items()}
+
+
+def _total(spec: Object, key: str) -> Amounts:
+    """A pod's sum: containers and sidecars together, or the greediest moment of its start."""
+    total: Amounts = {}
+    for container in spec.get("containers") or ():
+        _add(total, _amounts(container.get("resources"), key))
+    sidecars: Amounts = {}
+    start: Amounts = {}
+    for container in spec.get("initContainers") or ():
+        own = _amounts(container.get("resources"), key)
+        if container.get("restartPolicy") == "Always":
+            _add(total, own)
+            _add(sidecars, own)
+            _raise_to(start, sidecars)
+        else:
+            _add(own, sidecars)
+            _raise_to(start, own)
+    _raise_to(total, start)
+    declared = _amounts(spec.get("resources"), key)
+    return total | {name: amount for name, amount in declared.items() if name in _POD_LEVEL}
+
+
+def _add(total: Amounts, more: Amounts) -> None:
+    for name, amount in more.items():
+        total[name] = total[name] + amount if name in total else amount
+
+
+def _raise_to(total: Amounts, other: Amounts) -> None:
+    for name, amount in other.items():
+        if name not in total or total[name] < amount:
+            total[name] = amount

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NodeRestriction: a kubelet writes its own node and pods, and nothing else.
+
+Service account tokens for audiences that a pod does not mention are refused; audiences of CSI
+drivers behind claims are found through the claim's volume (in-tree translation is not supported).
+"""
+
+import base64
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from pybernetes.apimachinery import errors, meta
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apiserver.admission.plugin import (
+    CLAIMS,
+    NODES,
+    PODS,
+    GroupResource,
+    Plugin,
+    forbidden,
+    resource_of,
+)
+from pybernetes.apiserver.admission.podreferences import api_references
+from pybernetes.apiserver.admission.types import NODES as NODES_GVR
+from pybernetes.apiserver.admission.types import PODS as PODS_GVR
+from pybernetes.apiserver.types import AdmissionRequest, Operation, RequestInfo
+
+MIRROR = "kubernetes.io/config.mirror"
+CSI_DRIVERS = GVR("storage.k8s.io", "v1", "csidrivers")
+_CLAIMS_GVR = GVR("", "v1", "persistentvolumeclaims")
+_VOLUMES = GVR("", "v1", "persistentvolumes")
+_ACCOUNTS: GroupResource = ("", "serviceaccounts")
+_LEASES: GroupResource = ("coordination.k8s.io", "leases")
+_CSI_NODES: GroupResource = ("storage.k8s.io", "csinodes")
+_SLICES: GroupResource = ("resource.k8s.io", "resourceslices")
+_REQUESTS: GroupResource = ("certificates.k8s.io", "certificatesigningrequests")
+_NODE_SIGNERS = (
+    "kubernetes.io/kubelet-serving",
+    "kubernetes.io/kube-apiserver-client-kubelet",
+)
+_OWN_LABELS = frozenset(
+    (
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+        "topology.kubernetes.io/region",
+        "failure-domain.beta.kubernetes.io/zone",
+        "failure-domain.beta.kubernetes.io/region",
+        "beta.kubernetes.io/instance-type",
+        "node.kubernetes.io/instance-type",
+        "kubernetes.io/os",
+        "kubernetes.io/arch",
+        "beta.kubernetes.io/os",
+        "beta.kubernetes.io/arch",
+    )
+)
+_OWN_LABEL_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
+_DOMAINS = ("kubernetes.io", "k8s.io")
+_RESTRICTED = ("node-restriction.kubernetes.io",)
+_CLAIM_STATUS_OWN = (
+    "capacity",
+    "conditions",
+    "allocatedResourceStatuses",
+    "allocatedResources",
+)
+
+
+class NodeRestriction(Plugin):
+    name = "NodeRestriction"
+    operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE", "UPDATE", "DELETE"))
+    resources: ClassVar[frozenset[GroupResource] | None] = frozenset(
+        (PODS, NODES, CLAIMS, _ACCOUNTS, _LEASES, _CSI_NODES, _SLICES, _REQUESTS)
+    )
+
+    async def admit(self, request: AdmissionRequest) -> None:
+        node = meta.node_of(request.user)
+        if node is None:
+            return
+        if not node:
+            raise forbidden(request, f'could not determine node from user "{request.user.name}"')
+        problem = next(self._problems(node, request), None)
+        if problem:
+            raise forbidden(request, problem)
+
+    def _problems(self, node: str, request: AdmissionRequest) -> Iterator[str]:
+        table = {
+            PODS: self._pods,
+            NODES: self._nodes,
+            CLAIMS: self._claims,
+            _ACCOUNTS: self._tokens,
+            _LEASES: self._leases,
+            _CSI_NODES: self._csi_nodes,
+            _SLICES: self._slices,
+            _REQUESTS: self._certificates,
+        }
+        return table[resource_of(request)](node, request)
+
+    def _pods(self, node: str, request: AdmissionRequest) -> Iterator[str]:
+        case = (request.subresource, request.operation)
+        if case == ("", "CREATE"):
+            yield from self._mirror_pod(node, request.obj or {})
+        elif case == ("", "DELETE"):
+            if _node_of_pod(self._pod(request.namespace, request.name)) != node:
+                yield f'node "{node}" can only delete pods with spec.nodeName set to itself'
+        elif case == ("status", "UPDATE"):
+            yield from _pod_status(node, request.obj or {}, request.old or {})
+        elif case == ("eviction", "CREATE"):
+            name = request.name or meta.name(request.obj or {})
+            if _node_of_pod(self._pod(request.namespace, name)) != node:
+                yield f"node {node} can only evict pods with spec.nodeName set to itself"
+        elif request.subresource in ("status", "eviction"):
+            yield f'unexpected operation "{request.operation}"'
+        elif request.subresource:
+            yield (
+                f'unexpected pod subresource "{request.subresource}", '
+                "only 'status' and 'eviction' are allowed"
+            )
+        else:
+            yield (
+                f'unexpected operation "{request.operation}", node "{node}" can only create and '
+                "delete mirror pods"
+            )
+
+    def _pod(self, namespace: str, name: str) -> Object:
+        pod = self.reader.get(PODS_GVR, namespace, name)
+        if pod is None:
+            raise errors.not_found("pods", "", name)
+        return pod
+
+    def _mirror_pod(self, node: str, pod: Object) -> Iterator[str]:
+        who = f'node "{node}"'
+        if MIRROR not in meta.annotations(pod):
+            yield f'pod does not have "{MIRROR}" annotation, {who} can only create mirror pods'
+        if _node_of_pod(pod) != node:
+            yield f"{who} can only create pods with spec.nodeName set to itself"
+        owners = meta.owner_references(pod)
+        if len(owners) > 1:
+            yield f"{who} can only create pods with a single owner reference set to itself"
+        if not owners or (
+            owners[0].get("apiVersion"),
+            owners[0].get("kind"),
+            owners[0].get("name"),
+        ) != ("v1", "Node", node):
+            yield f"{who} can only create pods with an owner reference set to itself"
+        if not owners[0].get("controller"):
+            yield f"{who} can only create pods with a controller owner reference set to itself"
+        if owners[0].get("blockOwnerDeletion"):
+            yield f"{who} must not set blockOwnerDeletion on an owner reference"
+        known = self.reader.get(NODES_GVR, "", node)
+        if known is None:
+            raise errors.not_found("nodes", "", node)
+        if owners[0].get("uid") != meta.uid(known):
+            wanted = owners[0].get("uid")
+            yield f"node {node} UID mismatch: expected {wanted} got {meta.uid(known)}"
+        for resource in api_references(pod.get("spec") or {}):
+            yield f"{who} can not create pods that reference {resource}"
+
+    def _nodes(self, node: str, request: AdmissionRequest) -> Iterator[str]:
+        name = request.name or meta.name(request.obj or {})
+        if name != node:
+            yield f'node "{node}" is not allowed to modify node "{name}"'
+        if request.operation == "DELETE":
+            return
+        new, old = request.obj or {}, request.old or {}
+        bad = ", ".join(_forbidden_labels(meta.labels(new), meta.labels(old)))
+        if request.operation == "CREATE":
+            if bad:
+                yield f'node "{node}" is not allowed to set the following labels: {bad}'
+            return
+        if ((new.get("spec") or {}).get("taints") or []) != (
+            (old.get("spec") or {}).get("taints") or []
+        ):
+            yield f'node "{node}" is not allowed to modify taints'
+        if meta.owner_references(new) != meta.owner_references(old):
+            yield f'node "{node}" is not allowed to modify ownerReferences'
+        if bad:
+            yield f"is not allowed to modify labels: {bad}"
+
+    def _claims(self, node: str, request: AdmissionRequest) -> Iterator[str]:
+        if request.subresource != "status":
+            yield "may only update PVC status"
+        elif request.operation != "UPDATE":
+            yield f'unexpected operation "{request.operation}"'
+        elif _without_own(request.obj or {}) != _without_own(request.old or {}):
+            yield (
+                f'node "{node}" is not allowed to update fields other than status.quantity and '
+                "status.conditions"
+            )
+
+    def _tokens(self, node: str, request: AdmissionRequest) -> Iterator[str]:
+        if request.operation != "CREATE" or request.subresource != "token":
+            return
+        spec = (request.obj or {}).get("spec") or {}
+        ref = spec.get("boundObjectRef") or {}
+        if (ref.get("apiVersion"), ref.get("kind")) != ("v1", "Pod") or not ref.get("name"):
+            yield "node requested token not bound to a pod"
+            return
+        if not ref.get("uid"):
+            yield "node requested token with a pod binding without a uid"
+        pod = self._pod(request.namespace, ref["name"])
+        if ref.get("uid") != meta.uid(pod):
+            yield (
+                f"the UID in the bound object reference ({ref.get('uid')}) does not match the UID "
+                "in record. The object might have been deleted and then recreated"
+            )
+        if _node_of_pod(pod) != node:
+            yield "node requested token bound to a pod scheduled on a different node"
+        yield from self._audience(request, pod, spec.get("audiences") or [])
+
+    def _audience(self, request: AdmissionRequest, pod: Object, asked: list[str]) -> Iterator[str]:
+        if len(asked) > 1:
+            yield "node may only request 0 or 1 audiences"
+            return
+        audience = asked[0] if asked else ""
+        if audience in self._audiences(pod):
+            return
+        info = RequestInfo(
+            verb="request-serviceaccounts-token-audience",
+            path="",
+            is_resource=True,
+            version="v1",
+            resource=audience,
+            namespace=request.namespace,
+            name=request.name,
+        )
+        if self.authorizer.authorize(request.user, info)[0] != "allow":
+            who = request.user.name
+            yield f'{who} is not authorized to request tokens for audience "{audience}"'
+
+    def _audiences(self, pod: Object) -> Iterator[str]:
+        """The audiences that the pod's volumes ask tokens for; "" is the API server's own."""
+        for volume in (pod.get("spec") or {}).get("volumes") or ():
+            for source in (volume.get("projected") or {}).get("sources") or ():
+                if source.get("serviceAccountToken"):
+                    yield source["serviceAccountToken"].get("audience") or ""
+            driver = self._driver(pod, volume)
+            found = self.reader.get(CSI_DRIVERS, "", driver) if driver else None
+            for request in ((found or {}).get("spec") or {}).get("tokenRequests") or ():
+                yield request.get("audience") or ""
+
+    def _driver(self, pod: Object, volume: Object) -> str:
+        if volume.get("csi"):
+            return volume["csi"].get("driver") or ""
+        name = (volume.get("persistentVolumeClaim") or {}).get("claimName")
+        if "ephemeral" in volume:
+            name = f"{meta.name(pod)}-{volume['name']}"
+        claim = self.reader.get(_CLAIMS_GVR, meta.namespace(pod), name) if name else None
+        bound = ((claim or {}).get("spec") or {}).get("volumeName")
+        found = self.reader.get(_VOLUMES, "", bound) if bound else None
+        return (((found or {}).get("spec") or {}).get("csi") or {}).get("driver") or ""
+
+    def _leases(self, node: str, request: AdmissionRequest) -> Iterator[str]:
+        space = "kube-node-lease"
+        if request.namespace != space:
+            yield f'can only access leases in the "{space}" system namespace'
+        if (request.name or meta.name(request.obj or {})) != node:
+            yield "can only access node lease with the same name as the requesting node"
+
+    def _csi_nodes(self, node: str, request: AdmissionRequest) -> Iterator[str]:
+        if (request.name or meta.name(request.obj or {})) != node:
+            yield "can only access CSINode with the same name as the requesting node"
+
+    def _slices(self, node: str, request: AdmissionRequest) -> Iterator[str]:
+        if request.operation == "UPDATE":
+            return  # the authorizer and immutability of spec.nodeName suffice
+        obj = request.obj if request.operation == "CREATE" else request.old
+        if ((obj or {}).get("spec") or {}).get("nodeName") != node:
+            verb = "create" if request.operation == "CREATE" else "delete"
+            yield f"can only {verb} ResourceSlice with the same NodeName as the requesting node"
+
+    def _certificates(self, node: str, request: AdmissionRequest) -> Iterator[str]:
+        """A node may ask for certificates of its own name only."""
+        spec = (request.obj or {}).get("spec") or {}
+        if request.operation != "CREATE" or spec.get("signerName") not in _NODE_SIGNERS:
+            return
+        try:
+            asked = x509.load_pem_x509_csr(base64.b64decode(spec.get("request") or ""))
+        except ValueError as error:
+            yield f"unable to parse csr: {error}"
+            return
+        names = [name.value for name in asked.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        if names != [f"system:node:{node}"]:
+            yield f"can only create a node CSR with CN=system:node:{node}"
+
+
+def _node_of_pod(pod: Object) -> str:
+    return (pod.get("spec") or {}).get("nodeName") or ""
+
+
+def _pod_status(node: str, new: Object, old: Object) -> Iterator[str]:
+    if _node_of_pod(old) != node:
+        yield f'node "{node}" can only update pod status for pods with spec.nodeName set to itself'
+    if meta.labels(new) != meta.labels(old):
+        yield f'node "{node}" cannot update labels through pod status'
+    before, after = old.get("status") or {}, new.get("status") or {}
+    for key, text in (
+        ("resourceClaimStatuses", "resource claim statues"),
+        ("extendedResourceClaimStatus", "extended resource claim status"),
+        ("nodeAllocatableResourceClaimStatuses", "node allocatable resource claim statuses"),
+    ):
+        if (before.get(key) or None) != (after.get(key) or None):
+            yield f'node "{node}" cannot update {text}'
+
+
+def _domain(label: str) -> str:
+    head, slash, _ = label.partition("/")
+    return head if slash else ""
+
+
+def _within(domain: str, parents: Iterable[str]) -> bool:
+    return any(domain == parent or domain.endswith(f".{parent}") for parent in parents)
+
+
+def _forbidden_labels(new: dict[str, str], old: dict[str, str]) -> list[str]:
+    modified = [key for key in sorted({**new, **old}) if new.get(key) != old.get(key)]
+    return [
+        key
+        for key in modified
+        if _within(_domain(key), _RESTRICTED)
+        or (
+            _within(_domain(key), _DOMAINS)
+            and key not in _OWN_LABELS
+            and not _within(_domain(key), _OWN_LABEL_DOMAINS)
+        )
+    ]
+
+
+def _without_own(claim: Object) -> Object:
+    """A claim without what a kubelet may write of it."""
+    metadata = {
+        key: value
+        for key, value in meta.metadata(claim).items()
+        if key not in ("resourceVersion", "managedFields")
+    }
+    status = claim.get("status") or {}
+    rest = {key: value for key, value in status.items() if key not in _CLAIM_STATUS_OWN}
+    return {**claim, "metadata": metadata, "status": rest}

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PersistentVolumeClaimResize: only bound claims of a class that allows it may grow."""
+
+from typing import ClassVar
+
+from pybernetes.apimachinery import meta, quantity
+from pybernetes.apimachinery.quantity import Quantity
+from pybernetes.apimachinery.types import Object
+from pybernetes.apiserver.admission.defaultstorageclass import CLASSES
+from pybernetes.apiserver.admission.plugin import CLAIMS, GroupResource, Plugin, forbidden
+from pybernetes.apiserver.types import AdmissionRequest, Operation
+
+
+class PersistentVolumeClaimResize(Plugin):
+    name = "PersistentVolumeClaimResize"
+    operations: ClassVar[frozenset[Operation]] = frozenset(("UPDATE",))
+    resources: ClassVar[frozenset[GroupResource] | None] = frozenset((CLAIMS,))
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        new, old = request.obj, request.old
+        if new is None or old is None or request.subresource or _size(new) <= _size(old):
+            return
+        if (old.get("status") or {}).get("phase") != "Bound":
+            raise forbidden(request, "Only bound persistent volume claims can be expanded")
+        if not self._allows(_class(new), _class(old)):
+            raise forbidden(
+                request,
+                "only dynamically provisioned pvc can be resized and the storageclass that "
+                "provisions the pvc must support resize",
+            )
+
+    def _allows(self, new: str, old: str) -> bool:
+        found = self.reader.get(CLASSES, "", new) if new and new == old else None
+        return bool(found and found.get("allowVolumeExpansion"))
+
+
+def _size(claim: Object) -> Quantity:
+    requests = ((claim.get("spec") or {}).get("resources") or {}).get("requests") or {}
+    return quantity.parse(requests.get("storage") or "0")
+
+
+def _class(claim: Object) -> str:
+    annotated = meta.annotations(claim).get("volume.beta.kubernetes.io/storage-class")
+    return annotated or (claim.get("spec") or {}).get("storageClassName") or ""

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plugin: what every admission plugin starts from, and the words they share."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pybernetes.apimachinery import errors
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import Object
+from pybernetes.apiserver.admission.types import Reader
+from pybernetes.apiserver.types import AdmissionRequest, Authorizer, Operation
+from pybernetes.base.env import Env
+
+GroupResource = tuple[str, str]
+PODS: GroupResource = ("", "pods")
+NODES: GroupResource = ("", "nodes")
+CLAIMS: GroupResource = ("", "persistentvolumeclaims")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What plugins are made from."""
+
+    env: Env
+    reader: Reader
+    authorizer: Authorizer
+
+
+class Plugin:
+    """Does nothing. `operations` and `resources` (None: all) say what it wants to see at all."""
+
+    name: str = ""
+    operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE", "UPDATE"))
+    resources: ClassVar[frozenset[GroupResource] | None] = None
+
+    def __init__(self, parts: Parts) -> None:
+        self.env = parts.env
+        self.reader = parts.reader
+        self.authorizer = parts.authorizer
+
+    async def admit(self, request: AdmissionRequest) -> None:
+        """Nothing to change."""
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        """Nothing to refuse."""
+
+
+def resource_of(request: AdmissionRequest) -> GroupResource:
+    return request.resource.gvr.group, request.resource.gvr.resource
+
+
+def forbidden(request: AdmissionRequest, detail: str) -> ApiError:
+    """403 as admission words it; a generated name that is not known yet is its prefix."""
+    metadata = (request.obj or {}).get("metadata") or {}
+    name = request.name or metadata.get("name") or metadata.get("generateName") or ""
+    gvr = request.resource.gvr
+    return errors.forbidden(gvr.resource, gvr.group, name, detail)
+
+
+def joined(problems: Iterable[str]) -> str:
+    """Several messages as upstream's aggregate shows them: each once, in brackets."""
+    unique = list(dict.fromkeys(problems))
+    return unique[0] if len(unique) == 1 else f"[{', '.join(unique)}]"
+
+
+def spec_of(obj: Object) -> Object:
+    """The spec, made where it is missing, for changing in place."""
+    spec: Object = obj.setdefault("spec", {})
+    return spec

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Priority: turns priorityClassName into a number, and keeps one default class."""
+
+from typing import ClassVar
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apiserver.admission.plugin import (
+    PODS,
+    GroupResource,
+    Plugin,
+    forbidden,
+    resource_of,
+    spec_of,
+)
+from pybernetes.apiserver.types import AdmissionRequest
+
+CLASSES = GVR("scheduling.k8s.io", "v1", "priorityclasses")
+_CLASSES: GroupResource = (CLASSES.group, CLASSES.resource)
+
+
+class Priority(Plugin):
+    name = "Priority"
+    resources: ClassVar[frozenset[GroupResource] | None] = frozenset((PODS, _CLASSES))
+
+    async def admit(self, request: AdmissionRequest) -> None:
+        if request.obj is None or request.subresource or resource_of(request) != PODS:
+            return
+        spec = spec_of(request.obj)
+        if request.operation == "UPDATE":
+            old = (request.old or {}).get("spec") or {}
+            for key in ("priority", "preemptionPolicy"):
+                if spec.get(key) is None and old.get(key) is not None:
+                    spec[key] = old[key]
+            return
+        found = self._class(request, spec.get("priorityClassName") or "")
+        priority = found.get("value") or 0
+        if spec.get("priority") not in (None, priority):
+            raise forbidden(
+                request,
+                f"the integer value of priority ({spec['priority']}) must not be provided in pod "
+                f"spec; priority admission controller computed {priority} from the given "
+                "PriorityClass name",
+            )
+        spec["priority"] = priority
+        if meta.name(found):
+            spec["priorityClassName"] = meta.name(found)
+        policy = found.get("preemptionPolicy")
+        if policy is None:
+            return
+        if spec.get("preemptionPolicy") not in (None, policy):
+            raise forbidden(
+                request,
+                f"the string value of PreemptionPolicy ({spec['preemptionPolicy']}) must not be "
+                f"provided in pod spec; priority admission controller computed {policy} from the "
+                "given PriorityClass name",
+            )
+        spec["preemptionPolicy"] = policy
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        obj = request.obj
+        if obj is None or resource_of(request) != _CLASSES or not obj.get("globalDefault"):
+            return
+        default = self._default()
+        if default is None:
+            return
+        if request.operation == "CREATE" or meta.name(default) != meta.name(obj):
+            raise forbidden(
+                request,
+                f"PriorityClass {meta.name(default)} is already marked as default. "
+                "Only one default can exist",
+            )
+
+    def _class(self, request: AdmissionRequest, name: str) -> Object:
+        if not name:
+            return self._default() or {"value": 0, "preemptionPolicy": "PreemptLowerPriority"}
+        found = self.reader.get(CLASSES, "", name)
+        if found is None:
+            raise forbidden(request, f"no PriorityClass with name {name} was found")
+        return found
+
+    def _default(self) -> Object | None:
+        defaults = [item for item in self.reader.list(CLASSES, "") if item.get("globalDefault")]
+        return min(defaults, key=lambda item: int(item.get("value") or 0), default=None)
