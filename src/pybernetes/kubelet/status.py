@@ -13,7 +13,7 @@ from pybernetes.kubelet import containerstatus, naming, podactions
 from pybernetes.kubelet.containerstatus import Waiting
 from pybernetes.kubelet.podstate import PodState
 
-_OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ def _conditions(
         if generation:
             condition["observedGeneration"] = generation
         result.append(condition)
-    return result + [item for type_, item in old.items() if type_ not in _OWNED]
+    return result + [item for type_, item in old.items() if type_ not in OWNED]
 
 
 _Condition = tuple[bool, str, str]

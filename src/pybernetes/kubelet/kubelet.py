@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kubelet: wires its parts together and runs them.
+
+Pods come from an informer on spec.nodeName (or are handed in by a fleet), runtime state from the
+PLEG; each change wakes the pod's worker.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.base import logs
+from pybernetes.base.env import Env
+from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.events import Recorder
+from pybernetes.client.informer import Informer, Informers
+from pybernetes.client.types import Client
+from pybernetes.cri.types import Runtime
+from pybernetes.kubelet import gc, naming
+from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.containers import dns
+from pybernetes.kubelet.logs import rotation
+from pybernetes.kubelet.node import machine, plan
+from pybernetes.kubelet.node.controller import NodeController
+from pybernetes.kubelet.objects import Objects, Tokens
+from pybernetes.kubelet.pleg import Pleg
+from pybernetes.kubelet.pods.images import Images
+from pybernetes.kubelet.pods.tools import Tools
+from pybernetes.kubelet.pods.workers import Workers
+from pybernetes.kubelet.probes.manager import Probes
+from pybernetes.kubelet.statusmanager import StatusManager
+from pybernetes.kubelet.volumemanager import DiskVolumes, NoVolumes, Volumes
+
+_log = logs.get("kubelet")
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the kubelets of one process share: informers of services and nodes, event recorder."""
+
+    services: Informer
+    nodes: Informer
+    recorder: Recorder
+
+
+class Kubelet:
+    """`await run()` works until cancelled; `await wait_ready()` returns once the node is Ready.
+
+    With `shared` (a fleet) the pods are told by `pod_changed`; without, it watches for itself.
+    """
+
+    def __init__(
+        self,
+        env: Env,
+        client: Client,
+        runtime: Runtime,
+        config: Config,
+        *,
+        shared: Shared | None = None,
+    ) -> None:
+        self.env, self.client, self.runtime, self.config = env, client, runtime, config
+        self._informers: Informers | None = None
+        self._pods: Informer | None = None
+        if shared is None:
+            self._informers = Informers(env, client)
+            name = f"={config.node_name}"
+            self._pods = self._informers.get(naming.PODS, field_selector=f"spec.nodeName{name}")
+            shared = Shared(
+                services=self._informers.get(naming.SERVICES),
+                nodes=self._informers.get(naming.NODES, field_selector=f"metadata.name{name}"),
+                recorder=Recorder(env, client, "kubelet", config.node_name),
+            )
+        self._shared = shared
+        self._own_recorder = self._informers is not None
+        self.machine = (
+            machine.hollow(config.node_name) if runtime.hollow else machine.measure(config.data)
+        )
+        self.node_controller = NodeController(env, client, runtime, config, machine=self.machine)
+        self.pleg = Pleg(env, runtime, config.relist_interval, lambda uid: self.workers.wake(uid))
+        self.tools = self._make_tools()
+        self.workers = Workers(self.tools)
+        self.tools.probes.on_result = self.workers.wake
+        self.node_controller.trouble = self.pleg.healthy
+        if self._pods is not None:
+            self._pods.on_change(self.pod_changed)
+
+    def _make_tools(self) -> Tools:
+        env, config, recorder = self.env, self.config, self._shared.recorder
+        objects = Objects(env, self.client, config.volume_interval)
+        tokens = Tokens(env, self.client)
+        volumes: Volumes = NoVolumes()
+        resolver = dns.Resolver()
+        if not self.runtime.hollow:
+            volumes = DiskVolumes(env, config, objects.cached, tokens.token)
+            if config.resolv_conf.exists():
+                resolver = dns.parse(config.resolv_conf.read_text())
+        return Tools(
+            env=env,
+            config=config,
+            client=self.client,
+            runtime=self.runtime,
+            recorder=recorder,
+            objects=objects,
+            tokens=tokens,
+            pleg=self.pleg,
+            images=Images(env, self.runtime, recorder, config),
+            probes=Probes(env, self.runtime, recorder, self.pleg.state),
+            volumes=volumes,
+            statuses=StatusManager(self.client, lambda uid: self.workers.find(uid)),
+            resolver=resolver,
+            memory_capacity=self.machine.memory,
+            services=self._services,
+            allocatable=self._allocatable,
+            node=self.node,
+        )
+
+    def node(self) -> Object:
+        """Our Node, as new as we know."""
+        seen = self._shared.nodes.find("", self.config.node_name)
+        return seen or self.node_controller.node
+
+    def _allocatable(self) -> Mapping[str, str]:
+        status = self.node().get("status") or {}
+        found: Mapping[str, str] = status.get("allocatable") or plan.capacity(
+            self.config, self.machine
+        )
+        return found
+
+    def _services(self, namespace: str) -> Sequence[Object]:
+        services = self._shared.services
+        found = sorted(services.by_index("namespace", namespace), key=naming.key)
+        master = services.find("default", "kubernetes")
+        if master is not None and namespace != "default":
+            found.insert(0, master)
+        return found
+
+    def pods(self) -> list[Object]:
+        """The pods bound to this node."""
+        return [record.pod for record in self.workers.records() if not record.gone]
+
+    def pod_changed(self, old: Object | None, new: Object | None) -> None:
+        self.workers.update(old, new)
+
+    async def wait_ready(self) -> None:
+        """Until the node is registered and pods are taken care of."""
+        await self.node_controller.registered.wait()
+        await self.pleg.wait_listed()
+
+    async def run(self) -> None:
+        async with TaskGroup(f"kubelet {self.config.node_name}") as group:
+            if self._informers is not None:
+                group.start(self._informers.run(), "informers")
+            if self._own_recorder:
+                group.start(self._shared.recorder.run(), "events")
+            group.start(self.pleg.run(), "pleg")
+            group.start(self.tools.statuses.run(), "status")
+            group.start(self.tools.probes.run(), "probes")
+            group.start(self.node_controller.run(), "node")
+            group.start(self.workers.run(self._known), "pods")
+            if not self.runtime.hollow:
+                group.start(gc.run(self.tools, self.workers), "gc")
+                group.start(rotation.run(self.env, self.runtime, self.config), "logs")
+                group.start(self._refresh_volumes(), "volumes")
+            self._shared.recorder.event(
+                self.node_reference(), "Normal", "Starting", "Starting kubelet."
+            )
+            await asyncio.get_running_loop().create_future()
+
+    def node_reference(self) -> Object:
+        """The involved object of events about the node."""
+        name = self.config.node_name
+        return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}}
+
+    async def _known(self) -> None:
+        await self.pleg.wait_listed()
+        if self._informers is not None:
+            await self._informers.wait_synced()
+        await self.node_controller.registered.wait()
+
+    async def _refresh_volumes(self) -> None:
+        while True:
+            await asyncio.sleep(self.config.volume_interval)
+            self.tools.objects.forget_old()
+            for record in self.workers.records():
+                if record.pod["spec"].get("volumes") and not record.finished:
+                    self.workers.wake(record.uid)

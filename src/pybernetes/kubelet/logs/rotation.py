@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Container logs do not grow for ever: past the size limit the file is moved aside.
+
+Rotated files are `0.log.20260102-150405`; all but the newest are compressed, and only
+`container_log_max_files` (the current one included) are kept.
+"""
+
+import asyncio
+import gzip
+import shutil
+from pathlib import Path
+
+from pybernetes.base import logs
+from pybernetes.base.env import Env
+from pybernetes.cri.types import CriError, Runtime
+from pybernetes.kubelet.config import Config
+
+_log = logs.get("kubelet.logs")
+PERIOD = 10.0
+
+
+async def run(env: Env, runtime: Runtime, config: Config) -> None:
+    """Look at every running container's log until cancelled."""
+    while True:
+        await asyncio.sleep(PERIOD)
+        try:
+            await rotate_all(env, runtime, config)
+        except (CriError, OSError) as error:
+            _log.warning("Logs could not be rotated", err=error)
+
+
+async def rotate_all(env: Env, runtime: Runtime, config: Config) -> None:
+    """Raises CriError, OSError."""
+    big = await env.offload.run(_big_files, config)
+    if not big:
+        return
+    for item in await runtime.list_containers():
+        if item.state != "running":
+            continue
+        path = Path((await runtime.container_status(item.id)).log_path)
+        if path in big:
+            stamp = env.clock.now().strftime("%Y%m%d-%H%M%S")
+            await env.offload.run(_move, path, stamp, config.container_log_max_files)
+            await runtime.reopen_log(item.id)
+
+
+def _big_files(config: Config) -> set[Path]:
+    limit = config.container_log_max_size
+    return {path for path in config.pod_logs_dir.glob("*/*/*.log") if path.stat().st_size > limit}
+
+
+def _move(path: Path, stamp: str, keep: int) -> None:
+    """Move the log aside; compress and drop older ones."""
+    rotated = sorted(item for item in path.parent.glob(f"{path.name}.*"))
+    for old in rotated:
+        if old.suffix != ".gz":
+            with old.open("rb") as source, gzip.open(f"{old}.gz", "wb") as target:
+                shutil.copyfileobj(source, target)
+            old.unlink()
+    path.rename(path.with_name(f"{path.name}.{stamp}"))
+    rotated = sorted(item for item in path.parent.glob(f"{path.name}.*"))
+    for old in rotated[: max(0, len(rotated) - (keep - 1))]:
+        old.unlink()

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registers the node, keeps its status and its lease fresh."""
+
+import asyncio
+from collections.abc import Callable
+
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.timestamps import rfc3339, rfc3339_micro
+from pybernetes.apimachinery.types import Object
+from pybernetes.base import logs
+from pybernetes.base.env import Env
+from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
+from pybernetes.cri.types import CriError, Runtime, Version
+from pybernetes.kubelet import naming
+from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.node import plan
+from pybernetes.kubelet.node.machine import Machine
+
+_log = logs.get("kubelet.node")
+LEASE_NAMESPACE = "kube-node-lease"
+REGISTER_RETRY = 0.5
+
+
+class NodeController:
+    """`node()` of the kubelet reads the informer; this writes."""
+
+    def __init__(
+        self, env: Env, client: Client, runtime: Runtime, config: Config, *, machine: Machine
+    ) -> None:
+        self._env = env
+        self._client = client
+        self._runtime = runtime
+        self._machine = machine
+        self._config = config
+        self._random = env.random.child(f"kubelet/{config.node_name}")
+        self._reported = float("-inf")
+        self._status: Object | None = None  # as last written
+        self._lease: Object | None = None
+        self._version: Version | None = None
+        self._pod_cidr = ""
+        self._wake = asyncio.Event()
+        self.node: Object = {}
+        self.registered = asyncio.Event()
+        self.trouble: Callable[[], str] = lambda: ""
+
+    def wake(self) -> None:
+        """Look at the status again now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        await self._register()
+        async with TaskGroup("node") as group:
+            group.start(self._keep_lease(), "lease")
+            while True:
+                await self._sync_once()
+                self.registered.set()
+                self._wake.clear()
+                try:
+                    async with asyncio.timeout(
+                        self._random.jitter(self._config.status_interval, 0.04)
+                    ):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+
+    async def _register(self) -> None:
+        """Create the node, or adopt the one that is there. Tries until it works."""
+        wait = REGISTER_RETRY
+        while True:
+            try:
+                await self._create()
+            except (ApiError, ConnectionError, CriError) as error:
+                _log.info("The node cannot be registered yet", err=error)
+            else:
+                return
+            await asyncio.sleep(wait)
+            wait = min(7.0, wait * 2)
+
+    async def _create(self) -> None:
+        name = self._config.node_name
+        if not self._config.register_node:
+            self.node = await self._client.get(naming.NODES, name)
+            return
+        wanted = plan.registration(self._config, self._machine)
+        try:
+            facts = await self._facts()
+            wanted["status"] = plan.status(wanted, self._config, self._machine, facts)
+            self.node = await self._client.create(naming.NODES, wanted)
+        except ApiError as error:
+            if error.code != 409:
+                raise
+            labels = wanted["metadata"]["labels"]
+            self.node = await self._client.patch(
+                naming.NODES,
+                name,
+                {"metadata": {"labels": labels}},
+                patch_type=STRATEGIC_MERGE_PATCH,
+            )
+
+    async def _facts(self) -> plan.Facts:
+        """Ask the runtime. Raises CriError only if it never answered."""
+        now = rfc3339(self._env.clock.now())
+        try:
+            version = await self._runtime.version()
+            images = await self._runtime.list_images()
+            bad = [item for item in await self._runtime.status() if not item.status]
+        except CriError as error:
+            if self._version is None:
+                raise
+            return plan.Facts(now, self._version, (), f"container runtime is down: {error}")
+        self._version = version
+        texts = [self.trouble(), *(_trouble(item.type, item.message) for item in bad)]
+        return plan.Facts(now, version, images, ", ".join(text for text in texts if text))
+
+    async def _sync_once(self) -> None:
+        try:
+            await self._sync()
+        except (ApiError, ConnectionError, CriError) as error:
+            _log.warning("The node status could not be written", err=error)
+            if isinstance(error, ApiError) and error.code == 404 and self._config.register_node:
+                self._status = None
+                await self._register()
+
+    async def _sync(self) -> None:
+        node = await self._client.get(naming.NODES, self._config.node_name)
+        self.node = node
+        await self._use_pod_cidr(node)
+        status = plan.status(node, self._config, self._machine, await self._facts())
+        now = self._env.clock.monotonic()
+        due = now - self._reported >= self._config.report_interval
+        if not due and not plan.changed(node.get("status") or {}, status):
+            return
+        self.node = await self._client.patch(
+            naming.NODES,
+            self._config.node_name,
+            {"status": {**status, "addresses": [*status["addresses"], {"$patch": "replace"}]}},
+            patch_type=STRATEGIC_MERGE_PATCH,
+            subresource="status",
+        )
+        self._reported = now
+
+    async def _use_pod_cidr(self, node: Object) -> None:
+        cidr = node.get("spec", {}).get("podCIDR", "")
+        if cidr and cidr != self._pod_cidr:
+            await self._runtime.update_runtime_config(cidr)
+            self._pod_cidr = cidr
+
+    async def _keep_lease(self) -> None:
+        """Renew a quarter of the lease's duration after the last renewal."""
+        period = self._config.lease_seconds / 4
+        while True:
+            try:
+                await self._renew()
+            except (ApiError, ConnectionError) as error:
+                self._lease = None
+                _log.warning("The node lease could not be renewed", err=error)
+                await asyncio.sleep(self._random.jitter(1.0, 1.0))
+                continue
+            await asyncio.sleep(self._random.jitter(period, 0.04))
+
+    async def _renew(self) -> None:
+        name = self._config.node_name
+        if self._lease is None:
+            self._lease = await self._get_lease()
+        self._lease["spec"] = {
+            **(self._lease.get("spec") or {}),
+            "holderIdentity": name,
+            "leaseDurationSeconds": self._config.lease_seconds,
+            "renewTime": rfc3339_micro(self._env.clock.now()),
+        }
+        if self._lease["metadata"].get("resourceVersion"):
+            self._lease = await self._client.update(naming.LEASES, self._lease, LEASE_NAMESPACE)
+        else:
+            self._lease = await self._client.create(naming.LEASES, self._lease, LEASE_NAMESPACE)
+
+    async def _get_lease(self) -> Object:
+        try:
+            return await self._client.get(naming.LEASES, self._config.node_name, LEASE_NAMESPACE)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+        metadata: Object = {"name": self._config.node_name, "namespace": LEASE_NAMESPACE}
+        uid = self.node.get("metadata", {}).get("uid")
+        if uid:
+            owner = {"apiVersion": "v1", "kind": "Node", "name": self._config.node_name, "uid": uid}
+            metadata["ownerReferences"] = [owner]
+        return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
+
+
+def _trouble(condition: str, message: str) -> str:
+    """A runtime condition in upstream's words."""
+    if condition == "NetworkReady":
+        return f"container runtime network not ready: {message}"
+    return f"container runtime not ready: {message}"

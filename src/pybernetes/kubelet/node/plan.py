@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Node object: what to register and what its status says. Pure."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pybernetes.apimachinery import quantity
+from pybernetes.apimachinery.types import Object
+from pybernetes.cri.types import Image, Version
+from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.node.machine import Machine
+
+MAX_IMAGES = 50
+_FIXED = ("cpu", "memory", "ephemeral-storage", "pods", "hugepages-1Gi", "hugepages-2Mi")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the status depends on. `trouble` "" or why the runtime or its network is not ready."""
+
+    now: str
+    version: Version
+    images: Sequence[Image] = ()
+    trouble: str = ""
+    pressure: Mapping[str, bool] | None = None  # condition type -> true
+
+
+def registration(config: Config, machine: Machine) -> Object:
+    """The Node to create, without status."""
+    labels = {
+        "beta.kubernetes.io/arch": machine.architecture,
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": machine.architecture,
+        "kubernetes.io/hostname": config.host,
+        "kubernetes.io/os": "linux",
+        **config.labels,
+    }
+    spec: Object = {}
+    if config.taints:
+        spec["taints"] = [dict(item) for item in config.taints]
+    if config.provider_id:
+        spec["providerID"] = config.provider_id
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": config.node_name,
+            "labels": labels,
+            "annotations": {
+                "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+                **config.annotations,
+            },
+        },
+        "spec": spec,
+    }
+
+
+def capacity(config: Config, machine: Machine) -> dict[str, str]:
+    measured = {
+        "cpu": str(machine.cpus),
+        "ephemeral-storage": f"{machine.disk >> 10}Ki",
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
+        "memory": f"{machine.memory >> 10}Ki",
+        "pods": str(config.max_pods),
+    }
+    return measured | dict(config.capacity)
+
+
+def allocatable(config: Config, total: Mapping[str, str]) -> dict[str, str]:
+    """Capacity less what is reserved; nine tenths of the disk, as upstream's eviction default."""
+    result = {}
+    for name, text in total.items():
+        left = quantity.parse(text)
+        if name == "ephemeral-storage" and name not in config.capacity:
+            left = quantity.from_int(left.to_int() * 9 // 10)
+        if name in config.reserved:
+            left = left - quantity.parse(config.reserved[name])
+        result[name] = str(left)
+    return result
+
+
+def status(old: Object, config: Config, machine: Machine, facts: Facts) -> Object:
+    """The whole status; unknown capacity keys of `old` (extended resources) stay."""
+    before = old.get("status") or {}
+    total = capacity(config, machine)
+    usable = allocatable(config, total)
+    extra_total = {k: v for k, v in (before.get("capacity") or {}).items() if k not in total}
+    extra_usable = {k: v for k, v in (before.get("allocatable") or {}).items() if k not in usable}
+    extra_usable = {**extra_total, **extra_usable}
+    result: Object = copy.deepcopy(before)
+    result.update(
+        addresses=_addresses(config),
+        allocatable=usable | extra_usable,
+        capacity=total | extra_total,
+        conditions=_conditions(before, facts),
+        daemonEndpoints={"kubeletEndpoint": {"Port": config.port}},
+        images=_images(facts.images),
+        nodeInfo={
+            "architecture": machine.architecture,
+            "bootID": machine.boot_id,
+            "containerRuntimeVersion": f"{facts.version.name}://{facts.version.version}",
+            "kernelVersion": machine.kernel,
+            "kubeProxyVersion": "",
+            "kubeletVersion": config.version,
+            "machineID": machine.machine_id,
+            "operatingSystem": "linux",
+            "osImage": machine.os_image,
+            "systemUUID": machine.system_uuid,
+        },
+    )
+    if not result["images"]:
+        result.pop("images")
+    return result
+
+
+def _addresses(config: Config) -> list[Object]:
+    found = [{"type": "InternalIP", "address": ip} for ip in config.node_ips]
+    return [*found, {"type": "Hostname", "address": config.host}]
+
+
+_HEALTHY = (
+    ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+)
+_PRESSED = {
+    "MemoryPressure": (
+        "KubeletHasInsufficientMemory",
+        "kubelet has insufficient memory available",
+    ),
+    "DiskPressure": ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+    "PIDPressure": ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+}
+
+
+def _conditions(before: Object, facts: Facts) -> list[Object]:
+    old = {item["type"]: item for item in before.get("conditions", ())}
+    rows = []
+    for type_, reason, message in _HEALTHY:
+        pressed = bool((facts.pressure or {}).get(type_))
+        if pressed:
+            reason, message = _PRESSED[type_]
+        rows.append((type_, "True" if pressed else "False", reason, message))
+    if facts.trouble:
+        rows.append(("Ready", "False", "KubeletNotReady", facts.trouble))
+    else:
+        rows.append(("Ready", "True", "KubeletReady", "kubelet is posting ready status"))
+    result = []
+    for type_, value, reason, message in rows:
+        known = old.pop(type_, {})
+        same = known.get("status") == value and known.get("lastTransitionTime")
+        result.append(
+            {
+                "type": type_,
+                "status": value,
+                "lastHeartbeatTime": facts.now,
+                "lastTransitionTime": known["lastTransitionTime"] if same else facts.now,
+                "reason": reason,
+                "message": message,
+            }
+        )
+    return list(old.values()) + result  # Ready stays last, as upstream keeps it
+
+
+def _images(images: Sequence[Image]) -> list[Object]:
+    ordered = sorted(images, key=lambda item: (-item.size, item.id))[:MAX_IMAGES]
+    return [
+        {"names": [*item.digests, *item.tags], "sizeBytes": item.size}
+        for item in ordered
+        if item.digests or item.tags
+    ]
+
+
+def changed(old: Object, new: Object) -> bool:
+    """Whether a status differs in more than heartbeats (which wait for the report interval)."""
+    return _plain(old) != _plain(new)
+
+
+def _plain(status_: Object) -> Object:
+    conditions = [
+        {key: value for key, value in item.items() if key != "lastHeartbeatTime"}
+        for item in status_.get("conditions", ())
+    ]
+    return {**status_, "conditions": conditions}

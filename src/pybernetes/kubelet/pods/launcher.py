@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting sandboxes and containers of one pod."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.cri.types import Config, CriError
+from pybernetes.kubelet import naming
+from pybernetes.kubelet.containers import configs, dns
+from pybernetes.kubelet.containers.environment import ConfigError, Surroundings, environment
+from pybernetes.kubelet.containerstatus import Waiting
+from pybernetes.kubelet.pods import hooks, podcgroup
+from pybernetes.kubelet.pods.images import ImageError, field_path
+from pybernetes.kubelet.pods.record import Record
+from pybernetes.kubelet.pods.tools import Tools
+from pybernetes.kubelet.podstate import PodState
+from pybernetes.kubelet.probes.checks import Target
+from pybernetes.kubelet.volumeapi import MountError
+from pybernetes.kubelet.volumemanager import Facts
+
+RETRY = 10.0
+
+
+class StartError(Exception):
+    """A container did not start; `waiting` says why, `retry` (seconds) when to try again."""
+
+    def __init__(self, waiting: Waiting, retry: float = RETRY) -> None:
+        super().__init__(waiting.message)
+        self.waiting = waiting
+        self.retry = retry
+
+
+async def mount_volumes(tools: Tools, record: Record, state: PodState) -> None:
+    """Raises StartError (with the event written)."""
+    pod = record.pod
+    facts = Facts(state.ips, tools.allocatable())
+    try:
+        record.volumes = await tools.volumes.mount(pod, facts)
+    except MountError as error:
+        tools.recorder.event(pod, "Warning", "FailedMount", str(error))
+        raise StartError(Waiting("ContainerCreating"), 2.0) from error
+    record.volumes_at = tools.env.clock.monotonic()
+
+
+async def start_sandbox(tools: Tools, record: Record, attempt: int) -> None:
+    """Raises StartError (with the event written)."""
+    pod = record.pod
+    config = configs.sandbox(pod, attempt, tools.config, tools.resolver)
+    if not tools.runtime.hollow:
+        await tools.env.offload.run(_make_folders, tools, pod)
+        await tools.env.offload.run(podcgroup.create, config["linux"]["cgroup_parent"], pod)
+    handler = pod["spec"].get("runtimeClassName") or ""
+    try:
+        await tools.runtime.run_sandbox(config, handler)
+    except CriError as error:
+        message = f"Failed to create pod sandbox: {error}"
+        tools.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
+        raise StartError(Waiting("ContainerCreating")) from error
+    record.sandbox_config = config
+
+
+def _make_folders(tools: Tools, pod: Object) -> None:
+    naming.log_dir(tools.config, pod).mkdir(parents=True, exist_ok=True, mode=0o755)
+    tools.config.container_logs_dir.mkdir(parents=True, exist_ok=True)
+    folder = naming.pod_dir(tools.config, naming.uid(pod))
+    for name in ("volumes", "containers"):
+        (folder / name).mkdir(parents=True, exist_ok=True, mode=0o750)
+
+
+async def start_container(tools: Tools, record: Record, state: PodState, name: str) -> None:
+    """Pull, create, start and run the postStart hook. Raises StartError."""
+    pod = record.pod
+    spec = naming.find_container(pod, name)
+    sandbox = state.sandbox
+    if spec is None or sandbox is None:
+        return
+    path = field_path(pod, name)
+    try:
+        reference, image = await tools.images.ensure(pod, spec, tools.objects.fresh)
+    except ImageError as error:
+        text = f"Error: {error.waiting.reason}"
+        if error.waiting.message.startswith("Back-off"):
+            text = "Error: ImagePullBackOff"
+        tools.recorder.event(pod, "Warning", "Failed", text, field_path=path)
+        raise StartError(error.waiting, error.retry) from error
+    attempt = _attempt(record, state, name)
+    try:
+        env = await environment(pod, spec, _surroundings(tools, pod, state))
+        mounts = await _mounts(tools, record, (spec, env, attempt), state)
+        target = _target(spec, state)
+        parts = configs.Parts(
+            attempt=attempt,
+            image=reference if tools.runtime.hollow or image is None else image.id or reference,
+            image_info=image,
+            environment=env,
+            mounts=mounts,
+            memory_capacity=tools.memory_capacity,
+            message_file=str(naming.message_file(tools.config, record.uid, name, attempt)),
+            target_id=target,
+        )
+        config = configs.container(pod, spec, parts)
+    except (ConfigError, OSError) as error:
+        tools.recorder.event(pod, "Warning", "Failed", f"Error: {error}", field_path=path)
+        raise StartError(Waiting("CreateContainerConfigError", str(error))) from error
+    sandbox_config = record.sandbox_config or configs.sandbox(
+        pod, sandbox.attempt, tools.config, tools.resolver
+    )
+    await _run(tools, record, (spec, config, sandbox_config), state)
+
+
+async def _run(
+    tools: Tools, record: Record, what: tuple[Object, Config, Config], state: PodState
+) -> None:
+    spec, config, sandbox_config = what
+    pod, name = record.pod, spec["name"]
+    path, sandbox = field_path(pod, name), state.sandbox
+    if sandbox is None:
+        return
+    try:
+        container_id = await tools.runtime.create_container(sandbox.id, config, sandbox_config)
+    except CriError as error:
+        tools.recorder.event(pod, "Warning", "Failed", f"Error: {error}", field_path=path)
+        raise StartError(Waiting("CreateContainerError", str(error))) from error
+    tools.recorder.event(pod, "Normal", "Created", "Container created", field_path=path)
+    try:
+        await tools.runtime.start_container(container_id)
+    except CriError as error:
+        tools.recorder.event(pod, "Warning", "Failed", f"Error: {error}", field_path=path)
+        raise StartError(Waiting("RunContainerError", str(error))) from error
+    tools.recorder.event(pod, "Normal", "Started", "Container started", field_path=path)
+    record.resources[name] = spec.get("resources") or {}
+    if not tools.runtime.hollow:
+        await tools.env.offload.run(_link_log, tools, pod, config, container_id)
+    hook = (spec.get("lifecycle") or {}).get("postStart")
+    if hook:
+        await _post_start(tools, pod, hook, Target(spec, container_id, _ip(tools, state)))
+
+
+def _ip(tools: Tools, state: PodState) -> str:
+    ips = state.ips or tuple(tools.config.node_ips)
+    return ips[0] if ips else "127.0.0.1"
+
+
+async def _post_start(tools: Tools, pod: Object, hook: Object, target: Target) -> None:
+    try:
+        await hooks.run(tools.runtime, hook, target)
+    except hooks.HookError as error:
+        name = target.container["name"]
+        path = field_path(pod, name)
+        recorder = tools.recorder
+        recorder.event(
+            pod, "Warning", "FailedPostStartHook", "PostStartHook failed", field_path=path
+        )
+        recorder.event(pod, "Normal", "Killing", "FailedPostStartHook", field_path=path)
+        grace = int(pod["spec"].get("terminationGracePeriodSeconds") or 30)
+        await tools.runtime.stop_container(target.container_id, grace)
+        raise StartError(Waiting("PostStartHookError", str(error))) from error
+
+
+def _attempt(record: Record, state: PodState, name: str) -> int:
+    """One more than the last instance's, also when the runtime has forgotten it."""
+    latest = state.latest(name)
+    if latest is not None:
+        text = latest.annotations.get(naming.RESTART_COUNT, "")
+        return (int(text) if text.isdigit() else latest.attempt) + 1
+    status = record.pod.get("status") or {}
+    for group in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
+        for item in status.get(group) or ():
+            if item["name"] == name and item.get("containerID"):
+                return int(item.get("restartCount", 0)) + 1
+    return 0
+
+
+def _target(spec: Object, state: PodState) -> str:
+    name = spec.get("targetContainerName")
+    found = state.active(name) if name else None
+    return found.id if found else ""
+
+
+def _surroundings(tools: Tools, pod: Object, state: PodState) -> Surroundings:
+    ips = state.ips
+    if pod["spec"].get("hostNetwork"):
+        ips = tuple(tools.config.node_ips)
+    return Surroundings(
+        lookup=tools.objects.fresh,
+        services=tools.services(pod["metadata"]["namespace"]),
+        node_ips=tools.config.node_ips,
+        pod_ips=ips,
+        allocatable=tools.allocatable(),
+    )
+
+
+_PROPAGATION = {
+    "HostToContainer": "PROPAGATION_HOST_TO_CONTAINER",
+    "Bidirectional": "PROPAGATION_BIDIRECTIONAL",
+}
+
+
+async def _mounts(
+    tools: Tools,
+    record: Record,
+    what: tuple[Object, Mapping[str, str], int],
+    state: PodState,
+) -> list[Config]:
+    """Volume mounts, /etc/hosts and the termination log. Raises ConfigError, OSError."""
+    spec, env, attempt = what
+    if tools.runtime.hollow:
+        return []
+    mounts: list[Config] = []
+    for mount in spec.get("volumeMounts", ()):
+        path = (record.volumes or {}).get(mount["name"])
+        if path is None:
+            raise ConfigError(f'cannot find volume "{mount["name"]}" to mount into container')
+        sub = configs.sub_path(mount, env)
+        host = await tools.env.offload.run(_sub_path, path, sub) if sub else path
+        row: Config = {
+            "container_path": mount["mountPath"],
+            "host_path": str(host),
+            "readonly": bool(mount.get("readOnly")),
+        }
+        if mount.get("mountPropagation") in _PROPAGATION:
+            row["propagation"] = _PROPAGATION[mount["mountPropagation"]]
+        mounts.append(row)
+    return mounts + await tools.env.offload.run(_own_mounts, tools, record, (spec, attempt), state)
+
+
+def _sub_path(volume: Path, sub: str) -> Path:
+    """The path inside the volume, made if missing; it must not lead out."""
+    path = volume / sub
+    if not path.exists() and not path.is_symlink():
+        path.mkdir(parents=True, mode=0o750)
+        path.chmod(volume.stat().st_mode & 0o7777)
+    real = path.resolve()
+    if not real.is_relative_to(volume.resolve()):
+        raise ConfigError(f"subPath {sub!r} is not within its volume")
+    return real
+
+
+def _own_mounts(
+    tools: Tools, record: Record, what: tuple[Object, int], state: PodState
+) -> list[Config]:
+    """The files the kubelet itself mounts."""
+    spec, attempt = what
+    pod, taken = record.pod, {mount["mountPath"] for mount in spec.get("volumeMounts", ())}
+    mounts: list[Config] = []
+    if "/etc/hosts" not in taken:
+        path = naming.pod_dir(tools.config, record.uid) / "etc-hosts"
+        if pod["spec"].get("hostNetwork"):
+            own = Path("/etc/hosts")
+            text = dns.hosts_file_of_host(pod, own.read_text() if own.exists() else "")
+        else:
+            text = dns.hosts_file(pod, state.ips, tools.config.cluster_domain)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o644)
+        mounts.append({"container_path": "/etc/hosts", "host_path": str(path)})
+    message = spec.get("terminationMessagePath") or "/dev/termination-log"
+    file = naming.message_file(tools.config, record.uid, spec["name"], attempt)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    os.chmod(file, configs.MESSAGE_MODE)
+    mounts.append({"container_path": message, "host_path": str(file)})
+    return mounts
+
+
+def _link_log(tools: Tools, pod: Object, config: Config, container_id: str) -> None:
+    """The link in the containers' log folder, named as log collectors expect."""
+    namespace, name = naming.key(pod)
+    container = config["metadata"]["name"]
+    link = tools.config.container_logs_dir / f"{name}_{namespace}_{container}-{container_id}.log"
+    link.unlink(missing_ok=True)
+    link.symlink_to(naming.log_dir(tools.config, pod) / config["log_path"])

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every pod worker of one kubelet works with."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.base.env import Env
+from pybernetes.client.events import Recorder
+from pybernetes.client.types import Client
+from pybernetes.cri.types import Runtime
+from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.containers.dns import Resolver
+from pybernetes.kubelet.objects import Objects, Tokens
+from pybernetes.kubelet.pleg import Pleg
+from pybernetes.kubelet.pods.images import Images
+from pybernetes.kubelet.probes.manager import Probes
+from pybernetes.kubelet.statusmanager import StatusManager
+from pybernetes.kubelet.volumemanager import Volumes
+
+
+@dataclass(slots=True)
+class Tools:
+    """The parts of one kubelet. Functions read the informers."""
+
+    env: Env
+    config: Config
+    client: Client
+    runtime: Runtime
+    recorder: Recorder
+    objects: Objects
+    tokens: Tokens
+    pleg: Pleg
+    images: Images
+    probes: Probes
+    volumes: Volumes
+    statuses: StatusManager
+    resolver: Resolver
+    memory_capacity: int
+    services: Callable[[str], Sequence[Object]]  # whose variables pods of a namespace see
+    allocatable: Callable[[], Mapping[str, str]]
+    node: Callable[[], Object]

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One worker per pod, only while there is something to do.
+
+- Turns of one pod never overlap; a wake-up during a turn causes one more turn.
+- A deletion (or a shorter grace period) interrupts a turn that waits, a pull for example.
+- Pods the API does not know but the runtime has are ended and removed.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import Object
+from pybernetes.base import logs
+from pybernetes.base.tasks import TaskGroup
+from pybernetes.cri.types import CriError
+from pybernetes.kubelet import naming
+from pybernetes.kubelet.admission import admit
+from pybernetes.kubelet.pods import killer, worker
+from pybernetes.kubelet.pods.record import Record
+from pybernetes.kubelet.pods.tools import Tools
+
+_log = logs.get("kubelet.pods")
+ERROR_RETRY = 5.0
+_TERMINAL = ("Succeeded", "Failed")
+
+
+class Workers:
+    """`update(old, new)` is told of pods, `wake(uid)` of everything else that changed."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._records: dict[str, Record] = {}
+        self._group: TaskGroup | None = None
+        self._synced = False
+
+    def records(self) -> list[Record]:
+        return list(self._records.values())
+
+    def find(self, uid: str) -> Object | None:
+        """The newest version of a pod that the API still has."""
+        record = self._records.get(uid)
+        return record.pod if record is not None and not record.gone else None
+
+    async def run(self, ready: Callable[[], Any]) -> None:
+        """Work until cancelled. `ready()` is awaited first: pods and runtime are known then."""
+        async with TaskGroup("pods") as group:
+            await ready()
+            self._group = group
+            self._synced = True
+            self.adopt_orphans()
+            by_age = sorted(self._records.values(), key=lambda item: _created(item.pod))
+            for record in by_age:
+                self.wake(record.uid)
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._group = None
+                for record in self._records.values():
+                    _stop_timer(record)
+
+    def update(self, old: Object | None, new: Object | None) -> None:
+        """A pod of this node appeared, changed, or went."""
+        pod = new or old
+        if pod is None:
+            return
+        uid = naming.uid(pod)
+        record = self._records.get(uid)
+        if record is None:
+            if new is None:
+                return
+            record = self._records[uid] = Record(uid, pod)
+            record.start_time = (pod.get("status") or {}).get("startTime") or ""
+        was_ending, grace = record.ending, record.grace()
+        record.pod, record.gone = pod, new is None
+        sooner = was_ending and record.grace() < grace and not record.gone
+        if (record.ending and not was_ending) or sooner:
+            self._interrupt(record)
+        self.wake(uid)
+
+    def adopt_orphans(self) -> None:
+        """Make records of what the runtime has and the API has not."""
+        for state in self._tools.pleg.states():
+            if state.uid and state.uid not in self._records:
+                metadata = {"name": state.name, "namespace": state.namespace, "uid": state.uid}
+                pod: Object = {"metadata": metadata, "spec": {"containers": []}}
+                self._records[state.uid] = Record(state.uid, pod, gone=True, admitted=True)
+
+    def wake(self, uid: str) -> None:
+        """Something about the pod changed: take a turn."""
+        record = self._records.get(uid)
+        if record is None and self._synced:
+            self.adopt_orphans()
+            record = self._records.get(uid)
+        if record is None:
+            return
+        _stop_timer(record)
+        record.dirty = True
+        if record.task is None and self._group is not None:
+            record.task = self._group.start(self._drive(record), naming.full_name(record.pod))
+
+    def _interrupt(self, record: Record) -> None:
+        if record.task is not None:
+            record.interrupted = True
+            record.task.cancel()
+
+    async def _drive(self, record: Record) -> None:
+        """Turns until there is nothing to do."""
+        later: float | None = None
+        try:
+            while record.dirty:
+                record.dirty = False
+                later = await self._interruptible(record)
+                if later == 0.0:
+                    record.dirty = True
+                if record.uid not in self._records:
+                    return
+        finally:
+            record.task = None
+        if later is not None:
+            loop = asyncio.get_running_loop()
+            record.timer = loop.call_later(later, self.wake, record.uid)
+
+    async def _interruptible(self, record: Record) -> float | None:
+        try:
+            return await self._turn(record)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not record.interrupted or task is None:
+                raise
+            record.interrupted = False
+            task.uncancel()
+            return 0.0
+        except (CriError, ApiError, ConnectionError, OSError, KeyError) as error:
+            _log.warning("A pod could not be synced", pod=naming.full_name(record.pod), err=error)
+            return ERROR_RETRY
+
+    async def _turn(self, record: Record) -> float | None:
+        record.interrupted = False
+        if record.gone:
+            return await self._bury(record)
+        phase = (record.pod.get("status") or {}).get("phase")
+        state = self._tools.pleg.state(record.uid)
+        if phase in _TERMINAL and not state.sandboxes and not state.containers:
+            record.finished = record.admitted = record.cleaned = True
+        elif not record.admitted and not record.ending:
+            self._admit(record)
+        if record.ending:
+            return await worker.end_turn(self._tools, record)
+        if record.rejected is not None:
+            worker.publish(self._tools, record, state)
+        if record.rejected is not None or record.cleaned:
+            return None
+        return await worker.run_turn(self._tools, record)
+
+    def _admit(self, record: Record) -> None:
+        record.admitted = True
+        if self._tools.pleg.state(record.uid).sandboxes:
+            return  # it ran before we were restarted
+        others = [
+            item.pod
+            for item in self._records.values()
+            if item is not record and item.admitted and _active(item)
+        ]
+        record.rejected = admit(record.pod, self._tools.node(), others)
+        if record.rejected is not None:
+            reason, message = record.rejected
+            record.finished = True
+            text = message.removeprefix("Pod was rejected: ")
+            self._tools.recorder.event(record.pod, "Warning", reason, text)
+
+    async def _bury(self, record: Record) -> float | None:
+        """The API has no such pod: end what is left of it and forget it."""
+        tools = self._tools
+        state = tools.pleg.state(record.uid)
+        if state.running or any(item.ready for item in state.sandboxes) or not record.finished:
+            later = await worker.end_turn(tools, record)
+            if later is not None:
+                return later
+        await killer.remove_pod(tools, tools.pleg.state(record.uid))
+        await tools.pleg.refresh()
+        if tools.pleg.state(record.uid).sandboxes:
+            return 1.0
+        tools.statuses.forget(record.uid)
+        tools.images.forget(record.uid)
+        tools.tokens.forget(record.uid)
+        tools.probes.stop(record.uid)
+        self._records.pop(record.uid, None)
+        return None
+
+
+def _active(record: Record) -> bool:
+    phase = (record.pod.get("status") or {}).get("phase")
+    return not (record.gone or record.finished or record.rejected or phase in _TERMINAL)
+
+
+def _created(pod: Object) -> tuple[str, str]:
+    return str(pod["metadata"].get("creationTimestamp", "")), str(pod["metadata"].get("uid", ""))
+
+
+def _stop_timer(record: Record) -> None:
+    if record.timer is not None:
+        record.timer.cancel()
+        record.timer = None

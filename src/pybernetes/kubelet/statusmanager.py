@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes pod statuses to the API: newest only, in order of change, again after failures."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import Object
+from pybernetes.base import logs
+from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
+from pybernetes.kubelet import naming
+
+_log = logs.get("kubelet.status")
+RETRY = 10.0  # upstream's syncPeriod
+_GONE, _CONFLICT = 404, 409
+
+
+class StatusManager:
+    """`set` never waits; `flush` returns when the newest status of a pod is written (or moot).
+
+    - One write per pod at a time, and none when nothing changed.
+    - `find(uid)` gives the newest pod the informer has seen, or None.
+    """
+
+    def __init__(self, client: Client, find: Callable[[str], Object | None]) -> None:
+        self._client = client
+        self._find = find
+        self._wanted: dict[str, Object] = {}  # uid -> status
+        self._written: dict[str, Object] = {}
+        self._dirty: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._idle: dict[str, asyncio.Event] = {}
+
+    def get(self, uid: str) -> Object | None:
+        """The newest status, written or not."""
+        return self._wanted.get(uid)
+
+    def set(self, pod: Object, status: Object) -> None:
+        uid = naming.uid(pod)
+        if self._wanted.get(uid) == status:
+            return
+        self._wanted[uid] = status
+        known = self._written.get(uid)
+        if known == status or (known is None and _covers(pod.get("status") or {}, status)):
+            return
+        self._dirty[uid] = None
+        self._idle.setdefault(uid, asyncio.Event()).clear()
+        self._wake.set()
+
+    def forget(self, uid: str) -> None:
+        self._wanted.pop(uid, None)
+        self._written.pop(uid, None)
+        self._dirty.pop(uid, None)
+        idle = self._idle.pop(uid, None)
+        if idle is not None:
+            idle.set()
+
+    async def flush(self, uid: str) -> None:
+        idle = self._idle.get(uid)
+        if idle is not None and uid in self._dirty:
+            await idle.wait()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            failed: list[str] = []
+            while self._dirty:
+                uid = next(iter(self._dirty))
+                if not await self._write(uid):
+                    self._dirty.pop(uid, None)
+                    failed.append(uid)
+            if failed:
+                for uid in failed:
+                    if uid in self._wanted:
+                        self._dirty[uid] = None
+                try:
+                    async with asyncio.timeout(RETRY):
+                        await self._wake.wait()
+                except TimeoutError:
+                    self._wake.set()
+
+    async def _write(self, uid: str) -> bool:
+        """False: try again later."""
+        pod, status = self._find(uid), self._wanted.get(uid)
+        if pod is None or status is None:
+            self._done(uid)
+            return True
+        namespace, name = naming.key(pod)
+        patch: Object = {"metadata": {"uid": uid}, "status": _patch(pod, status)}
+        try:
+            await self._client.patch(
+                naming.PODS,
+                name,
+                patch,
+                namespace,
+                patch_type=STRATEGIC_MERGE_PATCH,
+                subresource="status",
+            )
+        except ApiError as error:
+            if error.code not in (_GONE, _CONFLICT):
+                _log.warning("A pod status was refused", pod=naming.full_name(pod), err=error)
+                return False
+        except (ConnectionError, TimeoutError):
+            return False
+        self._written[uid] = status
+        if self._wanted.get(uid) is status:
+            self._done(uid)
+        return True
+
+    def _done(self, uid: str) -> None:
+        self._dirty.pop(uid, None)
+        if uid in self._idle:
+            self._idle[uid].set()
+
+
+def _patch(pod: Object, status: Object) -> Object:
+    """The strategic merge patch: our lists replace what is there, conditions merge by type."""
+    result = copy.copy(status)
+    before = pod.get("status") or {}
+    for field in before:
+        if field not in result and field in ("podIP", "reason", "message"):
+            result[field] = None
+    for field in ("podIPs", "hostIPs"):
+        if field in result or before.get(field):
+            result[field] = [*result.get(field, ()), {"$patch": "replace"}]
+    return result
+
+
+def _covers(old: Object, new: Object) -> bool:
+    """Whether the API has this status already (after a restart)."""
+    return all(old.get(key) == value for key, value in new.items())
