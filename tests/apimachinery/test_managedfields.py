@@ -53,6 +53,7 @@ META = Schema(
 STATUS = Schema("object", properties={"ready": NUMBER})
 ROOT = Schema(
     "object",
+    name="Deployment",
     properties={"apiVersion": TEXT, "kind": TEXT, "metadata": META, "spec": SPEC, "status": STATUS},
 )
 WRITER = Writer("kubectl", "apps/v1", ROOT, "2026-01-01T00:00:00Z")

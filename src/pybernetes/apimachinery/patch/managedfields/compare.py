@@ -78,19 +78,24 @@ def _compare_fields(
         if before is not _ABSENT:
             _put("f:" + name, _compare(before, value, below), sets)
             continue
-        zero = _zero_valued(schema, name, below) or (not old and name in _ROOTS)
-        added["f:" + name] = whole(value, below, zero=zero)
+        added["f:" + name] = whole(value, below, zero=_zero_valued(schema, name, below))
     for name, value in old.items():
         if name not in new and name not in skipped:
             removed["f:" + name] = whole(value, child(schema, name))
 
 
 def _zero_valued(schema: Schema, name: str, below: Schema) -> bool:
-    """Go's struct holds this container even when it is empty, so nobody ever adds it."""
-    return below.type in ("object", "array") and (below.default == {} or name in schema.required)
+    """Go's struct holds this container even when it is empty, so nobody ever adds it.
+
+    True of built-in types only (they have names), and there of what is required or a plain struct
+    by custom; what the published schemas do not say is left as added.
+    """
+    if not schema.name or below.type not in ("object", "array"):
+        return False
+    return name in _STRUCTS or name in schema.required
 
 
-_ROOTS = ("spec", "status")
+_STRUCTS = frozenset(("metadata", "spec", "status", "strategy", "template", "updateStrategy"))
 _ABSENT: Any = object()
 
 
