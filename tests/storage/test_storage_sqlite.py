@@ -41,6 +41,16 @@ def _bytes(path: Path) -> int:
     return path.stat().st_size
 
 
+async def _rested(store: SqliteStore) -> None:
+    """Until the writer has swept and vacuumed."""
+    writer = store._writer
+    for _ in range(200):
+        await asyncio.sleep(0.05)
+        if writer._swept == writer.floor and not writer._vacuum:
+            return
+    raise TimeoutError
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "store.db"
@@ -149,7 +159,7 @@ async def test_the_quota_refuses_growth_not_deletion(path: Path) -> None:
         for index in range(30):
             await store.write([Op(f"/{index}", None)])
         await store.compact(store.revision)
-        await asyncio.sleep(0.3)
+        await _rested(store)
         await store.write([Op("/again", b"x" * 100_000)])
 
 
@@ -159,7 +169,7 @@ async def test_compaction_gives_the_disk_back(path: Path) -> None:
             await store.write([Op("/same", bytes([index]) * 200_000)])
         before = await store.size()
         await store.compact(store.revision)
-        await asyncio.sleep(0.5)
+        await _rested(store)
         assert await store.size() < before / 10
         record = await store.get("/same")
         assert record is not None

@@ -22,7 +22,7 @@ class TaskGroup:
 
     - Leaving the block waits for every child.
     - The first failure, a child's or the block's own, cancels the others (newest first) and is
-      raised; later ones are logged.
+      raised; of the later ones the first is logged.
     - Cancelling the block cancels every child, waits for them, and is never lost: it is what is
       raised even if a child fails meanwhile (then with that failure as its cause).
     - A child that ends is forgotten: a group may live for ever and start millions.
@@ -32,6 +32,7 @@ class TaskGroup:
         self._name = name
         self._children: dict[asyncio.Task[Any], None] = {}  # insertion order is start order
         self._failure: BaseException | None = None  # the first child's
+        self._told = False  # of a second failure
         self._cancelling = False  # what is started now is cancelled at once
         self._parent: asyncio.Task[Any] | None = None  # None outside of the block
         self._cancels = 0  # of the parent, before the block
@@ -71,7 +72,9 @@ class TaskGroup:
 
     def _failed(self, task: asyncio.Task[Any], error: BaseException) -> None:
         if self._failure is not None:
-            _log.warning("Another task of the group failed", task=task.get_name(), err=error)
+            if not self._told:
+                _log.warning("Another task of the group failed", task=task.get_name(), err=error)
+            self._told = True
             return
         self._failure = error
         self.cancel()

@@ -123,6 +123,8 @@ class Hub:
         for change in changes:
             key = change.key
             for length in self._lengths:
+                if length > len(key):
+                    break
                 prefix = key[:length]
                 if prefix in by_prefix:
                     found.setdefault(prefix, []).append(change)

@@ -19,7 +19,7 @@ FORMAT = 1
 APPLICATION = 0x50796265  # "Pybe", in the file's header
 SHIFT = MAX_OPS.bit_length()  # of the revision in an id; below it: position * 2 + deleted
 PAGE_SIZE = 4096
-CHECKPOINT_PAGES = 4000  # of the write-ahead log: 16 MB
+CHECKPOINT_PAGES = 2000  # of the write-ahead log, 8 MB: more at a time takes longer each time
 
 _TABLES = """
 CREATE TABLE log (
