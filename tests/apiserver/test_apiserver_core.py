@@ -1,30 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server through its handler, over the memory store: the life of an object."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
-
 import pytest
 
 from pybernetes.apimachinery.schema.types import Schema
-from pybernetes.apimachinery.types import GVR, User
+from pybernetes.apimachinery.types import GVR
 from pybernetes.apis.resource import Resource
-from pybernetes.apiserver.config import Config
-from pybernetes.apiserver.server import ApiServer
-from pybernetes.base.env import Env
-from pybernetes.storage.memory import MemoryStore
-from pybernetes.wire.types import Request, Response, StreamingResponse
 
-ADMIN = User("admin", ("system:masters", "system:authenticated"))
-VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 WIDGETS = Resource(
     gvr=GVR("example.com", "v1", "widgets"),
     kind="Widget",
     singular="widget",
     namespaced=True,
     schema=Schema(type="object", preserve_unknown=True),
-    verbs=VERBS,
+    verbs=("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"),
     storage_version="v1",
     storage_group="example.com",
     storage_prefix="/registry/example.com/widgets/",
@@ -32,39 +21,10 @@ WIDGETS = Resource(
 PATH = "/apis/example.com/v1/namespaces/default/widgets"
 
 
-class Caller:
-    def __init__(self, server: ApiServer) -> None:
-        self.server = server
-
-    async def reply(self, method, path, body=None, **headers):
-        path, _, query = path.partition("?")
-        data = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
-        sent = {"content-type": "application/json"} if body else {}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        request = Request(method, path, path, query, sent, data, identity=ADMIN)
-        answer = self.server.handler(request)
-        if not isinstance(answer, Response | StreamingResponse):
-            answer = await answer
-        return answer
-
-    async def __call__(self, method, path, body=None, *, expect=None, **headers):
-        answer = await self.reply(method, path, body, **headers)
-        decoded = json.loads(answer.body)
-        if expect is not None:
-            assert answer.status == expect, decoded
-        return decoded
-
-
-@pytest.fixture
-async def call() -> AsyncIterator[Caller]:
-    env = Env()
-    server = ApiServer(env, Config(), MemoryStore(env), None)
-    task = asyncio.get_running_loop().create_task(server.run())
-    await server.wait_ready()
-    server.resources.add(WIDGETS)
-    yield Caller(server)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+@pytest.fixture(autouse=True)
+def _widgets(call):
+    """A kind added from outside, while the server runs."""
+    call.server.resources.add(WIDGETS)
 
 
 def widget(name="a", **more):
@@ -103,13 +63,7 @@ async def test_watch_sees_what_its_selector_selects(call):
     made = await call("POST", PATH, widget(labels={"a": "b"}), expect=201)
     del made["metadata"]["labels"]
     await call("PUT", PATH + "/a", made, expect=200)
-    text = b""
-    async for chunk in stream.chunks:
-        text += chunk
-        if text.count(b"\n") == 2:
-            break
-    await stream.chunks.aclose()
-    events = [json.loads(line) for line in text.splitlines()]
+    events = await call.events(stream, 2)
     assert [event["type"] for event in events] == ["ADDED", "DELETED"]
     assert events[1]["object"]["metadata"]["labels"] == {"a": "b"}
 

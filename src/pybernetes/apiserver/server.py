@@ -18,6 +18,9 @@ from pybernetes.apiserver.endpoints.registry import endpoints
 from pybernetes.apiserver.filters.registry import filters
 from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.resources import Resources
+from pybernetes.apiserver.services.allocation import Allocation
+from pybernetes.apiserver.services.ranges import parse as parse_ranges
+from pybernetes.apiserver.services.repair import repair
 from pybernetes.apiserver.subresources import namespaces
 from pybernetes.apiserver.subresources.registry import Answers, subresources, virtual
 from pybernetes.apiserver.types import NodeDialer
@@ -53,6 +56,9 @@ class ApiServer:
         core.check_write = self.security.escalation.check
         core.hooks.holds["", "namespaces"] = namespaces.is_held
         core.hooks.deleting["", "namespaces"] = namespaces.begin_deletion
+        ranges = parse_ranges(config.service_cluster_ip_range)
+        self._allocation = Allocation(core, ranges)
+        core.hooks.writes["", "services"] = self._allocation
         answers = Answers(
             token=security.request_token(self.security, self.reader),
             reviews=self.security.reviews,
@@ -75,7 +81,9 @@ class ApiServer:
         """Read the store and write what every cluster has. `run` does this first."""
         core = self.core
         await core.feed.start()
-        self._written = await write_bootstrap(core)
+        if await write_bootstrap(core):
+            await core.feed.start()
+        await repair(core, self._allocation)
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -84,7 +92,7 @@ class ApiServer:
         async with TaskGroup("apiserver") as group:
             group.start(core.feed.run(), "cache")
             group.start(compact_forever(core.store, core.config.compaction_interval), "compaction")
-            await core.feed.wait(self._written)
+            await core.feed.wait_fresh()
             self._ready.set()
 
     async def wait_ready(self) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.config import Config
+from pybernetes.apiserver.services import kubernetes
+from pybernetes.apiserver.services.kubernetes import ENDPOINT_SLICES, ENDPOINTS, SERVICES
+from pybernetes.apiserver.services.ranges import parse
 
 NAMESPACES = GVR("", "v1", "namespaces")
 CONFIG_MAPS = GVR("", "v1", "configmaps")
@@ -28,12 +31,16 @@ _PRIORITIES = (
 
 def objects(config: Config) -> Iterator[tuple[GVR, Object]]:
     """(resource, object) in the order in which they are written."""
+    ranges = parse(config.service_cluster_ip_range)
     for name in SYSTEM_NAMESPACES:
         yield NAMESPACES, _namespace(name)
     for name, value, about in _PRIORITIES:
         yield PRIORITY_CLASSES, _priority(name, value, about)
     yield SERVICE_CIDRS, _service_cidr(config)
     yield CONFIG_MAPS, _authentication(config)
+    yield SERVICES, kubernetes.service(config, ranges)
+    yield ENDPOINTS, kubernetes.endpoints(config)
+    yield ENDPOINT_SLICES, kubernetes.endpoint_slice(config)
 
 
 def _namespace(name: str) -> Object:

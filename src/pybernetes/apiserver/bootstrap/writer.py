@@ -1,30 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the bootstrap objects that are missing, and brings the default roles up to date."""
 
+from collections.abc import Mapping
+
 from pybernetes.apimachinery import timestamps
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.authorization import bootstrap as policy
 from pybernetes.apiserver.bootstrap.objects import CONFIG_MAPS, objects
 from pybernetes.apiserver.context import Core
+from pybernetes.apiserver.services.kubernetes import ENDPOINT_SLICES, ENDPOINTS
 from pybernetes.base import logs
 from pybernetes.storage.types import Conflict, Op
 
 log = logs.get("apiserver.bootstrap")
 
 
-async def write_bootstrap(core: Core) -> int:
-    """One transaction with all that is missing; the store's revision after it."""
+async def write_bootstrap(core: Core) -> bool:
+    """One transaction with all that is missing; whether the caches lag behind it."""
     for _ in range(5):
         ops = list(_missing(core))
         if not ops:
-            return core.store.revision
+            return False
         try:
-            return await core.store.write(ops)
+            await core.store.write(ops)
+            return True
         except Conflict as conflict:  # another API server was faster
             log.info("Bootstrap objects were written by another server", key=conflict.key)
             await core.feed.start()
-    return core.store.revision
+    return True
 
 
 def _missing(core: Core) -> list[Op]:
@@ -55,18 +59,28 @@ def _new(core: Core, gvr: GVR, obj: Object, stamp: str) -> Op | None:
     return Op(serving.key(namespace, name), codec.stored(obj), 0)
 
 
+_FOLLOWING: Mapping[GVR, tuple[str, ...]] = {
+    CONFIG_MAPS: ("data",),
+    ENDPOINTS: ("subsets",),
+    ENDPOINT_SLICES: ("addressType", "endpoints", "ports"),
+}
+
+
 def _refreshed(core: Core, gvr: GVR, obj: Object) -> Op | None:
-    """The authentication ConfigMap follows the configuration."""
+    """The authentication ConfigMap and our own endpoints follow the configuration."""
     serving = core.resources.find(gvr)
-    if gvr != CONFIG_MAPS or serving is None:
+    if gvr not in _FOLLOWING or serving is None:
         return None
     meta = obj["metadata"]
     entry = serving.entry(meta["namespace"], meta["name"])
     assert entry is not None
     present = serving.decode(entry)
-    if {**(present.get("data") or {}), **(obj.get("data") or {})} == (present.get("data") or {}):
+    wanted = {name: obj[name] for name in _FOLLOWING[gvr] if name in obj}
+    if gvr == CONFIG_MAPS and wanted:
+        wanted = {"data": {**(present.get("data") or {}), **wanted["data"]}}
+    if all(present.get(name) == value for name, value in wanted.items()):
         return None
-    present["data"] = {**(present.get("data") or {}), **obj["data"]}
+    present |= wanted
     key = serving.key(meta["namespace"], meta["name"])
     return Op(key, codec.stored(present), entry.revision)
 

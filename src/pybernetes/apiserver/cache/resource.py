@@ -8,7 +8,7 @@
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry, Event, Fields
@@ -36,12 +36,26 @@ class ResourceCache:
         self._history = history
 
     def load(self, records: Iterable[Record], revision: int) -> None:
-        """Start from a listing at `revision`."""
+        """Start from a listing at `revision`; once started, catch up with it (events included)."""
+        if self.changed:
+            self._catch_up({record.key: record for record in records}, revision)
+            return
         for record in records:
             entry = self._entry(record)
             self.entries[entry.key] = entry
         self.keys = sorted(self.entries)
         self.floor = self.changed = revision
+
+    def _catch_up(self, present: Mapping[str, Record], revision: int) -> None:
+        prefix = self.prefix
+        gone = [prefix + key for key in self.keys if prefix + key not in present]
+        changes = [Change(key, revision, None, None) for key in gone]
+        for key, record in present.items():
+            entry = self.entries.get(key[len(self.prefix) :])
+            if entry is None or entry.revision != record.revision:
+                changes.append(Change(key, record.revision, record, None))
+        for change in sorted(changes, key=lambda change: change.revision):
+            self.apply(change)
 
     def _entry(self, record: Record) -> Entry:
         tail = codec.tail_of(record.value, record.revision)

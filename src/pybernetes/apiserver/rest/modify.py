@@ -163,7 +163,10 @@ async def _write(
     row = serving.row
     hook = core.hooks.writes.get((row.gvr.group, row.gvr.resource))
     key = row.storage_prefix + entry.key
+    pristine = codec.dumps(new) if hook else b""
     for attempt in range(16):
+        if attempt:
+            new = codec.loads(pristine)
         more = (
             hook.update(new, old, attempt=attempt, dry_run=options.dry_run)
             if hook and not what.part
@@ -171,7 +174,7 @@ async def _write(
         )
         finished = ends_deletion(new["metadata"]) and not core.hooks.held(row, new)
         if finished and hook:
-            more = [*more, *hook.delete(new)]
+            more = hook.delete(old)
         if options.dry_run:
             return transient(serving, new)
         if new == old and not more and not finished:

@@ -3,7 +3,6 @@
 
 import datetime
 from collections.abc import Callable, Sequence
-from typing import cast
 
 from pybernetes.apimachinery.errors import bad_request
 from pybernetes.apimachinery.table import INCLUDES, Include, table
@@ -23,9 +22,7 @@ class TableFormat:
     def __init__(
         self, api_version: str, include: str, now: Callable[[], datetime.datetime]
     ) -> None:
-        if include and include not in INCLUDES:
-            raise bad_request(f"unrecognized includeObject value: {include}")
-        self._include = cast(Include, include or "Metadata")
+        self._include: Include = _include(include)
         self._now = now
         self.key = f"table/{self._include}/{api_version}"
 
@@ -41,3 +38,10 @@ class TableFormat:
             for row in made["rows"]:
                 row["object"] = serving.serve(row["object"])
         return codec.dumps(made)
+
+
+def _include(text: str) -> Include:
+    for known in INCLUDES:
+        if known == (text or "Metadata"):
+            return known
+    raise bad_request(f"unrecognized includeObject value: {text}")
