@@ -7,6 +7,8 @@ from pybernetes.controllers.clusterroleaggregation.controller import (
     ClusterRoleAggregationController,
 )
 from pybernetes.controllers.deployment.controller import DeploymentController
+from pybernetes.controllers.endpoints.controller import EndpointsController
+from pybernetes.controllers.endpointslice.controller import EndpointSliceController
 from pybernetes.controllers.garbagecollector.controller import GarbageCollector
 from pybernetes.controllers.namespace.controller import NamespaceController
 from pybernetes.controllers.nodeipam.controller import NodeIpamController
@@ -36,5 +38,9 @@ CONTROLLERS: Mapping[str, Row] = {
     "pod-garbage-collector-controller": Row(PodGarbageCollector, "pod-garbage-collector"),
     "clusterrole-aggregation-controller": Row(
         ClusterRoleAggregationController, "clusterrole-aggregation-controller"
+    ),
+    "endpoints-controller": Row(EndpointsController, "endpoint-controller"),
+    "endpointslice-controller": Row(
+        EndpointSliceController, "endpointslice-controller", "endpoint-slice-controller"
     ),
 }

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decides which slices of a service to create, update and delete. Pure."""
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.pod.status import belongs_in_endpoints, is_ready, pod_ips
+from pybernetes.controllers.runtime.services import (
+    HEADLESS_LABEL,
+    endpoint_ports,
+    hostname,
+    is_headless,
+    target_reference,
+)
+
+MAXIMUM = 100  # endpoints in a slice
+SERVICE_NAME = "kubernetes.io/service-name"
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+MANAGER = "endpointslice-controller.k8s.io"
+_OURS = (SERVICE_NAME, MANAGED_BY, HEADLESS_LABEL)
+
+FindNode = Callable[[str], Object | None]
+Family = str  # IPv4 or IPv6: the slice's addressType
+Group = tuple[Family, bytes]  # address type and ports: what endpoints of one slice have in common
+
+
+@dataclass(slots=True)
+class Plan:
+    create: list[Object] = field(default_factory=list)
+    update: list[Object] = field(default_factory=list)
+    delete: list[Object] = field(default_factory=list)
+
+
+def plan_slices(
+    service: Object, pods: Sequence[Object], current: Sequence[Object], node: FindNode
+) -> Plan:
+    """`current`: the slices of ours that the service has."""
+    plan = Plan()
+    wanted = _wanted(service, pods, node)
+    groups: dict[Group, list[Object]] = {}
+    for one in sorted(current, key=meta.name):
+        groups.setdefault(_group_of(one), []).append(one)
+    families = families_of(service)
+    for group in {**groups, **wanted}:
+        endpoints = wanted.get(group, {})
+        _plan_group(service, group, (groups.get(group, []), endpoints), plan)
+    for family in families:  # a service without endpoints keeps one empty slice
+        if not any(group[0] == family for group in wanted):
+            _keep_placeholder(service, family, groups, plan)
+    return plan
+
+
+def families_of(service: Object) -> list[Family]:
+    return list(service["spec"].get("ipFamilies") or ["IPv4"])
+
+
+def _wanted(
+    service: Object, pods: Sequence[Object], node: FindNode
+) -> dict[Group, dict[str, Object]]:
+    """Endpoints by group and by pod UID."""
+    result: dict[Group, dict[str, Object]] = {}
+    publish = bool(service["spec"].get("publishNotReadyAddresses"))
+    for pod in pods:
+        if not belongs_in_endpoints(pod, include_terminating=True):
+            continue
+        name = pod["spec"].get("nodeName") or ""
+        found = node(name)
+        ports = endpoint_ports(pod, service)
+        if ports is None or (found is None and not publish):
+            continue
+        for family in families_of(service):
+            endpoint = _endpoint(service, pod, family, found)
+            if endpoint is not None:
+                group = (family, orjson.dumps(ports))
+                result.setdefault(group, {})[meta.uid(pod)] = endpoint
+    for endpoints in result.values():
+        _add_hints(service, endpoints)
+    return result
+
+
+def _endpoint(service: Object, pod: Object, family: Family, node: Object | None) -> Object | None:
+    version = 6 if family == "IPv6" else 4
+    ips = [ip for ip in pod_ips(pod) if ipaddress.ip_address(ip).version == version]
+    if not ips:
+        return None
+    serving, terminating = is_ready(pod), meta.is_deleting(pod)
+    publish = bool(service["spec"].get("publishNotReadyAddresses"))
+    endpoint: Object = {
+        "addresses": [ips[0]] if len(ips) == 1 else ips[:1],
+        "conditions": {
+            "ready": publish or (serving and not terminating),
+            "serving": serving,
+            "terminating": terminating,
+        },
+        "targetRef": target_reference(pod),
+    }
+    if pod["spec"].get("nodeName"):
+        endpoint["nodeName"] = pod["spec"]["nodeName"]
+    zone = meta.labels(node or {}).get("topology.kubernetes.io/zone")
+    if zone:
+        endpoint["zone"] = zone
+    if hostname(pod, service):
+        endpoint["hostname"] = hostname(pod, service)
+    return endpoint
+
+
+def _add_hints(service: Object, endpoints: dict[str, Object]) -> None:
+    """trafficDistribution: every endpoint is meant for its own zone (and node)."""
+    distribution = service["spec"].get("trafficDistribution")
+    near = distribution in ("PreferClose", "PreferSameZone", "PreferSameNode")
+    if not near or not all("zone" in one for one in endpoints.values()):
+        return
+    for one in endpoints.values():
+        if not one["conditions"]["ready"]:
+            continue
+        one["hints"] = {"forZones": [{"name": one["zone"]}]}
+        if distribution == "PreferSameNode" and one.get("nodeName"):
+            one["hints"]["forNodes"] = [{"name": one["nodeName"]}]
+
+
+def _group_of(one: Object) -> Group:
+    return one.get("addressType", ""), orjson.dumps(one.get("ports") or [])
+
+
+def _plan_group(
+    service: Object,
+    group: Group,
+    state: tuple[list[Object], dict[str, Object]],
+    plan: Plan,
+) -> None:
+    """One group of endpoints. `state`: its slices, and the endpoints it should have."""
+    slices, missing = state[0], dict(state[1])
+    kept: list[tuple[Object, list[Object]]] = []
+    for one in slices:
+        endpoints = []
+        for endpoint in one.get("endpoints") or ():
+            wanted = missing.pop((endpoint.get("targetRef") or {}).get("uid", ""), None)
+            if wanted is not None:
+                endpoints.append(wanted)
+        kept.append((one, endpoints))
+    changed_first = sorted(kept, key=lambda pair: pair[1] == (pair[0].get("endpoints") or []))
+    rest = list(missing.values())
+    for one, endpoints in changed_first:
+        touched = endpoints != (one.get("endpoints") or [])
+        room = MAXIMUM - len(endpoints)
+        if rest and room > 0 and (touched or len(rest) <= room):
+            endpoints += rest[:room]
+            rest = rest[room:]
+        _settle(service, one, endpoints, plan)
+    for start in range(0, len(rest), MAXIMUM):
+        part = rest[start : start + MAXIMUM]
+        plan.create.append(_new_slice(service, group, part))
+
+
+def _settle(service: Object, one: Object, endpoints: list[Object], plan: Plan) -> None:
+    if not endpoints:
+        plan.delete.append(one)
+        return
+    labels = _labels(service, one)
+    if endpoints == one.get("endpoints") and labels == meta.labels(one):
+        return
+    metadata = {**one["metadata"], "labels": labels}
+    plan.update.append({**one, "metadata": metadata, "endpoints": endpoints})
+
+
+def _keep_placeholder(
+    service: Object, family: Family, groups: dict[Group, list[Object]], plan: Plan
+) -> None:
+    ours = groups.get((family, orjson.dumps([])), [])
+    if ours:
+        keep = ours[0]
+        plan.delete = [one for one in plan.delete if one is not keep]
+        labels = _labels(service, keep)
+        if keep.get("endpoints") or labels != meta.labels(keep):
+            metadata = {**keep["metadata"], "labels": labels}
+            plan.update.append({**keep, "metadata": metadata, "endpoints": []})
+        return
+    plan.create.append(_new_slice(service, (family, b"[]"), []))
+
+
+def _new_slice(service: Object, group: Group, endpoints: list[Object]) -> Object:
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": meta.new_metadata(
+            namespace=meta.namespace(service),
+            generate_name=f"{meta.name(service)}-",
+            labels=_labels(service, None),
+            owners=[meta.controller_reference(service)],
+        ),
+        "addressType": group[0],
+        "ports": orjson.loads(group[1]),
+        "endpoints": endpoints,
+    }
+
+
+def _labels(service: Object, one: Object | None) -> dict[str, str]:
+    """The service's labels and ours; of labels that others put on the slice nothing stays."""
+    labels = {key: value for key, value in meta.labels(service).items() if key not in _OURS}
+    labels |= {SERVICE_NAME: meta.name(service), MANAGED_BY: MANAGER}
+    if is_headless(service):
+        labels[HEADLESS_LABEL] = ""
+    return labels

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A controller from outside: one class and one row; and the loop's promises to it."""
+
+import asyncio
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.controllers.registry import CONTROLLERS
+from pybernetes.controllers.runtime.controller import Context, Row
+
+CONFIG_MAPS = GVR("", "v1", "configmaps")
+
+
+class Greeter:
+    """Says hello in every ConfigMap that asks for it, after two failures."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.maps = context.informers.get(CONFIG_MAPS, label_selector="greet=yes")
+        self.maps.on_change(lambda old, new: context.queue.add(meta.key(new or old or {})))
+        self.tries: list[float] = []
+
+    async def sync(self, key: str) -> None:
+        self.tries.append(self.context.env.clock.monotonic())
+        found = self.maps.find(*meta.split_key(key))
+        if found is None or found.get("data"):
+            return
+        if len(self.tries) <= 2:
+            raise ApiError(500, "InternalError", "not in the mood")
+        namespace, name = meta.split_key(key)
+        await self.context.client.patch(CONFIG_MAPS, name, {"data": {"say": "hello"}}, namespace)
+
+
+def test_one_row_adds_a_controller(in_cluster) -> None:
+    made: list[Greeter] = []
+
+    def build(context: Context) -> Greeter:
+        made.append(Greeter(context))
+        return made[0]
+
+    async def main(cluster) -> None:
+        metadata = {"name": "x", "labels": {"greet": "yes"}}
+        obj: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+        await cluster.create(CONFIG_MAPS, obj)
+
+        async def greeted():
+            found = await cluster.client.get(CONFIG_MAPS, "x", "default")
+            return found.get("data") == {"say": "hello"}
+
+        await cluster.eventually(greeted)
+        first, second, third = made[0].tries[:3]
+        assert round(second - first, 4) == 0.005
+        assert round(third - second, 4) == 0.01
+
+    # "namespace-controller": an account of upstream's that may write what this example writes
+    row = Row(build, "namespace-controller")
+    in_cluster(main, extra={"greeter": row}, controllers=("greeter", "serviceaccount-controller"))
+
+
+def test_controllers_can_be_left_out(in_cluster) -> None:
+    async def main(cluster) -> None:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bare"}}
+        await cluster.client.create(GVR("", "v1", "namespaces"), namespace)
+        await asyncio.sleep(5)
+        assert await cluster.list(GVR("", "v1", "serviceaccounts"), "bare") == []
+
+    in_cluster(main, controllers=("*", "-serviceaccount-controller"))
+
+
+def test_names_are_upstreams() -> None:
+    assert all(name.endswith("-controller") for name in CONTROLLERS)
