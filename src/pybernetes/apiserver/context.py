@@ -71,7 +71,10 @@ class Context:
         self.started = clock.monotonic()
         self.params = _params(request.query) if request.query else {}
         self.info: RequestInfo = parse(
-            request.method, request.path, self.flag("watch") if self.params else False
+            request.method,
+            request.path,
+            self.flag("watch") if self.params else False,
+            self.param("fieldSelector") if self.params else "",
         )
         self.user = NOBODY
         self.audit_id = ""
@@ -107,7 +110,9 @@ class Context:
             verb,
             gvr.path(namespace, name),
             True,
-            *gvr,
+            group=gvr.group,
+            version=gvr.version,
+            resource=gvr.resource,
             namespace=namespace,
             name=name,
         )

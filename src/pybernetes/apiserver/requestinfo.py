@@ -13,6 +13,7 @@ _VERBS = {
     "PATCH": "patch",
     "DELETE": "delete",
 }
+_BY_NAME = "metadata.name="
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
 
@@ -27,8 +28,11 @@ def _parts(path: str) -> tuple[str, str, list[str]] | None:
 
 
 @lru_cache(maxsize=32768)
-def parse(method: str, path: str, watch: bool) -> RequestInfo:
-    """What is asked for. `watch`: the query says watch=true."""
+def parse(method: str, path: str, watch: bool, selector: str = "") -> RequestInfo:
+    """What is asked for. `watch`: the query says watch=true; `selector`: its fieldSelector.
+
+    A collection narrowed by metadata.name=NAME counts as that object to authorizers.
+    """
     split = _parts(path)
     if split is None:
         return RequestInfo(method.lower(), path)
@@ -49,6 +53,8 @@ def parse(method: str, path: str, watch: bool) -> RequestInfo:
         verb = "deletecollection"
     if watch and verb in ("list", "get") and not subresource:
         verb = "watch"
+    if not name and selector.startswith(_BY_NAME) and "," not in selector:
+        name = selector[len(_BY_NAME) :]
     tail = "/".join(rest)
     if tail and path.endswith("/"):
         tail += "/"
