@@ -18,19 +18,23 @@ from pybernetes.client.informer import Informer, Informers
 from pybernetes.client.types import Client
 from pybernetes.cri.types import Runtime
 from pybernetes.kubelet import gc, naming
+from pybernetes.kubelet.auth import Authorization
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.containers import dns
 from pybernetes.kubelet.logs import rotation
 from pybernetes.kubelet.node import machine, plan
 from pybernetes.kubelet.node.controller import NodeController
+from pybernetes.kubelet.nodeapi import NodeView
 from pybernetes.kubelet.objects import Objects, Tokens
 from pybernetes.kubelet.pleg import Pleg
 from pybernetes.kubelet.pods.images import Images
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.probes.manager import Probes
+from pybernetes.kubelet.server.handler import KubeletServer
 from pybernetes.kubelet.statusmanager import StatusManager
 from pybernetes.kubelet.volumemanager import DiskVolumes, NoVolumes, Volumes
+from pybernetes.wire.types import Handler
 
 _log = logs.get("kubelet")
 
@@ -82,6 +86,9 @@ class Kubelet:
         self.workers = Workers(self.tools)
         self.tools.probes.on_result = self.workers.wake
         self.node_controller.trouble = self.pleg.healthy
+        authorization = Authorization(env, client, config.node_name)
+        view = NodeView(self.tools, self.workers)
+        self.handler: Handler = KubeletServer(env, view, authorization.check).handler
         if self._pods is not None:
             self._pods.on_change(self.pod_changed)
 

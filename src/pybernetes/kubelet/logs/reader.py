@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a container's log as clients want it: tail, since, timestamps, limit, follow."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pybernetes.kubelet.logs.lines import Entry, parse
+
+BLOCK = 64 << 10
+POLL = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`since`: RFC 3339 text in UTC with nanoseconds, "" from the start. `stream` "" is both."""
+
+    follow: bool = False
+    timestamps: bool = False
+    since: str = ""
+    tail: int | None = None
+    limit: int | None = None
+    stream: str = ""
+
+
+async def read(path: Path, wanted: Wanted, running: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """The chosen lines. Following ends once the container does not run and all is read."""
+    left = wanted.limit
+    file: BinaryIO = path.open("rb")
+    try:
+        if wanted.tail is not None:
+            file.seek(_tail_offset(file, wanted.tail))
+        rest = b""
+        while True:
+            alive = running()  # asked before reading: what comes after its end is not missed
+            data = rest + file.read(BLOCK)
+            cut = data.rfind(b"\n") + 1
+            rest = data[cut:]
+            text = _render(data[:cut], wanted)
+            if left is not None:
+                text = text[:left]
+                left -= len(text)
+            if text:
+                yield text
+            if left == 0:
+                return
+            if cut:
+                await asyncio.sleep(0)
+            elif not wanted.follow or not alive:
+                return
+            else:
+                file = _reopened(path, file)
+                await asyncio.sleep(POLL)
+    finally:
+        file.close()
+
+
+def _reopened(path: Path, file: BinaryIO) -> BinaryIO:
+    """The file itself, or the new one after a rotation (once the old one is read)."""
+    try:
+        new = path.stat()
+    except FileNotFoundError:
+        return file
+    if new.st_ino == os.fstat(file.fileno()).st_ino:
+        return file
+    file.close()
+    return path.open("rb")
+
+
+def _render(block: bytes, wanted: Wanted) -> bytes:
+    parts = []
+    for line in block.splitlines(keepends=True):
+        entry = parse(line)
+        if entry is not None and _chosen(entry, wanted):
+            parts.append(entry.time + b" " + entry.content if wanted.timestamps else entry.content)
+    return b"".join(parts)
+
+
+def _chosen(entry: Entry, wanted: Wanted) -> bool:
+    if wanted.stream and entry.stream != wanted.stream.encode():
+        return False
+    return not wanted.since or entry.time.decode(errors="replace") >= wanted.since
+
+
+def _tail_offset(file: BinaryIO, lines: int) -> int:
+    """Where the last `lines` lines begin."""
+    size = position = file.seek(0, 2)
+    if lines <= 0:
+        return size
+    found = 0
+    while position > 0:
+        step = min(BLOCK, position)
+        position -= step
+        file.seek(position)
+        block = file.read(step)
+        end = len(block) - 1 if position + step == size else len(block)  # not the last newline
+        while (end := block.rfind(b"\n", 0, end)) >= 0:
+            found += 1
+            if found == lines:
+                return position + end + 1
+    return 0

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NodeApi: what the kubelet's listener asks, answered from the kubelet's parts."""
+
+import datetime
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pybernetes.apimachinery import errors, timestamps
+from pybernetes.apimachinery.types import Object
+from pybernetes.cri.types import Container, CriError, NotFound, Streams, Unsupported
+from pybernetes.kubelet import naming, summary
+from pybernetes.kubelet.logs import reader
+from pybernetes.kubelet.logs.reader import Wanted
+from pybernetes.kubelet.pods.tools import Tools
+from pybernetes.kubelet.pods.workers import Workers
+from pybernetes.kubelet.server.types import Executor, Forwarder, LogOptions
+
+
+class NodeView:
+    """The node behind the listener."""
+
+    def __init__(self, tools: Tools, workers: Workers) -> None:
+        self._tools = tools
+        self._workers = workers
+
+    @property
+    def node_name(self) -> str:
+        return self._tools.config.node_name
+
+    def pods(self) -> list[Object]:
+        found = [record.pod for record in self._workers.records() if not record.gone]
+        return [self._with_status(pod) for pod in found]
+
+    def pod(self, namespace: str, name: str) -> Object | None:
+        found = (r.pod for r in self._workers.records() if not r.gone)
+        return next(
+            (self._with_status(pod) for pod in found if naming.key(pod) == (namespace, name)), None
+        )
+
+    def _with_status(self, pod: Object) -> Object:
+        status = self._tools.statuses.get(naming.uid(pod))
+        return {**pod, "status": status} if status else pod
+
+    async def running_pods(self) -> list[Object]:
+        return [
+            {
+                "metadata": {"name": state.name, "namespace": state.namespace, "uid": state.uid},
+                "spec": {
+                    "containers": [
+                        {"name": item.name, "image": item.image, "resources": {}}
+                        for item in state.containers
+                        if item.state == "running"
+                    ]
+                },
+                "status": {},
+            }
+            for state in self._tools.pleg.states()
+            if state.running
+        ]
+
+    async def logs(self, pod: Object, container: str, options: LogOptions) -> AsyncIterator[bytes]:
+        if self._tools.runtime.hollow:
+            self._not_supported("logs")
+        found = self._log_source(pod, container, options.previous)
+        path = Path(found.log_path)
+
+        def running() -> bool:
+            state = self._tools.pleg.state(naming.uid(pod))
+            return any(c.id == found.id and c.state == "running" for c in state.containers)
+
+        wanted = Wanted(
+            follow=options.follow and not options.previous,
+            timestamps=options.timestamps,
+            since=self._since(options),
+            tail=options.tail_lines,
+            limit=options.limit_bytes,
+            stream="" if options.stream == "All" else options.stream.lower(),
+        )
+        try:
+            async for data in reader.read(path, wanted, running):
+                yield data
+        except FileNotFoundError as error:
+            message = f'failed to try resolving symlinks in path "{path}": {error.strerror}'
+            raise errors.internal(message) from error
+
+    def _since(self, options: LogOptions) -> str:
+        if options.since_seconds is not None:
+            moment = self._tools.env.clock.now() - datetime.timedelta(seconds=options.since_seconds)
+        elif options.since_time:
+            moment = timestamps.parse(options.since_time).astimezone(datetime.UTC)
+        else:
+            return ""
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+    def _log_source(self, pod: Object, name: str, previous: bool) -> Container:
+        state = self._tools.pleg.state(naming.uid(pod))
+        found = state.previous(name) if previous else state.latest(name)
+        if found is None and previous:
+            raise errors.bad_request(
+                f'previous terminated container "{name}" in pod'
+                f' "{pod["metadata"]["name"]}" not found'
+            )
+        if found is None or found.state == "created":
+            raise errors.bad_request(
+                f'container "{name}" in pod "{pod["metadata"]["name"]}"'
+                f" is waiting to start: {self._waiting(pod, name)}"
+            )
+        return found
+
+    def _waiting(self, pod: Object, name: str) -> str:
+        status = self._with_status(pod).get("status") or {}
+        for group in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
+            for item in status.get(group) or ():
+                if item["name"] == name:
+                    return str((item["state"].get("waiting") or {}).get("reason", ""))
+        return "ContainerCreating"
+
+    def _not_supported(self, what: str) -> NoReturn:
+        message = f"{what}: not supported, node {self.node_name} is hollow and runs nothing"
+        raise errors.ApiError(501, "NotImplemented", message)
+
+    def _running(self, pod: Object, name: str) -> Container:
+        found = self._tools.pleg.state(naming.uid(pod)).active(name)
+        if found is None or found.state != "running":
+            raise errors.ApiError(404, "NotFound", f'container not found ("{name}")')
+        return found
+
+    async def run(self, pod: Object, container: str, command: Sequence[str]) -> bytes:
+        found = self._running(pod, container)
+        try:
+            result = await self._tools.runtime.exec_sync(found.id, command)
+        except CriError as error:
+            raise _translated(error) from error
+        output = result.stdout + result.stderr
+        if result.exit_code != 0:
+            text = output.decode(errors="replace")
+            raise errors.internal(f"command exited with {result.exit_code}: {text}")
+        return output
+
+    async def exec(
+        self, pod: Object, container: str, command: Sequence[str], streams: Streams
+    ) -> str | Executor:
+        try:
+            found = self._running(pod, container)
+            return await self._tools.runtime.exec_url(found.id, command, streams)
+        except CriError as error:
+            raise _translated(error) from error
+
+    async def attach(self, pod: Object, container: str, streams: Streams) -> str | Executor:
+        found = self._running(pod, container)
+        spec = naming.find_container(pod, container) or {}
+        tty = bool(spec.get("tty"))
+        streams = Streams(streams.stdin, streams.stdout, streams.stderr and not tty, tty)
+        try:
+            return await self._tools.runtime.attach_url(found.id, streams)
+        except CriError as error:
+            raise _translated(error) from error
+
+    async def port_forward(self, pod: Object, ports: Sequence[int]) -> str | Forwarder:
+        sandbox = self._tools.pleg.state(naming.uid(pod)).sandbox
+        if sandbox is None:
+            raise errors.ApiError(404, "NotFound", "the pod's sandbox is not running")
+        try:
+            return await self._tools.runtime.port_forward_url(sandbox.id, ports)
+        except CriError as error:
+            raise _translated(error) from error
+
+    def healthy(self) -> str:
+        return self._tools.pleg.healthy()
+
+    async def stats_summary(self) -> Object:
+        if self._tools.runtime.hollow:
+            self._not_supported("stats")
+        try:
+            return await summary.summary(self._tools)
+        except CriError as error:
+            raise _translated(error) from error
+
+    async def resource_metrics(self) -> bytes:
+        if self._tools.runtime.hollow:
+            self._not_supported("metrics")
+        try:
+            return await summary.resource_metrics(self._tools)
+        except CriError as error:
+            raise _translated(error) from error
+
+
+def _translated(error: CriError) -> errors.ApiError:
+    if isinstance(error, Unsupported):
+        return errors.ApiError(501, "NotImplemented", str(error))
+    if isinstance(error, NotFound):
+        return errors.ApiError(404, "NotFound", str(error))
+    return errors.internal(str(error))
