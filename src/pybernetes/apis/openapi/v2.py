@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenAPI v2 (swagger): the parts of the one document for everything, as plain objects."""
+
+from collections.abc import Iterable
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.openapi import operations, schemas
+from pybernetes.apis.openapi.operations import Operation, PathItem
+
+_JSON = "application/json"
+_REASONS = {200: "OK", 201: "Created", 202: "Accepted"}
+
+HEAD: Object = {
+    "swagger": "2.0",
+    "info": {"title": "Kubernetes", "version": "unversioned"},
+    "securityDefinitions": {
+        "BearerToken": {
+            "description": "Bearer Token authentication",
+            "in": "header",
+            "name": "authorization",
+            "type": "apiKey",
+        }
+    },
+    "security": [{"BearerToken": []}],
+}
+
+
+def paths(items: Iterable[PathItem]) -> dict[str, Object]:
+    return {item.path: _path_item(item) for item in items}
+
+
+def _path_item(item: PathItem) -> Object:
+    found: Object = {one.method: _operation(one, item.tag) for one in item.operations}
+    if item.parameters:
+        found["parameters"] = [_parameter(name, text) for name, text in item.parameters]
+    return found
+
+
+def _parameter(name: str, text: str = "") -> Object:
+    found: Object = {"name": name, "in": "path" if text else "query"}
+    if text:
+        found |= {"description": text, "required": True}
+    return found | {"type": operations.parameter_type(name), "uniqueItems": True}
+
+
+def _operation(one: Operation, tag: str) -> Object:
+    found: Object = {"tags": [tag], "description": one.text, "operationId": one.id}
+    found["consumes"] = list(one.consumes)
+    found["produces"] = [_JSON, f"{_JSON};stream=watch"] if one.watches else [_JSON]
+    found["schemes"] = ["https"]
+    parameters = [_parameter(name) for name in one.parameters]
+    if one.body:
+        body: Object = {"name": "body", "in": "body", "schema": _reference(one.body)}
+        parameters.insert(0, body | ({"required": True} if one.body_required else {}))
+    if parameters:
+        found["parameters"] = parameters
+    schema = _reference(one.answer) if one.answer else {"type": "string"}
+    found["responses"] = {
+        **{str(code): {"description": _REASONS[code], "schema": schema} for code in one.codes},
+        "401": {"description": "Unauthorized"},
+    }
+    if one.action:
+        found["x-kubernetes-action"] = one.action
+    if one.gvk:
+        found["x-kubernetes-group-version-kind"] = one.gvk._asdict()
+    return found
+
+
+def _reference(name: str) -> Object:
+    return {"$ref": schemas.PREFIX["v2"] + name}

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenAPI v3: one document a group version, and the index of them (/openapi/v3)."""
+
+from collections.abc import Iterable, Mapping
+
+import orjson
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.openapi import operations, schemas
+from pybernetes.apis.openapi.operations import META, Operation, PathItem
+
+_JSON = "application/json"
+_REASONS = {200: "OK", 201: "Created", 202: "Accepted"}
+_SECURITY: Object = {
+    "BearerToken": {
+        "description": "Bearer Token authentication",
+        "in": "header",
+        "name": "authorization",
+        "type": "apiKey",
+    }
+}
+# Types of every group, whose published group-version-kinds depend on the document.
+SHARED = (f"{META}DeleteOptions", f"{META}WatchEvent")
+
+
+def document(
+    group_version: tuple[str, str], items: Iterable[PathItem], custom: Mapping[str, Object]
+) -> bytes:
+    """The document of a group version as JSON. `custom` are schemas that are not built in."""
+    listed = list(items)
+    used = [name for item in listed for one in item.operations for name in (one.body, one.answer)]
+    builtin = schemas.closure(
+        [name for name in used if name and name not in custom] + _meta_of(custom)
+    )
+    components = {name: schemas.schema(name, "v3") for name in builtin}
+    for name in SHARED:
+        if name in components:
+            components[name]["x-kubernetes-group-version-kind"] = shared_kinds(
+                name, [("", "v1"), group_version]
+            )
+    return orjson.dumps(
+        {
+            "openapi": "3.0.0",
+            "info": {"title": "Kubernetes", "version": "unversioned"},
+            "paths": {item.path: _path_item(item) for item in listed},
+            "components": {
+                "schemas": {**components, **custom},
+                "securitySchemes": _SECURITY,
+            },
+        }
+    )
+
+
+def _meta_of(custom: Mapping[str, Object]) -> list[str]:
+    return [f"{META}ObjectMeta", f"{META}ListMeta"] if custom else []
+
+
+def shared_kinds(name: str, group_versions: Iterable[tuple[str, str]]) -> list[Object]:
+    """The group-version-kinds of DeleteOptions or WatchEvent for the group versions given."""
+    kind = name.rpartition(".")[2]
+    return [
+        {"group": group, "version": version, "kind": kind}
+        for group, version in dict.fromkeys(group_versions)
+    ]
+
+
+def index(hashes: Mapping[tuple[str, str], str]) -> Object:
+    """/openapi/v3: where each document is, under a URL that changes with its content."""
+    paths = {}
+    for (group, version), digest in hashes.items():
+        path = f"apis/{group}/{version}" if group else f"api/{version}"
+        paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
+    return {"paths": paths}
+
+
+def _path_item(item: PathItem) -> Object:
+    found: Object = {one.method: _operation(one, item.tag) for one in item.operations}
+    if item.parameters:
+        found["parameters"] = [_parameter(name, text) for name, text in item.parameters]
+    return found
+
+
+def _parameter(name: str, text: str = "") -> Object:
+    schema = {"type": operations.parameter_type(name), "uniqueItems": True}
+    if text:
+        where = {"in": "path", "name": name, "required": True}
+        return {**where, "description": text, "schema": schema}
+    return {"in": "query", "name": name, "schema": schema}
+
+
+def _content(name: str, media_types: Iterable[str]) -> Object:
+    return {media: {"schema": {"$ref": schemas.PREFIX["v3"] + name}} for media in media_types}
+
+
+def _operation(one: Operation, tag: str) -> Object:
+    found: Object = {"tags": [tag], "description": one.text, "operationId": one.id}
+    if one.parameters:
+        found["parameters"] = [_parameter(name) for name in one.parameters]
+    if one.body:
+        found["requestBody"] = {"content": _content(one.body, one.consumes)}
+        if one.body_required:
+            found["requestBody"]["required"] = True
+    media = (_JSON, f"{_JSON};stream=watch") if one.watches else (_JSON,)
+    answer: Object = {"text/plain": {"schema": {"type": "string"}}}
+    if one.answer:
+        answer = _content(one.answer, media)
+    found["responses"] = {
+        **{str(code): {"description": _REASONS[code], "content": answer} for code in one.codes},
+        "401": {"description": "Unauthorized"},
+    }
+    if one.action:
+        found["x-kubernetes-action"] = one.action
+    if one.gvk:
+        found["x-kubernetes-group-version-kind"] = one.gvk._asdict()
+    return found
