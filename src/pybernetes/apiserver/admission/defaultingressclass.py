@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR
-from pybernetes.apiserver.admission.plugin import GroupResource, Plugin, spec_of
+from pybernetes.apiserver.admission.plugin import GroupResource, Plugin, default_class, spec_of
 from pybernetes.apiserver.types import AdmissionRequest, Operation
 
 CLASSES = GVR("networking.k8s.io", "v1", "ingressclasses")
@@ -27,16 +27,6 @@ class DefaultIngressClass(Plugin):
         spec = spec_of(ingress)
         if spec.get("ingressClassName") is not None:
             return
-        name = self._default()
+        name = default_class(self.reader.list(CLASSES, ""), _DEFAULT)
         if name:
             spec["ingressClassName"] = name
-
-    def _default(self) -> str:
-        """The newest default class; of several equally new the first by name."""
-        found = [
-            (meta.metadata(item).get("creationTimestamp") or "", meta.name(item))
-            for item in self.reader.list(CLASSES, "")
-            if meta.annotations(item).get(_DEFAULT) == "true"
-        ]
-        newest = max((created for created, _ in found), default="")
-        return min((name for created, name in found if created == newest), default="")

@@ -5,7 +5,13 @@ from typing import ClassVar
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR
-from pybernetes.apiserver.admission.plugin import CLAIMS, GroupResource, Plugin, spec_of
+from pybernetes.apiserver.admission.plugin import (
+    CLAIMS,
+    GroupResource,
+    Plugin,
+    default_class,
+    spec_of,
+)
 from pybernetes.apiserver.types import AdmissionRequest, Operation
 
 CLASSES = GVR("storage.k8s.io", "v1", "storageclasses")
@@ -27,16 +33,6 @@ class DefaultStorageClass(Plugin):
             return
         spec = spec_of(claim)
         if spec.get("storageClassName") is None:
-            name = self._default()
+            name = default_class(self.reader.list(CLASSES, ""), *_DEFAULT)
             if name:
                 spec["storageClassName"] = name
-
-    def _default(self) -> str:
-        """The newest default class; of several equally new the first by name."""
-        found = [
-            (meta.metadata(item).get("creationTimestamp") or "", meta.name(item))
-            for item in self.reader.list(CLASSES, "")
-            if any(meta.annotations(item).get(key) == "true" for key in _DEFAULT)
-        ]
-        newest = max((created for created, _ in found), default="")
-        return min((name for created, name in found if created == newest), default="")

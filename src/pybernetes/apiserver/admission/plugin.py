@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pybernetes.apimachinery import errors
+from pybernetes.apimachinery import errors, meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.admission.types import Reader
@@ -68,3 +68,14 @@ def spec_of(obj: Object) -> Object:
     """The spec, made where it is missing, for changing in place."""
     spec: Object = obj.setdefault("spec", {})
     return spec
+
+
+def default_class(classes: Iterable[Object], *annotations: str) -> str:
+    """The newest class that one of `annotations` marks as default, then by name; "" without one."""
+    found = [
+        (meta.metadata(item).get("creationTimestamp") or "", meta.name(item))
+        for item in classes
+        if any(meta.annotations(item).get(key) == "true" for key in annotations)
+    ]
+    newest = max((created for created, _ in found), default="")
+    return min((name for created, name in found if created == newest), default="")

@@ -25,7 +25,9 @@ def reviewing(answer: Answer) -> Verb:
         if ctx.info.verb != "create":
             raise not_allowed(ctx)
         options = write_options(ctx, "CreateOptions")
-        obj = read_object(ctx, ctx.serving.row.gvk, options.validation)
+        row = ctx.serving.row
+        own = row.subresources.get(ctx.info.subresource)  # serviceaccounts/token has its own kind
+        obj = read_object(ctx, own.kind if own else row.gvk, options.validation)
         request = admission_request(ctx, "CREATE", obj, None, options=options)
         await admit.mutate(core, request)
         await admit.validate(core, ctx, request)
