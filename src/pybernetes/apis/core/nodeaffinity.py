@@ -22,7 +22,7 @@ def requirement_matches(requirement: Object, labels: dict[str, str]) -> bool:
     if operator == "NotIn":
         return labels.get(key) not in values
     if operator in {"Exists", "DoesNotExist"}:
-        return (key in labels) == (operator == "Exists")
+        return bool((key in labels) == (operator == "Exists"))
     return _compares(operator, labels.get(key), values)
 
 
