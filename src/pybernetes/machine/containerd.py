@@ -100,11 +100,11 @@ class PrivateContainerd:
 
     async def _wait_serving(self) -> None:
         deadline = self._env.clock.monotonic() + self._config.start_timeout
-        while self._env.clock.monotonic() < deadline:
+        misses = 0  # a fresh process shows no command line for a moment
+        while self._env.clock.monotonic() < deadline and misses < 5:
             if await self._serves():
                 return
-            if self.pid() is None:
-                break
+            misses = misses + 1 if self.pid() is None else 0
             await asyncio.sleep(POLL)
         raise StartError(f"containerd did not start; its log ends with:\n{self._log_tail()}")
 
