@@ -84,6 +84,8 @@ async def test_built_in_kinds_and_bootstrap(call):
     made = await call("POST", "/api/v1/namespaces/default/configmaps", body, expect=201)
     assert made["metadata"]["name"].startswith("x-")
     assert made["metadata"]["managedFields"][0]["manager"] == "unknown"
+    account = {"metadata": {"name": "default"}}
+    await call("POST", "/api/v1/namespaces/default/serviceaccounts", account, expect=201)
     pod = {
         "metadata": {"name": "p"},
         "spec": {"containers": [{"name": "c", "image": "i", "oops": 1}]},

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pybernetes.apis.catalog import builtin
 from pybernetes.apis.resource import Resource
 from pybernetes.apiserver import security
+from pybernetes.apiserver.admission import registry as admission
+from pybernetes.apiserver.admission.plugin import Parts
 from pybernetes.apiserver.bootstrap.writer import write_bootstrap
 from pybernetes.apiserver.cache.feed import Feed
 from pybernetes.apiserver.chain import Chain
@@ -16,6 +18,7 @@ from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.dispatch import Dispatcher
 from pybernetes.apiserver.endpoints.registry import endpoints
 from pybernetes.apiserver.filters.registry import filters
+from pybernetes.apiserver.proxying.table import connect_table
 from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.resources import Resources
 from pybernetes.apiserver.services.allocation import Allocation
@@ -54,6 +57,14 @@ class ApiServer:
         self.reader = CacheReader(self.resources)
         self.security = security.build(core, self.reader)
         core.check_write = self.security.escalation.check
+        parts = Parts(env, self.reader, self.security.authorizer)
+        core.admission.append(
+            admission.build(
+                parts,
+                enable=config.enable_admission_plugins,
+                disable=config.disable_admission_plugins,
+            )
+        )
         core.hooks.holds["", "namespaces"] = namespaces.is_held
         core.hooks.deleting["", "namespaces"] = namespaces.begin_deletion
         ranges = parse_ranges(config.service_cluster_ip_range)
@@ -62,7 +73,7 @@ class ApiServer:
         answers = Answers(
             token=security.request_token(self.security, self.reader),
             reviews=self.security.reviews,
-            connect={},
+            connect=connect_table(core, self.reader, self.security.authorizer),
         )
         dispatcher = Dispatcher(
             core,
