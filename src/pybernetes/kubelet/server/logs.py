@@ -8,7 +8,6 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.kubelet.server.types import LogOptions
 from pybernetes.wire.types import Reply, Response, StreamingResponse
 
-_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True", ""})
 _UNREADABLE = '{"message": "Unable to decode query."}'
 _INVALID = '{"message": "Invalid request."}'
 _STREAMS = frozenset({"All", "Stdout", "Stderr"})
@@ -37,7 +36,7 @@ def log_options(query: dict[str, list[str]]) -> LogOptions:
 
 
 def _flag(query: dict[str, str], name: str) -> bool:
-    return name in query and query[name] in _TRUE
+    return name in query and query[name].lower() not in {"false", "0"}
 
 
 def _number(query: dict[str, str], name: str) -> int | None:
