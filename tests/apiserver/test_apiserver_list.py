@@ -71,7 +71,7 @@ async def test_shapes(call):
     await make(call, "a")
     table = await call("GET", MAPS, accept=TABLE, expect=200)
     assert table["kind"] == "Table"
-    assert [c["name"] for c in table["columnDefinitions"]][0] == "Name"
+    assert table["columnDefinitions"][0]["name"] == "Name"
     assert table["rows"][0]["cells"][0] == "a"
     assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
     partial = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

@@ -10,10 +10,8 @@ LIST = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookm
 
 
 async def make(call, *names):
-    made = []
     for name in names:
-        made.append(await call("POST", MAPS, {"metadata": {"name": name}}, expect=201))
-    return made
+        await call("POST", MAPS, {"metadata": {"name": name}}, expect=201)
 
 
 def shown(events):
