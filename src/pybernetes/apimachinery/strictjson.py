@@ -46,7 +46,7 @@ def decode(data: bytes) -> Any:
 def check_depth(value: Any) -> None:
     """Raises SyntaxFault for a value of more levels than MAX_DEPTH."""
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [
             inner
             for item in level

@@ -111,7 +111,7 @@ def _etag(body: bytes) -> str:
 def _digest(at: GroupVersion, extra: Sequence[CustomSchema]) -> str:
     known = [types.header()["version"], descriptions.available(), at]
     more = [
-        [one.row.gvr, one.row.kind, one.row.namespaced, sorted(one.row.subresources), one.schema]
+        [*one.row.gvr, one.row.kind, one.row.namespaced, sorted(one.row.subresources), one.schema]
         for one in extra
     ]
     text = orjson.dumps([known, more], option=orjson.OPT_SORT_KEYS)
