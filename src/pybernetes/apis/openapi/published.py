@@ -20,8 +20,9 @@ from pybernetes.apis.openapi import custom, gnostic, operations, schemas, v2, v3
 from pybernetes.apis.openapi.operations import PathItem
 from pybernetes.apis.resource import Resource
 
-PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
-PROTOBUF_V2_OLD = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"  # what clients ask for
+# What is answered to that, and may be asked for as well: "@" is not allowed in a media type.
+PROTOBUF_V2_ANSWER = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 GroupVersion = tuple[str, str]
 
 
@@ -82,7 +83,7 @@ class OpenApi:
         return self._v2("json")
 
     def v2_protobuf(self) -> Document:
-        """In the media type PROTOBUF_V2."""
+        """The answer to PROTOBUF_V2, of the media type PROTOBUF_V2_ANSWER."""
         return self._v2("protobuf")
 
     def _build_v3(self, at: GroupVersion, _digest: str) -> bytes:
