@@ -88,17 +88,25 @@ class ResourceCache:
         for listener in self.listeners:
             listener(event)
 
-    def range(self, namespace: str = "", start: str = "") -> Sequence[str]:
-        """The keys of a namespace (all for ""), from key `start` on, in order."""
+    def range(self, namespace: str = "") -> Sequence[str]:
+        """The keys of a namespace (all for ""), in order."""
+        low, high = self._bounds(namespace, "")
+        return self.keys if high - low == len(self.keys) else self.keys[low:high]
+
+    def page(self, namespace: str, start: str, limit: int) -> tuple[list[Entry], int]:
+        """At most `limit` entries from key `start` on, and how many come after them."""
+        low, high = self._bounds(namespace, start)
+        end = min(high, low + limit)
+        return [self.entries[key] for key in self.keys[low:end]], max(high - end, 0)
+
+    def _bounds(self, namespace: str, start: str) -> tuple[int, int]:
         low, high = 0, len(self.keys)
         if namespace:
             low = bisect_left(self.keys, namespace + "/")
             high = bisect_left(self.keys, namespace + "0")  # "0" follows "/"
         if start:
             low = max(low, bisect_left(self.keys, start))
-        if low == 0 and high == len(self.keys):
-            return self.keys
-        return self.keys[low:high]
+        return low, high
 
     def select(self, namespace: str, selection: Selection) -> list[Entry]:
         """The entries of a namespace that match, in key order."""

@@ -46,10 +46,13 @@ async def _list_later(
 def _from_cache(core: Core, ctx: Context, options: ListOptions, selection: Selection) -> Response:
     revision = core.feed.revision
     shape = format_of(ctx)
-    if selection.everything and not options.limit and not options.start and type(shape) is Plain:
+    if selection.everything and options.limit:
+        page = ctx.serving.cache.page(ctx.namespace, options.start, options.limit)
+        return _reply(ctx, shape, page, revision)
+    if selection.everything and not options.start and type(shape) is Plain:
         return encoded(ctx, _joined(core, ctx, shape))
     entries = select(ctx, selection, options.start)
-    return _page(ctx, shape, entries, revision, options=options, selection=selection)
+    return _page(ctx, shape, entries, revision, options=options)
 
 
 def select(ctx: Context, selection: Selection, start: str = "") -> list[Entry]:
@@ -84,14 +87,20 @@ def _page(
     revision: int,
     *,
     options: ListOptions,
-    selection: Selection,
 ) -> Response:
+    limit = options.limit or len(entries)
+    return _reply(ctx, shape, (entries[:limit], len(entries) - limit), revision)
+
+
+def _reply(
+    ctx: Context, shape: Format, page: tuple[Sequence[Entry], int], revision: int
+) -> Response:
+    """A page and the number of entries behind it (not told where selectors filter: upstream)."""
+    entries, rest = page
     meta: Object = {"resourceVersion": str(revision)}
-    if options.limit and len(entries) > options.limit:
-        rest = len(entries) - options.limit
-        entries = entries[: options.limit]
+    if rest > 0:
         meta["continue"] = versions.encode_token(revision, entries[-1].key)
-        if selection.everything:
+        if "labelSelector" not in ctx.params and "fieldSelector" not in ctx.params:
             meta["remainingItemCount"] = rest
     return encoded(ctx, shape.many(ctx.serving, entries, meta))
 
@@ -106,7 +115,7 @@ async def _exact(core: Core, ctx: Context, options: ListOptions, selection: Sele
         entries = await _history(core, ctx, revision, options)
         fields = cache.fields
         entries = [entry for entry in entries if selection.matches(entry, fields)]
-    return _page(ctx, format_of(ctx), entries, revision, options=options, selection=selection)
+    return _page(ctx, format_of(ctx), entries, revision, options=options)
 
 
 async def _history(core: Core, ctx: Context, revision: int, options: ListOptions) -> list[Entry]:
