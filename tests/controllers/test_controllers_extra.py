@@ -28,8 +28,8 @@ class Greeter:
             return
         if len(self.tries) <= 2:
             raise ApiError(500, "InternalError", "not in the mood")
-        namespace, name = meta.split_key(key)
-        await self.context.client.patch(CONFIG_MAPS, name, {"data": {"say": "hello"}}, namespace)
+        said = {**found, "data": {"say": "hello"}}
+        await self.context.client.update(CONFIG_MAPS, said, meta.namespace(found))
 
 
 def test_one_row_adds_a_controller(in_cluster) -> None:
@@ -53,8 +53,7 @@ def test_one_row_adds_a_controller(in_cluster) -> None:
         assert round(second - first, 4) == 0.005
         assert round(third - second, 4) == 0.01
 
-    # "namespace-controller": an account of upstream's that may write what this example writes
-    row = Row(build, "namespace-controller")
+    row = Row(build, "root-ca-cert-publisher")  # an account that may update ConfigMaps
     in_cluster(main, extra={"greeter": row}, controllers=("greeter", "serviceaccount-controller"))
 
 
