@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decoding of built-in kinds and structural pruning and defaulting of custom ones."""
 
+import os
 import time
+from pathlib import Path
 
 import orjson
 import pytest
@@ -10,7 +12,7 @@ from pybernetes.apimachinery.schema import check
 from pybernetes.apimachinery.schema.defaults import apply_defaults, drop_nulls
 from pybernetes.apimachinery.schema.prune import prune
 from pybernetes.apimachinery.schema.types import Schema
-from pybernetes.apimachinery.types import GVK
+from pybernetes.apimachinery.types import GVK, gvk_of
 from pybernetes.apis import catalog
 
 POD = catalog.schema_of(GVK("", "v1", "Pod"))
@@ -130,6 +132,23 @@ def test_times_and_bytes() -> None:
     secret = catalog.schema_of(GVK("", "v1", "Secret"))
     with pytest.raises(check.DecodeError, match="illegal base64 data at input byte 2"):
         check.decode({"data": {"a": "YQ!!"}}, secret)
+
+
+@pytest.mark.golden
+def test_upstreams_examples_of_every_kind_pass_unchanged() -> None:
+    cache = Path(os.environ.get("GOMODCACHE") or Path.home() / "go/pkg/mod")
+    passed = 0
+    for path in sorted((cache / "k8s.io/api@v0.37.1/testdata/HEAD").glob("*.json")):
+        obj = orjson.loads(path.read_bytes())
+        try:
+            schema = catalog.schema_of(gvk_of(obj))
+        except KeyError:
+            continue  # of a group version that is not served
+        expected = orjson.loads(path.read_bytes())
+        assert check.decode(obj, schema) == [], path.name
+        assert obj == expected, path.name
+        passed += 1
+    assert passed > 70, "upstream's module is missing from the module cache"
 
 
 def test_errors_as_answers() -> None:

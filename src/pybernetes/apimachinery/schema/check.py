@@ -166,8 +166,8 @@ def _rule(schema: Schema) -> _Rule:
 
 def _zero(schema: Schema) -> Any:
     """What null decodes to inside a list or map."""
-    if schema.format in {"quantity", "int-or-string"}:
-        return "0" if schema.format == "quantity" else 0
+    if schema.format in _ANY_TYPE:
+        return {"quantity": "0", "int-or-string": 0}.get(schema.format)
     if schema.type == "object":
         return {}
     return _ZERO.get(schema.type)
