@@ -19,8 +19,7 @@ def apply_defaults(value: Any, schema: Schema | None) -> None:
             if child.default is not None and _lacks(value, key, child):
                 value[key] = deepcopy(child.default)
         for key in value:
-            child = schema.properties.get(key) or schema.values
-            _item(value, key, child)
+            _item(value, key, schema.properties.get(key) or schema.values)
     elif isinstance(value, list):
         for index in range(len(value)):
             _item(value, index, schema.items)
