@@ -185,3 +185,10 @@ async def test_several_versions_of_one_object(call):
 )
 async def test_paths(call, path, status):
     assert (await call.reply("GET", path)).status == status
+
+
+async def test_openapi(call):
+    index = await call("GET", "/openapi/v3", expect=200)
+    url = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
+    assert "io.k8s.api.apps.v1.Deployment" in (await call("GET", url))["components"]["schemas"]
+    await call("GET", "/openapi/v3/apis/none/v1", expect=404)

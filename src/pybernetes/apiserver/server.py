@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Iterable
 
 from pybernetes.apis.catalog import builtin
+from pybernetes.apis.openapi.published import OpenApi
 from pybernetes.apis.resource import Resource
 from pybernetes.apiserver import security
 from pybernetes.apiserver.admission import registry as admission
@@ -70,6 +71,7 @@ class ApiServer:
         ranges = parse_ranges(config.service_cluster_ip_range)
         self._allocation = Allocation(core, ranges)
         core.hooks.writes["", "services"] = self._allocation
+        self.openapi = OpenApi()
         answers = Answers(
             token=security.request_token(self.security, self.reader),
             reviews=self.security.reviews,
@@ -79,7 +81,7 @@ class ApiServer:
             core,
             subresources(core, answers),
             virtual(answers),
-            endpoints(core, self.security, lambda: self._ready.is_set()),
+            endpoints(core, self.security, self.openapi, lambda: self._ready.is_set()),
         )
         self._chain = Chain(filters(core, self.security), dispatcher.dispatch, env.clock)
         self._ready = asyncio.Event()

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 
+from pybernetes.apis.openapi.published import OpenApi
 from pybernetes.apiserver.authentication.tokens import (
     CONFIGURATION_PATH,
     JWKS_PATH,
@@ -13,16 +14,28 @@ from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.dispatch import Endpoint
 from pybernetes.apiserver.endpoints.discovery import Discovery
 from pybernetes.apiserver.endpoints.health import Health
+from pybernetes.apiserver.endpoints.openapi import OpenApiEndpoint
 from pybernetes.apiserver.endpoints.simple import Documents, metrics_document
 from pybernetes.apiserver.endpoints.version import version_info
 from pybernetes.apiserver.rest.reply import object_reply
 from pybernetes.apiserver.security import Security
 from pybernetes.wire.types import Response
 
-_PATHS = ("/healthz", "/livez", "/readyz", "/healthz/ping", "/livez/ping", "/readyz/ping")
+_PATHS = (
+    "/openapi/v2",
+    "/openapi/v3",
+    "/healthz",
+    "/livez",
+    "/readyz",
+    "/healthz/ping",
+    "/livez/ping",
+    "/readyz/ping",
+)
 
 
-def endpoints(core: Core, security: Security, ready: Callable[[], bool]) -> list[Endpoint]:
+def endpoints(
+    core: Core, security: Security, openapi: OpenApi, ready: Callable[[], bool]
+) -> list[Endpoint]:
     """In the order in which they are asked."""
     config = core.config
     jwks_uri = f"https://{config.advertise_address}:{config.advertise_port}{JWKS_PATH}"
@@ -47,4 +60,5 @@ def endpoints(core: Core, security: Security, ready: Callable[[], bool]) -> list
         {"poststarthook/bootstrap": lambda: "" if ready() else "not finished"},
     )
     discovery = Discovery(core)
-    return [health, discovery, Documents(documents, lambda: [*_PATHS, *discovery.paths()])]
+    paths = Documents(documents, lambda: [*_PATHS, *discovery.paths()])
+    return [health, discovery, OpenApiEndpoint(core, openapi), paths]
