@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from pybernetes.apis.admissionregistration.webhooks import VALIDATING_WEBHOOK_CONFIGURATION
-from pybernetes.apis.apps.template import revision_hash
+from pybernetes.apis.apps.revision import revision_hash
 from pybernetes.apis.core.namespace import NAMESPACE, validate_finalize
 from pybernetes.apis.registry import RULES
 

@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pybernetes.apimachinery import meta, timestamps
+from pybernetes.apimachinery import meta, selectors, timestamps
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.kind import Column
 
@@ -78,22 +78,12 @@ def format_labels(labels: Mapping[str, str] | None) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items())) or "<none>"
 
 
-_OPERATORS = {"In": "in", "NotIn": "notin"}
-
-
 def selector_text(selector: Object | None) -> str:
     """A label selector as text; empty where it selects everything or is missing."""
-    if not selector:
-        return ""
-    found = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
-    for term in selector.get("matchExpressions") or ():
-        key, operator = term["key"], term["operator"]
-        if operator in _OPERATORS:
-            values = ",".join(sorted(term.get("values") or ()))
-            found.append((key, f"{key} {_OPERATORS[operator]} ({values})"))
-        else:
-            found.append((key, key if operator == "Exists" else f"!{key}"))
-    return ",".join(shown for _, shown in sorted(found, key=lambda pair: pair[0]))
+    try:
+        return str(selectors.from_label_selector(selector)) if selector else ""
+    except ValueError:
+        return "<error>"
 
 
 def labels_cell(*path: str) -> Cell:

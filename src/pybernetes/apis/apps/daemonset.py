@@ -4,14 +4,6 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.field import Errors, invalid, not_supported, required
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.apps.template import (
-    is_zero,
-    validate_at_most_100,
-    validate_int_or_percent,
-    validate_non_negative,
-    validate_selector,
-    validate_template,
-)
 from pybernetes.apis.columns import (
     AGE,
     NAME,
@@ -21,6 +13,14 @@ from pybernetes.apis.columns import (
     selector_cell,
 )
 from pybernetes.apis.core.podspec.defaults import default_template, fill, fill_missing
+from pybernetes.apis.core.podspec.workload import (
+    is_zero,
+    validate_at_most_100,
+    validate_int_or_percent,
+    validate_non_negative,
+    validate_selector,
+    validate_template,
+)
 from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.meta import NEGATIVE, validate_immutable
 

@@ -11,7 +11,9 @@ from pybernetes.apimachinery.field import (
     not_supported,
 )
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.apps.template import (
+from pybernetes.apis.columns import AGE, NAME, container_columns, look, number, selector_cell
+from pybernetes.apis.core.podspec.defaults import default_template, fill, fill_missing
+from pybernetes.apis.core.podspec.workload import (
     is_zero,
     validate_at_most_100,
     validate_int_or_percent,
@@ -20,8 +22,6 @@ from pybernetes.apis.apps.template import (
     validate_status_counts,
     validate_template,
 )
-from pybernetes.apis.columns import AGE, NAME, container_columns, look, number, selector_cell
-from pybernetes.apis.core.podspec.defaults import default_template, fill, fill_missing
 from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.meta import validate_immutable
 

@@ -3,14 +3,15 @@
 
 from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.apps.template import (
+from pybernetes.apis.columns import AGE, NAME, container_columns, number, selector_cell
+from pybernetes.apis.core.podspec.defaults import default_template, fill_missing
+from pybernetes.apis.core.podspec.workload import (
+    status_replicas,
     validate_non_negative,
     validate_selector,
     validate_status_counts,
     validate_template,
 )
-from pybernetes.apis.columns import AGE, NAME, container_columns, number, selector_cell
-from pybernetes.apis.core.podspec.defaults import default_template, fill_missing
 from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.meta import validate_immutable
 
@@ -45,11 +46,6 @@ def _validate_status_update(new: Object, _: Object) -> Errors:
     errors: Errors = []
     validate_status_counts(new.get("status") or {}, _COUNTS, ("terminatingReplicas",), errors)
     return errors
-
-
-def status_replicas(obj: Object) -> dict[str, str]:
-    """The selectable field of ReplicaSet and ReplicationController."""
-    return {"status.replicas": str((obj.get("status") or {}).get("replicas") or 0)}
 
 
 REPLICA_SET = Kind(

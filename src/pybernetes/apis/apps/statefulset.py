@@ -5,7 +5,10 @@ import datetime
 
 from pybernetes.apimachinery.field import Errors, invalid, not_supported, required
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.apps.template import (
+from pybernetes.apis.columns import AGE, NAME, container_columns, look
+from pybernetes.apis.core.persistentvolumeclaim import default_claim, validate_claim_spec
+from pybernetes.apis.core.podspec.defaults import default_template, fill, fill_missing
+from pybernetes.apis.core.podspec.workload import (
     is_zero,
     validate_at_most_100,
     validate_int_or_percent,
@@ -14,9 +17,6 @@ from pybernetes.apis.apps.template import (
     validate_status_counts,
     validate_template,
 )
-from pybernetes.apis.columns import AGE, NAME, container_columns, look
-from pybernetes.apis.core.persistentvolumeclaim import default_claim, validate_claim_spec
-from pybernetes.apis.core.podspec.defaults import default_template, fill, fill_missing
 from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.meta import NEGATIVE, validate_immutable
 from pybernetes.apis.validation.names import dns1123_label

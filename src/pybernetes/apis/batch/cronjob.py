@@ -7,7 +7,6 @@ import zoneinfo
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.field import Errors, invalid, not_supported, required
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.apps.template import validate_non_negative
 from pybernetes.apis.batch import schedule
 from pybernetes.apis.batch.job import default_job_spec
 from pybernetes.apis.batch.jobvalidation import validate_job_spec
@@ -23,6 +22,7 @@ from pybernetes.apis.columns import (
     text,
 )
 from pybernetes.apis.core.podspec.defaults import fill, fill_missing
+from pybernetes.apis.core.podspec.workload import validate_non_negative
 from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.meta import validate_annotations, validate_labels
 

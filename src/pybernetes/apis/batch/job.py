@@ -7,11 +7,11 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.field import Errors, invalid
 from pybernetes.apimachinery.timestamps import human_duration, parse
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.apps.template import selects
 from pybernetes.apis.batch.jobvalidation import validate_job_spec
 from pybernetes.apis.columns import AGE, NAME, container_columns, look, selector_cell
 from pybernetes.apis.core.pod.status import condition_true
 from pybernetes.apis.core.podspec.defaults import default_template, fill, fill_missing
+from pybernetes.apis.core.podspec.workload import selects
 from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.meta import validate_immutable, validate_label_selector
 from pybernetes.apis.validation.names import dns1123_label

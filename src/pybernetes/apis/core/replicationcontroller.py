@@ -4,14 +4,14 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.field import Errors, required
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.apps.replicaset import status_replicas
-from pybernetes.apis.apps.template import (
+from pybernetes.apis.columns import AGE, NAME, container_columns, labels_cell, look, number
+from pybernetes.apis.core.podspec.defaults import default_template, fill_missing
+from pybernetes.apis.core.podspec.workload import (
+    status_replicas,
     validate_non_negative,
     validate_status_counts,
     validate_template,
 )
-from pybernetes.apis.columns import AGE, NAME, container_columns, labels_cell, look, number
-from pybernetes.apis.core.podspec.defaults import default_template, fill_missing
 from pybernetes.apis.kind import Column, Kind
 
 

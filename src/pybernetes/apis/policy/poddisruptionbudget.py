@@ -5,8 +5,8 @@ import datetime
 
 from pybernetes.apimachinery.field import Errors, invalid, not_supported
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.apps.template import validate_at_most_100, validate_int_or_percent
 from pybernetes.apis.columns import AGE, NAME, Cell, look, number
+from pybernetes.apis.core.podspec.workload import validate_at_most_100, validate_int_or_percent
 from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.meta import NEGATIVE, validate_label_selector
 

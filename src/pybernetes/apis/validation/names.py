@@ -8,14 +8,12 @@ An empty list means that the value is fine. Wording and patterns are upstream's
 import re
 
 from pybernetes.apimachinery.field import Errors, Path, invalid, required
+from pybernetes.apimachinery.names import label_key as qualified_name
+from pybernetes.apimachinery.names import label_value, regex_error
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = _LABEL + "(\\." + _LABEL + ")*"
 _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
-_KEY = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_VALUE = "(" + _KEY + ")?"
-_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
-_ENV = "[-._a-zA-Z][-._a-zA-Z0-9]*"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
 _PERCENT = "[0-9]+%"
 _HEADER = "[-A-Za-z0-9]+"
@@ -25,19 +23,16 @@ _HTTP_PATH = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+"
 _label = re.compile(_LABEL).fullmatch
 _subdomain = re.compile(_SUBDOMAIN).fullmatch
 _label_1035 = re.compile(_LABEL_1035).fullmatch
-_key = re.compile(_KEY).fullmatch
-_value = re.compile(_VALUE).fullmatch
-_identifier = re.compile(_IDENTIFIER).fullmatch
 _config_key = re.compile(_CONFIG_KEY).fullmatch
 _percent = re.compile(_PERCENT).fullmatch
 _header = re.compile(_HEADER).fullmatch
 _wildcard = re.compile(_WILDCARD).fullmatch
 _http_path = re.compile(_HTTP_PATH).fullmatch
-_env = re.compile(_ENV).fullmatch
 _port_letters = re.compile("[-a-z0-9]+").fullmatch
 _letter = re.compile("[a-z]").search
 _printable = re.compile("[ -<>-~]*").fullmatch  # printable ASCII without "="
 
+__all__ = ["label_value", "qualified_name"]  # upstream keeps them here, too
 EMPTY = "must be non-empty"
 _LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
@@ -50,19 +45,6 @@ _SUBDOMAIN_TEXT = (
 _LABEL_1035_TEXT = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
     "alphabetic character, and end with an alphanumeric character"
-)
-_KEY_TEXT = (
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-    "alphanumeric character"
-)
-_VALUE_TEXT = "a valid label must be an empty string or consist of" + _KEY_TEXT[15:]
-_IDENTIFIER_TEXT = (
-    "a valid C identifier must start with alphabetic character or '_', followed by a string of "
-    "alphanumeric characters or '_'"
-)
-_ENV_TEXT = (
-    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', "
-    "or '.', and must not start with a digit"
 )
 _RELAXED_ENV_TEXT = (
     "a valid environment variable name must consist only of printable ASCII characters other "
@@ -78,13 +60,8 @@ _WILDCARD_TEXT = (
 )
 
 
-def _pattern(text: str, pattern: str, *examples: str) -> str:
-    shown = " or ".join(f"'{example}', " for example in examples)
-    return f"{text} (e.g. {shown}regex used for validation is '{pattern}')"
-
-
-def too_long(maximum: int, unit: str = "characters") -> str:
-    return f"must be no more than {maximum} {unit}"
+def too_long(maximum: int) -> str:
+    return f"must be no more than {maximum} characters"
 
 
 def in_range(low: int, high: int) -> str:
@@ -97,7 +74,7 @@ def dns1123_label(value: str) -> list[str]:
     found = [too_long(63)] if len(value) > 63 else []
     if not _label(value):
         dotted = _subdomain(value)
-        text = _pattern(_LABEL_TEXT, _LABEL, "my-name", "123-abc")
+        text = regex_error(_LABEL_TEXT, _LABEL, "my-name", "123-abc")
         found.append("must not contain dots" if dotted else text)
     return found
 
@@ -107,14 +84,14 @@ def dns1123_subdomain(value: str) -> list[str]:
         return []
     found = [too_long(253)] if len(value) > 253 else []
     if not _subdomain(value):
-        found.append(_pattern(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
+        found.append(regex_error(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
     return found
 
 
 def wildcard_subdomain(value: str) -> list[str]:
     found = [too_long(253)] if len(value) > 253 else []
     if not _wildcard(value):
-        found.append(_pattern(_WILDCARD_TEXT, _WILDCARD, "*.example.com"))
+        found.append(regex_error(_WILDCARD_TEXT, _WILDCARD, "*.example.com"))
     return found
 
 
@@ -123,7 +100,7 @@ def dns1035_label(value: str) -> list[str]:
         return []
     found = [too_long(63)] if len(value) > 63 else []
     if not _label_1035(value):
-        found.append(_pattern(_LABEL_1035_TEXT, _LABEL_1035, "my-name", "abc-123"))
+        found.append(regex_error(_LABEL_1035_TEXT, _LABEL_1035, "my-name", "abc-123"))
     return found
 
 
@@ -134,63 +111,16 @@ def path_segment(value: str) -> list[str]:
     return [f"may not contain '{bad}'" for bad in ("/", "%") if bad in value]
 
 
-def qualified_name(value: str) -> list[str]:
-    """A label key: a name, with a DNS subdomain and a slash before it if you like."""
-    if _key(value) and len(value) <= 63:
-        return []
-    parts = value.split("/")
-    if len(parts) > 2:
-        text = _pattern(_KEY_TEXT, _KEY, "MyName", "my.name", "123-abc")
-        example = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-        return [f"a valid label key {text} {example}"]
-    name = parts[-1]
-    found = []
-    if len(parts) == 2:
-        found = [f"prefix part {EMPTY}"] if not parts[0] else []
-        if parts[0]:
-            found = [f"prefix part {text}" for text in dns1123_subdomain(parts[0])]
-    if not name:
-        found.append(f"name part {EMPTY}")
-    elif len(name) > 63:
-        found.append("name part " + too_long(63, "bytes"))
-    if not _key(name):
-        found.append("name part " + _pattern(_KEY_TEXT, _KEY, "MyName", "my.name", "123-abc"))
-    return found
-
-
-def label_value(value: str) -> list[str]:
-    if _value(value) and len(value) <= 63:
-        return []
-    found = [too_long(63, "bytes")] if len(value) > 63 else []
-    if not _value(value):
-        found.append(_pattern(_VALUE_TEXT, _VALUE, "MyValue", "my_value", "12345"))
-    return found
-
-
-def c_identifier(value: str) -> list[str]:
-    if _identifier(value):
-        return []
-    return [_pattern(_IDENTIFIER_TEXT, _IDENTIFIER, "my_name", "MY_NAME", "MyName")]
-
-
 def env_name(value: str) -> list[str]:
     """The relaxed rule, which holds since 1.34."""
     found = [] if value else [f"environment variable name {EMPTY}"]
     return found if _printable(value) else [*found, _RELAXED_ENV_TEXT]
 
 
-def strict_env_name(value: str) -> list[str]:
-    """The old rule, which holds for keys read from files."""
-    found = []
-    if not _env(value):
-        found.append(_pattern(_ENV_TEXT, _ENV, "my.env-name", "MY_ENV.NAME", "MyEnvName1"))
-    return found + _dots(value)
-
-
 def config_key(value: str) -> list[str]:
     found = [too_long(253)] if len(value) > 253 else []
     if not _config_key(value):
-        found.append(_pattern(_CONFIG_KEY_TEXT, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
+        found.append(regex_error(_CONFIG_KEY_TEXT, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
     return found + _dots(value)
 
 
@@ -218,11 +148,11 @@ def port_name(value: str) -> list[str]:
 
 
 def percent(value: str) -> list[str]:
-    return [] if _percent(value) else [_pattern(_PERCENT_TEXT, _PERCENT, "1%", "93%")]
+    return [] if _percent(value) else [regex_error(_PERCENT_TEXT, _PERCENT, "1%", "93%")]
 
 
 def header_name(value: str) -> list[str]:
-    return [] if _header(value) else [_pattern(_HEADER_TEXT, _HEADER, "X-Header-Name")]
+    return [] if _header(value) else [regex_error(_HEADER_TEXT, _HEADER, "X-Header-Name")]
 
 
 def user_id(value: int) -> list[str]:

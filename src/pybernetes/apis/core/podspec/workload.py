@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kinds that make pods from a template share: the template's hash, and validation."""
+"""What the kinds that make pods from a template share in validation."""
 
-import hashlib
-import json
 from typing import Any
 
+from pybernetes.apimachinery import selectors
 from pybernetes.apimachinery.field import Errors, forbidden, invalid, not_supported, required
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.podspec.validation import validate_pod_template
@@ -14,23 +13,6 @@ from pybernetes.apis.validation.meta import (
     validate_label_selector,
 )
 from pybernetes.apis.validation.names import percent
-
-HASH_LABEL = "pod-template-hash"
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-
-
-def revision_hash(value: Any, collisions: int | None = None) -> str:
-    """A short name for a template, the same in every process (upstream's ComputeHash).
-
-    Ten characters of upstream's safe alphabet: no vowels, so that no words appear.
-    """
-    text = json.dumps([value, collisions], sort_keys=True, separators=(",", ":"))
-    number = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-    letters = []
-    for _ in range(10):
-        number, rest = divmod(number, len(_ALPHABET))
-        letters.append(_ALPHABET[rest])
-    return "".join(letters)
 
 
 def validate_non_negative(spec: Object, fields: tuple[str, ...], errors: Errors) -> None:
@@ -56,20 +38,11 @@ def validate_selector(spec: Object, errors: Errors, kind: str = "deployment") ->
 
 
 def selects(selector: Object, labels: dict[str, str]) -> bool:
-    """True if a label selector matches these labels."""
-    wanted = selector.get("matchLabels") or {}
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        return False
-    return all(_holds(term, labels) for term in selector.get("matchExpressions") or ())
-
-
-def _holds(term: Object, labels: dict[str, str]) -> bool:
-    operator, key = term.get("operator"), term.get("key") or ""
-    if operator == "In":
-        return key in labels and labels[key] in (term.get("values") or ())
-    if operator == "NotIn":
-        return labels.get(key) not in (term.get("values") or ())
-    return (key in labels) == (operator == "Exists")
+    """True if a label selector matches these labels; True for a bad one, which is found elsewhere."""
+    try:
+        return selectors.from_label_selector(selector).matches(labels)
+    except ValueError:
+        return True
 
 
 def validate_template(spec: Object, errors: Errors, *, always: str = "") -> None:
@@ -131,3 +104,8 @@ def validate_status_counts(
     if available > (status.get("readyReplicas") or 0):
         text = "cannot be greater than readyReplicas"
         errors.append(invalid("status.availableReplicas", available, text))
+
+
+def status_replicas(obj: Object) -> dict[str, str]:
+    """The selectable field of ReplicaSet and ReplicationController."""
+    return {"status.replicas": str((obj.get("status") or {}).get("replicas") or 0)}
