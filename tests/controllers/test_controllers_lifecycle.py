@@ -3,9 +3,6 @@
 
 import asyncio
 
-import pytest
-
-from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.timestamps import rfc3339_micro
 from pybernetes.apimachinery.types import GVR, Object
 
@@ -218,10 +215,21 @@ def test_nobody_is_evicted_when_all_nodes_are_lost(in_cluster) -> None:
         await Kubelet(cluster, "n1").register()
         await cluster.create(PODS, pod("stays", nodeName="n1", tolerations=[]))
         await asyncio.sleep(600)
-        node = await cluster.client.get(NODES, "n1")
-        assert [one["effect"] for one in node["spec"]["taints"]] == ["NoSchedule"]
+
+        async def effects():
+            node = await cluster.client.get(NODES, "n1")
+            return sorted(one["effect"] for one in node["spec"]["taints"])
+
+        async def evicts():
+            return await effects() == ["NoExecute", "NoSchedule"]
+
+        async def waits():
+            return await effects() == ["NoSchedule"]
+
+        assert await waits()
         assert await has(cluster, PODS, "stays", "default")
-        with pytest.raises(ApiError, match="not found"):
-            await cluster.client.get(NODES, "n2")
+        await Kubelet(cluster, "n2").register()
+        await cluster.eventually(evicts, 15)  # now it is known that n1 alone is lost
+        await cluster.eventually(waits, 60)  # n2 fell silent too
 
     in_cluster(main)

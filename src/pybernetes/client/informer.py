@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.frozen import freeze
@@ -26,6 +27,7 @@ Transform = Callable[[Object], Object]
 Key = tuple[str, str]  # namespace, name
 
 BY_NAMESPACE = "namespace"
+_log = logs.get("client.informer")
 
 
 class _Index(NamedTuple):
@@ -128,7 +130,10 @@ class Informer:
 
     def _tell(self, old: Object | None, new: Object | None) -> None:
         for callback in self._callbacks:
-            callback(old, new)
+            try:
+                callback(old, new)
+            except Exception as error:  # noqa: BLE001 -- one listener's bug must not stop the others
+                _log.crash("A callback failed", error, object=new or old)
 
 
 def _is_older(obj: Object, than: Object) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests and answers of the REST API: what both transports share."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,6 +14,7 @@ from pybernetes.client.types import MERGE_PATCH, Listing, WatchEvent
 from pybernetes.wire.types import ClientReply, Request, Response, StreamingResponse
 
 JSON = "application/json"
+MAX_RETRIES = 10  # client-go's
 _REASONS = {  # for answers without a Status (upstream's errors.NewGenericServerResponse)
     400: "BadRequest",
     401: "Unauthorized",
@@ -62,6 +64,14 @@ def error_of(status: int, body: bytes) -> ApiError:
     return ApiError(status, _REASONS.get(status, "Unknown"), text)
 
 
+def _retry_after(reply: Response) -> float | None:
+    """Seconds after which an overloaded server asks to try again; None: it does not."""
+    if reply.status != 429 and reply.status < 500:
+        return None
+    asked = {name.lower(): value for name, value in reply.headers}.get("retry-after", "")
+    return float(asked) if asked.isdigit() else None
+
+
 async def read_all(reply: ClientReply) -> Response:
     """The whole answer, whichever way it comes. Raises ApiError for an upgrade."""
     if isinstance(reply, Response):
@@ -102,6 +112,12 @@ class Rest:
 
     async def _call(self, request: Request) -> Object:
         reply = await read_all(await self.exchange(request, stream=False))
+        for _ in range(MAX_RETRIES):
+            wait = _retry_after(reply)
+            if wait is None:
+                break
+            await asyncio.sleep(wait)
+            reply = await read_all(await self.exchange(request, stream=False))
         if reply.status >= 300:
             raise error_of(reply.status, reply.body)
         found = orjson.loads(reply.body)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Acts on nodes: marks silent ones Unknown, taints by condition, marks pods of lost nodes."""
 
+from collections.abc import Callable
+
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.timestamps import rfc3339
@@ -15,6 +17,7 @@ from pybernetes.controllers.runtime.resources import LEASES, NODES, PODS
 
 LEASE_NAMESPACE = "kube-node-lease"
 BY_ZONE = "zone"
+RETRY = 5.0  # seconds until a node asks again for its turn (upstream looks at all as often)
 
 
 class NodeLifecycleController:
@@ -32,6 +35,8 @@ class NodeLifecycleController:
         self._ready: dict[str, str] = {}  # name -> status of Ready at the last look
         self._unmarked: dict[str, None] = {}  # nodes whose pods are still to be marked
         self._limits: dict[str, tuple[float, TokenBucket]] = {}  # zone -> rate, tokens
+        self._states: dict[str, tuple[str, plan.Disruption]] = {}  # zone -> revision, state
+        self._cut_off = False  # every node is lost: it is rather us who are cut off
         index_by_node(self._pods)
         self._nodes.add_index(BY_ZONE, lambda node: [plan.zone_of(node)])
         self._nodes.on_change(self._node_changed)
@@ -53,6 +58,7 @@ class NodeLifecycleController:
             return
         self._register(node)
         node = await self._check_silence(node)
+        self._check_cut_off()
         await self._report_transition(node)
         await self._set_taints(node)
 
@@ -149,19 +155,34 @@ class NodeLifecycleController:
     def _no_execute(self, node: Object) -> str:
         """The key of the NoExecute taint that the node may have now; tries again if not yet."""
         key = plan.no_execute_key(node)
-        threshold = self._context.config.unhealthy_zone_threshold
-        if not key or plan.disruption(self._nodes.items(), threshold) == "full":
-            return ""  # if every node is lost it is rather us who are cut off
+        if not key or self._cut_off:
+            return ""
         if plan.has_no_execute(node) or self._take_token(plan.zone_of(node)):
             return key
-        self._context.queue.add_after(meta.name(node), 1.0)
+        self._context.queue.add_after(meta.name(node), RETRY)
         return ""
+
+    def _check_cut_off(self) -> None:
+        """Nobody is evicted while all nodes are lost; then, and after it, all are looked at."""
+        cut_off = self._state("*", self._nodes.items) == "full"
+        if cut_off != self._cut_off:
+            self._cut_off = cut_off
+            for node in self._nodes.items():
+                self._context.queue.add(meta.name(node))
+
+    def _state(self, zone: str, members: Callable[[], list[Object]]) -> plan.Disruption:
+        """The state of a zone ("*": of the cluster), counted once for each version of the nodes."""
+        version = self._nodes.resource_version
+        known = self._states.get(zone)
+        if known is None or known[0] != version:
+            state = plan.disruption(members(), self._context.config.unhealthy_zone_threshold)
+            known = self._states[zone] = (version, state)
+        return known[1]
 
     def _take_token(self, zone: str) -> bool:
         config = self._context.config
         members = self._nodes.by_index(BY_ZONE, zone)
-        state = plan.disruption(members, config.unhealthy_zone_threshold)
-        rate = plan.eviction_rate(state, len(members), config)
+        rate = plan.eviction_rate(self._state(zone, lambda: members), len(members), config)
         if rate == 0:
             return False
         known = self._limits.get(zone)

@@ -37,9 +37,7 @@ class Heartbeats:
         new = (renewed or old[0], heartbeat or old[1])
         if new != old:
             self._seen[name] = new
-            first = old == ("", "") and not renewed and not heartbeat
-            if not first:
-                self._heard[name] = self._clock.monotonic()
+            self._heard[name] = self._clock.monotonic()
 
     def silent(self, name: str) -> float:
         """Seconds since the last sign of life."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop: takes keys, lets the controller work on them, tries again what failed.
 
-An answer that says "somebody else was faster" (409) is tried again silently; other failures are
-logged at the first, second, fourth, ... time in a row.
+Failures are logged at the first, second, fourth, ... time in a row; that somebody else was faster
+(404, 409) only if it happens again.
 """
 
 import asyncio
@@ -41,7 +41,8 @@ async def _work(name: str, controller: Controller, queue: WorkQueue[str]) -> Non
 
 
 def _report(name: str, key: str, error: Exception, failures: int) -> None:
-    if isinstance(error, ApiError) and error.code == 409 and error.reason == "Conflict":
+    late = isinstance(error, ApiError) and error.code in (404, 409)  # the object changed or went
+    if late and not failures:
         return
     if failures & (failures + 1):  # the count including this one is no power of two
         return
