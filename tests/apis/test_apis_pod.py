@@ -257,6 +257,14 @@ def test_updates_may_change_images_and_little_else():
     ]
 
 
+def test_empty_and_missing_fields_are_the_same():
+    old = created()
+    new = copy.deepcopy(old)
+    new["spec"].update(hostNetwork=False, nodeName="", volumes=[], affinity=None)
+    new["spec"]["containers"][0].update(tty=False, command=[], env=None)
+    assert POD.validate_update(new, old) == []
+
+
 def test_gated_pods_may_only_be_narrowed():
     old = created(schedulingGates=[{"name": "g"}], nodeSelector={"a": "1"})
     new = copy.deepcopy(old)

@@ -22,7 +22,7 @@ from pybernetes.apis.core.podspec.workload import (
     validate_template,
 )
 from pybernetes.apis.kind import Column, Kind
-from pybernetes.apis.validation.meta import NEGATIVE, validate_immutable
+from pybernetes.apis.validation.meta import NEGATIVE, same, validate_immutable
 
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 _STATUS = (
@@ -62,7 +62,7 @@ def _prepare_update(new: Object, old: Object) -> None:
     """The template's own generation, which old clients know, follows the template."""
     text = meta.annotations(old).get(TEMPLATE_GENERATION, "")
     generation = int(text) if text.isdigit() else 0
-    changed = new["spec"].get("template") != old["spec"].get("template")
+    changed = not same(new["spec"].get("template"), old["spec"].get("template"))
     _set_generation(new, generation + changed)
 
 

@@ -17,6 +17,7 @@ from pybernetes.apis.core.persistentvolumeclaim import (
 )
 from pybernetes.apis.core.podspec.defaults import fill, fill_missing
 from pybernetes.apis.kind import Column, Kind
+from pybernetes.apis.validation.meta import same
 from pybernetes.apis.validation.names import dns1123_subdomain
 
 _POLICIES = ["Delete", "Recycle", "Retain"]
@@ -110,7 +111,7 @@ def _validate_update(new: Object, old: Object) -> Errors:
     errors = _validate(new)
     spec, was = new["spec"], old["spec"]
     for name in sources(old):
-        if spec.get(name) != was[name]:
+        if not same(spec.get(name), was[name]):
             text = "spec.persistentvolumesource is immutable after creation"
             errors.append(forbidden("spec.persistentvolumesource", text))
     if spec.get("volumeMode") != was.get("volumeMode"):

@@ -9,7 +9,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import AGE, NAME, look, optional, text
 from pybernetes.apis.core.podspec.defaults import fill
 from pybernetes.apis.kind import Column, Kind
-from pybernetes.apis.validation.meta import validate_label_selector
+from pybernetes.apis.validation.meta import same, validate_label_selector
 from pybernetes.apis.validation.names import dns1123_subdomain
 
 ACCESS_MODES = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"]
@@ -104,9 +104,7 @@ def _validate_update(new: Object, old: Object) -> Errors:
         was.pop("volumeAttributesClassName", None)
     if not was.get("storageClassName"):
         was["storageClassName"] = spec.get("storageClassName")  # defaulted after the fact
-    changed = sorted(
-        key for key in {*spec, *was} if (spec.get(key) or None) != (was.get(key) or None)
-    )
+    changed = sorted(key for key in {*spec, *was} if not same(spec.get(key), was.get(key)))
     if changed:
         listed = ", ".join(f"spec.{field}" for field in changed)
         errors.append(forbidden("spec", f"{_FROZEN}\nchanged: {listed}"))

@@ -188,9 +188,30 @@ def validate_meta_update(new: Object, old: Object, at: str = "metadata") -> Erro
     return errors
 
 
+_PLAIN_FLAGS = frozenset(  # booleans that are no pointers in Go: false and missing are the same
+    {"hostIPC", "hostNetwork", "hostPID", "readOnly", "stdin", "stdinOnce", "tty"}
+)
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {key: _pruned(item) for key, item in value.items()}
+        return {
+            key: item
+            for key, item in kept.items()
+            if item not in (None, "", [], {}) and (item is not False or key not in _PLAIN_FLAGS)
+        }
+    return [_pruned(item) for item in value] if isinstance(value, list) else value
+
+
+def same(new: Any, old: Any) -> bool:
+    """Upstream's semantic equality: empty, null and missing are the same at every depth."""
+    return bool(new == old) or (_pruned(new) or None) == (_pruned(old) or None)
+
+
 def validate_immutable(new: Any, old: Any, at: str, errors: Errors) -> None:
-    """Add a finding if a value changed; an empty one and a missing one are the same."""
-    if (new or None) != (old or None):
+    """Add a finding if a value changed."""
+    if not same(new, old):
         errors.append(invalid(at, new, IMMUTABLE))
 
 

@@ -15,7 +15,7 @@ from pybernetes.apis.columns import look
 from pybernetes.apis.core.nodeaffinity import REQUIRED
 from pybernetes.apis.core.pod.validation import validate_spec
 from pybernetes.apis.validation.addresses import address, validate_ip
-from pybernetes.apis.validation.meta import IMMUTABLE
+from pybernetes.apis.validation.meta import IMMUTABLE, same
 from pybernetes.apis.validation.names import dns1123_subdomain, in_range, qualified_name
 
 _UPDATABLE = (
@@ -35,7 +35,7 @@ def validate_pod_update(new: Object, old: Object) -> Errors:
             return errors
     if not _deadline(spec, was, errors):
         return errors
-    if spec.get("tolerations") != was.get("tolerations"):
+    if not same(spec.get("tolerations"), was.get("tolerations")):
         _tolerations(spec.get("tolerations") or [], was.get("tolerations") or (), errors)
     _gates(spec.get("schedulingGates") or (), was.get("schedulingGates") or (), errors)
     if spec != was:
@@ -90,7 +90,7 @@ def _fixed_fields(spec: Object, was: Object, errors: Errors) -> None:
         kept[field] = [_but(container, ["image"]) for container in was.get(field) or ()]
     if was.get("schedulingGates"):
         _gated(munged, kept, errors)
-    changed = sorted(key for key in {*munged, *kept} if munged.get(key) != kept.get(key))
+    changed = sorted(key for key in {*munged, *kept} if not same(munged.get(key), kept.get(key)))
     if changed:
         listed = ", ".join(f"spec.{field}" for field in changed)
         text = f"pod updates may not change fields other than {_UPDATABLE}\nchanged: {listed}"
@@ -219,7 +219,7 @@ def validate_ephemeral_update(new: Object, old: Object) -> Errors:
         if name not in now:
             text = f'existing ephemeral containers "{name}" may not be removed\n'
             errors.append(forbidden(at, text))
-        elif now[name] != container:
+        elif not same(now[name], container):
             text = f'existing ephemeral containers "{name}" may not be changed\n'
             errors.append(forbidden(at, text))
     return errors
