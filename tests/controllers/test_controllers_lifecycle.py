@@ -111,6 +111,29 @@ def test_foreground_waits_for_dependents_and_orphan_leaves_them(in_cluster) -> N
     in_cluster(main)
 
 
+def test_a_second_owner_keeps_what_the_first_waits_for_and_circles_end(in_cluster) -> None:
+    async def main(cluster) -> None:
+        front = {"propagationPolicy": "Foreground"}
+        stays = await cluster.create(CONFIG_MAPS, config_map("stays"))
+        goes = await cluster.create(CONFIG_MAPS, config_map("goes"))
+        await cluster.create(CONFIG_MAPS, config_map("shared", stays, goes))
+        await asyncio.sleep(1)
+        await cluster.client.delete(CONFIG_MAPS, "goes", "default", options=front)
+        await cluster.eventually(lambda: cluster.gone(CONFIG_MAPS, "goes"))
+        shared = await cluster.client.get(CONFIG_MAPS, "shared", "default")
+        assert [ref["name"] for ref in shared["metadata"]["ownerReferences"]] == ["stays"]
+        first = await cluster.create(CONFIG_MAPS, config_map("circle-1"))
+        second = await cluster.create(CONFIG_MAPS, config_map("circle-2", first))
+        back = config_map("circle-1", second)["metadata"]
+        await cluster.client.patch(CONFIG_MAPS, "circle-1", {"metadata": back}, "default")
+        await asyncio.sleep(1)
+        await cluster.client.delete(CONFIG_MAPS, "circle-1", "default", options=front)
+        await cluster.eventually(lambda: cluster.gone(CONFIG_MAPS, "circle-1"))
+        await cluster.eventually(lambda: cluster.gone(CONFIG_MAPS, "circle-2"))
+
+    in_cluster(main)
+
+
 def test_deleting_a_deployment_takes_everything_below_it(in_cluster) -> None:
     async def main(cluster) -> None:
         labels = {"app": "x"}
