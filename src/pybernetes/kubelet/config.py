@@ -48,8 +48,6 @@ class Config:
     container_log_max_size: int = 10 << 20
     container_log_max_files: int = 5
     keep_dead_containers: int = 1  # per container, for logs --previous
-    allowed_unsafe_sysctls: Sequence[str] = ()
-    stop_pods_on_exit: bool = False
 
     @property
     def host(self) -> str:

@@ -12,6 +12,7 @@ from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.podstate import PodState
+from pybernetes.linux import mounts
 
 _log = logs.get("kubelet.gc")
 
@@ -23,7 +24,7 @@ async def run(tools: Tools, workers: Workers) -> None:
         for state in tools.pleg.states():
             await _collect(tools, state)
         uids = {record.uid for record in workers.records()}
-        await tools.env.offload.run(_folders, tools.config, uids)
+        await tools.env.offload.run(_folders, tools.config, uids, tools.env.clock.time())
 
 
 def doomed(state: PodState, keep: int) -> tuple[list[Container], list[Sandbox]]:
@@ -51,14 +52,16 @@ async def _collect(tools: Tools, state: PodState) -> None:
         _log.warning("Garbage could not be removed", pod=state.name, err=error)
 
 
-def _folders(config: Config, uids: set[str]) -> None:
-    """Logs and links of pods that are gone."""
-    if config.pod_logs_dir.is_dir():
-        for folder in config.pod_logs_dir.iterdir():
-            if folder.name.rpartition("_")[2] not in uids:
+def _folders(config: Config, uids: set[str], now: float) -> None:
+    """Folders, logs and links of pods long gone (a crash between our steps)."""
+    for root in (config.pods_dir, config.pod_logs_dir):
+        for folder in root.iterdir() if root.is_dir() else ():
+            old = now - folder.stat().st_mtime > config.gc_interval
+            if old and folder.name.rpartition("_")[2] not in uids:
+                mounts.detach_below(folder)
                 shutil.rmtree(folder, ignore_errors=True)
-    if config.container_logs_dir.is_dir():
-        for link in config.container_logs_dir.iterdir():
-            with contextlib.suppress(OSError):
-                if not link.exists():
-                    link.unlink()
+    links = config.container_logs_dir
+    for link in links.iterdir() if links.is_dir() else ():
+        with contextlib.suppress(OSError):
+            if not link.exists():
+                link.unlink()

@@ -76,7 +76,6 @@ class Kubelet:
                 recorder=Recorder(env, client, "kubelet", config.node_name),
             )
         self._shared = shared
-        self._own_recorder = self._informers is not None
         self.machine = (
             machine.hollow(config.node_name) if runtime.hollow else machine.measure(config.data)
         )
@@ -158,7 +157,6 @@ class Kubelet:
         async with TaskGroup(f"kubelet {self.config.node_name}") as group:
             if self._informers is not None:
                 group.start(self._informers.run(), "informers")
-            if self._own_recorder:
                 group.start(self._shared.recorder.run(), "events")
             group.start(self.pleg.run(), "pleg")
             group.start(self.tools.statuses.run(), "status")

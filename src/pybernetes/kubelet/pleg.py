@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pod life-cycle event generator: keeps what the runtime has of every pod, and says what changed.
 
-By the runtime's events where it has them, else by listing once a second. Container statuses are
+By the runtime's events where it has them, else by listing: soon after a change, then less and
+less often, once a second in the end. Container statuses are
 asked for only when a container's state changed.
 """
 
@@ -17,6 +18,7 @@ from pybernetes.kubelet import naming
 from pybernetes.kubelet.podstate import PodState
 
 _log = logs.get("kubelet.pleg")
+BRISK = 0.05
 HEALTHY_SECONDS = 180.0  # upstream's relistThreshold
 
 
@@ -33,6 +35,7 @@ class Pleg:
         self._env = env
         self._runtime = runtime
         self._interval = interval
+        self._pause = interval
         self._on_change = on_change
         self._states: dict[str, PodState] = {}
         self._sandboxes: dict[str, Sandbox] = {}  # statuses by id
@@ -78,8 +81,9 @@ class Pleg:
             while True:
                 self._wake.clear()
                 await self._relist_once()
+                self._pause = min(self._interval, self._pause * 2)
                 try:
-                    async with asyncio.timeout(None if self._runtime.hollow else self._interval):
+                    async with asyncio.timeout(None if self._runtime.hollow else self._pause):
                         await self._wake.wait()
                 except TimeoutError:
                     continue
@@ -143,6 +147,7 @@ class Pleg:
         )
         if state != self._states.get(uid):
             self._states[uid] = state
+            self._pause = BRISK  # what changed may soon change again
             self._on_change(uid)
 
     async def _sandbox(self, item: Sandbox) -> Sandbox:

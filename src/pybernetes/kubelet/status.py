@@ -192,7 +192,6 @@ def _conditions(
             condition["message"] = message
         before = old.get(type_, {})
         same = before.get("status") == condition["status"] and "lastTransitionTime" in before
-        condition["lastProbeTime"] = None
         condition["lastTransitionTime"] = before["lastTransitionTime"] if same else memory.now
         if generation:
             condition["observedGeneration"] = generation

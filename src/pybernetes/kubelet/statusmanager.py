@@ -126,6 +126,9 @@ def _patch(pod: Object, status: Object) -> Object:
     for field in ("podIPs", "hostIPs"):
         if field in result or before.get(field):
             result[field] = [*result.get(field, ()), {"$patch": "replace"}]
+    result["conditions"] = [
+        {"reason": None, "message": None, **item} for item in status.get("conditions", ())
+    ]
     return result
 
 

@@ -38,7 +38,7 @@ def sandbox(pod: Object, attempt: int, config: KubeletConfig, host: dns.Resolver
     if spec.get("setHostnameAsFQDN") and subdomain:
         hostname = f"{hostname}.{subdomain}"
     if spec.get("hostNetwork"):
-        hostname = config.host
+        hostname = ""  # the node's own
     security_context = spec.get("securityContext") or {}
     return {
         "metadata": {

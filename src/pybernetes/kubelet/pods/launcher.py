@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Config, CriError
 from pybernetes.kubelet import naming
@@ -51,14 +52,21 @@ async def start_sandbox(tools: Tools, record: Record, attempt: int) -> None:
     if not tools.runtime.hollow:
         await tools.env.offload.run(_make_folders, tools, pod)
         await tools.env.offload.run(podcgroup.create, config["linux"]["cgroup_parent"], pod)
-    handler = pod["spec"].get("runtimeClassName") or ""
     try:
-        await tools.runtime.run_sandbox(config, handler)
-    except CriError as error:
+        await tools.runtime.run_sandbox(config, await _handler(tools, pod))
+    except (CriError, ApiError) as error:
         message = f"Failed to create pod sandbox: {error}"
         tools.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
         raise StartError(Waiting("ContainerCreating")) from error
     record.sandbox_config = config
+
+
+async def _handler(tools: Tools, pod: Object) -> str:
+    """The runtime handler of the pod's RuntimeClass. Raises ApiError."""
+    name = pod["spec"].get("runtimeClassName")
+    if not name:
+        return ""
+    return str((await tools.objects.cached(naming.RUNTIME_CLASSES, "", name))["handler"])
 
 
 def _make_folders(tools: Tools, pod: Object) -> None:

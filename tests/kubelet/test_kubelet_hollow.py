@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole kubelet against a real API server on virtual time, with containers that run nothing."""
+
+import asyncio
+import contextlib
+import itertools
+
+import pytest
+
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import GVR
+from pybernetes.base import virtualtime
+from pybernetes.cmd.identities import API_SERVER, node_user
+from pybernetes.cri.hollow import Hollow
+from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.fleet import Fleet
+from pybernetes.kubelet.naming import LEASES, NODES, PODS
+from pybernetes.testing.cluster import Cluster
+from pybernetes.wire.types import Request
+
+CAPACITY = {"cpu": "4", "memory": "8Gi", "pods": "110"}
+
+
+def on_nodes(count, test):
+    """Run `test(client, fleet)` with `count` hollow nodes on virtual time."""
+
+    async def main(env):
+        async with Cluster(env) as cluster:
+            client = cluster.client()
+            account = {
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": {"name": "default"},
+            }
+            with contextlib.suppress(ApiError):  # a controller may have been quicker
+                await client.create(GVR("", "v1", "serviceaccounts"), account, "default")
+            fleet = Fleet(env, client, lambda name: cluster.client(node_user(name)))
+            for number in range(count):
+                name = f"node-{number}"
+                config = Config(node_name=name, node_ips=("192.0.2.1",), capacity=CAPACITY)
+                fleet.add(Hollow(env), config)
+            running = asyncio.ensure_future(fleet.run())
+            await fleet.wait_ready()
+            await test(client, fleet)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+
+    virtualtime.run(main)
+
+
+def pod(name, node="node-0", **spec):
+    spec = {"nodeName": node, "containers": [{"name": "c", "image": "web:1"}], **spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+
+
+async def status_of(client, name):
+    return (await client.get(PODS, name, "default"))["status"]
+
+
+def test_life_of_a_pod():
+    async def test(client, fleet):
+        await client.create(PODS, pod("a"), "default")
+        await asyncio.sleep(2)
+        status = await status_of(client, "a")
+        assert status["phase"] == "Running"
+        assert {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "True"
+        assert status["podIP"]
+        await client.delete(PODS, "a", "default")
+        await asyncio.sleep(2)
+        assert (await client.list(PODS)).items == []
+        assert await fleet.kubelets["node-0"].runtime.list_sandboxes() == []
+
+    on_nodes(1, test)
+
+
+def test_crashes_back_off_longer_and_longer():
+    async def test(client, fleet):
+        runtime = fleet.kubelets["node-0"].runtime
+        await client.create(PODS, pod("a"), "default")
+        starts = []
+        loop = asyncio.get_running_loop()
+        while loop.time() < 700:
+            await asyncio.sleep(0.5)
+            for item in await runtime.list_containers():
+                if item.state == "running":
+                    starts.append(loop.time())
+                    runtime.exit(item.id, 1)
+        gaps = [round(later - sooner) for sooner, later in itertools.pairwise(starts)]
+        assert gaps[0] <= 1
+        assert all(
+            abs(gap - want) <= 1 for gap, want in zip(gaps[1:6], (10, 20, 40, 80, 160), strict=True)
+        )
+        status = (await status_of(client, "a"))["containerStatuses"][0]
+        assert status["restartCount"] == len(starts) - 1
+        assert status["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+        assert status["lastState"]["terminated"]["exitCode"] == 1
+
+    on_nodes(1, test)
+
+
+def test_finished_pods_and_pods_that_do_not_fit():
+    async def test(client, fleet):
+        runtime = fleet.kubelets["node-0"].runtime
+        await client.create(PODS, pod("job", restartPolicy="Never"), "default")
+        await asyncio.sleep(2)
+        runtime.exit((await runtime.list_containers())[0].id, 0)
+        big = [{"name": "c", "image": "web:1", "resources": {"requests": {"cpu": "9"}}}]
+        await client.create(PODS, pod("big", containers=big), "default")
+        await asyncio.sleep(2)
+        assert (await status_of(client, "job"))["phase"] == "Succeeded"
+        assert not any(item.ready for item in await runtime.list_sandboxes())
+        big_status = await status_of(client, "big")
+        assert (big_status["phase"], big_status["reason"]) == ("Failed", "OutOfcpu")
+
+    on_nodes(1, test)
+
+
+def test_a_restarted_kubelet_leaves_running_containers_alone():
+    async def test(client, fleet):
+        runtime = fleet.kubelets["node-0"].runtime
+        await client.create(PODS, pod("a"), "default")
+        await asyncio.sleep(2)
+        before = await runtime.list_containers()
+        fleet.stop("node-0")
+        await client.delete(NODES, "node-0")
+        fleet.add(runtime, Config(node_name="node-0", capacity=CAPACITY))
+        await asyncio.sleep(20)
+        assert await runtime.list_containers() == before
+        assert (await client.get(NODES, "node-0"))["status"]["capacity"]["cpu"] == "4"
+
+    on_nodes(1, test)
+
+
+def test_fifty_nodes_keep_their_leases_and_run_pods():
+    async def test(client, fleet):
+        for number in range(50):
+            await client.create(PODS, pod(f"p{number}", f"node-{number}"), "default")
+        await asyncio.sleep(30)
+        phases = {item["status"]["phase"] for item in (await client.list(PODS)).items}
+        assert phases == {"Running"}
+        leases = (await client.list(LEASES, "kube-node-lease")).items
+        assert len(leases) == 50
+        assert all(item["metadata"]["ownerReferences"][0]["kind"] == "Node" for item in leases)
+
+    on_nodes(50, test)
+
+
+def test_hollow_nodes_refuse_logs_and_exec_by_name():
+    async def test(client, fleet):
+        await client.create(PODS, pod("a"), "default")
+        await asyncio.sleep(2)
+        for path in ("/containerLogs/default/a/c", "/exec/default/a/c"):
+            request = Request("GET", path, path, "command=ls&output=1", identity=API_SERVER)
+            reply = await fleet.kubelets["node-0"].handler(request)
+            assert (reply.status, b"is hollow" in reply.body) == (501, True), reply
+
+    on_nodes(1, test)
