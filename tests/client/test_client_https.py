@@ -9,6 +9,7 @@ import pytest
 
 from pybernetes.apimachinery import errors
 from pybernetes.apimachinery.types import GVR, User
+from pybernetes.base import tls
 from pybernetes.base.env import Env
 from pybernetes.client.https import Https
 from pybernetes.client.inprocess import InProcess
@@ -62,8 +63,18 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
         yield local
         await local.close()
         return
-    server = await serve(env, handle)
-    remote = Https(env, ClusterConfig(f"http://127.0.0.1:{server.port}"))
+    ca = tls.new_ca("ca", env.clock)
+    own = tls.issue(ca, tls.Subject("server", ips=["127.0.0.1"]), env.clock)
+    user = tls.issue(ca, tls.Subject("me", ["team"]), env.clock)
+
+    def checked(sent: Request) -> Reply:
+        assert tls.identity(sent.peer.certificates[0]) == ("me", ["team"])
+        return handle(sent)
+
+    context = tls.server_context(own, [ca.certificate])
+    server = await serve(env, checked, ssl_context=context, client_ca=ca.certificate.decode())
+    url = f"https://127.0.0.1:{server.port}"
+    remote = Https(env, ClusterConfig(url, ca.certificate, user.certificate, user.key))
     yield remote
     await remote.close()
     await server.close()

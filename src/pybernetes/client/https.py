@@ -2,9 +2,9 @@
 """The client's transport over HTTPS (or plain HTTP on loopback), from a kubeconfig's ClusterConfig."""
 
 import ssl
-import tempfile
 from urllib.parse import urlsplit
 
+from pybernetes.base import tls
 from pybernetes.base.env import Env
 from pybernetes.client.kubeconfig import ClusterConfig, KubeconfigError
 from pybernetes.client.rest import Rest
@@ -19,7 +19,7 @@ class Https(Rest):
         url = urlsplit(config.server)
         if url.scheme not in ("https", "http") or not url.hostname:
             raise KubeconfigError(f"server {config.server!r} is not an http(s) URL")
-        context = tls_context(config) if url.scheme == "https" else None
+        context = _tls(config) if url.scheme == "https" else None
         port = url.port or (443 if context else 80)
         self._prefix = url.path.rstrip("/")
         self._headers = _headers(config)
@@ -48,17 +48,7 @@ def _headers(config: ClusterConfig) -> dict[str, str]:
     return headers
 
 
-def tls_context(config: ClusterConfig) -> ssl.SSLContext:
+def _tls(config: ClusterConfig) -> ssl.SSLContext:
     """Verifies the server by the config's CA, shows the config's client certificate."""
-    context = ssl.create_default_context(cadata=config.ca.decode() if config.ca else None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if config.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if config.certificate:
-        # ssl reads certificates from files only: one that nobody else can open, for a moment
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(config.certificate + b"\n" + config.key)
-            file.flush()
-            context.load_cert_chain(file.name)
-    return context
+    pair = tls.KeyPair(config.certificate, config.key) if config.certificate else None
+    return tls.client_context(config.ca or None, pair, verify=not config.insecure)
