@@ -16,6 +16,7 @@ from pybernetes.wire.hub import Hub, Limits
 from pybernetes.wire.types import Handler
 
 _BACKLOG = 1024
+_KEEP_ALIVE = 15  # seconds between probes of a silent connection
 _LIMITS = Limits()
 
 
@@ -63,6 +64,7 @@ async def serve(
         ssl_context.load_verify_locations(cadata=client_ca)
         ssl_context.verify_mode = ssl.CERT_OPTIONAL
     listener = await _listen(hub, (host, port), sock, ssl_context)
+    _keep_alive(listener)
     await hub.open()
     return Server(hub, listener, _port(listener))
 
@@ -85,7 +87,20 @@ async def _listen(
     return await loop.create_server(accept, sock=sock, ssl=context, backlog=_BACKLOG)
 
 
+def _sockets(listener: asyncio.AbstractServer) -> Sequence[socket.socket]:
+    return getattr(listener, "sockets", ())
+
+
+def _keep_alive(listener: asyncio.AbstractServer) -> None:
+    """Accepted sockets inherit it: a machine that vanished is noticed within two minutes."""
+    for sock in _sockets(listener):
+        if sock.family != socket.AF_UNIX and hasattr(socket, "TCP_KEEPIDLE"):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEP_ALIVE)
+
+
 def _port(listener: asyncio.AbstractServer) -> int:
-    sockets: Sequence[socket.socket] = getattr(listener, "sockets", ())
+    sockets = _sockets(listener)
     name = sockets[0].getsockname() if sockets else None
     return int(name[1]) if isinstance(name, tuple) else 0
