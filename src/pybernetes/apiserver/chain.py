@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a request through the filters to its answer: at once where nothing has to be waited for."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
 
-from pybernetes.apimachinery.errors import ApiError, internal
+from pybernetes.apimachinery.errors import ApiError, internal, timeout
 from pybernetes.apiserver import codec
-from pybernetes.apiserver.context import Context
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.filters.inflight import is_long_running
 from pybernetes.apiserver.filters.types import Filter
 from pybernetes.base import logs
-from pybernetes.base.clock import Clock
 from pybernetes.wire.types import Reply, Request, Response
 
 Dispatch = Callable[[Context], Reply | Awaitable[Reply]]
@@ -28,10 +29,11 @@ def error_response(error: ApiError) -> Response:
 class Chain:
     """The wire Handler: every error becomes a Status, and nothing is raised to the listener."""
 
-    def __init__(self, filters: Sequence[Filter], dispatch: Dispatch, clock: Clock) -> None:
+    def __init__(self, filters: Sequence[Filter], dispatch: Dispatch, core: Core) -> None:
         self._filters = filters
         self._dispatch = dispatch
-        self._clock = clock
+        self._clock = core.env.clock
+        self._seconds = core.config.request_timeout
 
     def handle(self, request: Request) -> Reply | Awaitable[Reply]:
         ctx = Context(request, self._clock)
@@ -59,17 +61,26 @@ class Chain:
                 if more is not None:
                     await more
             answer = self._dispatch(ctx)
-            reply = await answer if isawaitable(answer) else answer
+            reply = await self._limited(ctx, answer) if isawaitable(answer) else answer
         except Exception as error:  # noqa: BLE001 - the last resort: every error becomes a Status
             reply = self._failed(ctx, error)
         return self._leave(ctx, entered, reply)
 
     async def _answer_later(self, ctx: Context, waiting: Awaitable[Reply]) -> Reply:
         try:
-            reply = await waiting
+            reply = await self._limited(ctx, waiting)
         except Exception as error:  # noqa: BLE001 - the last resort: every error becomes a Status
             reply = self._failed(ctx, error)
         return self._leave(ctx, len(self._filters), reply)
+
+    async def _limited(self, ctx: Context, waiting: Awaitable[Reply]) -> Reply:
+        """Within the request timeout, unless it is meant to take long."""
+        try:
+            async with asyncio.timeout(None if is_long_running(ctx) else self._seconds):
+                return await waiting
+        except TimeoutError:
+            message = "Timeout: request did not complete within requested timeout"
+            raise timeout(f"{message} - context deadline exceeded") from None
 
     def _failed(self, ctx: Context, error: Exception) -> Reply:
         if not isinstance(error, ApiError):

@@ -83,7 +83,7 @@ class ApiServer:
             virtual(answers),
             endpoints(core, self.security, self.openapi, lambda: self._ready.is_set()),
         )
-        self._chain = Chain(filters(core, self.security), dispatcher.dispatch, env.clock)
+        self._chain = Chain(filters(core, self.security), dispatcher.dispatch, core)
         self._ready = asyncio.Event()
 
     @property

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Authentication: who calls. In-process callers say so themselves; others are asked in turn."""
+"""Authentication: who calls."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 
 from pybernetes.apimachinery.errors import unauthorized
 from pybernetes.apimachinery.types import User
@@ -11,36 +11,26 @@ from pybernetes.wire.types import Reply
 
 
 class Authentication:
-    """Asks `authenticators` until one knows the caller."""
+    """Sets `ctx.user`. In-process callers say who they are; the authenticator knows them too."""
 
-    def __init__(self, authenticators: Sequence[Authenticator]) -> None:
-        self._authenticators = authenticators
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
 
     def enter(self, ctx: Context) -> Awaitable[None] | None:
-        identity = ctx.request.identity
-        if isinstance(identity, User):
-            ctx.user = identity
+        found = self._authenticator.authenticate(ctx.request)
+        if isinstance(found, User):
+            ctx.user = found
             return None
-        return self._ask(ctx, 0)
+        if found is None:
+            raise unauthorized()
+        return self._wait(ctx, found)
 
-    def _ask(self, ctx: Context, start: int) -> Awaitable[None] | None:
-        for index in range(start, len(self._authenticators)):
-            found = self._authenticators[index].authenticate(ctx.request)
-            if isinstance(found, User):
-                ctx.user = found
-                return None
-            if found is not None:
-                return self._ask_later(ctx, index, found)
-        raise unauthorized()
-
-    async def _ask_later(self, ctx: Context, index: int, waiting: Awaitable[User | None]) -> None:
+    @staticmethod
+    async def _wait(ctx: Context, waiting: Awaitable[User | None]) -> None:
         user = await waiting
-        if user is not None:
-            ctx.user = user
-            return
-        more = self._ask(ctx, index + 1)
-        if more is not None:
-            await more
+        if user is None:
+            raise unauthorized()
+        ctx.user = user
 
     def leave(self, ctx: Context, reply: Reply) -> None:
         """Nothing to do."""

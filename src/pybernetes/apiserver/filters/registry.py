@@ -17,7 +17,7 @@ def filters(core: Core, security: Security) -> Sequence[Filter]:
     return (
         Headers(core.env),
         Metrics(core.env),
-        Authentication((security.authenticator,)),
+        Authentication(security.authenticator),
         Impersonation(security.authorizer),
         MaxInFlight(core.config),
         Authorization(security.authorizer),

@@ -16,6 +16,12 @@ from pybernetes.apiserver.types import AdmissionRequest, Operation
 from pybernetes.storage.types import Conflict, Op
 from pybernetes.wire.types import Response
 
+_NOT_ACTED_ON = {  # generic objects so far
+    "apiextensions.k8s.io": "custom resources are not supported yet",
+    "apiregistration.k8s.io": "aggregated API servers are not supported yet",
+    "admissionregistration.k8s.io": "admission webhooks and policies are not supported yet",
+    "flowcontrol.apiserver.k8s.io": "priority and fairness is not supported yet",
+}
 _NAME_TRIES = 8
 _HOOK_TRIES = 16
 
@@ -73,6 +79,10 @@ async def _create_named(core: Core, ctx: Context, obj: Object, options: WriteOpt
     if errors:
         raise invalid(row.kind, row.gvr.group, obj["metadata"].get("name", ""), errors)
     await admit.validate(core, ctx, request)
+    if row.gvr.group in _NOT_ACTED_ON:
+        ctx.warnings.append(
+            f"{row.kind} is stored but not acted on: {_NOT_ACTED_ON[row.gvr.group]}"
+        )
     return await _write(core, ctx, obj, options)
 
 

@@ -209,7 +209,7 @@ def plan(
     meta = obj["metadata"]
     grace = _grace(graceful, obj, options)
     before = codec.dumps(meta)
-    _finalizers(meta, options.policy)
+    _finalizers(meta, options.policy or _default_policy(obj, meta))
     pending = bool(meta.get("deletionTimestamp"))
     left = meta.get("deletionGracePeriodSeconds")
     if not pending:
@@ -245,6 +245,15 @@ def _grace(graceful: Any, obj: Object, options: DeleteOptions) -> int:
     if own == 0:
         return 0
     return int(options.grace)
+
+
+def _default_policy(obj: Object, meta: Object) -> str:
+    """Kinds that orphaned their dependents before there was a garbage collector still do."""
+    if meta.get("deletionTimestamp") or any(
+        f in (ORPHAN, FOREGROUND) for f in meta.get("finalizers") or ()
+    ):
+        return ""
+    return "Orphan" if obj["kind"] in ("ReplicationController", "Job") else ""
 
 
 def _finalizers(meta: Object, policy: str) -> None:

@@ -14,6 +14,7 @@ from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.cache.selection import Selection
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import versions
+from pybernetes.apiserver.rest.compression import compressed
 from pybernetes.apiserver.rest.formats import Format, Plain
 from pybernetes.apiserver.rest.reply import encoded, format_of
 from pybernetes.apiserver.rest.selecting import selection_of
@@ -33,14 +34,15 @@ def list_(core: Core, ctx: Context) -> Response | Awaitable[Response]:
         return _exact(core, ctx, options, selection)
     if core.feed.revision < wanted:
         return _list_later(core, ctx, options, selection, wanted=wanted)
-    return _from_cache(core, ctx, options, selection)
+    return compressed(core, ctx, _from_cache(core, ctx, options, selection))
 
 
 async def _list_later(
     core: Core, ctx: Context, options: ListOptions, selection: Selection, *, wanted: int
 ) -> Response:
     await versions.wait_for(core, wanted)
-    return _from_cache(core, ctx, options, selection)
+    reply = compressed(core, ctx, _from_cache(core, ctx, options, selection))
+    return reply if isinstance(reply, Response) else await reply
 
 
 def _from_cache(core: Core, ctx: Context, options: ListOptions, selection: Selection) -> Response:

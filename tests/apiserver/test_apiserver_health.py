@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Health checks, limits, timeouts, and what is asked of a server that is busy or broken."""
+
+import asyncio
+
+from pybernetes.apimachinery.types import User
+from pybernetes.apiserver.cache.feed import Feed
+from pybernetes.apiserver.chain import Chain
+from pybernetes.apiserver.config import Config
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.endpoints.health import Health
+from pybernetes.apiserver.filters.inflight import MaxInFlight
+from pybernetes.apiserver.resources import Resources
+from pybernetes.base.env import Env
+from pybernetes.storage.memory import MemoryStore
+from pybernetes.wire.types import Request, Response
+
+
+def context(path, query="", method="GET"):
+    return Context(Request(method, path, path, query), Env().clock)
+
+
+def test_checks_are_named_and_can_be_excluded():
+    broken = {"poststarthook/x": lambda: "not finished"}
+    health = Health({"etcd": lambda: ""}, broken)
+    assert health(context("/livez")).body == b"ok"
+    assert health(context("/readyz")).status == 500
+    shown = health(context("/readyz", "verbose")).body.decode()
+    assert "[+]etcd ok" in shown
+    assert "[-]poststarthook/x failed: reason withheld" in shown
+    assert health(context("/readyz", "exclude=poststarthook/x")).status == 200
+    assert health(context("/readyz/poststarthook/x")).status == 500
+    assert health(context("/readyz/nothing")) is None
+
+
+def chain(filters, dispatch, **config):
+    env = Env()
+    store = MemoryStore(env)
+    feed = Feed(store)
+    return Chain(filters, dispatch, Core(env, Config(**config), store, feed, Resources(feed)))
+
+
+async def test_too_many_requests_are_turned_away():
+    gate = asyncio.Event()
+
+    async def slow(ctx):
+        await gate.wait()
+        return Response()
+
+    limit = MaxInFlight(Config(max_requests_inflight=2))
+    handle = chain((limit,), slow).handle
+    request = Request("GET", "/api/v1/pods", "/api/v1/pods")
+    waiting = [asyncio.ensure_future(handle(request)) for _ in range(2)]
+    refused = handle(request)
+    assert (refused.status, dict(refused.headers)["Retry-After"]) == (429, "1")
+    gate.set()
+    assert [reply.status for reply in await asyncio.gather(*waiting)] == [200, 200]
+    assert limit.now == {"read": 0, "write": 0}
+
+
+async def test_a_request_that_takes_too_long_is_ended():
+    async def never(ctx):
+        await asyncio.Event().wait()
+
+    handle = chain((), never, request_timeout=0.01).handle
+    assert (await handle(Request("GET", "/api/v1/pods", "/api/v1/pods"))).status == 504
+
+
+async def test_a_bug_is_a_500_with_a_status():
+    def broken(ctx):
+        raise KeyError("x")
+
+    reply = chain((), broken).handle(Request("GET", "/x", "/x"))
+    assert reply.status == 500
+    assert b'"reason":"InternalError"' in reply.body
+
+
+async def test_impersonation_and_unknown_callers(call):
+    names = "/api/v1/namespaces"
+    refused = await call("GET", names, expect=403, impersonate_user="jane")
+    assert 'User "jane" cannot list resource "namespaces"' in refused["message"]
+    call.user = User("jane", ())
+    refused = await call("GET", names, expect=403, impersonate_user="root")
+    assert 'cannot impersonate resource "users"' in refused["message"]
+    call.user = None
+    assert (await call("GET", names, expect=403))["message"].count("system:anonymous") == 1
