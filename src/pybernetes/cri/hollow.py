@@ -55,6 +55,7 @@ class Hollow:
         self, env: Env, address: Callable[[], str] | None = None, delays: Delays | None = None
     ) -> None:
         self._env = env
+        self._random = env.random.child("hollow")
         self._delays = delays or Delays()
         self._address = address or _Addresses()
         self._sandboxes: dict[str, Sandbox] = {}
@@ -76,7 +77,7 @@ class Hollow:
         return int(self._env.clock.time() * 1e9)
 
     def _identity(self) -> str:
-        return self._env.random.uuid().replace("-", "") * 2
+        return self._random.uuid().replace("-", "") * 2
 
     def _set(self, item: Container) -> None:
         self._containers[item.id] = item

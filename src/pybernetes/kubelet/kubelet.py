@@ -85,6 +85,7 @@ class Kubelet:
         self.workers = Workers(self.tools)
         self.tools.probes.on_result = self.workers.wake
         self.node_controller.trouble = self.pleg.healthy
+        self.node_controller.seen = lambda: self._shared.nodes.find("", config.node_name)
         authorization = Authorization(env, client, config.node_name)
         view = NodeView(self.tools, self.workers)
         self.handler: Handler = KubeletServer(env, view, authorization.check).handler

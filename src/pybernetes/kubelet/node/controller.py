@@ -43,6 +43,7 @@ class NodeController:
         self.node: Object = {}
         self.registered = asyncio.Event()
         self.trouble: Callable[[], str] = lambda: ""
+        self.seen: Callable[[], Object | None] = lambda: None  # what the informer has
 
     def wake(self) -> None:
         """Look at the status again now."""
@@ -123,7 +124,7 @@ class NodeController:
                 await self._register()
 
     async def _sync(self) -> None:
-        node = await self._client.get(naming.NODES, self._config.node_name)
+        node = self.seen() or await self._client.get(naming.NODES, self._config.node_name)
         self.node = node
         await self._use_pod_cidr(node)
         status = plan.status(node, self._config, self._machine, await self._facts())

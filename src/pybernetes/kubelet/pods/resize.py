@@ -33,5 +33,8 @@ async def apply(tools: Tools, record: Record, state: PodState) -> None:
         record.resources[name] = wanted
         changed = True
     if changed:
+        if not tools.runtime.hollow:  # once more: what shrinks, shrinks after its containers
+            parent = configs.cgroup_parent(tools.config, pod)
+            await tools.env.offload.run(podcgroup.create, parent, pod)
         tools.recorder.event(pod, "Normal", "ResizeCompleted", "Pod resize completed")
         record.dirty = True

@@ -23,6 +23,8 @@ from pybernetes.kubelet.pods.tools import Tools
 
 _log = logs.get("kubelet.pods")
 ERROR_RETRY = 5.0
+# One odd pod must not end the kubelet: what its data can cause is caught with what others cause.
+_FAILURES = (CriError, ApiError, OSError, ArithmeticError, LookupError, TypeError, ValueError)
 _TERMINAL = ("Succeeded", "Failed")
 
 
@@ -132,7 +134,7 @@ class Workers:
             record.interrupted = False
             task.uncancel()
             return 0.0
-        except (CriError, ApiError, ConnectionError, OSError, KeyError) as error:
+        except _FAILURES as error:
             _log.warning("A pod could not be synced", pod=naming.full_name(record.pod), err=error)
             return ERROR_RETRY
 

@@ -164,7 +164,7 @@ class Probes:
         shown = _SHOWN[job.kind]
         try:
             finding = await check(self._runtime, job.probe, target)
-        except ProbeError as error:
+        except (ProbeError, ValueError) as error:
             message = f"{shown} probe errored and resulted in unknown state: {error}"
             self._event(pod, job, "Unhealthy", message)
             self._total.labels(shown, "unknown").inc()
