@@ -57,6 +57,7 @@ class Cluster:
         self.reply = Response(200, b"fine", "text/plain")
         self.error: Exception | None = None
         self.asked: list[Request] = []
+        self.runtime = "containerd://1.6"
         self.proxying = Proxying(Env(random=Random(1)), self.get, self, self.list)
 
     def get(self, gvr, namespace, name):
@@ -64,7 +65,10 @@ class Cluster:
         if gvr.resource == "nodes" and name == "n1":
             return {
                 "metadata": {"name": "n1"},
-                "status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.1"}]},
+                "status": {
+                    "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}],
+                    "nodeInfo": {"containerRuntimeVersion": self.runtime},
+                },
             }
         if known is None or name not in known:
             raise not_found(gvr.resource, gvr.group, name)
@@ -148,6 +152,7 @@ async def test_refusals_in_upstreams_words(cluster, path, query, code, message):
     [
         (500, 500, "Internal error occurred: broken"),
         (400, 400, "broken"),
+        (501, 501, "broken"),
         (404, 404, "the server could not find the requested resource ( pods/log one)"),
     ],
 )
@@ -293,6 +298,12 @@ async def test_unreachable_pod_is_503(cluster, monkeypatch):
         await cluster.ask(f"{PODS}/local:1/proxy/")
     assert caught.value.code == 503
     assert caught.value.message.startswith("error trying to reach service: dial tcp 127.0.0.1:1")
+
+
+async def test_addresses_of_hollow_pods_are_never_dialled(cluster):
+    cluster.runtime = "hollow://0.1.0"
+    with pytest.raises(ApiError, match="node n1 is hollow, pod one runs nothing"):
+        await cluster.ask(f"{PODS}/one/proxy/")
 
 
 def test_links_of_pages_go_through_the_proxy():

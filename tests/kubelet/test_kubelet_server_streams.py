@@ -265,7 +265,7 @@ async def test_a_failing_executor_is_told_in_the_status(pool):
         (EXEC, "command=sh", SPDY, 400, b"you must specify at least 1 of stdin, stdout, stderr\n"),
         (EXEC, ALL.replace("sh", "missing"), SPDY, 500, b"no such command\n"),
         (EXEC, ALL, SPDY | {"x-stream-protocol-version": "v9"}, 403, None),
-        ("/portForward/default/web", "port=x", SPDY, 400, b"invalid port: 'x'\n"),
+        ("/portForward/default/web", "port=x", SPDY, 400, None),
     ],
 )
 async def test_refusals(pool, path, query, headers, status, text):

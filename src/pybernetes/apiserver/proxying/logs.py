@@ -34,14 +34,11 @@ def backend_error(status: int, text: str, name: str) -> ApiError:
         return bad_request(text)
     if status == 403:
         return ApiError(403, "Forbidden", text)
-    default = (
-        "Unknown",
-        f"the server responded with the status code {status} but did not return more information",
-    )
-    reason, message = _REASONS.get(status, default)
-    return ApiError(
-        status, reason, f"{message} ( pods/log {name})", {"name": name, "kind": "pods/log"}
-    )
+    if status not in _REASONS:
+        return ApiError(status, "NotImplemented" if status == 501 else "Unknown", text)
+    reason, message = _REASONS[status]
+    details = {"name": name, "kind": "pods/log"}
+    return ApiError(status, reason, f"{message} ( pods/log {name})", details)
 
 
 async def serve_log(send: Send, request: Request, outgoing: Request, name: str) -> Reply:

@@ -73,6 +73,18 @@ def _pod_ip(pod: Object) -> str:
     return str(ips[0].get("ip", "")) if ips else ""
 
 
+def check_runs(get: GetObject, pod: Object) -> None:
+    """Addresses of pods on hollow nodes lead nowhere, or off this machine. Raises ApiError 503."""
+    name = pod["spec"].get("nodeName", "")
+    try:
+        info = (get(NODES, "", name).get("status") or {}).get("nodeInfo") or {}
+    except ApiError:
+        return
+    if str(info.get("containerRuntimeVersion", "")).startswith("hollow:"):
+        detail = f"node {name} is hollow, pod {pod['metadata']['name']} runs nothing"
+        raise service_unavailable(f"error trying to reach service: {detail}")
+
+
 def pod_target(get: GetObject, namespace: str, text: str) -> Target:
     scheme, name, port = split_name(text, "pod")
     pod = get(PODS, namespace, name)
@@ -83,6 +95,7 @@ def pod_target(get: GetObject, namespace: str, text: str) -> Target:
     address = _pod_ip(pod)
     if not allowed(address):
         raise bad_request("address not allowed")
+    check_runs(get, pod)
     return Target(scheme or "http", address, _number(port, scheme))
 
 
@@ -153,4 +166,7 @@ class ServiceTargets:
         except ApiError:
             return False
         ips = {ip.get("ip") for ip in (pod.get("status") or {}).get("podIPs") or ()}
-        return any(address in ips for address in endpoint["addresses"])
+        if not any(address in ips for address in endpoint["addresses"]):
+            return False
+        check_runs(self._get, pod)
+        return True

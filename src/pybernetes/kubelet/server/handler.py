@@ -85,7 +85,7 @@ class KubeletServer:
             await self._authorize(request, subresources(request.path))
             return await self._answer(request)
         except ApiError as error:
-            return refused(error)
+            return refused(error, request)
 
     async def _answer(self, request: Request) -> Reply:
         parts = request.path.strip("/").split("/")

@@ -43,7 +43,10 @@ def plain(status: int, message: str, headers: Headers = ()) -> Response:
     return Response(status, message.encode() + b"\n", "text/plain; charset=utf-8", headers)
 
 
-def refused(error: ApiError) -> Response:
+def refused(error: ApiError, request: Request) -> Response:
+    """Plain text; but who wanted a stream would take text with a colon for YAML, and gets a Status."""
+    if "upgrade" in request.headers and ": " in error.message:
+        return Response(error.code, json.dumps(error.status()).encode())
     return plain(error.code, error.message)
 
 
