@@ -3,6 +3,7 @@
 
 from pybernetes.apimachinery.errors import ApiError, already_exists, bad_request, invalid
 from pybernetes.apimachinery.types import GVK, Object
+from pybernetes.apis.validation.meta import validate_meta
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
@@ -75,7 +76,8 @@ async def _create_named(core: Core, ctx: Context, obj: Object, options: WriteOpt
     prepare(ctx, obj)
     if core.check_write is not None:
         core.check_write(ctx.user, ctx.info, obj, None)
-    errors = metadata.validate(row, obj["metadata"]) + row.rules.validate_create(obj)
+    errors = validate_meta(obj["metadata"], row.namespaced, row.rules.validate_name)
+    errors += row.rules.validate_create(obj)
     if errors:
         raise invalid(row.kind, row.gvr.group, obj["metadata"].get("name", ""), errors)
     await admit.validate(core, ctx, request)

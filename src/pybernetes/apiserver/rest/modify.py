@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from pybernetes.apimachinery import field
 from pybernetes.apimachinery.errors import ApiError, conflict, invalid, not_found
-from pybernetes.apimachinery.field import Errors
+from pybernetes.apimachinery.field import Errors, Path
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.validation.meta import validate_meta_update
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
@@ -75,8 +76,8 @@ async def _attempt(core: Core, ctx: Context, what: Modification, entry: Entry) -
     new = prepare(ctx, request.obj, old, what)
     if core.check_write is not None:
         core.check_write(ctx.user, ctx.info, new, old)
-    errors = metadata.validate_update(new["metadata"], old["metadata"])
-    errors += metadata.validate(row, new["metadata"]) + _check(ctx, what)(new, old)
+    errors = validate_meta_update(new["metadata"], old["metadata"])
+    errors += _check(ctx, what)(new, old)
     if errors:
         raise invalid(row.kind, row.gvr.group, ctx.info.name, errors)
     await admit.validate(core, ctx, request)
@@ -89,7 +90,7 @@ def _check_version(ctx: Context, new: Object, entry: Entry) -> None:
     version = meta.get("resourceVersion") or ""
     if version in ("", "0"):
         if not ctx.serving.row.rules.unconditional_update:
-            path = metadata.METADATA.child("resourceVersion")
+            path = Path("metadata.resourceVersion")
             finding = field.invalid(path, 0, "must be specified for an update")
             raise invalid(ctx.serving.row.kind, info.group, info.name, [finding])
     elif version != str(entry.revision):
