@@ -107,11 +107,18 @@ def test_finished_pods_and_pods_that_do_not_fit():
         runtime.exit((await runtime.list_containers())[0].id, 0)
         big = [{"name": "c", "image": "web:1", "resources": {"requests": {"cpu": "9"}}}]
         await client.create(PODS, pod("big", containers=big), "default")
+        await client.create(PODS, pod("late", activeDeadlineSeconds=30), "default")
         await asyncio.sleep(2)
         assert (await status_of(client, "job"))["phase"] == "Succeeded"
-        assert not any(item.ready for item in await runtime.list_sandboxes())
+        done = [item for item in await runtime.list_sandboxes() if item.name == "job"]
+        assert [item.ready for item in done] == [False]
         big_status = await status_of(client, "big")
         assert (big_status["phase"], big_status["reason"]) == ("Failed", "OutOfcpu")
+        assert (await status_of(client, "late"))["phase"] == "Running"
+        await asyncio.sleep(30)
+        late = await status_of(client, "late")
+        assert (late["phase"], late["reason"]) == ("Failed", "DeadlineExceeded")
+        assert "terminated" in late["containerStatuses"][0]["state"]
 
     on_nodes(1, test)
 

@@ -31,6 +31,7 @@ class Memory:
     ready: Mapping[str, bool] = field(default_factory=dict)
     started: Mapping[str, bool] = field(default_factory=dict)
     rejected: tuple[str, str] | None = None
+    failed: tuple[str, str] | None = None  # (reason, message): what runs is being ended
     runtime: str = "containerd"  # the scheme of container ids
     finished: bool = False  # nothing will be started any more
     messages: Mapping[str, str] = field(default_factory=dict)  # termination messages by id
@@ -49,7 +50,7 @@ def generate(pod: Object, state: PodState, memory: Memory) -> Object:
     init = containerstatus.statuses(pod, state, memory, "initContainers")
     regular = containerstatus.statuses(pod, state, memory, "containers")
     ephemeral = containerstatus.statuses(pod, state, memory, "ephemeralContainers")
-    status["phase"] = _phase(pod, (init, regular), memory)
+    status["phase"] = "Failed" if memory.failed else _phase(pod, (init, regular), memory)
     known = (status["phase"], init, regular)
     status["conditions"] = _conditions(pod, state, known, memory)
     _addresses(status, pod, state, memory)
@@ -64,6 +65,8 @@ def generate(pod: Object, state: PodState, memory: Memory) -> Object:
     for kept in ("reason", "message", "resize", "nominatedNodeName", "resourceClaimStatuses"):
         if kept in old:
             status[kept] = old[kept]
+    if memory.failed:
+        status["reason"], status["message"] = memory.failed
     status["qosClass"] = old.get("qosClass") or "BestEffort"
     return status
 

@@ -30,6 +30,7 @@ class Record:
     gone: bool = False
     admitted: bool = False
     rejected: tuple[str, str] | None = None
+    failed: tuple[str, str] | None = None  # (reason, message) of a deadline
     start_time: str = ""
     finished: bool = False  # nothing will be started any more
     cleaned: bool = False  # runtime and disk hold nothing of it but dead containers

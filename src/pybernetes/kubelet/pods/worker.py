@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One turn for one pod: look, plan, apply one plan, tell the API. Called until nothing is to do."""
 
+from math import inf
+
+from pybernetes.apimachinery import timestamps
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
@@ -25,16 +28,19 @@ async def run_turn(tools: Tools, record: Record) -> float | None:
     state = tools.pleg.state(record.uid)
     now = tools.env.clock.monotonic()
     await _notice(tools, record, state)
+    deadline = _deadline(tools, record)
+    if record.finished:
+        return await _finish(tools, record, state)
     plan = podactions.plan(record.pod, state, _facts(tools, record))
-    record.finished = record.finished or plan.finished
+    record.finished = plan.finished
     _note_backoff(tools, record, plan)
     publish(tools, record, state)
+    if record.finished:
+        return await _finish(tools, record, state)
     if plan.idle:
-        if record.finished and not state.running:
-            return await _clean(tools, record, state)
         await _refresh_volumes(tools, record, state)
         await resize.apply(tools, record, state)
-        return _soonest(record, plan, now)
+        return _soonest([deadline, *plan.backing_off.values()], record, now)
     later = await _apply(tools, record, plan, state)
     await tools.pleg.refresh()
     return later
@@ -80,10 +86,24 @@ def _note_backoff(tools: Tools, record: Record, plan: podactions.Plan) -> None:
             tools.recorder.event(pod, "Warning", "BackOff", text, field_path=path)
 
 
-def _soonest(record: Record, plan: podactions.Plan, now: float) -> float | None:
-    times = [*plan.backing_off.values()]
-    times += [at - now for at in record.retry.values() if at > now]
-    return max(0.01, min(times)) if times else None
+def _soonest(times: list[float], record: Record, now: float) -> float | None:
+    """Seconds until something is to be done; None: until woken."""
+    waits = [*times, *(at - now for at in record.retry.values() if at > now)]
+    soonest = min(waits)
+    return None if soonest == inf else max(0.01, soonest)
+
+
+def _deadline(tools: Tools, record: Record) -> float:
+    """Seconds until activeDeadlineSeconds is over; once it is, the pod has failed."""
+    limit, start = record.pod["spec"].get("activeDeadlineSeconds"), record.start_time
+    if limit is None or not start or record.finished:
+        return inf
+    left = timestamps.parse(start).timestamp() + int(limit) - tools.env.clock.time()
+    if left <= 0:
+        message = "Pod was active on the node longer than the specified deadline"
+        record.failed, record.finished = ("DeadlineExceeded", message), True
+        tools.recorder.event(record.pod, "Normal", "DeadlineExceeded", message)
+    return left
 
 
 async def _apply(
@@ -97,8 +117,6 @@ async def _apply(
             message = "Pod sandbox changed, it will be killed and re-created."
             tools.recorder.event(pod, "Normal", "SandboxChanged", message)
         await killer.kill_pod(tools, pod, state, record.grace())
-        if not plan.create_sandbox:
-            return 0.0
         await tools.pleg.refresh()
     for kill in plan.kill:
         grace = _probe_grace(record, kill.container.name, kill.message)
@@ -183,6 +201,7 @@ def publish(tools: Tools, record: Record, state: PodState) -> None:
         ready=tools.probes.ready(record.uid),
         started=tools.probes.started(record.uid),
         rejected=record.rejected,
+        failed=record.failed,
         runtime="hollow" if tools.runtime.hollow else "containerd",
         finished=record.finished or record.ending,
         messages=record.messages,
@@ -201,15 +220,16 @@ def _ours(condition: Object) -> bool:
     return condition["type"] in status.OWNED
 
 
-async def _clean(tools: Tools, record: Record, state: PodState) -> float | None:
-    """A finished pod: stop the sandbox, give back volumes and cgroup; dead containers stay."""
-    if record.cleaned:
-        return None
-    for sandbox in state.sandboxes:
-        if sandbox.ready:
-            await tools.runtime.stop_sandbox(sandbox.id)
-    await _release(tools, record)
-    record.cleaned = True
+async def _finish(tools: Tools, record: Record, state: PodState) -> float | None:
+    """A finished pod: end what still runs, give back volumes and cgroup; the dead stay for logs."""
+    if not record.cleaned:
+        await killer.kill_pod(tools, record.pod, state, record.grace())
+        await tools.pleg.refresh()
+        await _release(tools, record)
+        record.cleaned = True
+    state = tools.pleg.state(record.uid)
+    await _notice(tools, record, state)
+    publish(tools, record, state)
     return None
 
 

@@ -86,7 +86,10 @@ class Workers:
         for state in self._tools.pleg.states():
             if state.uid and state.uid not in self._records:
                 metadata = {"name": state.name, "namespace": state.namespace, "uid": state.uid}
-                pod: Object = {"metadata": metadata, "spec": {"containers": []}}
+                notes = state.containers[0].annotations if state.containers else {}
+                grace = int(notes.get(naming.GRACE_PERIOD, "") or 30)
+                spec = {"containers": [], "terminationGracePeriodSeconds": grace}
+                pod: Object = {"metadata": metadata, "spec": spec}
                 self._records[state.uid] = Record(state.uid, pod, gone=True, admitted=True)
 
     def wake(self, uid: str) -> None:
@@ -144,8 +147,9 @@ class Workers:
             return await self._bury(record)
         phase = (record.pod.get("status") or {}).get("phase")
         state = self._tools.pleg.state(record.uid)
-        if phase in _TERMINAL and not state.sandboxes and not state.containers:
-            record.finished = record.admitted = record.cleaned = True
+        if phase in _TERMINAL:
+            record.finished = record.admitted = True
+            record.cleaned = record.cleaned or not (state.sandboxes or state.containers)
         elif not record.admitted and not record.ending:
             self._admit(record)
         if record.ending:

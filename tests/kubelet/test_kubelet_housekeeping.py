@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Node status, garbage, log rotation and termination messages."""
+
+import gzip
+
+from pybernetes.cri.types import Container, Image, Sandbox, Version
+from pybernetes.kubelet import gc, naming
+from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.logs.rotation import _move
+from pybernetes.kubelet.node import plan
+from pybernetes.kubelet.node.machine import Machine
+from pybernetes.kubelet.pods import messages
+from pybernetes.kubelet.podstate import PodState
+
+FACTS = plan.Facts("T1", Version("containerd", "1.6"), [Image("i", tags=("web:1",), size=5)])
+
+
+def test_node_status_keeps_extended_resources_and_heartbeats_are_no_change():
+    config = Config(node_name="n", node_ips=["192.0.2.1"], reserved={"memory": "1Gi"})
+    machine = Machine(cpus=2, memory=4 << 30)
+    old = {"status": {"capacity": {"example.com/gpu": "3"}}}
+    status = plan.status(old, config, machine, FACTS)
+    assert status["capacity"]["example.com/gpu"] == "3"
+    assert status["allocatable"]["example.com/gpu"] == "3"
+    assert status["allocatable"]["memory"] == "3Gi"
+    assert status["conditions"][-1]["reason"] == "KubeletReady"
+    later = plan.Facts("T2", FACTS.version, FACTS.images)
+    again = plan.status({"status": status}, config, machine, later)
+    assert not plan.changed(status, again)
+    assert again["conditions"][-1]["lastTransitionTime"] == "T1"
+    broken = plan.Facts("T3", FACTS.version, FACTS.images, trouble="network not ready")
+    assert plan.changed(status, plan.status({"status": status}, config, machine, broken))
+
+
+def dead(number, sandbox="s1", **notes):
+    return Container(
+        f"c{number}", sandbox, "a", number, "i", "", "exited", number, annotations=notes
+    )
+
+
+def test_only_the_newest_dead_containers_are_kept():
+    boxes = tuple(Sandbox(f"s{n}", "p", "n", "u", n, n == 1, n) for n in (1, 0))
+    state = PodState("u", "p", "n", boxes, (dead(3), dead(2), dead(1, "s0"), dead(0, "s0")))
+    containers, sandboxes = gc.doomed(state, keep=1)
+    assert [item.id for item in containers] == ["c1", "c0"]
+    assert [item.id for item in sandboxes] == ["s0"]
+
+
+def test_rotated_logs_are_compressed_and_counted(tmp_path):
+    log = tmp_path / "0.log"
+    for number in range(5):
+        log.write_text(f"log {number}")
+        _move(log, f"2026010{number}-000000", keep=3)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["0.log.20260103-000000.gz", "0.log.20260104-000000"]
+    assert gzip.decompress((tmp_path / names[0]).read_bytes()) == b"log 3"
+
+
+def test_termination_message_falls_back_to_the_log(tmp_path):
+    log = tmp_path / "0.log"
+    log.write_bytes(b"2026-01-01T00:00:01Z stderr F oh no\n")
+    file = tmp_path / "message"
+    notes = {naming.MESSAGE_FILE: str(file), naming.TERMINATION_POLICY: "FallbackToLogsOnError"}
+    failed = Container(
+        "c", "s", "a", 0, "i", "", "exited", 1, {}, notes, 1, 2, 7, log_path=str(log)
+    )
+    assert messages.read(failed) == "oh no\n"
+    file.write_bytes(b"x" * 5000)
+    assert messages.read(failed) == "x" * 4096
