@@ -28,9 +28,8 @@ class _Exchange(asyncio.DatagramProtocol):
         self._query = query
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.DatagramTransport):
-            transport.sendto(self._query)
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        transport.sendto(self._query)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if data[:2] == self._query[:2] and not self.answer.done():

@@ -19,9 +19,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._group = group
         self._transport: asyncio.DatagramTransport | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.DatagramTransport):
-            self._transport = transport
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self._transport = transport  # uvloop's is none of asyncio's classes: no isinstance here
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         answer = self._resolve(data, False)
