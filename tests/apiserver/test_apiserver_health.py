@@ -84,3 +84,17 @@ async def test_impersonation_and_unknown_callers(call):
     assert 'cannot impersonate resource "users"' in refused["message"]
     call.user = None
     assert (await call("GET", names, expect=403))["message"].count("system:anonymous") == 1
+
+
+async def test_a_body_that_is_too_large_is_refused(start):
+    call = await start(Config(max_request_body_bytes=100))
+    body = {"metadata": {"name": "a"}, "data": {"x": "y" * 100}}
+    await call("POST", "/api/v1/namespaces/default/configmaps", body, expect=413)
+
+
+async def test_what_is_stored_but_not_acted_on_says_so(call):
+    path = "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations"
+    spec = {"type": "Exempt", "exempt": {"nominalConcurrencyShares": 0}}
+    reply = await call.reply("POST", path, {"metadata": {"name": "p"}, "spec": spec})
+    assert reply.status == 201, reply.body
+    assert any("is stored but not acted on" in text for _, text in reply.headers)

@@ -50,5 +50,3 @@ class Config:
     watch_history: int = 4096  # recent events kept per resource
     watch_queue: int = 10_000  # events a slow watcher may be behind before it is cut off
     bookmark_interval: float = 60.0
-    event_ttl: int = 3600
-    profiling: bool = False

@@ -3,7 +3,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from pybernetes.apimachinery.errors import ApiError, method_not_allowed
+from pybernetes.apimachinery.errors import ApiError, method_not_allowed, too_large
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest.registry import VERBS, Verb
 from pybernetes.wire.types import Reply
@@ -34,6 +34,9 @@ class Dispatcher:
         serving = self._core.resources.find(info.gvr)
         if serving is None:
             raise no_such_path()
+        limit = self._core.config.max_request_body_bytes
+        if len(ctx.request.body) > limit and info.subresource != "proxy":
+            raise too_large(limit)
         ctx.serving = serving
         if info.subresource:
             return self._subresource(ctx)
