@@ -14,7 +14,7 @@ async def run(args: Sequence[str], data: str = "", seconds: float = 30.0) -> str
     try:
         process = await asyncio.create_subprocess_exec(
             *args,
-            stdin=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE if data else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -22,7 +22,7 @@ async def run(args: Sequence[str], data: str = "", seconds: float = 30.0) -> str
         raise CommandError(f"{args[0]}: command not found") from error
     try:
         async with asyncio.timeout(seconds):
-            output, errors = await process.communicate(data.encode())
+            output, errors = await process.communicate(data.encode() or None)
     except BaseException:
         if process.returncode is None:
             process.kill()
