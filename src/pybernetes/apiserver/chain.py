@@ -45,7 +45,7 @@ class Chain:
                 if waiting is not None:
                     return self._enter_later(ctx, entered, waiting)
             reply = self._dispatch(ctx)
-            if isawaitable(reply):
+            if type(reply) is not Response and isawaitable(reply):
                 return self._answer_later(ctx, reply)
         except Exception as error:  # noqa: BLE001 - the last resort: every error becomes a Status
             reply = self._failed(ctx, error)
