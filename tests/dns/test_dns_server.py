@@ -2,10 +2,10 @@
 """The listeners on real sockets, on uvloop as in production: UDP, TCP, forwarding to an upstream."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable
 
 import dnslib
+import pytest
 import uvloop
 
 from pybernetes.base.tasks import TaskGroup
@@ -55,11 +55,6 @@ def test_both_protocols_answer_at_once_and_later() -> None:
 
 async def test_forwarding_fails_by_name_without_an_upstream() -> None:
     for upstreams, timeout in (((), 1.0), (("127.0.0.1",), 0.05)):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM):
-            forwarder = Forwarder(upstreams, timeout, 10)
-            try:
-                await forwarder.ask(dnslib.DNSRecord.question("example.org").pack(), tcp=False)
-            except ForwardError as error:
-                assert "upstream" in str(error)
-            else:
-                raise AssertionError("nobody could have answered")
+        forwarder = Forwarder(upstreams, timeout, 10)
+        with pytest.raises(ForwardError, match="upstream"):
+            await forwarder.ask(dnslib.DNSRecord.question("example.org").pack(), tcp=False)
