@@ -12,8 +12,8 @@ from pybernetes.base.env import Env
 from pybernetes.cri.containerd import Containerd
 from pybernetes.cri.messages import method
 from pybernetes.images import builtin
-from pybernetes.linux import mounts
-from pybernetes.machine import cgroups, cleanup
+from pybernetes.linux import cgroups, mounts
+from pybernetes.machine import cleanup
 from pybernetes.machine.config import Config
 from pybernetes.machine.containerd import PrivateContainerd
 from pybernetes.testing.cri import RuntimeSuite, container_config, sandbox_config

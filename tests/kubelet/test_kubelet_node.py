@@ -17,8 +17,8 @@ from pybernetes.images import builtin
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.kubelet import Kubelet
 from pybernetes.kubelet.naming import CONFIG_MAPS, PODS
-from pybernetes.linux import mounts
-from pybernetes.machine import cgroups, cleanup
+from pybernetes.linux import cgroups, mounts
+from pybernetes.machine import cleanup
 from pybernetes.machine.config import Config as MachineConfig
 from pybernetes.machine.containerd import PrivateContainerd
 from pybernetes.testing.cluster import Cluster

@@ -110,8 +110,8 @@ class Containerd:
         return [convert.sandbox(item) for item in answer.items]
 
     async def sandbox_status(self, sandbox_id: str) -> Sandbox:
-        answer = await self._call("PodSandboxStatus", pod_sandbox_id=sandbox_id, verbose=True)
-        return convert.sandbox_status(answer)
+        answer = await self._call("PodSandboxStatus", pod_sandbox_id=sandbox_id)
+        return convert.sandbox_status(answer.status)
 
     async def create_container(
         self, sandbox_id: str, config: Config, sandbox_config: Config

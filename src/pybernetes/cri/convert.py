@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """CRI answers (protobuf messages) as the small types of types.py."""
 
-import json
+import dataclasses
 from typing import Any
 
 from pybernetes.cri.types import Condition, Container, ContainerState, Image, Sandbox, Stats, Usage
@@ -32,27 +32,11 @@ def sandbox(item: Any) -> Sandbox:
     )
 
 
-def sandbox_status(answer: Any) -> Sandbox:
-    """Of a PodSandboxStatusResponse (verbose: the network namespace is in `info`)."""
-    status = answer.status
+def sandbox_status(status: Any) -> Sandbox:
+    """Of a PodSandboxStatus."""
     first = [status.network.ip] if status.network.ip else []
-    plain = sandbox(status)
-    return Sandbox(
-        **{
-            name: getattr(plain, name) for name in Sandbox.__slots__ if name not in ("ips", "netns")
-        },
-        ips=tuple(first + [item.ip for item in status.network.additional_ips]),
-        netns=_netns(answer.info.get("info", "")),
-    )
-
-
-def _netns(info: str) -> str:
-    """The path of the sandbox's network namespace, from the runtime's verbose JSON."""
-    if not info:
-        return ""
-    spec = json.loads(info).get("runtimeSpec") or {}
-    spaces = (spec.get("linux") or {}).get("namespaces") or []
-    return next((space.get("path", "") for space in spaces if space["type"] == "network"), "")
+    ips = tuple(first + [item.ip for item in status.network.additional_ips])
+    return dataclasses.replace(sandbox(status), ips=ips)
 
 
 def container(item: Any) -> Container:
@@ -71,11 +55,11 @@ def container(item: Any) -> Container:
     )
 
 
-def container_status(status: Any, sandbox_id: str = "") -> Container:
-    """Of a ContainerStatus."""
+def container_status(status: Any) -> Container:
+    """Of a ContainerStatus; its sandbox is known only from the list."""
     return Container(
         id=status.id,
-        sandbox_id=sandbox_id,
+        sandbox_id="",
         name=status.metadata.name,
         attempt=status.metadata.attempt,
         image=status.image.image,

@@ -6,6 +6,7 @@ would need a process (exec, attach, port-forward, logs) is refused by name.
 """
 
 import asyncio
+import ipaddress
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -105,7 +106,9 @@ class Hollow:
         return [Condition("RuntimeReady", True), Condition("NetworkReady", True)]
 
     async def update_runtime_config(self, pod_cidr: str) -> None:
-        """There is no network to configure."""
+        """New pods get addresses of the node's range."""
+        if isinstance(self._address, _Addresses):
+            self._address = _Addresses(pod_cidr)
 
     async def run_sandbox(self, config: Config, handler: str = "") -> str:
         await asyncio.sleep(self._delays.run_sandbox)
@@ -276,14 +279,16 @@ class Hollow:
 
 
 class _Addresses:
-    """10.128.0.1, 10.128.0.2, ...: for a node that is not given a pod network."""
+    """The range's addresses one after the other, round and round; .0, .1 and the last are kept."""
 
-    def __init__(self) -> None:
-        self._last = 0
+    def __init__(self, cidr: str = "10.128.0.0/16") -> None:
+        self._range = ipaddress.ip_network(cidr)
+        self._count = 0
 
     def __call__(self) -> str:
-        self._last += 1
-        return f"10.128.{self._last >> 8 & 255}.{self._last & 255}"
+        self._count += 1
+        size = self._range.num_addresses - 3
+        return str(self._range[2 + (self._count - 1) % size])
 
 
 def _image(name: str) -> Image:

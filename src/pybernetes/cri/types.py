@@ -66,7 +66,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A pod sandbox. `ips`, `netns` and `pid` are known only to `sandbox_status`. Times in ns."""
+    """A pod sandbox. `ips` are known only to `sandbox_status`. Times in ns."""
 
     id: str
     name: str
@@ -79,7 +79,6 @@ class Sandbox:
     annotations: Mapping[str, str] = field(default_factory=dict)
     handler: str = ""
     ips: tuple[str, ...] = ()
-    netns: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,10 +142,6 @@ class Kubelet:
             found.insert(0, master)
         return found
 
-    def pods(self) -> list[Object]:
-        """The pods bound to this node."""
-        return [record.pod for record in self.workers.records() if not record.gone]
-
     def pod_changed(self, old: Object | None, new: Object | None) -> None:
         self.workers.update(old, new)
 

@@ -2,16 +2,18 @@
 """The files that configMap, secret, downwardAPI, serviceAccountToken and projected sources mean."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.kubelet import naming
-from pybernetes.kubelet.atomicwriter import File
+from pybernetes.kubelet.atomicwriter import File, write
 from pybernetes.kubelet.containers import fieldpath
-from pybernetes.kubelet.volumeapi import MountError, VolumeContext
+from pybernetes.kubelet.volumeapi import MountError, VolumeContext, VolumeType
 
 MODE = 0o644
+Payload = Callable[[VolumeContext, Object, int], Awaitable[dict[str, File]]]
 TOKEN_SECONDS = 3600
 
 
@@ -121,9 +123,8 @@ def _single_user(pod: Object) -> int | None:
     return users.pop() if len(users) == 1 else None
 
 
-async def projected(context: VolumeContext, source: Object) -> dict[str, File]:
+async def projected(context: VolumeContext, source: Object, mode: int) -> dict[str, File]:
     """Of a ProjectedVolumeSource: all sources in one folder, later ones win."""
-    mode = MODE if source.get("defaultMode") is None else int(source["defaultMode"])
     known = {
         "configMap": config_map,
         "secret": secret,
@@ -137,3 +138,16 @@ async def projected(context: VolumeContext, source: Object) -> dict[str, File]:
                 raise MountError(f"unsupported projected volume source: {kind}")
             files |= await known[kind](context, value, mode)
     return files
+
+
+def live(payload: Payload) -> VolumeType:
+    """A volume type of files that are kept current while the pod runs, all at once."""
+
+    async def prepare(context: VolumeContext, source: Object) -> Path:
+        mode = MODE if source.get("defaultMode") is None else int(source["defaultMode"])
+        files = await payload(context, source, mode)
+        stamp = context.env.clock.now().strftime("%Y_%m_%d_%H_%M_%S")
+        await context.env.offload.run(write, context.folder, files, stamp, context.fs_group)
+        return context.folder
+
+    return VolumeType(prepare, live=True, owned=False)

@@ -57,7 +57,7 @@ class Pleg:
     def healthy(self) -> str:
         """ "" or upstream's message."""
         silent = self._env.clock.monotonic() - self._last
-        if self._interval and silent > HEALTHY_SECONDS:
+        if not self._runtime.hollow and silent > HEALTHY_SECONDS:
             return f"pleg was last seen active {silent:.0f}s ago; threshold is 3m0s"
         return ""
 

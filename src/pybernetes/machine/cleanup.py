@@ -16,8 +16,7 @@ from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.containerd import Containerd
 from pybernetes.cri.types import CriError, Runtime
-from pybernetes.linux import mounts
-from pybernetes.machine import cgroups
+from pybernetes.linux import cgroups, mounts
 from pybernetes.machine.config import Config
 from pybernetes.machine.containerd import PrivateContainerd, StartError
 from pybernetes.machine.paths import Paths

@@ -2,20 +2,19 @@
 """The cgroup of a whole pod, parent of its containers' cgroups (cgroup v1 and v2)."""
 
 import contextlib
-from pathlib import Path
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.requests import pod_limits, pod_requests
 from pybernetes.kubelet.containers import resources
+from pybernetes.linux import cgroups
 
-ROOT = Path("/sys/fs/cgroup")
 _V1 = ("cpu", "memory")
 
 
 def create(name: str, pod: Object) -> None:
     """Make the pod's cgroup and set what its containers may use together."""
     for controller in _V1:
-        base = ROOT / controller
+        base = cgroups.ROOT / controller
         if not (base / "cgroup.procs").exists():
             continue
         folder = base / name.strip("/")
@@ -47,15 +46,3 @@ def _all_limited(pod: Object, resource: str) -> bool:
     return all(
         ((item.get("resources") or {}).get("limits") or {}).get(resource) for item in containers
     )
-
-
-def remove(name: str) -> None:
-    """Remove the pod's cgroup in every hierarchy; what is still in use stays."""
-    folders = [ROOT / name.strip("/")]
-    folders += [base / name.strip("/") for base in ROOT.iterdir() if base.is_dir()]
-    for folder in folders:
-        if folder.is_dir():
-            children = sorted((item for item in folder.rglob("*") if item.is_dir()), reverse=True)
-            for path in [*children, folder]:
-                with contextlib.suppress(OSError):
-                    path.rmdir()

@@ -1,21 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""downwardAPI volumes: kept current while the pod runs, all files at once."""
+"""downwardAPI volumes."""
 
-from pathlib import Path
+from pybernetes.kubelet import payloads
 
-from pybernetes.apimachinery.types import Object
-from pybernetes.kubelet import atomicwriter, payloads
-from pybernetes.kubelet.volumeapi import VolumeContext, VolumeType
-
-
-async def prepare(context: VolumeContext, source: Object) -> Path:
-    mode = payloads.MODE if source.get("defaultMode") is None else int(source["defaultMode"])
-    files = await payloads.downward_api(context, source, mode)
-    stamp = context.env.clock.now().strftime("%Y_%m_%d_%H_%M_%S")
-    await context.env.offload.run(
-        atomicwriter.write, context.folder, files, stamp, context.fs_group
-    )
-    return context.folder
-
-
-TYPE = VolumeType(prepare, live=True, owned=False)
+TYPE = payloads.live(payloads.downward_api)

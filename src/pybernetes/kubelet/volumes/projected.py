@@ -1,20 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""projected volumes: kept current while the pod runs, all files at once."""
+"""projected volumes."""
 
-from pathlib import Path
+from pybernetes.kubelet import payloads
 
-from pybernetes.apimachinery.types import Object
-from pybernetes.kubelet import atomicwriter, payloads
-from pybernetes.kubelet.volumeapi import VolumeContext, VolumeType
-
-
-async def prepare(context: VolumeContext, source: Object) -> Path:
-    files = await payloads.projected(context, source)
-    stamp = context.env.clock.now().strftime("%Y_%m_%d_%H_%M_%S")
-    await context.env.offload.run(
-        atomicwriter.write, context.folder, files, stamp, context.fs_group
-    )
-    return context.folder
-
-
-TYPE = VolumeType(prepare, live=True, owned=False)
+TYPE = payloads.live(payloads.projected)
