@@ -124,7 +124,9 @@ class Recorder:
 
     def _make(self, involved: Object, kind: str, reason: str, message: str) -> Object:
         now = self._clock.now()
-        self._last_stamp = max(self._last_stamp + 1, int(now.timestamp() * 1e9))
+        # Recorders of several components may note the same instant: names differ below it.
+        nanos = int(now.timestamp() * 1e6) * 1000 + self._random.below(1000)
+        self._last_stamp = max(self._last_stamp + 1, nanos)
         stamp = rfc3339(now)
         source = {"component": self._component}
         if self._host:

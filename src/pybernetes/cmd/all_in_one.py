@@ -140,8 +140,8 @@ class AllInOne:
 
             self._hints = [f"hollow: {item}" for item in missing]
             fleet = HollowFleet(self._env, plane.client, config.nodes, config.node_name)
-            for name, kubelet in fleet.kubelets.items():
-                nodes.add_local(name, kubelet.handler)
+            for name, handler in fleet.handlers.items():
+                nodes.add_local(name, handler)
             group.start(fleet.run(), "hollow nodes")
             return f"{config.nodes} hollow node(s): pods are simulated, nothing is started"
         from pybernetes.cmd.node import RealNode
@@ -222,7 +222,10 @@ def main() -> int:
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("--report", type=int, default=-1, help="descriptor for progress lines")
     options = parser.parse_args()
-    sink: IO[str] = os.fdopen(options.report, "w") if options.report >= 0 else sys.stderr
+    sink: IO[str] = sys.stderr
+    if options.report >= 0:
+        os.set_inheritable(options.report, False)  # containerd outlives us, our pipe must not
+        sink = os.fdopen(options.report, "w")
 
     def report(line: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # nobody listens any more

@@ -44,8 +44,8 @@ async def _hollow_node(env: Env, access: Access, config: ComponentConfig) -> Non
     from pybernetes.wire.server import serve
 
     fleet = HollowFleet(env, lambda _user: Https(env, access), 1, config.node_name)
-    kubelet = fleet.kubelets[config.node_name]
-    server = await serve(env, kubelet.handler, config.address, config.port)
+    handler = fleet.handlers[config.node_name]
+    server = await serve(env, handler, config.address, config.port)
     try:
         await fleet.run()
     finally:

@@ -1,49 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hollow nodes: kubelets whose runtime starts nothing, any number of them in this process."""
+"""Hollow nodes: kubelets whose runtime starts nothing, any number of them in this process.
+
+They share informers (filled as the administrator: a kubelet alone may see only its own node's
+pods); everything a kubelet writes or asks for it does as its own node.
+"""
 
 import asyncio
 import ipaddress
+from collections.abc import Awaitable
 from typing import Any
 
+from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
-from pybernetes.cmd.identities import ClientFor, node_user
+from pybernetes.client.events import Recorder
+from pybernetes.client.informer import Informers
+from pybernetes.cmd.identities import ADMIN, ClientFor, node_user
 from pybernetes.cri.hollow import Hollow
 from pybernetes.kubelet.config import Config as KubeletConfig
-from pybernetes.kubelet.kubelet import Kubelet
+from pybernetes.kubelet.kubelet import Kubelet, Shared
+from pybernetes.wire.types import Handler, Reply, Request
 
 NODE_RANGE = ipaddress.IPv4Network("172.30.0.0/16")  # addresses that nothing listens on
 CAPACITY = {"cpu": "4", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110"}
+PODS, NODES = GVR("", "v1", "pods"), GVR("", "v1", "nodes")
+SERVICES = GVR("", "v1", "services")
+BY_NODE = "node"
 
 
 class HollowFleet:
     """`count` hollow nodes named `prefix`-0, ... (just `prefix` where there is one).
 
-    `kubelets` by node name, for whoever dials nodes.
+    `kubelets` has those that run, by node name; `handlers` reach them, whoever dials nodes.
     """
 
     def __init__(self, env: Env, client_for: ClientFor, count: int, prefix: str = "hollow") -> None:
+        self._env = env
+        self._client_for = client_for
         names = [prefix] if count == 1 else [f"{prefix}-{number}" for number in range(count)]
-        self.kubelets = {
-            name: Kubelet(env, client_for(node_user(name)), Hollow(env), _config(name, number))
-            for number, name in enumerate(names)
-        }
+        self._numbers = {name: number for number, name in enumerate(names)}
+        self.kubelets: dict[str, Kubelet] = {}
+        self.handlers: dict[str, Handler] = {name: self._handler(name) for name in names}
+        self._informers = Informers(env, client_for(ADMIN))
+        pods, nodes = (f"spec.nodeName={prefix}", f"metadata.name={prefix}")
+        if count != 1:
+            pods = nodes = ""
+        self._pods = self._informers.get(PODS, field_selector=pods)
+        self._nodes = self._informers.get(NODES, field_selector=nodes)
+        self._services = self._informers.get(SERVICES)
+        self._pods.add_index(BY_NODE, lambda pod: [_node_of(pod)])
+        self._pods.on_change(self._pod_changed)
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._group: TaskGroup | None = None
 
     async def run(self) -> None:
         """Run all of them until cancelled."""
+        if not self._numbers:
+            return
         async with TaskGroup("hollow nodes") as group:
+            group.start(self._informers.run(), "informers")
+            await self._informers.wait_synced()
             self._group = group
-            for name in self.kubelets:
+            for name in self._numbers:
                 self.start(name)
             await asyncio.get_running_loop().create_future()  # until cancelled
 
     def start(self, name: str) -> None:
-        """Start a node (again)."""
+        """Start a node (again): it finds none of the containers it may have had."""
         assert self._group is not None, "the fleet does not run"
         if name not in self._running:
-            self._running[name] = self._group.start(self.kubelets[name].run(), name)
+            self._running[name] = self._group.start(self._run_node(name), name)
 
     def stop(self, name: str) -> None:
         """A node stops at once, as if its power had gone: it says nothing to anybody."""
@@ -51,6 +77,38 @@ class HollowFleet:
         if task is not None:
             task.cancel()
 
+    async def _run_node(self, name: str) -> None:
+        client = self._client_for(node_user(name))
+        recorder = Recorder(self._env, client, "kubelet", name)
+        shared = Shared(self._services, self._nodes, recorder)
+        address = str(NODE_RANGE[self._numbers[name] + 1])
+        config = KubeletConfig(node_name=name, node_ips=(address,), capacity=CAPACITY)
+        kubelet = Kubelet(self._env, client, Hollow(self._env), config, shared=shared)
+        self.kubelets[name] = kubelet
+        for pod in self._pods.by_index(BY_NODE, name):
+            kubelet.pod_changed(None, pod)
+        try:
+            async with TaskGroup(name) as group:
+                group.start(recorder.run(), "events")
+                await kubelet.run()
+        finally:
+            if self.kubelets.get(name) is kubelet:
+                del self.kubelets[name]
 
-def _config(name: str, number: int) -> KubeletConfig:
-    return KubeletConfig(node_name=name, node_ips=(str(NODE_RANGE[number + 1]),), capacity=CAPACITY)
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        kubelet = self.kubelets.get(_node_of(new or old))
+        if kubelet is not None:
+            kubelet.pod_changed(old, new)
+
+    def _handler(self, name: str) -> Handler:
+        def handle(request: Request) -> Reply | Awaitable[Reply]:
+            kubelet = self.kubelets.get(name)
+            if kubelet is None:
+                raise ConnectionError(f"node {name} does not run")
+            return kubelet.handler(request)
+
+        return handle
+
+
+def _node_of(pod: Object | None) -> str:
+    return (pod or {}).get("spec", {}).get("nodeName") or ""

@@ -37,8 +37,8 @@ class Cluster:
         self._dialer = Nodes(self.env, None)
         self.control_plane = ControlPlane(self.env, self.store, self._dialer, config)
         self.fleet = HollowFleet(self.env, self.client, nodes)
-        for name, kubelet in self.fleet.kubelets.items():
-            self._dialer.add_local(name, kubelet.handler)
+        for name, handler in self.fleet.handlers.items():
+            self._dialer.add_local(name, handler)
         self._group = TaskGroup("cluster")
 
     def client(self, user: User = ADMIN) -> InProcess:
