@@ -2,6 +2,7 @@
 """A Runtime over CRI v1 gRPC: containerd, or any other runtime that serves the same socket."""
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -54,6 +55,7 @@ class Containerd:
 
     def _open(self) -> Any:
         if self._channel is None:
+            os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we spawn, we never fork
             import grpc.aio
 
             options = [("grpc.max_receive_message_length", 16 << 20)]

@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ EXAMPLES = """examples:
   pybernetes up --name test --port 0     a second cluster beside the first
   pybernetes up --foreground             stay attached; Ctrl-C stops it
 """
+
+START_SECONDS = 60  # without any progress
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -75,21 +78,28 @@ def _start(cluster: Cluster) -> None:
     failure = _relay(reading)
     if failure is None and cluster.is_ready():
         return
+    if failure is not None and process.poll() is None:
+        process.terminate()
     process.wait()
     raise CliError(failure or f"the cluster did not start: see {cluster.log_path}")
 
 
 def _relay(reading: int) -> str | None:
-    """Print progress lines ("text") until "ready" or "error: ..."; the error's text or None."""
-    with os.fdopen(reading, encoding="utf-8", errors="replace") as lines:
+    """Print progress lines until "ready" or "error: ..."; the error's text or None."""
+    buffered = b""
+    while select.select([reading], [], [], START_SECONDS)[0]:
+        data = os.read(reading, 4096)
+        if not data:
+            return None
+        *lines, buffered = (buffered + data).split(b"\n")
         for line in lines:
-            word, _, text = line.rstrip("\n").partition(": ")
+            word, _, text = line.decode(errors="replace").partition(": ")
             if word == "error":
                 return text
             if word == "ready":
                 return None
-            print(f"  {line.rstrip()}", file=sys.stderr)
-    return None
+            print(f"  {line.decode(errors='replace')}", file=sys.stderr)
+    return f"no progress for {START_SECONDS} s: see the log"
 
 
 def _print_next_steps(cluster: Cluster, context: str) -> None:
