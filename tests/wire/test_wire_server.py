@@ -253,6 +253,22 @@ async def test_idle_and_slow_connections_are_closed(site):
         await server.close()
 
 
+async def test_a_slow_reader_is_not_idle(site):
+    site.root = lambda request: Response(200, b"x" * 30_000_000)
+    server = await serve(Env(), site, limits=Limits(idle_timeout=0.9))
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    got = 0
+    for _ in range(25):  # longer than the idle timeout and the clock's tick
+        got += len(await reader.read(1_000_000))
+        await asyncio.sleep(0.1)
+    while got < 30_000_000 and (data := await reader.read(1_000_000)):
+        got += len(data)
+    assert got > 30_000_000
+    writer.close()
+    await server.close()
+
+
 async def test_too_many_connections_are_turned_away(site):
     server = await serve(Env(), site, limits=Limits(connections=1))
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)

@@ -86,6 +86,7 @@ class Connection(asyncio.Protocol):
         self._owes_continue = False
         self._tail: bytearray | None = None  # bytes behind a request to upgrade
         self._reading_paused = False
+        self._unsent = 0  # bytes, when the deadline was over last
         self.deadline = math.inf
         # The request that is being parsed:
         self._in_head = False
@@ -424,10 +425,15 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def expire(self) -> None:
-        """The deadline is over."""
+        """The deadline is over; a client that still takes what it asked for gets another one."""
+        unsent = self._transport.get_write_buffer_size()
+        if unsent and unsent != self._unsent:
+            self._unsent = unsent
+            self.deadline = self._hub.now + self._hub.limits.idle_timeout
+            return
         self.deadline = math.inf
         self._ending = True
-        self._transport.abort() if self._gate.closed else self._transport.close()
+        self._transport.abort() if unsent else self._transport.close()
 
     def handed_over_lost(self) -> None:
         self._hub.farewell(self)

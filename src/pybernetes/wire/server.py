@@ -9,6 +9,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
+from typing import Any
 
 from pybernetes.base.env import Env
 from pybernetes.wire.connection import Connection
@@ -16,6 +17,7 @@ from pybernetes.wire.hub import Hub, Limits
 from pybernetes.wire.types import Handler
 
 _BACKLOG = 1024
+_HANDSHAKE = 10.0  # seconds for a client's side of the TLS handshake
 _KEEP_ALIVE = 15  # seconds between probes of a silent connection
 _LIMITS = Limits()
 
@@ -80,11 +82,14 @@ async def _listen(
     def accept() -> Connection:
         return Connection(hub)
 
+    more: dict[str, Any] = {"ssl": context, "backlog": _BACKLOG}
+    if context is not None:
+        more["ssl_handshake_timeout"] = _HANDSHAKE
     if sock is None:
-        return await loop.create_server(accept, *address, ssl=context, backlog=_BACKLOG)
+        return await loop.create_server(accept, *address, **more)
     if sock.family == socket.AF_UNIX:
-        return await loop.create_unix_server(accept, sock=sock, ssl=context, backlog=_BACKLOG)
-    return await loop.create_server(accept, sock=sock, ssl=context, backlog=_BACKLOG)
+        return await loop.create_unix_server(accept, sock=sock, **more)
+    return await loop.create_server(accept, sock=sock, **more)
 
 
 def _sockets(listener: asyncio.AbstractServer) -> Sequence[socket.socket]:
