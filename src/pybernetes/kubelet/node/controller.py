@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.timestamps import rfc3339, rfc3339_micro
@@ -35,7 +36,7 @@ class NodeController:
         self._config = config
         self._random = env.random.child(f"kubelet/{config.node_name}")
         self._reported = float("-inf")
-        self._status: Object | None = None  # as last written
+        self._known: tuple[Object, plan.Facts | None] = ({}, None)  # seen at the last look
         self._lease: Object | None = None
         self._version: Version | None = None
         self._pod_cidr = ""
@@ -120,18 +121,22 @@ class NodeController:
         except (ApiError, ConnectionError, CriError) as error:
             _log.warning("The node status could not be written", err=error)
             if isinstance(error, ApiError) and error.code == 404 and self._config.register_node:
-                self._status = None
                 await self._register()
 
     async def _sync(self) -> None:
         node = self.seen() or await self._client.get(naming.NODES, self._config.node_name)
         self.node = node
         await self._use_pod_cidr(node)
-        status = plan.status(node, self._config, self._machine, await self._facts())
+        facts = await self._facts()
         now = self._env.clock.monotonic()
         due = now - self._reported >= self._config.report_interval
+        known, self._known = self._known, (node, replace(facts, now=""))
+        if not due and node is known[0] and self._known[1] == known[1]:
+            return  # as at the last look, when there was nothing to say
+        status = plan.status(node, self._config, self._machine, facts)
         if not due and not plan.changed(node.get("status") or {}, status):
             return
+        self._known = ({}, None)
         self.node = await self._client.patch(
             naming.NODES,
             self._config.node_name,

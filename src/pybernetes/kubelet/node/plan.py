@@ -167,7 +167,7 @@ def _conditions(before: Object, facts: Facts) -> list[Object]:
 def _images(images: Sequence[Image]) -> list[Object]:
     ordered = sorted(images, key=lambda item: (-item.size, item.id))[:MAX_IMAGES]
     return [
-        {"names": [*item.digests, *item.tags], "sizeBytes": item.size}
+        {"names": [*item.digests, *item.tags], **({"sizeBytes": item.size} if item.size else {})}
         for item in ordered
         if item.digests or item.tags
     ]
