@@ -21,6 +21,7 @@ from pybernetes.kubelet.node.machine import Machine
 _log = logs.get("kubelet.node")
 LEASE_NAMESPACE = "kube-node-lease"
 REGISTER_RETRY = 0.5
+FIRST_INTERVAL = 0.1  # between looks until the node is Ready for the first time (as upstream)
 
 
 class NodeController:
@@ -40,6 +41,7 @@ class NodeController:
         self._lease: Object | None = None
         self._version: Version | None = None
         self._pod_cidr = ""
+        self._was_ready = False  # since this process started
         self._wake = asyncio.Event()
         self.node: Object = {}
         self.registered = asyncio.Event()
@@ -59,12 +61,15 @@ class NodeController:
                 self.registered.set()
                 self._wake.clear()
                 try:
-                    async with asyncio.timeout(
-                        self._random.jitter(self._config.status_interval, 0.04)
-                    ):
+                    async with asyncio.timeout(self._interval()):
                         await self._wake.wait()
                 except TimeoutError:
                     continue
+
+    def _interval(self) -> float:
+        if not self._was_ready:
+            return FIRST_INTERVAL
+        return self._random.jitter(self._config.status_interval, 0.04)
 
     async def _register(self) -> None:
         """Create the node, or adopt the one that is there. Tries until it works."""
@@ -128,6 +133,7 @@ class NodeController:
         self.node = node
         await self._use_pod_cidr(node)
         facts = await self._facts()
+        self._was_ready = self._was_ready or not facts.trouble
         now = self._env.clock.monotonic()
         due = now - self._reported >= self._config.report_interval
         known, self._known = self._known, (node, replace(facts, now=""))
