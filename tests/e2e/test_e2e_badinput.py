@@ -80,7 +80,7 @@ def test_a_killed_process_is_noticed_and_its_state_survives(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("manifest", "words"),
     [
-        ("{", ["yaml"]),
+        ("{", ["error parsing STDIN"]),
         (
             '{"apiVersion":"v1","kind":"Nope","metadata":{"name":"a"}}',
             ['no matches for kind "Nope"'],

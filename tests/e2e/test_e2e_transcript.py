@@ -51,7 +51,7 @@ def test_apply_rollout_and_look(cli: Cli) -> None:
     name = pods.splitlines()[1].split()[0]
     described = cli.kubectl("describe", "pod", name, "-n", "demo")
     assert "Successfully assigned demo/" in described
-    assert "Started container" in described
+    assert "Container started" in described
     assert "Scheduled" in cli.kubectl("get", "events", "-n", "demo")
     assert "unchanged" in cli.kubectl("apply", "-f", WEB)
     assert cli.kubectl("diff", "-f", WEB) == ""
@@ -147,7 +147,7 @@ class TestContainers:
         assert wait_until(lambda: fetch(f"http://{address}/"), 20)
         for name in ("web", "web.demo.svc.cluster.local"):
             text = cli.kubectl(
-                "exec", "-n", "demo", self.pod(), "--", "wget", "-qO-", f"http://{name}/"
+                "exec", "-n", "demo", self.pod(), "--", "wget", "-O", "-", f"http://{name}/"
             )
             assert text.strip()
 
@@ -170,7 +170,7 @@ class TestContainers:
 
     def test_pods_reach_the_api_server(self) -> None:
         script = (
-            "wget -qO- --no-check-certificate "
+            "wget -O - --no-check-certificate "
             '--header "Authorization: Bearer $(cat /var/run/secrets/kubernetes.io/serviceaccount/token)" '
             "https://kubernetes.default.svc/version"
         )
