@@ -32,21 +32,21 @@ class Occurrence:
     repeated: bool
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes, levels: int = MAX_DEPTH) -> Any:
     """The value behind a JSON text. Raises SyntaxFault."""
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise SyntaxFault(_syntax_message(data, error)) from error
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
-        check_depth(value)
+    if data.count(b"{") + data.count(b"[") > levels:
+        check_depth(value, levels)
     return value
 
 
-def check_depth(value: Any) -> None:
-    """Raises SyntaxFault for a value of more levels than MAX_DEPTH."""
+def check_depth(value: Any, levels: int = MAX_DEPTH) -> None:
+    """Raises SyntaxFault for a value of more levels."""
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(levels):
         level = [
             inner
             for item in level

@@ -9,6 +9,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+from pybernetes.apimachinery.protobuf import Decoder
 from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import GVK, GVR
 from pybernetes.apis.data import types
@@ -16,6 +17,8 @@ from pybernetes.apis.kind import NO_RULES
 from pybernetes.apis.registry import RULES
 from pybernetes.apis.resource import Resource, Subresource
 
+MESSAGES = Decoder(types.raw)
+"""Decodes protobuf messages of built-in types by name."""
 _EVENT_TTL = 3600
 # Upstream's key layout is /registry/<plural>/, but for these.
 _PREFIXES = {

@@ -1,41 +1,72 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The request's body as an object of the resource asked for: decoded, checked, defaulted."""
+"""The request's body as an object of the resource asked for: decoded, checked, defaulted.
+
+Bodies of built-in kinds may be protobuf, as typed Go clients and kubectl send them; answers are
+JSON or YAML, which they accept as well.
+"""
 
 from typing import Any
 
-from pybernetes.apimachinery import strictjson, strictyaml
+from pybernetes.apimachinery import protobuf, strictjson, strictyaml
 from pybernetes.apimachinery.errors import ApiError, bad_request, unsupported_media_type
 from pybernetes.apimachinery.schema import check
 from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import GVK, Object
-from pybernetes.apis.catalog import schema_of
+from pybernetes.apis.catalog import MESSAGES, schema_of, type_named
 from pybernetes.apiserver.context import Context
 
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 SUPPORTED = "application/json, application/yaml"
+DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 
 
 def media_type(ctx: Context) -> str:
     return ctx.request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
 
 
-def decode_body(ctx: Context) -> Object:
-    """The body as a JSON object. Raises 400, 415."""
+def decode_body(ctx: Context, expected: GVK) -> Object:
+    """The body as a JSON object; protobuf is taken for an `expected`. Raises 400, 415."""
     media = media_type(ctx)
     if media == PROTOBUF:
-        raise unsupported_media_type(
-            f"{PROTOBUF} is not supported in request bodies: send one of {SUPPORTED}"
-        )
+        return _decode_protobuf(ctx.request.body, expected)
     if media not in ("", "application/json", YAML, "text/plain", "application/octet-stream"):
-        raise unsupported_media_type(
-            "the body of the request was in an unknown format - "
-            f"accepted media types include: {SUPPORTED}"
-        )
+        raise _unknown_format(f"{SUPPORTED}, {PROTOBUF}")
     obj = parse(ctx.request.body, yaml=media == YAML)
     if not isinstance(obj, dict):
         raise bad_request("the body of the request must be a JSON object")
     return obj
+
+
+def _unknown_format(accepted: str) -> ApiError:
+    return unsupported_media_type(
+        "the body of the request was in an unknown format - "
+        f"accepted media types include: {accepted}"
+    )
+
+
+def _decode_protobuf(body: bytes, expected: GVK) -> Object:
+    try:
+        schema = (
+            type_named(DELETE_OPTIONS) if expected.kind == "DeleteOptions" else schema_of(expected)
+        )
+    except KeyError:  # a custom resource has no messages
+        raise _unknown_format(SUPPORTED) from None
+    try:
+        api_version, kind, raw = protobuf.unwrap(body)
+    except protobuf.Fault as error:
+        shown = f"{body[:30].hex()} ..." if len(body) > 30 else body.hex() or "<empty>"
+        raise bad_request(
+            f"the object provided is unrecognized (must be of type {expected.kind}): {error} ({shown})"
+        ) from None
+    api_version, kind = api_version or expected.api_version, kind or expected.kind
+    if kind != expected.kind:
+        raise _wrong_type((api_version, kind), expected)
+    try:
+        obj = MESSAGES.decode(raw, schema.name)
+    except protobuf.Fault as error:
+        raise check.cannot_be_handled(expected, str(error)) from None
+    return {"apiVersion": api_version, "kind": kind, **obj}
 
 
 def parse(data: bytes, *, yaml: bool = False) -> Any:
@@ -75,7 +106,7 @@ def _wrong_type(given: tuple[Any, Any], expected: GVK) -> ApiError:
 
 def read_object(ctx: Context, expected: GVK, validation: str) -> Object:
     """The body as a checked and defaulted object of `expected`."""
-    obj = decode_body(ctx)
+    obj = decode_body(ctx, expected)
     repeated = _repeated(ctx, obj) if validation != "Ignore" else []
     obj = check_type(obj, expected)
     row = ctx.serving.row
@@ -86,7 +117,7 @@ def read_object(ctx: Context, expected: GVK, validation: str) -> Object:
 
 def _repeated(ctx: Context, obj: Object) -> list[strictjson.Occurrence]:
     """Keys that the text has twice (YAML's are not told with their paths)."""
-    if media_type(ctx) == YAML:
+    if media_type(ctx) in (YAML, PROTOBUF):
         return []
     return strictjson.duplicate_keys(ctx.request.body, obj)
 

@@ -41,10 +41,11 @@ def delete_options(ctx: Context) -> DeleteOptions:
     """From the body, else from the query. Raises 400, 422."""
     if not ctx.request.body.strip():
         return options_of(_query_options(ctx))
-    body = decode_body(ctx)
+    expected = GVK("", "v1", "DeleteOptions")
+    body = decode_body(ctx, expected)
     if body.get("apiVersion"):
         body["apiVersion"] = "v1"  # any group version may carry DeleteOptions
-    return options_of(check_type(body, GVK("", "v1", "DeleteOptions")))
+    return options_of(check_type(body, expected))
 
 
 def options_of(body: Object) -> DeleteOptions:

@@ -35,8 +35,10 @@ _SEVERAL = "This pod has more than one PodDisruptionBudget, which the eviction s
 async def evict(core: Core, ctx: Context) -> Response:
     """POST of an Eviction on a pod."""
     write = write_options(ctx, "CreateOptions")
-    version = "v1beta1" if decode_body(ctx).get("apiVersion") == "policy/v1beta1" else "v1"
-    eviction = read_object(ctx, GVK("policy", version, "Eviction"), write.validation)
+    expected = GVK("policy", "v1", "Eviction")
+    if decode_body(ctx, expected).get("apiVersion") == "policy/v1beta1":
+        expected = expected._replace(version="v1beta1")
+    eviction = read_object(ctx, expected, write.validation)
     if eviction["metadata"].get("name") != ctx.info.name:
         raise bad_request("name in URL does not match name in Eviction object")
     options = options_of(eviction.get("deleteOptions") or {})
