@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+WEB = str(ROOT / "examples" / "web")
 KUBECTL = shutil.which("kubectl")
 IN_CI = bool(os.environ.get("CI"))
 
@@ -97,3 +98,12 @@ class Cli:
     def get(self, *args: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.kubectl("get", *args, "-o", "json"))
         return found
+
+
+def web_pods(cli: Cli) -> list[str]:
+    """The example's running pods that are not being deleted, sorted."""
+    return sorted(
+        pod["metadata"]["name"]
+        for pod in cli.get("pods", "-n", "demo", "-l", "app=web")["items"]
+        if not pod["metadata"].get("deletionTimestamp") and pod["status"]["phase"] == "Running"
+    )

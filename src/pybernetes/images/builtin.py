@@ -21,9 +21,13 @@ _PAUSE_SCRIPT = "trap 'exit 0' TERM INT; while :; do sleep 2147483 & wait $!; do
 _WEB_SCRIPT = """\
 root=/tmp/www
 mkdir -p $root
-echo "Hello from $(hostname)" > $root/index.html
+echo "${GREETING:-Hello} from $(hostname)" > $root/index.html
 echo ok > $root/healthz
-exec httpd -f -p "${PORT:-80}" -h $root
+trap 'kill $server; exit 0' TERM INT
+echo "Serving on port ${PORT:-80}"
+httpd -f -v -p "${PORT:-80}" -h $root &
+server=$!
+wait $server
 """
 _PASSWD = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 _GROUP = b"root:x:0:\nnobody:x:65534:\n"
