@@ -7,6 +7,8 @@ count), and what is alive after warm-up is frozen, which takes it out of every l
 """
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from pybernetes.base.env import Env
@@ -18,6 +20,17 @@ YOUNG, MIDDLE, OLD = 50_000, 20, 50  # allocations, young collections, middle co
 def tune() -> None:
     """Set the thresholds. Called once, at the start of a process."""
     gc.set_threshold(YOUNG, MIDDLE, OLD)
+
+
+@contextmanager
+def tuned() -> Iterator[None]:
+    """`tune` for the length of a block."""
+    before = gc.get_threshold()
+    tune()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def freeze() -> None:

@@ -40,6 +40,7 @@ class HollowFleet:
         names = [prefix] if count == 1 else [f"{prefix}-{number}" for number in range(count)]
         self._numbers = {name: number for number, name in enumerate(names)}
         self.kubelets: dict[str, Kubelet] = {}
+        self._runtimes: dict[str, Hollow] = {}
         self.handlers: dict[str, Handler] = {name: self._handler(name) for name in names}
         self._informers = Informers(env, client_for(ADMIN))
         pods, nodes = (f"spec.nodeName={prefix}", f"metadata.name={prefix}")
@@ -52,10 +53,12 @@ class HollowFleet:
         self._pods.on_change(self._pod_changed)
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._group: TaskGroup | None = None
+        self._started = asyncio.Event()
 
     async def run(self) -> None:
         """Run all of them until cancelled."""
         if not self._numbers:
+            self._started.set()
             return
         async with TaskGroup("hollow nodes") as group:
             group.start(self._informers.run(), "informers")
@@ -63,37 +66,39 @@ class HollowFleet:
             self._group = group
             for name in self._numbers:
                 self.start(name)
+            self._started.set()
             await asyncio.get_running_loop().create_future()  # until cancelled
 
+    async def wait_ready(self) -> None:
+        """Until every node that runs is registered and takes care of pods."""
+        await self._started.wait()
+        for kubelet in list(self.kubelets.values()):
+            await kubelet.wait_ready()
+
     def start(self, name: str) -> None:
-        """Start a node (again): it finds none of the containers it may have had."""
+        """Start a node (again): of containers it may have had, none runs any more."""
         assert self._group is not None, "the fleet does not run"
-        if name not in self._running:
-            self._running[name] = self._group.start(self._run_node(name), name)
-
-    def stop(self, name: str) -> None:
-        """A node stops at once, as if its power had gone: it says nothing to anybody."""
-        task = self._running.pop(name, None)
-        if task is not None:
-            task.cancel()
-
-    async def _run_node(self, name: str) -> None:
+        if name in self._running:
+            return
         client = self._client_for(node_user(name))
         recorder = Recorder(self._env, client, "kubelet", name)
         shared = Shared(self._services, self._nodes, recorder)
         address = str(NODE_RANGE[self._numbers[name] + 1])
         config = KubeletConfig(node_name=name, node_ips=(address,), capacity=CAPACITY)
-        kubelet = Kubelet(self._env, client, Hollow(self._env), config, shared=shared)
+        runtime = self._runtimes.setdefault(name, Hollow(self._env))
+        kubelet = Kubelet(self._env, client, runtime, config, shared=shared)
         self.kubelets[name] = kubelet
         for pod in self._pods.by_index(BY_NODE, name):
             kubelet.pod_changed(None, pod)
-        try:
-            async with TaskGroup(name) as group:
-                group.start(recorder.run(), "events")
-                await kubelet.run()
-        finally:
-            if self.kubelets.get(name) is kubelet:
-                del self.kubelets[name]
+        self._running[name] = self._group.start(_run_node(kubelet, recorder), name)
+
+    def stop(self, name: str) -> None:
+        """A node stops at once, as if its power had gone: it says nothing to anybody."""
+        task = self._running.pop(name, None)
+        if task is not None:
+            del self.kubelets[name]
+            task.cancel()
+            self._runtimes[name].lose_power()
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         kubelet = self.kubelets.get(_node_of(new or old))
@@ -108,6 +113,12 @@ class HollowFleet:
             return kubelet.handler(request)
 
         return handle
+
+
+async def _run_node(kubelet: Kubelet, recorder: Recorder) -> None:
+    async with TaskGroup("node") as group:
+        group.start(recorder.run(), "events")
+        await kubelet.run()
 
 
 def _node_of(pod: Object | None) -> str:

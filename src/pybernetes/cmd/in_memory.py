@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A whole cluster in the test's own process: control plane, store in memory, hollow nodes.
 
-async with Cluster(env) as cluster:
+async with Cluster(nodes=1) as cluster:
+    await cluster.wait_working()
     client = cluster.client()
 """
 
@@ -9,7 +10,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from pybernetes.apimachinery.types import User
+from pybernetes.apimachinery.types import GVR, User
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.inprocess import InProcess
@@ -19,6 +20,8 @@ from pybernetes.cmd.identities import ADMIN
 from pybernetes.cmd.nodes import Nodes
 from pybernetes.storage.memory import MemoryStore
 from pybernetes.storage.types import Store
+
+ACCOUNTS = GVR("", "v1", "serviceaccounts")
 
 
 class Cluster:
@@ -44,6 +47,15 @@ class Cluster:
     def client(self, user: User = ADMIN) -> InProcess:
         """A client of this cluster; by default as its administrator."""
         return self.control_plane.client(user)
+
+    async def wait_working(self, seconds: float = 30.0) -> None:
+        """Until pods can be created and run: controllers, scheduler and nodes work. TimeoutError."""
+        async with asyncio.timeout(seconds):
+            await self.control_plane.wait_working()
+            await self.fleet.wait_ready()
+            async for event in self.client().watch(ACCOUNTS, "default"):
+                if event.object["metadata"]["name"] == "default":
+                    return
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()

@@ -74,6 +74,13 @@ class Hollow:
             replace(item, state="exited", finished_at=self._now(), exit_code=code, reason=reason)
         )
 
+    def lose_power(self) -> None:
+        """All that ran has ended, as containerd tells it after a reboot; images stay."""
+        for item in list(self._containers.values()):
+            self.exit(item.id, 255, "Unknown")
+        for sandbox in list(self._sandboxes.values()):
+            self._sandboxes[sandbox.id] = replace(sandbox, ready=False, ips=())
+
     def _now(self) -> int:
         return int(self._env.clock.time() * 1e9)
 

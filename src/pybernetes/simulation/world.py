@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from pybernetes.base import virtualtime
+from pybernetes.base import gcpolicy, virtualtime
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.inprocess import InProcess
@@ -67,8 +67,10 @@ def simulate(
             log = EventLog(env.clock, cluster.store)
             follower = group.start(log.run(), "event log")
             try:
+                await cluster.wait_working()
                 return await scenario(World(env, cluster, log))
             finally:
                 follower.cancel()
 
-    return virtualtime.run(main, seed)
+    with gcpolicy.tuned():
+        return virtualtime.run(main, seed)

@@ -4,25 +4,34 @@
 pybernetes_cluster   a running cluster in this process, in memory, with one hollow node
 pybernetes_client    its administrator's client
 
+They are asynchronous: the test suite needs pytest-asyncio (or anyio's pytest plugin).
 Nothing of Pybernetes is imported before a test asks for one of them.
 """
 
+import contextlib
+import importlib
 from collections.abc import AsyncIterator
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
+
+fixtures: ModuleType = pytest
+with contextlib.suppress(ImportError):  # its decorator works in its strict mode too
+    fixtures = importlib.import_module("pytest_asyncio")
 
 if TYPE_CHECKING:
     from pybernetes.client.types import Client
     from pybernetes.testing.cluster import Cluster
 
 
-@pytest.fixture
+@fixtures.fixture
 async def pybernetes_cluster() -> "AsyncIterator[Cluster]":
     """A fresh cluster for this test."""
     from pybernetes.testing.cluster import Cluster
 
     async with Cluster(nodes=1) as cluster:
+        await cluster.wait_working()
         yield cluster
 
 
