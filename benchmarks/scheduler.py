@@ -17,7 +17,11 @@ def _node(number: int) -> dict[str, object]:
     size = {"cpu": "4", "memory": "32Gi", "pods": "110"}
     name = f"node-{number}"
     labels = {"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": f"z{number % 3}"}
-    return {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": {"allocatable": size}}
+    return {
+        "metadata": {"name": name, "labels": labels},
+        "spec": {},
+        "status": {"allocatable": size},
+    }
 
 
 def _pod(number: int) -> dict[str, object]:

@@ -6,13 +6,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pybernetes.base.random import Random
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.config import SchedulerConfig
 from pybernetes.scheduler.cycle import Cycle
 from pybernetes.scheduler.plugins.registry import PLUGINS
 from pybernetes.scheduler.podinfo import Templates
+from pybernetes.scheduler.scheduler import plugins
 
 sys.path.insert(0, str(Path(__file__).parent))
 from oracle import Oracle
@@ -161,3 +164,38 @@ def test_a_pod_on_a_node_not_seen_yet_counts_once_the_node_appears() -> None:
     world.columns.upsert(make_node("late", allocatable={"pods": "1"}))
     world.cycle.changed()
     assert world.cycle.schedule(world.templates.info(make_pod("q"))).node == ""
+
+
+class OnlyEvenNodes:
+    """A plugin from outside: one class, one line where the scheduler is configured."""
+
+    name = "OnlyEvenNodes"
+    weight = 1
+    dynamic = False
+    normalize = ""
+
+    def filter(self, nodes: NodeColumns, pod: Any, rows: slice) -> Any:
+        mask = np.zeros(len(nodes.objects), np.bool_)
+        for name, row in nodes.rows.items():
+            mask[row] = int(name[1:]) % 2 == 0
+        return mask[rows]
+
+    def reasons(self, nodes: NodeColumns, pod: Any, row: int) -> list[str]:
+        return ["node(s) were odd"]
+
+    def score(self, nodes: NodeColumns, pod: Any, rows: slice) -> None:
+        return None
+
+
+def test_a_plugin_from_outside_takes_part() -> None:
+    columns = NodeColumns()
+    for number in range(4):
+        columns.upsert(make_node(f"n{number}"))
+    table = plugins(SchedulerConfig(plugins={"OnlyEvenNodes": OnlyEvenNodes()}))
+    cycle = Cycle(columns, table, Random(1))
+    info = Templates().info(make_pod("p"))
+    assert cycle.schedule(info).node in ("n0", "n2")
+    for name in ("n0", "n2"):
+        columns.remove(name)
+    cycle.changed()
+    assert cycle.schedule(info).message == "0/2 nodes are available: 2 node(s) were odd."

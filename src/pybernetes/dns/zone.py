@@ -183,7 +183,7 @@ class Zone:
 
 
 def _headless(service: Object) -> bool:
-    return service["spec"].get("clusterIP") == "None"
+    return bool(service["spec"].get("clusterIP") == "None")
 
 
 def _is_port(port: Object, name: str, protocol: str) -> bool:
