@@ -2,7 +2,7 @@
 """NodeAffinity: spec.nodeSelector and required node affinity filter, preferred affinity scores."""
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.nodeaffinity import required_matches, preferred_score
+from pybernetes.apis.core.nodeaffinity import preferred_score, required_matches
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.podinfo import PodInfo
 from pybernetes.scheduler.types import Mask, Normalize, Scores
