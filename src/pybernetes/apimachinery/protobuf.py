@@ -14,7 +14,7 @@ in upstream's words. Other than upstream, a message that comes twice replaces th
 import base64
 import datetime
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -38,23 +38,15 @@ _INLINED = {
         "io.k8s.api.admissionregistration.v1.RuleWithOperations"
     )
 }
-_VARINT, _FIXED64, _BYTES, _GROUP, _GROUP_END, _FIXED32 = range(6)
+_VARINT, _FIXED64, _BYTES, _, _GROUP_END, _FIXED32 = range(6)
 
 
 class Fault(ValueError):
     """The bytes are not the message they should be."""
 
 
-class Envelope(NamedTuple):
-    """What runtime.Unknown says of a message, and its bytes."""
-
-    api_version: str
-    kind: str
-    raw: bytes
-
-
-def unwrap(body: bytes) -> Envelope:
-    """The envelope of a body. Raises Fault."""
+def unwrap(body: bytes) -> tuple[str, str, bytes]:
+    """apiVersion, kind and message of a body. Raises Fault."""
     if not body:
         raise Fault("empty data")
     if not body.startswith(PREFIX):
@@ -65,12 +57,13 @@ def unwrap(body: bytes) -> Envelope:
         raise Fault("empty body")
     found = _guarded(_ENVELOPE.read, body, len(PREFIX))
     api_version, kind = found.get("typeMeta", ("", ""))
-    return Envelope(api_version, kind, found.get("raw", b""))
+    return api_version, kind, found.get("raw", b"")
 
 
-def _guarded(read: _Read, data: bytes, start: int) -> Any:
+def _guarded(read: _Read, data: bytes, start: int) -> Object:
     try:
-        return read(data, start, len(data), 0)
+        found: Object = read(data, start, len(data), 0)
+        return found
     except IndexError:
         raise Fault("unexpected EOF") from None
     except strictjson.SyntaxFault as error:
@@ -96,8 +89,8 @@ def _varint(data: bytes, pos: int) -> tuple[int, int]:
     raise Fault("proto: integer overflow")
 
 
-def _skip(data: bytes, pos: int, wire: int, depth: int) -> int:
-    """Where the value of an unknown field ends."""
+def _skip(data: bytes, pos: int, wire: int) -> int:
+    """Where the value of an unknown field ends. Groups are not known: no message has any."""
     if wire == _VARINT:
         return _varint(data, pos)[1]
     if wire == _BYTES:
@@ -105,15 +98,7 @@ def _skip(data: bytes, pos: int, wire: int, depth: int) -> int:
         return pos + size
     if wire in (_FIXED32, _FIXED64):
         return pos + (4 if wire == _FIXED32 else 8)
-    if wire != _GROUP:
-        raise Fault(f"proto: illegal wireType {wire}")
-    if depth >= strictjson.MAX_DEPTH:
-        raise Fault("exceeded max depth")
-    while True:
-        tag, pos = _varint(data, pos)
-        if tag & 7 == _GROUP_END:
-            return pos
-        pos = _skip(data, pos, tag & 7, depth + 1)
+    raise Fault(f"proto: illegal wireType {wire}")
 
 
 def _int64(value: int) -> int:
@@ -250,7 +235,7 @@ class _Message:
             if known >> 3 == number:
                 name = field.name[:1].upper() + field.name[1:]
                 raise Fault(f"proto: wrong wireType = {wire} for field {name}")
-        return _skip(data, pos, wire, 0)
+        return _skip(data, pos, wire)
 
 
 _Entry = tuple[int, _Field]  # a row of a message's table
@@ -291,24 +276,18 @@ def _type_meta(data: bytes, start: int, end: int, depth: int) -> tuple[str, str]
 _ENVELOPE = _fixed("Unknown", _of_bytes(1, "typeMeta", _type_meta), _of_bytes(2, "raw", _bytes))
 
 
-def _moment(data: bytes, start: int, end: int, depth: int) -> datetime.datetime | None:
-    found = _TIMESTAMP.read(data, start, end, depth)
-    micros = int(found.get("nanos", 0) / 1000)
-    try:
-        moment = _EPOCH + datetime.timedelta(seconds=found.get("seconds", 0), microseconds=micros)
-    except OverflowError:
-        raise Fault("Time.MarshalJSON: year outside of range [0,9999]") from None
-    return None if start == end or moment == _NEVER else moment
+def _moment(written: Callable[[datetime.datetime], str]) -> _Read:
+    def read(data: bytes, start: int, end: int, depth: int) -> str | None:
+        found = _TIMESTAMP.read(data, start, end, depth)
+        micros = int(found.get("nanos", 0) / 1000)
+        try:
+            since = datetime.timedelta(seconds=found.get("seconds", 0), microseconds=micros)
+            moment = _EPOCH + since
+        except OverflowError:
+            raise Fault("Time.MarshalJSON: year outside of range [0,9999]") from None
+        return None if start == end or moment == _NEVER else written(moment)
 
-
-def _time(data: bytes, start: int, end: int, depth: int) -> str | None:
-    moment = _moment(data, start, end, depth)
-    return timestamps.rfc3339(moment) if moment else None
-
-
-def _micro_time(data: bytes, start: int, end: int, depth: int) -> str | None:
-    moment = _moment(data, start, end, depth)
-    return timestamps.rfc3339_micro(moment) if moment else None
+    return read
 
 
 def _int_or_string(data: bytes, start: int, end: int, depth: int) -> int | str:
@@ -328,8 +307,8 @@ def _embedded(data: bytes, start: int, end: int, depth: int) -> Any:
 
 
 _SPECIAL: dict[str, _Read] = {
-    _META + "Time": _time,
-    _META + "MicroTime": _micro_time,
+    _META + "Time": _moment(timestamps.rfc3339),
+    _META + "MicroTime": _moment(timestamps.rfc3339_micro),
     _META + "FieldsV1": _embedded,
     "io.k8s.apimachinery.pkg.api.resource.Quantity": _quantity,
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": _int_or_string,
@@ -347,8 +326,7 @@ class Decoder:
 
     def decode(self, data: bytes, name: str) -> Object:
         """The object behind a message, without apiVersion and kind. Raises Fault."""
-        found: Object = _guarded(self._type(name), data, 0)
-        return found
+        return _guarded(self._type(name), data, 0)
 
     def _type(self, name: str) -> _Read:
         found = self._known.get(name)
@@ -364,8 +342,7 @@ class Decoder:
         node = self._raw(name)
         properties = dict(node.get("p", {}))
         if "gvk" in node:  # the envelope has them
-            properties.pop("apiVersion", None)
-            properties.pop("kind", None)
+            del properties["apiVersion"], properties["kind"]
         table: dict[int, _Field] = {}
         for number, names in node.get("in", ()):
             inner = {key: properties.pop(key) for key in names}
@@ -377,21 +354,18 @@ class Decoder:
         return table | self._table(properties)
 
     def _table(self, properties: dict[str, _Node]) -> dict[int, _Field]:
-        return dict(
-            entry for name, node in properties.items() for entry in self._entries(name, node)
-        )
+        return dict(self._entry(name, node) for name, node in properties.items())
 
-    def _entries(self, name: str, node: _Node) -> Iterator[_Entry]:
+    def _entry(self, name: str, node: _Node) -> _Entry:
         number, kind = node["n"], node.get("t")
         if kind == "m":
-            yield _of_bytes(number, name, self._map_entry(node["v"]), put=_put_entry)
-        elif kind == "a" and "w" not in node:
-            read, convert, wire = self._value(node["i"])
-            yield number << 3 | wire, _Field(name, read, convert, _append, 2)
-        else:
-            read, convert, wire = self._value(node)
-            put = _put_known if kind is None else _put_nonzero if "e" in node else _put
-            yield number << 3 | wire, _Field(name, read, convert, put, 1)
+            return _of_bytes(number, name, self._map_entry(node["v"]), put=_put_entry)
+        repeated = kind == "a" and "w" not in node
+        read, convert, wire = self._value(node["i"] if repeated else node)
+        if repeated:
+            return number << 3 | wire, _Field(name, read, convert, _append, 2)
+        put = _put_known if kind is None else _put_nonzero if "e" in node else _put
+        return number << 3 | wire, _Field(name, read, convert, put, 1)
 
     def _value(self, node: _Node) -> tuple[_Read | None, _Convert, int]:
         """(how to read it, how to convert it, its wire type)."""
@@ -406,7 +380,7 @@ class Decoder:
         return None, _int32 if form == "int32" else convert, wire
 
     def _wrapped(self, items: _Node) -> _Read:
-        message = _Message("Items", lambda: self._table({"items": {"t": "a", "i": items, "n": 1}}))
+        message = _fixed("Items", self._entry("items", {"t": "a", "i": items, "n": 1}))
         return lambda *place: message.read(*place).get("items", [])
 
     def _map_entry(self, values: _Node) -> _Read:

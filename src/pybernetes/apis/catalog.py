@@ -34,6 +34,11 @@ _PREFIXES = {
 }
 # Where a resource is served in several versions, the one it is stored in.
 _STORAGE_VERSIONS = {("autoscaling", "horizontalpodautoscalers"): "v2"}
+# Kinds that only bodies have: the published documents do not list them.
+_UNPUBLISHED = {
+    "/v1/DeleteOptions": "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions",
+    "policy/v1beta1/Eviction": "io.k8s.api.policy.v1.Eviction",
+}
 _EVENTS = ("events.k8s.io", "events")  # stored as the core group's events
 
 
@@ -46,7 +51,8 @@ def builtin() -> Mapping[GVR, Resource]:
 
 def schema_of(gvk: GVK) -> Schema:
     """The schema of a built-in kind, lists and parameters included. Raises KeyError."""
-    return types.named(types.header()["kinds"][f"{gvk.group}/{gvk.version}/{gvk.kind}"])
+    key = f"{gvk.group}/{gvk.version}/{gvk.kind}"
+    return types.named(_UNPUBLISHED.get(key) or types.header()["kinds"][key])
 
 
 def type_named(name: str) -> Schema:

@@ -12,13 +12,12 @@ from pybernetes.apimachinery.errors import ApiError, bad_request, unsupported_me
 from pybernetes.apimachinery.schema import check
 from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import GVK, Object
-from pybernetes.apis.catalog import MESSAGES, schema_of, type_named
+from pybernetes.apis.catalog import MESSAGES, schema_of
 from pybernetes.apiserver.context import Context
 
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 SUPPORTED = "application/json, application/yaml"
-DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 
 
 def media_type(ctx: Context) -> str:
@@ -47,9 +46,7 @@ def _unknown_format(accepted: str) -> ApiError:
 
 def _decode_protobuf(body: bytes, expected: GVK) -> Object:
     try:
-        schema = (
-            type_named(DELETE_OPTIONS) if expected.kind == "DeleteOptions" else schema_of(expected)
-        )
+        schema = schema_of(expected)
     except KeyError:  # a custom resource has no messages
         raise _unknown_format(SUPPORTED) from None
     try:
