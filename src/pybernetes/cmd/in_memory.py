@@ -18,9 +18,11 @@ from pybernetes.cmd.control_plane import ControlPlane, ControlPlaneConfig
 from pybernetes.cmd.hollow import HollowFleet
 from pybernetes.cmd.identities import ADMIN
 from pybernetes.cmd.nodes import Nodes
+from pybernetes.controllers.config import ControllersConfig
 from pybernetes.storage.memory import MemoryStore
 from pybernetes.storage.types import Store
 
+POD_RANGE = ("10.128.0.0/10",)  # enough for 16,384 nodes
 ACCOUNTS = GVR("", "v1", "serviceaccounts")
 
 
@@ -38,6 +40,9 @@ class Cluster:
         self.env = env or Env()
         self.store = store or MemoryStore(self.env)
         self._dialer = Nodes(self.env, None)
+        config = config or ControlPlaneConfig(
+            controllers=ControllersConfig(cluster_cidrs=POD_RANGE)
+        )
         self.control_plane = ControlPlane(self.env, self.store, self._dialer, config)
         self.fleet = HollowFleet(self.env, self.client, nodes)
         for name, handler in self.fleet.handlers.items():

@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     from pybernetes.testing.cluster import Cluster
 
 
-@fixtures.fixture
-async def pybernetes_cluster() -> "AsyncIterator[Cluster]":
+async def _cluster() -> "AsyncIterator[Cluster]":
     """A fresh cluster for this test."""
     from pybernetes.testing.cluster import Cluster
 
     async with Cluster(nodes=1) as cluster:
         await cluster.wait_working()
         yield cluster
+
+
+pybernetes_cluster = fixtures.fixture(_cluster)
 
 
 @pytest.fixture
