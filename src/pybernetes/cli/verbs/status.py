@@ -47,13 +47,18 @@ def _facts(cluster: Cluster) -> dict[str, object]:
     if pid:
         facts["pid"] = pid
         facts["since"] = state.get("since", "")
-        facts["memory"] = f"{_pss_megabytes(pid)} MB (PSS)"
+        facts["memory"] = _memory(pid)
     return facts
 
 
-def _pss_megabytes(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) // 1024
+def _memory(pid: int) -> str:
+    """Proportional set size where the kernel lets us see it, else resident set size."""
+    for name, word, label in (("smaps_rollup", "Pss:", "PSS"), ("status", "VmRSS:", "RSS")):
+        try:
+            lines = Path(f"/proc/{pid}/{name}").read_text().splitlines()
+        except OSError:
+            continue
+        found = [int(line.split()[1]) for line in lines if line.startswith(word)]
+        if found:
+            return f"{found[0] // 1024} MB ({label})"
+    return "unknown"
