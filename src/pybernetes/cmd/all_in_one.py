@@ -35,6 +35,7 @@ from pybernetes.machine.detect import detect
 from pybernetes.storage.sqlite.driver import SqliteConfig, SqliteStore
 from pybernetes.storage.types import StoreError
 from pybernetes.wire.server import Server, serve
+from pybernetes.wire.types import Handler
 
 Report = Callable[[str], None]
 NODES = GVR("", "v1", "nodes")
@@ -57,6 +58,45 @@ def api_config(config: ClusterConfig, pki: Pki, port: int) -> ApiConfig:
     )
 
 
+async def free_port(port: int) -> int:
+    """The port to serve on: the one asked for, if it is free, or any. Raises StartFailed."""
+    try:
+        probe = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", port)
+    except OSError as error:
+        raise StartFailed(
+            f"port {port} is taken or not allowed ({error.strerror or error}): "
+            "choose another with --port, or --port 0 for any free one"
+        ) from error
+    found: int = probe.sockets[0].getsockname()[1]
+    probe.close()
+    await probe.wait_closed()
+    return found
+
+
+def write_kubeconfig(config: ClusterConfig, pki: Pki, server: str) -> Path:
+    """The administrator's kubeconfig in the data directory."""
+    path = config.data_dir / "admin.kubeconfig"
+    kubeconfig.merge_context(
+        path,
+        config.node_name,
+        {"server": server, "certificate-authority-data": kubeconfig.inline(pki.ca.certificate)},
+        {
+            "client-certificate-data": kubeconfig.inline(pki.admin.certificate),
+            "client-key-data": kubeconfig.inline(pki.admin.key),
+        },
+    )
+    return path
+
+
+async def serve_api(
+    env: Env, handler: Handler, pki: Pki, address: str = "127.0.0.1", *, port: int
+) -> Server:
+    """An HTTPS listener of the API server; clients may show certificates of the cluster's CAs."""
+    cas = pki.ca.certificate + pki.front_proxy_ca.certificate
+    context = tls.server_context(pki.apiserver)
+    return await serve(env, handler, address, port, ssl_context=context, client_ca=cas.decode())
+
+
 class AllInOne:
     """One cluster: store, control plane, listeners, node."""
 
@@ -73,7 +113,7 @@ class AllInOne:
         store = await SqliteStore.open(self._env, SqliteConfig(config.data_dir / "store.db"))
         nodes = Nodes(self._env, tls.client_context(pki.ca.certificate, pki.kubelet_client))
         try:
-            port = await self._listen_later(config.port)
+            port = await free_port(config.port)
             plane = ControlPlane(
                 self._env,
                 store,
@@ -88,7 +128,7 @@ class AllInOne:
             async with TaskGroup("all in one") as group:
                 group.start(plane.run(), "control plane")
                 await plane.wait_ready()
-                await self._serve(plane, pki, "127.0.0.1", port)
+                self._servers.append(await serve_api(self._env, plane.api.handler, pki, port=port))
                 await addons.ensure(plane.client())
                 node = await self._start_node(group, plane, nodes, pki, port=port)
                 await self._wait_node_ready(plane)
@@ -100,32 +140,6 @@ class AllInOne:
                 await server.close(grace=1.0)
             await nodes.close()
             await store.close()
-
-    async def _listen_later(self, port: int) -> int:
-        """The port to serve on: the one asked for, if it is free, or any. Raises StartFailed."""
-        try:
-            probe = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", port)
-        except OSError as error:
-            raise StartFailed(
-                f"port {port} is taken or not allowed ({error.strerror or error}): "
-                "choose another with --port, or --port 0 for any free one"
-            ) from error
-        found: int = probe.sockets[0].getsockname()[1]
-        probe.close()
-        await probe.wait_closed()
-        return found
-
-    async def _serve(self, plane: ControlPlane, pki: Pki, address: str, port: int) -> None:
-        cas = pki.ca.certificate + pki.front_proxy_ca.certificate
-        server = await serve(
-            self._env,
-            plane.api.handler,
-            address,
-            port,
-            ssl_context=tls.server_context(pki.apiserver),
-            client_ca=cas.decode(),
-        )
-        self._servers.append(server)
 
     async def _start_node(
         self, group: TaskGroup, plane: ControlPlane, nodes: Nodes, pki: Pki, *, port: int
@@ -152,7 +166,9 @@ class AllInOne:
         nodes.add_local(config.node_name, node.kubelet.handler)
         group.start(node.run(), "node")
         await node.network_ready.wait()
-        await self._serve(plane, pki, config.gateway, port)
+        self._servers.append(
+            await serve_api(self._env, plane.api.handler, pki, config.gateway, port=port)
+        )
         return f"node {config.node_name} runs containers (containerd)"
 
     async def _wait_node_ready(self, plane: ControlPlane) -> None:
@@ -172,16 +188,7 @@ class AllInOne:
         """Write admin.kubeconfig and state.json, then say that we are ready."""
         config = self._config
         server = f"https://127.0.0.1:{port}"
-        path = config.data_dir / "admin.kubeconfig"
-        kubeconfig.merge_context(
-            path,
-            config.node_name,
-            {"server": server, "certificate-authority-data": kubeconfig.inline(pki.ca.certificate)},
-            {
-                "client-certificate-data": kubeconfig.inline(pki.admin.certificate),
-                "client-key-data": kubeconfig.inline(pki.admin.key),
-            },
-        )
+        path = write_kubeconfig(config, pki, server)
         state = {
             "server": server,
             "node": node,

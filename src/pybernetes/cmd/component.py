@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One component alone, against a kubeconfig over HTTPS (`pybernetes component NAME`)."""
+"""One component alone, against a kubeconfig over HTTPS (`pybernetes component NAME`).
 
+Or the API server alone, on a data directory, where it leaves that kubeconfig.
+"""
+
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pybernetes.base import tls
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client import kubeconfig
@@ -12,16 +17,53 @@ from pybernetes.client.https import Https
 from pybernetes.client.kubeconfig import ClusterConfig as Access
 from pybernetes.cmd.process import run
 
+API_SERVER = "apiserver"
+
 
 @dataclass(frozen=True, slots=True)
 class ComponentConfig:
-    """`kubeconfig`'s user is who the component is; one identity for all controllers."""
+    """`kubeconfig`'s user is who the component is; one identity for all controllers.
+
+    The API server takes `data_dir` instead.
+    """
 
     name: str
-    kubeconfig: Path
+    kubeconfig: Path = Path()
+    data_dir: Path = Path()
     node_name: str = "node"
     address: str = "127.0.0.1"
     port: int = 0
+
+
+async def _apiserver(env: Env, config: ComponentConfig) -> None:
+    from pybernetes.apiserver.server import ApiServer
+    from pybernetes.cmd import all_in_one, pki
+    from pybernetes.cmd.config import ClusterConfig
+    from pybernetes.cmd.nodes import Nodes
+    from pybernetes.storage.sqlite.driver import SqliteConfig, SqliteStore
+
+    config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    cluster = ClusterConfig(config.data_dir)
+    keys = await env.offload.run(pki.ensure, cluster, env.clock)
+    port = await all_in_one.free_port(config.port or cluster.port)
+    store = await SqliteStore.open(env, SqliteConfig(config.data_dir / "store.db"))
+    nodes = Nodes(env, tls.client_context(keys.ca.certificate, keys.kubelet_client))
+    server = ApiServer(env, all_in_one.api_config(cluster, keys, port), store, nodes)
+    try:
+        async with TaskGroup("apiserver") as group:
+            group.start(server.run(), "run")
+            await server.wait_ready()
+            listener = await all_in_one.serve_api(
+                env, server.handler, keys, config.address, port=port
+            )
+            all_in_one.write_kubeconfig(cluster, keys, f"https://{config.address}:{port}")
+            try:
+                await asyncio.get_running_loop().create_future()  # until cancelled
+            finally:
+                await listener.close(grace=1.0)
+    finally:
+        await nodes.close()
+        await store.close()
 
 
 async def _scheduler(env: Env, access: Access, config: ComponentConfig) -> None:
@@ -78,11 +120,12 @@ COMPONENTS: Mapping[str, Callable[[Env, Access, ComponentConfig], Coroutine[None
 
 def main(config: ComponentConfig) -> int:
     """Run the component until SIGTERM; the exit code. Raises KubeconfigError."""
+    if config.name == API_SERVER:
+        return run(lambda env: _apiserver(env, config))
     access = kubeconfig.load(config.kubeconfig)
     component = COMPONENTS[config.name]
 
     async def work(env: Env) -> None:
-        async with TaskGroup(config.name) as group:
-            group.start(component(env, access, config), config.name)
+        await component(env, access, config)
 
     return run(work)

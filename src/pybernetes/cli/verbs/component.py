@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`pybernetes component NAME`: one component in a process of its own, against a kubeconfig."""
+"""`pybernetes component NAME`: one component in a process of its own.
+
+The API server works on a data directory and leaves admin.kubeconfig there; the others take it.
+"""
 
 import argparse
 from pathlib import Path
 
 from pybernetes.cli.errors import CliError
 
-NAMES = ("controller-manager", "dns", "hollow-node", "proxy", "scheduler")
+NAMES = ("apiserver", "controller-manager", "dns", "hollow-node", "proxy", "scheduler")
 EXAMPLES = """examples:
+  pybernetes component apiserver --data-dir state     # writes state/admin.kubeconfig
   pybernetes component scheduler --kubeconfig admin.kubeconfig
   pybernetes component hollow-node --kubeconfig admin.kubeconfig --node-name extra
 """
@@ -15,24 +19,31 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("component", choices=NAMES)
-    parser.add_argument("--kubeconfig", type=Path, required=True)
+    parser.add_argument("--kubeconfig", type=Path, help="all but apiserver")
+    parser.add_argument("--data-dir", type=Path, help="apiserver: where its state is kept")
     parser.add_argument("--node-name", default="node", help="hollow-node, proxy, dns")
-    parser.add_argument("--address", default="127.0.0.1", help="where hollow-node and dns listen")
-    parser.add_argument("--port", type=int, default=0, help="where hollow-node and dns listen")
+    parser.add_argument("--address", default="127.0.0.1", help="where it listens, if it does")
+    parser.add_argument("--port", type=int, default=0, help="where it listens (0: its default)")
 
 
 def run(options: argparse.Namespace) -> int:
     from pybernetes.client.kubeconfig import KubeconfigError
+    from pybernetes.cmd.all_in_one import StartFailed
     from pybernetes.cmd.component import ComponentConfig, main
+    from pybernetes.storage.types import StoreError
 
+    flag = "data_dir" if options.component == "apiserver" else "kubeconfig"
+    if getattr(options, flag) is None:
+        raise CliError(f"{options.component} needs --{flag.replace('_', '-')}", 2)
     config = ComponentConfig(
         name=options.component,
-        kubeconfig=options.kubeconfig,
+        kubeconfig=options.kubeconfig or Path(),
+        data_dir=(options.data_dir or Path()).absolute(),
         node_name=options.node_name,
         address=options.address,
         port=options.port,
     )
     try:
         return main(config)
-    except (KubeconfigError, OSError) as error:
+    except (KubeconfigError, StartFailed, StoreError, OSError) as error:
         raise CliError(str(error)) from error
