@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad input gets one clear line (or a Status with reason, field and message), and nothing is lost."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
-from commandline import Cli, wait_until
+from commandline import Cli, require, wait_until
 
 pytestmark = [pytest.mark.kubectl, pytest.mark.timeout(120)]
 
@@ -110,3 +112,48 @@ def test_broken_manifests(hollow: Cli, manifest: str, words: list[str]) -> None:
     assert done.returncode == 1
     for word in words:
         assert word in done.stderr
+
+
+@pytest.mark.node
+def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
+    require(os.geteuid() == 0, "root, to mount a small file system")
+    data = tmp_path / "data"
+    data.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", str(data)], check=True)
+    cli = Cli(data)
+    try:
+        cli.pybernetes("up", "--node", "hollow", "--port", "0")
+        cli.kubectl("create", "configmap", "before", "--from-literal=a=b")
+        filler = data / "filler"
+        with filler.open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 65536)
+                file.flush()
+        big = f"--from-literal=a={'x' * 100_000}"
+        refused = [cli.kubectl_process("create", "configmap", f"big-{n}", big) for n in range(8)]
+        failed = [one.stderr for one in refused if one.returncode]
+        assert failed
+        assert "space" in failed[-1] or "full" in failed[-1]
+        assert cli.get("configmap", "before")["data"] == {"a": "b"}  # reads go on
+        filler.unlink()
+        wait_until(lambda: cli.kubectl_process("create", "configmap", "after").returncode == 0, 20)
+        cli.pybernetes("down")
+        cli.pybernetes("up")
+        assert cli.get("configmap", "before")["data"] == {"a": "b"}
+        cli.kubectl("get", "configmap", "after")
+        cli.pybernetes("down")
+    finally:
+        subprocess.run(["umount", "-l", str(data)], check=False)
+
+
+def test_another_users_data_directory_is_refused(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "config.json").write_text("{}")
+    os.chmod(data / "config.json", 0)
+    prefix = (
+        ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+    )
+    done = Cli(data, prefix).pybernetes("status", check=False)
+    assert done.returncode == 1
+    assert "no permission to read" in done.stderr
