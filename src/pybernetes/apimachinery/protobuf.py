@@ -56,8 +56,8 @@ def unwrap(body: bytes) -> tuple[str, str, bytes]:
     if len(body) == len(PREFIX):
         raise Fault("empty body")
     found = _guarded(_ENVELOPE.read, body, len(PREFIX))
-    api_version, kind = found.get("typeMeta", ("", ""))
-    return api_version, kind, found.get("raw", b"")
+    meta = found.get("typeMeta", {})
+    return meta.get("apiVersion", ""), meta.get("kind", ""), found.get("raw", b"")
 
 
 def _guarded(read: _Read, data: bytes, start: int) -> Object:
@@ -254,10 +254,25 @@ def _fixed(name: str, *entries: _Entry) -> _Message:
     return _Message(name, lambda: dict(entries))
 
 
-# Messages whose JSON is no object of their fields
+def _made(message: _Message, make: Callable[[Object], Any]) -> _Read:
+    """Read a message whose JSON is no object of its fields."""
+    return lambda *place: make(message.read(*place))
 
-_TYPE_META = _fixed("TypeMeta", _of_bytes(1, "apiVersion", _text), _of_bytes(2, "kind", _text))
-_TIMESTAMP = _fixed("Timestamp", _of_number(1, "seconds", _int64), _of_number(2, "nanos", _int32))
+
+def _moment(written: Callable[[datetime.datetime], str]) -> _Read:
+    def make(found: Object) -> str | None:
+        micros = int(found.get("nanos", 0) / 1000)
+        try:
+            since = datetime.timedelta(seconds=found.get("seconds", 0), microseconds=micros)
+            moment = _EPOCH + since
+        except OverflowError:
+            raise Fault("Time.MarshalJSON: year outside of range [0,9999]") from None
+        return written(moment) if found and moment != _NEVER else None
+
+    entries = _of_number(1, "seconds", _int64), _of_number(2, "nanos", _int32)
+    return _made(_fixed("Timestamp", *entries), make)
+
+
 _INT_OR_STRING = _fixed(
     "IntOrString",
     _of_number(1, "type", _int64),
@@ -266,39 +281,10 @@ _INT_OR_STRING = _fixed(
 )
 _QUANTITY = _fixed("Quantity", _of_bytes(1, "string", _text))
 _EMBEDDED = _fixed("RawExtension", _of_bytes(1, "raw", _bytes))
-
-
-def _type_meta(data: bytes, start: int, end: int, depth: int) -> tuple[str, str]:
-    found = _TYPE_META.read(data, start, end, depth)
-    return found.get("apiVersion", ""), found.get("kind", "")
-
-
-_ENVELOPE = _fixed("Unknown", _of_bytes(1, "typeMeta", _type_meta), _of_bytes(2, "raw", _bytes))
-
-
-def _moment(written: Callable[[datetime.datetime], str]) -> _Read:
-    def read(data: bytes, start: int, end: int, depth: int) -> str | None:
-        found = _TIMESTAMP.read(data, start, end, depth)
-        micros = int(found.get("nanos", 0) / 1000)
-        try:
-            since = datetime.timedelta(seconds=found.get("seconds", 0), microseconds=micros)
-            moment = _EPOCH + since
-        except OverflowError:
-            raise Fault("Time.MarshalJSON: year outside of range [0,9999]") from None
-        return None if start == end or moment == _NEVER else written(moment)
-
-    return read
-
-
-def _int_or_string(data: bytes, start: int, end: int, depth: int) -> int | str:
-    found = _INT_OR_STRING.read(data, start, end, depth)
-    value: int | str = found.get("strVal", "") if found.get("type") else found.get("intVal", 0)
-    return value
-
-
-def _quantity(data: bytes, start: int, end: int, depth: int) -> str:
-    text: str = _QUANTITY.read(data, start, end, depth).get("string", "0")
-    return text
+_TYPE_META = _fixed("TypeMeta", _of_bytes(1, "apiVersion", _text), _of_bytes(2, "kind", _text))
+_ENVELOPE = _fixed(
+    "Unknown", _of_bytes(1, "typeMeta", _TYPE_META.read), _of_bytes(2, "raw", _bytes)
+)
 
 
 def _embedded(data: bytes, start: int, end: int, depth: int) -> Any:
@@ -310,8 +296,13 @@ _SPECIAL: dict[str, _Read] = {
     _META + "Time": _moment(timestamps.rfc3339),
     _META + "MicroTime": _moment(timestamps.rfc3339_micro),
     _META + "FieldsV1": _embedded,
-    "io.k8s.apimachinery.pkg.api.resource.Quantity": _quantity,
-    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": _int_or_string,
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": _made(
+        _QUANTITY, lambda found: found.get("string", "0")
+    ),
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": _made(
+        _INT_OR_STRING,
+        lambda found: found.get("strVal", "") if found.get("type") else found.get("intVal", 0),
+    ),
     "io.k8s.apimachinery.pkg.runtime.RawExtension": _embedded,
     _EXTENSIONS + "JSON": _embedded,
 }
@@ -381,20 +372,19 @@ class Decoder:
 
     def _wrapped(self, items: _Node) -> _Read:
         message = _fixed("Items", self._entry("items", {"t": "a", "i": items, "n": 1}))
-        return lambda *place: message.read(*place).get("items", [])
+        return _made(message, lambda found: found.get("items", []))
 
     def _map_entry(self, values: _Node) -> _Read:
         value, _, _ = self._value(values)
         assert value is not None, "a map of numbers"
         entry = _fixed("Entry", _of_bytes(1, "key", _text), _of_bytes(2, "value", value))
 
-        def read(data: bytes, start: int, end: int, depth: int) -> tuple[str, Any]:
-            found = entry.read(data, start, end, depth)
+        def make(found: Object) -> tuple[str, Any]:
             if "value" not in found:
-                found["value"] = value(b"", 0, 0, depth)
+                found["value"] = value(b"", 0, 0, 0)
             return found.get("key", ""), found["value"]
 
-        return read
+        return _made(entry, make)
 
     def _schema_or(self, other: str) -> _Read:
         """JSON that is a schema or a boolean, or a schema or a list."""
@@ -409,9 +399,8 @@ class Decoder:
             )
         message = _fixed(f"JSONSchemaPropsOr{other}", *entries)
 
-        def read(data: bytes, start: int, end: int, depth: int) -> Any:
-            found = message.read(data, start, end, depth)
+        def make(found: Object) -> Any:
             rest = found.get("other", False if other == "Bool" else None)
             return rest if type(rest) is list else found.get("schema", rest)
 
-        return read
+        return _made(message, make)
