@@ -170,7 +170,9 @@ class Recorder:
 
     def _aggregate(self, event: Object) -> Hashable:
         """Combine similar events; the key under which the (combined) event is counted."""
-        involved = tuple(sorted(event["involvedObject"].items()))
+        involved = tuple(
+            pair for pair in sorted(event["involvedObject"].items()) if pair[0] != "resourceVersion"
+        )
         group = (involved, event["type"], event["reason"])
         now = self._clock.monotonic()
         similar = self._similar.get(group)

@@ -31,7 +31,9 @@ from pybernetes.cmd.pki import Pki, ensure
 from pybernetes.cmd.process import run
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.linux.commands import CommandError
+from pybernetes.machine.containerd import StartError
 from pybernetes.machine.detect import detect
+from pybernetes.network.network import NetworkError
 from pybernetes.storage.sqlite.driver import SqliteConfig, SqliteStore
 from pybernetes.storage.types import StoreError
 from pybernetes.wire.server import Server, serve
@@ -43,6 +45,17 @@ NODES = GVR("", "v1", "nodes")
 
 class StartFailed(Exception):
     """The cluster cannot start; one line that says why and what to do."""
+
+
+_CANNOT_START = (
+    StartFailed,
+    StartError,
+    NetworkError,
+    ConfigError,
+    StoreError,
+    CommandError,
+    OSError,
+)
 
 
 def api_config(config: ClusterConfig, pki: Pki, port: int) -> ApiConfig:
@@ -247,7 +260,7 @@ def main() -> int:
         held = _hold_pid_file(options.data_dir)
         with held:
             return run(work)
-    except (StartFailed, ConfigError, StoreError, CommandError, OSError) as error:
+    except _CANNOT_START as error:
         text = " ".join(str(error).split())
         print(f"pybernetes: {text}", file=sys.stderr)
         report(f"error: {text}")

@@ -19,7 +19,7 @@ from pybernetes.kubelet.kubelet import Kubelet
 from pybernetes.machine.config import Config as MachineConfig
 from pybernetes.machine.containerd import PrivateContainerd
 from pybernetes.network.config import NetworkConfig
-from pybernetes.network.network import Network
+from pybernetes.network.network import Network, check_free
 from pybernetes.proxy.config import ProxyConfig
 from pybernetes.proxy.proxy import Proxy
 from pybernetes.wire.server import serve
@@ -81,6 +81,7 @@ class RealNode:
         self.network_ready = asyncio.Event()
 
     async def run(self) -> None:
+        await check_free(network_config(self._config))
         await self._containerd.start()
         async with TaskGroup("node") as group:
             group.start(self._network.run(), "network")

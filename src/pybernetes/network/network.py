@@ -39,13 +39,17 @@ table ip {table} {{
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr {pods} ip daddr != {pods} oifname != "{config.bridge}" masquerade
   }}
+  chain strays {{
+    meta l4proto tcp reject with tcp reset
+    reject
+  }}
   chain forward {{
     type filter hook forward priority filter; policy accept;
-    ip daddr {services} reject
+    ip daddr {services} goto strays
   }}
   chain output {{
     type filter hook output priority filter; policy accept;
-    ip daddr {services} reject
+    ip daddr {services} goto strays
   }}
 }}
 """
@@ -83,7 +87,6 @@ class Network:
 
     async def _set_up(self, pod_cidr: str) -> None:
         config = self._config
-        await check_free(config)
         for name in ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"):
             if not sysctl.write(name, "1"):
                 _log.warning("Kernel setting is missing", setting=name)
@@ -108,7 +111,7 @@ def gateway(pod_cidr: str) -> str:
 
 
 async def check_free(config: NetworkConfig) -> None:
-    """Raise NetworkError if the pod or service range is somebody else's on this host."""
+    """Raise NetworkError if the pod or service range is somebody else's: call it before `run`."""
     wanted = [ipaddress.ip_network(text) for text in (config.cluster_cidr, config.service_cidr)]
     for route in await links.routes():
         destination = route.get("dst", "default")

@@ -3,6 +3,9 @@
 
 A packet is looked up in one verdict map (address, protocol, port), so the cost does not grow with
 the number of services. `script(old, new)` changes only what differs, in one transaction.
+
+TCP is refused with a reset: an ICMP answer that comes back while the caller still sends its SYN
+is forgotten, and the caller waits a second.
 """
 
 import hashlib
@@ -35,7 +38,10 @@ table ip {table} {{
   map service-nodeports {{ type inet_proto . inet_service : verdict; }}
   map no-endpoint-services {{ {concat} }}
   map no-endpoint-nodeports {{ type inet_proto . inet_service : verdict; }}
-  chain reject-chain {{ reject; }}
+  chain reject-chain {{
+    meta l4proto tcp reject with tcp reset
+    reject
+  }}
   chain mark-for-masquerade {{ meta mark set mark or {MARK}; }}
   chain services {{
     ip daddr . meta l4proto . th dport vmap @service-ips
