@@ -7,7 +7,7 @@ would need a process (exec, attach, port-forward, logs) is refused by name.
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -44,7 +44,7 @@ class Delays:
 
 
 class Hollow:
-    """The table of one hollow node. `address` gives each new sandbox its pod IP.
+    """The table of one hollow node. Pod IPs come from the range it is told.
 
     - `exit(container_id, code)` makes a container end, as if its process had.
     - Every change is told to `events()`, so that nobody has to poll.
@@ -52,13 +52,12 @@ class Hollow:
 
     hollow = True
 
-    def __init__(
-        self, env: Env, address: Callable[[], str] | None = None, delays: Delays | None = None
-    ) -> None:
+    def __init__(self, env: Env, delays: Delays | None = None) -> None:
         self._env = env
         self._random = env.random.child("hollow")
         self._delays = delays or Delays()
-        self._address = address or _Addresses()
+        self._range = ipaddress.ip_network("10.128.0.0/16")
+        self._given = 0  # addresses, ever
         self._sandboxes: dict[str, Sandbox] = {}
         self._containers: dict[str, Container] = {}
         self._images: dict[str, Image] = {}
@@ -114,8 +113,7 @@ class Hollow:
 
     async def update_runtime_config(self, pod_cidr: str) -> None:
         """New pods get addresses of the node's range."""
-        if isinstance(self._address, _Addresses):
-            self._address = _Addresses(pod_cidr)
+        self._range = ipaddress.ip_network(pod_cidr)
 
     async def run_sandbox(self, config: Config, handler: str = "") -> str:
         await asyncio.sleep(self._delays.run_sandbox)
@@ -133,11 +131,22 @@ class Hollow:
             labels=dict(config.get("labels", {})),
             annotations=dict(config.get("annotations", {})),
             handler=handler,
-            ips=() if shared else (self._address(),),
+            ips=() if shared else (self._free_address(),),
         )
         self._sandboxes[sandbox.id] = sandbox
         self._tell(Event(sandbox.id, sandbox.uid))
         return sandbox.id
+
+    def _free_address(self) -> str:
+        """The range's next one that no pod has; .0, .1 and the last are kept."""
+        taken = {ip for sandbox in self._sandboxes.values() if sandbox.ready for ip in sandbox.ips}
+        size = self._range.num_addresses - 3
+        for _ in range(size):
+            self._given += 1
+            address = str(self._range[2 + (self._given - 1) % size])
+            if address not in taken:
+                return address
+        raise CriError(f"no IP addresses available in range set: {self._range}")
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
         sandbox = self._sandboxes.get(sandbox_id)
@@ -283,19 +292,6 @@ class Hollow:
 
     async def close(self) -> None:
         """Nothing to release."""
-
-
-class _Addresses:
-    """The range's addresses one after the other, round and round; .0, .1 and the last are kept."""
-
-    def __init__(self, cidr: str = "10.128.0.0/16") -> None:
-        self._range = ipaddress.ip_network(cidr)
-        self._count = 0
-
-    def __call__(self) -> str:
-        self._count += 1
-        size = self._range.num_addresses - 3
-        return str(self._range[2 + (self._count - 1) % size])
 
 
 def _image(name: str) -> Image:

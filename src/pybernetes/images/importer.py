@@ -5,7 +5,8 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from pybernetes.cri.types import Runtime
+from pybernetes.cri.containerd import Containerd
+from pybernetes.cri.types import Image, Runtime
 
 NAMESPACE = "k8s.io"
 POLL = 0.02
@@ -30,6 +31,15 @@ async def load(socket: str, archive: Path) -> None:
     output, _ = await process.communicate()
     if process.returncode != 0:
         raise ImportFailed(f"import of {archive} failed: {output.decode(errors='replace').strip()}")
+
+
+async def present(socket: str) -> list[Image]:
+    """The images that the containerd behind `socket` has, by name. Raises CriError."""
+    runtime = Containerd(socket)
+    try:
+        return sorted(await runtime.list_images(), key=lambda image: image.tags)
+    finally:
+        await runtime.close()
 
 
 async def wait_present(runtime: Runtime, name: str, timeout: float = 10.0) -> None:

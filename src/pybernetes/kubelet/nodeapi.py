@@ -123,7 +123,7 @@ class NodeView:
     def _running(self, pod: Object, name: str) -> Container:
         found = self._tools.pleg.state(naming.uid(pod)).active(name)
         if found is None or found.state != "running":
-            raise errors.ApiError(404, "NotFound", f'container not found ("{name}")')
+            raise errors.ApiError(500, "InternalError", f'container not found ("{name}")')
         return found
 
     async def run(self, pod: Object, container: str, command: Sequence[str]) -> bytes:
@@ -160,7 +160,7 @@ class NodeView:
     async def port_forward(self, pod: Object, ports: Sequence[int]) -> str | Forwarder:
         sandbox = self._tools.pleg.state(naming.uid(pod)).sandbox
         if sandbox is None:
-            raise errors.ApiError(404, "NotFound", "the pod's sandbox is not running")
+            raise errors.ApiError(500, "InternalError", "the pod's sandbox is not running")
         try:
             return await self._tools.runtime.port_forward_url(sandbox.id, ports)
         except CriError as error:

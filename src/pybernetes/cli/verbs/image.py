@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     cluster = open_cluster(options)
     socket = _socket(cluster)
     if options.action == "list":
-        return asyncio.run(_list(socket))
+        return _list(socket)
     if options.source is None:
         raise CliError("image load: name an archive, a folder or a static program", 2)
     if not options.source.exists():
@@ -50,16 +50,12 @@ def _socket(cluster: Cluster) -> str:
     return str(path)
 
 
-async def _list(socket: str) -> int:
-    from pybernetes.cri.containerd import Containerd
+def _list(socket: str) -> int:
+    from pybernetes.images import importer
 
-    runtime = Containerd(socket)
-    try:
-        for image in sorted(await runtime.list_images(), key=lambda one: one.tags):
-            for name in image.tags or (image.id,):
-                print(f"{name:60} {image.size / 1e6:8.1f} MB")
-    finally:
-        await runtime.close()
+    for image in asyncio.run(importer.present(socket)):
+        for name in image.tags or (image.id,):
+            print(f"{name:60} {image.size / 1e6:8.1f} MB")
     return 0
 
 
