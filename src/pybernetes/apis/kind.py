@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pybernetes.apimachinery.field import Errors
-from pybernetes.apimachinery.types import Object
+from pybernetes.apimachinery.types import Object, User
 
 
 def _nothing(_: Object) -> None:
@@ -68,6 +68,7 @@ class Kind:
     graceful: grace period in seconds of a delete without one; None: deleted at once (Pod: spec's).
     create_on_update: upstream's AllowCreateOnUpdate: PUT of a missing object creates it.
     unconditional_update: PUT without resourceVersion is allowed.
+    requestor: writes who creates the object into it, over whatever the request claims.
     status_on_create: a create may bring its status (nodes); generic dropping does not apply.
     """
 
@@ -84,6 +85,7 @@ class Kind:
     graceful: Callable[[Object], int | None] | None = None
     create_on_update: bool = False
     unconditional_update: bool = True
+    requestor: Callable[[Object, User], None] | None = None
     status_on_create: bool = False
     validate_name: Callable[[str], list[str]] | None = None  # None: DNS-1123 subdomain
     conversions: Mapping[str, tuple[Callable[[Object], Object], Callable[[Object], Object]]] = (

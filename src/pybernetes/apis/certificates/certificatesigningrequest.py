@@ -17,7 +17,7 @@ from pybernetes.apimachinery.field import (
     required,
 )
 from pybernetes.apimachinery.timestamps import human_duration
-from pybernetes.apimachinery.types import Object
+from pybernetes.apimachinery.types import Object, User
 from pybernetes.apis.columns import AGE, NAME, look, text
 from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.names import domain_prefixed_path
@@ -51,6 +51,20 @@ _USAGES = [
 _PEM = b"-----BEGIN CERTIFICATE REQUEST-----"
 _NO_PEM = "PEM block type must be CERTIFICATE REQUEST"
 _DECIDED = ("Approved", "Denied")
+
+
+def _requestor(obj: Object, user: User) -> None:
+    """Approvers rely on these fields: they are the authenticated user's, never the client's."""
+    spec = obj["spec"]
+    for field in ("username", "uid", "groups", "extra"):
+        spec.pop(field, None)
+    spec["username"] = user.name
+    if user.uid:
+        spec["uid"] = user.uid
+    if user.groups:
+        spec["groups"] = list(user.groups)
+    if user.extra:
+        spec["extra"] = {key: list(values) for key, values in user.extra}
 
 
 def _prepare_update(new: Object, old: Object) -> None:
@@ -161,6 +175,7 @@ def _condition(obj: Object, _: datetime.datetime) -> str:
 
 
 CERTIFICATE_SIGNING_REQUEST = Kind(
+    requestor=_requestor,
     prepare_update=_prepare_update,
     validate_create=_validate,
     prepare_status_update=_prepare_status_update,

@@ -98,6 +98,8 @@ def prepare(ctx: Context, obj: Object) -> None:
     if "status" in row.subresources and not row.rules.status_on_create:
         obj.pop("status", None)
     row.rules.prepare_create(obj)
+    if row.rules.requestor is not None:
+        row.rules.requestor(obj, ctx.user)
 
 
 async def _write(core: Core, ctx: Context, obj: Object, options: WriteOptions) -> Entry:
