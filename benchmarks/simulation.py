@@ -30,8 +30,8 @@ def measure(nodes: int, pods: int, rounds: int) -> None:
         begun = time.perf_counter()
         digests[simulate(lambda world: an_hour(world, pods), seed=1, nodes=nodes)] = None
         best = min(best, time.perf_counter() - begun)
-    same = "same log" if len(digests) == 1 else "LOGS DIFFER"
-    say(f"{nodes} nodes, {pods} pods, one hour", f"{best:8.1f} s, {HOUR / best:,.0f} x, {same}")
+    logs = f"{rounds} runs, {len(digests)} event log{'s' * (len(digests) > 1)}"
+    say(f"{nodes} nodes, {pods} pods, one hour", f"{best:8.1f} s, {HOUR / best:,.0f} x, {logs}")
 
 
 def main() -> None:

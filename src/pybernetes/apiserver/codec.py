@@ -41,7 +41,7 @@ def stored(obj: Object) -> bytes:
     for key, value in obj.items():
         if key not in ordered:
             ordered[key] = value
-    return orjson.dumps(ordered)
+    return b"%b" % orjson.dumps(ordered)  # a copy: orjson's own has room for kilobytes more
 
 
 def tail_of(value: bytes, revision: int) -> bytes:

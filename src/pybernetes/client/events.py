@@ -125,7 +125,7 @@ class Recorder:
     def _make(self, involved: Object, kind: str, reason: str, message: str) -> Object:
         now = self._clock.now()
         # Recorders of several components may note the same instant: names differ below it.
-        nanos = int(now.timestamp() * 1e6) * 1000 + self._random.below(1000)
+        nanos = int(now.timestamp() * 1e3) * 1_000_000 + self._random.below(1_000_000)
         self._last_stamp = max(self._last_stamp + 1, nanos)
         stamp = rfc3339(now)
         source = {"component": self._component}

@@ -2,7 +2,7 @@
 """Requests and answers of the REST API: what both transports share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -97,6 +97,8 @@ async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 class Rest:
     """pybernetes.client.types.Client over `exchange`, which a transport provides."""
 
+    decode: Callable[[bytes], Any] = staticmethod(orjson.loads)  # of a watch event
+
     async def exchange(self, request: Request, *, stream: bool) -> ClientReply:
         """Send; with `stream` the answer's body comes chunk by chunk. Raises ConnectionError."""
         raise NotImplementedError
@@ -180,7 +182,7 @@ class Rest:
             raise error_of(whole.status if whole.status != 200 else 500, whole.body)
         try:
             async for line in lines(reply.chunks):
-                event = orjson.loads(line)
+                event = self.decode(line)
                 if event["type"] == "ERROR":
                     raise ApiError.from_status(event["object"])
                 yield WatchEvent(event["type"], event["object"])

@@ -166,7 +166,10 @@ class AllInOne:
             from pybernetes.cmd.hollow import HollowFleet
 
             self._hints = [f"hollow: {item}" for item in missing]
-            fleet = HollowFleet(self._env, plane.client, config.nodes, config.node_name)
+            cache = plane.client(shared=True)
+            fleet = HollowFleet(
+                self._env, plane.client, config.nodes, config.node_name, cache=cache
+            )
             for name, handler in fleet.handlers.items():
                 nodes.add_local(name, handler)
             group.start(fleet.run(), "hollow nodes")

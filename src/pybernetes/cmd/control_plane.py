@@ -9,11 +9,11 @@ from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
-from pybernetes.client.inprocess import InProcess
+from pybernetes.client.inprocess import Decoder, InProcess
 from pybernetes.cmd.identities import ADMIN, SCHEDULER
 from pybernetes.cmd.nodes import Nodes
 from pybernetes.controllers.config import ControllersConfig
-from pybernetes.controllers.manager import Manager, identity
+from pybernetes.controllers.manager import MANAGER, Manager, identity
 from pybernetes.scheduler.config import SchedulerConfig
 from pybernetes.scheduler.scheduler import Scheduler
 from pybernetes.storage.types import Store
@@ -38,13 +38,20 @@ class ControlPlane:
         self._env = env
         self.api = ApiServer(env, config.api, store, nodes)
         self._clients: list[InProcess] = []
-        self.manager = Manager(env, lambda name: self.client(identity(name)), config.controllers)
-        self.scheduler = Scheduler(env, self.client(SCHEDULER), config.scheduler)
+        self._decode = Decoder()
+        self.manager = Manager(env, self._controller, config.controllers)
+        self.scheduler = Scheduler(env, self.client(SCHEDULER, shared=True), config.scheduler)
         self._started = asyncio.Event()
 
-    def client(self, user: User = ADMIN) -> InProcess:
-        """A client of this API server with `user`'s permissions."""
-        client = InProcess(self.api.handler, user)
+    def _controller(self, name: str) -> InProcess:
+        return self.client(identity(name), shared=name == MANAGER)
+
+    def client(self, user: User = ADMIN, *, shared: bool = False) -> InProcess:
+        """A client of this API server with `user`'s permissions.
+
+        `shared`: what it watches is shared with informers, and must not be changed.
+        """
+        client = InProcess(self.api.handler, user, self._decode if shared else None)
         self._clients.append(client)
         return client
 

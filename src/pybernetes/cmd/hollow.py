@@ -15,6 +15,7 @@ from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
 from pybernetes.client.informer import Informers
+from pybernetes.client.types import Client
 from pybernetes.cmd.identities import ADMIN, ClientFor, node_user
 from pybernetes.cri.hollow import Hollow
 from pybernetes.kubelet.config import Config as KubeletConfig
@@ -34,7 +35,15 @@ class HollowFleet:
     `kubelets` has those that run, by node name; `handlers` reach them, whoever dials nodes.
     """
 
-    def __init__(self, env: Env, client_for: ClientFor, count: int, prefix: str = "hollow") -> None:
+    def __init__(
+        self,
+        env: Env,
+        client_for: ClientFor,
+        count: int,
+        prefix: str = "hollow",
+        *,
+        cache: Client | None = None,  # fills the informers
+    ) -> None:
         self._env = env
         self._client_for = client_for
         names = [prefix] if count == 1 else [f"{prefix}-{number}" for number in range(count)]
@@ -42,7 +51,7 @@ class HollowFleet:
         self.kubelets: dict[str, Kubelet] = {}
         self._runtimes: dict[str, Hollow] = {}
         self.handlers: dict[str, Handler] = {name: self._handler(name) for name in names}
-        self._informers = Informers(env, client_for(ADMIN))
+        self._informers = Informers(env, cache or client_for(ADMIN))
         pods, nodes = (f"spec.nodeName={prefix}", f"metadata.name={prefix}")
         if count != 1:
             pods = nodes = ""

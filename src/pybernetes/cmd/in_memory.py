@@ -44,7 +44,9 @@ class Cluster:
             controllers=ControllersConfig(cluster_cidrs=POD_RANGE)
         )
         self.control_plane = ControlPlane(self.env, self.store, self._dialer, config)
-        self.fleet = HollowFleet(self.env, self.client, nodes)
+        self.fleet = HollowFleet(
+            self.env, self.client, nodes, cache=self.control_plane.client(shared=True)
+        )
         for name, handler in self.fleet.handlers.items():
             self._dialer.add_local(name, handler)
         self._group = TaskGroup("cluster")
