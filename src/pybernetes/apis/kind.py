@@ -65,7 +65,9 @@ class Kind:
       everything but status and a few metadata fields is taken from `old`.
     fields: selectable fields beyond metadata.name and metadata.namespace.
     columns: for Table output; empty means Name and Age.
-    graceful: grace period in seconds of a delete without one; None: deleted at once (Pod: spec's).
+    graceful(obj, requested): the grace period in seconds of a delete; None: deleted at once.
+    held: something besides metadata.finalizers keeps an object that is being deleted.
+    begin_deletion: what else changes when a deletion begins; in place.
     create_on_update: upstream's AllowCreateOnUpdate: PUT of a missing object creates it.
     unconditional_update: PUT without resourceVersion is allowed.
     requestor: writes who creates the object into it, over whatever the request claims.
@@ -82,7 +84,9 @@ class Kind:
     fields: Callable[[Object], dict[str, str]] = _no_fields
     field_names: tuple[str, ...] = ()  # the keys that `fields` returns
     columns: tuple[Column, ...] = ()
-    graceful: Callable[[Object], int | None] | None = None
+    graceful: Callable[[Object, int | None], int] | None = None
+    held: Callable[[Object], bool] = lambda _: False
+    begin_deletion: Callable[[Object], None] = _nothing
     create_on_update: bool = False
     unconditional_update: bool = True
     requestor: Callable[[Object, User], None] | None = None

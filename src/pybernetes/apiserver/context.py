@@ -7,13 +7,13 @@ from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from pybernetes.apimachinery.types import Object, User
+from pybernetes.apis.resource import Resource
 from pybernetes.apiserver.cache.feed import Feed
 from pybernetes.apiserver.config import Config
-from pybernetes.apiserver.hooks import Hooks
 from pybernetes.apiserver.requestinfo import parse
 from pybernetes.apiserver.resources import Resources
 from pybernetes.apiserver.serving import Serving
-from pybernetes.apiserver.types import AdmissionPlugin, NodeDialer, RequestInfo
+from pybernetes.apiserver.types import AdmissionPlugin, NodeDialer, RequestInfo, WriteHook
 from pybernetes.base.clock import Clock
 from pybernetes.base.env import Env
 from pybernetes.storage.types import Store
@@ -33,8 +33,11 @@ class Core:
     resources: Resources
     dialer: NodeDialer | None = None
     admission: list[AdmissionPlugin] = field(default_factory=list)
-    hooks: Hooks = field(default_factory=Hooks)
+    hooks: dict[tuple[str, str], WriteHook] = field(default_factory=dict)  # (group, resource)
     check_write: Callable[[User, RequestInfo, Object, Object | None], None] | None = None
+
+    def hook_of(self, row: Resource) -> WriteHook | None:
+        return self.hooks.get((row.gvr.group, row.gvr.resource))
 
 
 @lru_cache(maxsize=4096)

@@ -25,7 +25,6 @@ from pybernetes.apiserver.resources import Resources
 from pybernetes.apiserver.services.allocation import Allocation
 from pybernetes.apiserver.services.ranges import parse as parse_ranges
 from pybernetes.apiserver.services.repair import repair
-from pybernetes.apiserver.subresources import namespaces
 from pybernetes.apiserver.subresources.registry import Answers, subresources, virtual
 from pybernetes.apiserver.types import NodeDialer
 from pybernetes.base.env import Env
@@ -66,11 +65,9 @@ class ApiServer:
                 disable=config.disable_admission_plugins,
             )
         )
-        core.hooks.holds["", "namespaces"] = namespaces.is_held
-        core.hooks.deleting["", "namespaces"] = namespaces.begin_deletion
         ranges = parse_ranges(config.service_cluster_ip_range)
         self._allocation = Allocation(core, ranges)
-        core.hooks.writes["", "services"] = self._allocation
+        core.hooks["", "services"] = self._allocation
         self.openapi = OpenApi()
         answers = Answers(
             token=security.request_token(self.security, self.reader),

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API server's seams: what a request asks for, and who decides about it. No implementation here."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from pybernetes.apimachinery.types import GVK, GVR, Object, User
 from pybernetes.apis.resource import Resource
+from pybernetes.storage.types import Op
 from pybernetes.wire.types import ClientReply, Request
 
 
@@ -85,6 +86,20 @@ class AdmissionPlugin(Protocol):
 
     async def validate(self, request: AdmissionRequest) -> None:
         """Refuse by raising ApiError; change nothing."""
+
+
+class WriteHook(Protocol):
+    """Further writes of a resource, in the transaction of the object's own (addresses of Services).
+
+    Called again when the transaction failed on one of them, to choose another address. May change
+    `new`. Raises ApiError to refuse.
+    """
+
+    def create(self, new: Object) -> Sequence[Op]: ...
+
+    def update(self, new: Object, old: Object) -> Sequence[Op]: ...
+
+    def delete(self, old: Object) -> Sequence[Op]: ...
 
 
 class NodeDialer(Protocol):

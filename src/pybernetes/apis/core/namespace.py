@@ -54,6 +54,15 @@ def prepare_finalize(new: Object, old: Object) -> None:
     new["status"] = old.get("status") or {}
 
 
+def _held(namespace: Object) -> bool:
+    return bool(look(namespace, "spec", "finalizers"))
+
+
+def _begin_deletion(namespace: Object) -> None:
+    namespace.setdefault("status", {})["phase"] = "Terminating"
+    namespace["metadata"].pop("deletionGracePeriodSeconds", None)
+
+
 def _validate_status_update(new: Object, _: Object) -> Errors:
     phase = look(new, "status", "phase") or ""
     if meta.is_deleting(new):
@@ -79,6 +88,8 @@ NAMESPACE = Kind(
     prepare_update=_prepare_update,
     validate_status_update=_validate_status_update,
     validate_name=dns1123_label,
+    held=_held,
+    begin_deletion=_begin_deletion,
     fields=_fields,
     field_names=("status.phase", "name"),
     columns=(NAME, Column("Status", text("status", "phase")), AGE),

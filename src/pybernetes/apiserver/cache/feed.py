@@ -36,7 +36,7 @@ class Feed:
         self._unclaimed: dict[str, Record] = {}
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self.revision = 0
-        self.started = False
+        self.problem = ""  # why the store's watch broke off, until it works again
 
     def claim(self, claim: Claim) -> None:
         """Hand a prefix (with its slashes) to `claim`, with all its records."""
@@ -45,10 +45,6 @@ class Feed:
         for record in mine:
             del self._unclaimed[record.key]
         claim.load(mine, self.revision)
-
-    def release(self, prefix: str) -> None:
-        """Forget a claim; its records come back from the store with the next claim's start."""
-        self._claims.pop(prefix, None)
 
     def _owner(self, key: str) -> Claim | None:
         first = key.find("/", len(ROOT)) + 1
@@ -72,7 +68,6 @@ class Feed:
         for prefix, records in shares.items():
             self._claims[prefix].load(records, page.revision)
         self._advance(page.revision)
-        self.started = True
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
@@ -81,18 +76,17 @@ class Feed:
                 await self._follow()
             except Compacted:
                 log.warning("The store was compacted past the cache; reading it again")
-                await self._restart()
+                await self.start()
             except StoreError as error:
+                self.problem = str(error)
                 log.error("The watch of the store broke off", error=str(error))
                 await asyncio.sleep(1.0)
-
-    async def _restart(self) -> None:
-        await self.start()
 
     async def _follow(self) -> None:
         watch = self._store.watch(ROOT, self.revision)
         try:
             async for batch in watch:
+                self.problem = ""
                 self._apply(batch, watch.revision)
         finally:
             watch.close()
@@ -117,10 +111,6 @@ class Feed:
             for _, waiter in ready:
                 if not waiter.done():
                     waiter.set_result(None)
-
-    def fresh(self) -> bool:
-        """Have the caches applied everything the store has acknowledged?"""
-        return self.revision >= self._store.revision
 
     async def wait(self, revision: int) -> None:
         """Return once the caches have applied `revision`."""

@@ -55,6 +55,11 @@ class Health:
                 lines.append(f"[-]{name} failed: reason withheld")
             else:
                 lines.append(f"[+]{name} ok")
+        unknown = [name for name in excluded if name not in table]
+        if unknown:
+            shown = ",".join(f'"{name}"' for name in sorted(unknown))
+            text = f"some health checks cannot be excluded: no matches for {shown}"
+            lines.append(f"warn: {text}")
         if failed:
             text = "\n".join([*lines, f"{endpoint} check failed", ""])
             return Response(500, text.encode(), _TEXT)

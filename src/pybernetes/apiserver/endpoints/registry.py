@@ -56,7 +56,7 @@ def endpoints(
         JWKS_PATH: show_keys,
     }
     health = Health(
-        {"etcd": lambda: ""},
+        {"etcd": lambda: core.feed.problem},
         {"poststarthook/bootstrap": lambda: "" if ready() else "not finished"},
     )
     discovery = Discovery(core)

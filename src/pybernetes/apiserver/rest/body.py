@@ -26,15 +26,19 @@ def media_type(ctx: Context) -> str:
 
 def decode_body(ctx: Context, expected: GVK) -> Object:
     """The body as a JSON object; protobuf is taken for an `expected`. Raises 400, 415."""
+    return _decoded(ctx, expected)[0]
+
+
+def _decoded(ctx: Context, expected: GVK) -> tuple[Object, list[str]]:
     media = media_type(ctx)
     if media == PROTOBUF:
-        return _decode_protobuf(ctx.request.body, expected)
+        return _decode_protobuf(ctx.request.body, expected), []
     if media not in ("", "application/json", YAML, "text/plain", "application/octet-stream"):
         raise _unknown_format(f"{SUPPORTED}, {PROTOBUF}")
-    obj = parse(ctx.request.body, yaml=media == YAML)
+    obj, repeated = parse(ctx.request.body, yaml=media == YAML)
     if not isinstance(obj, dict):
         raise bad_request("the body of the request must be a JSON object")
-    return obj
+    return obj, repeated
 
 
 def _unknown_format(accepted: str) -> ApiError:
@@ -66,12 +70,15 @@ def _decode_protobuf(body: bytes, expected: GVK) -> Object:
     return {"apiVersion": api_version, "kind": kind, **obj}
 
 
-def parse(data: bytes, *, yaml: bool = False) -> Any:
-    """JSON (or YAML) text as values. Raises 400."""
+def parse(data: bytes, *, yaml: bool) -> tuple[Any, list[str]]:
+    """JSON (or YAML) text as values, and what YAML's parser says of keys set twice. Raises 400."""
     try:
-        return strictyaml.decode(data)[0] if yaml else strictjson.decode(data)
+        if not yaml:
+            return strictjson.decode(data), []
+        value, lines = strictyaml.decode(data)
     except strictjson.SyntaxFault as error:
         raise bad_request(f"couldn't parse the body of the request: {error}") from None
+    return value, ["yaml: unmarshal errors:\n  " + "\n  ".join(lines)] if lines else []
 
 
 def check_type(obj: Any, expected: GVK) -> Object:
@@ -103,20 +110,16 @@ def _wrong_type(given: tuple[Any, Any], expected: GVK) -> ApiError:
 
 def read_object(ctx: Context, expected: GVK, validation: str) -> Object:
     """The body as a checked and defaulted object of `expected`."""
-    obj = decode_body(ctx, expected)
-    repeated = _repeated(ctx, obj) if validation != "Ignore" else []
+    media = media_type(ctx)
+    repeated: list[strictjson.Occurrence] = []
+    obj, texts = _decoded(ctx, expected)
+    if media not in (YAML, PROTOBUF) and validation != "Ignore":
+        repeated = strictjson.duplicate_keys(ctx.request.body, obj)
     obj = check_type(obj, expected)
     row = ctx.serving.row
     schema = row.schema if expected == row.gvk else schema_of(expected)
-    check_schema(ctx, obj, schema, validation, repeated=repeated)
+    check_schema(ctx, obj, schema, validation, repeated=(repeated, texts))
     return obj
-
-
-def _repeated(ctx: Context, obj: Object) -> list[strictjson.Occurrence]:
-    """Keys that the text has twice (YAML's are not told with their paths)."""
-    if media_type(ctx) in (YAML, PROTOBUF):
-        return []
-    return strictjson.duplicate_keys(ctx.request.body, obj)
 
 
 def check_schema(
@@ -125,9 +128,9 @@ def check_schema(
     schema: Schema,
     validation: str,
     *,
-    repeated: list[strictjson.Occurrence] | None = None,
+    repeated: tuple[list[strictjson.Occurrence], list[str]] = ([], []),
 ) -> None:
-    """Types, unknown fields, defaults, in place. Raises 400."""
+    """Types, unknown fields, defaults, in place. `repeated`: keys of JSON, texts of YAML. Raises 400."""
     if schema.preserve_unknown:
         return
     gvk = GVK("", "", obj["kind"])._replace(version=obj["apiVersion"].rpartition("/")[2])
@@ -138,7 +141,7 @@ def check_schema(
     for part in ("metadata", "spec"):
         if part not in obj and part in schema.properties:
             obj[part] = {}
-    findings = strictjson.findings(repeated or [], findings)
+    findings = [*repeated[1], *strictjson.findings(repeated[0], findings)]
     if not findings or validation == "Ignore":
         return
     if validation == "Strict":

@@ -107,7 +107,7 @@ async def _write(core: Core, ctx: Context, obj: Object, options: WriteOptions) -
     meta = obj["metadata"]
     name, namespace = meta["name"], meta.get("namespace", "")
     key = serving.key(namespace, name)
-    hook = core.hooks.writes.get((serving.row.gvr.group, serving.row.gvr.resource))
+    hook = core.hook_of(serving.row)
     pristine = codec.dumps(obj) if hook else b""
     for attempt in range(_HOOK_TRIES):
         exists = serving.entry(namespace, name) is not None
@@ -115,7 +115,7 @@ async def _write(core: Core, ctx: Context, obj: Object, options: WriteOptions) -
             break
         if attempt:
             obj = codec.loads(pristine)
-        more = hook.create(obj, attempt=attempt, dry_run=options.dry_run) if hook else ()
+        more = hook.create(obj) if hook else ()
         if options.dry_run:
             return transient(serving, obj)
         try:

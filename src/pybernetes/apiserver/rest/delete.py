@@ -9,6 +9,7 @@ from pybernetes.apimachinery import field, timestamps
 from pybernetes.apimachinery.errors import conflict, invalid, not_found
 from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.types import GVK, Object
+from pybernetes.apis.kind import Kind
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
@@ -174,14 +175,12 @@ async def _attempt(
     await admit.mutate(core, request)
     await admit.validate(core, ctx, request)
     new = serving.decode(entry)
-    held = core.hooks.held(serving.row, new)
+    rules = serving.row.rules
     begun = bool(new["metadata"].get("deletionTimestamp"))
-    changed, gone = plan(
-        serving.row.rules.graceful, new, options, now=core.env.clock.now(), held=held
-    )
+    changed, gone = plan(rules, new, options, core.env.clock.now())
     if not begun and not gone:
-        core.hooks.begin_deletion(serving.row, new)
-    hook = core.hooks.writes.get((serving.row.gvr.group, serving.row.gvr.resource))
+        rules.begin_deletion(new)
+    hook = core.hook_of(serving.row)
     more = hook.delete(old) if gone and hook else ()
     key = serving.row.storage_prefix + entry.key
     if options.dry_run:
@@ -196,19 +195,13 @@ async def _attempt(
 
 
 def plan(
-    graceful: Any,
-    obj: Object,
-    options: DeleteOptions,
-    *,
-    now: datetime.datetime,
-    held: bool = False,
+    rules: Kind, obj: Object, options: DeleteOptions, now: datetime.datetime
 ) -> tuple[bool, bool]:
-    """Change `obj` as its deletion asks for: (was it changed, does it go now).
-
-    `held`: something besides metadata.finalizers keeps it (a namespace's spec.finalizers).
-    """
+    """Change `obj` as its deletion asks for: (was it changed, does it go now)."""
     meta = obj["metadata"]
-    grace = _grace(graceful, obj, options)
+    held = rules.held(obj)
+    wanted = 1 if (options.grace or 0) < 0 else options.grace
+    grace = rules.graceful(obj, wanted) if rules.graceful else 0
     before = codec.dumps(meta)
     _finalizers(meta, options.policy or _default_policy(obj, meta))
     pending = bool(meta.get("deletionTimestamp"))
@@ -232,20 +225,6 @@ def _set_deleted(meta: Object, grace: int, now: datetime.datetime) -> None:
     meta["deletionGracePeriodSeconds"] = grace
     if meta.get("generation"):
         meta["generation"] += 1
-
-
-def _grace(graceful: Any, obj: Object, options: DeleteOptions) -> int:
-    """Seconds; 0 for kinds that know no grace."""
-    own = graceful(obj) if graceful is not None else None
-    if own is None:
-        return 0
-    if options.grace is None:
-        return int(own)
-    if options.grace < 0:
-        return 1
-    if own == 0:
-        return 0
-    return int(options.grace)
 
 
 def _default_policy(obj: Object, meta: Object) -> str:

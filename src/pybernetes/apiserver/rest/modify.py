@@ -30,10 +30,21 @@ _TRIES = 64
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The rules of a subresource that takes the whole object and lets a part of it change.
+
+    prepare(new, old), in place on `new`: what may not change comes from `old`.
+    """
+
+    prepare: Callable[[Object, Object], None]
+    check: Callable[[Object, Object], Errors]
+
+
+@dataclass(frozen=True, slots=True)
 class Modification:
     """`part` is "" for the object, or the subresource whose rules apply ("status").
 
-    `prepare` and `check` are a subresource's own rules, instead of the kind's.
+    `rules` are a subresource's own, instead of the kind's.
     `named`: the client named the resourceVersion it changes, so a conflict is its own to solve.
     """
 
@@ -41,8 +52,7 @@ class Modification:
     options: WriteOptions
     part: str = ""
     named: bool = False
-    prepare: Callable[[Object, Object], Object] | None = None
-    check: Callable[[Object, Object], Errors] | None = None
+    rules: Part | None = None
 
 
 async def modify(core: Core, ctx: Context, what: Modification) -> Entry:
@@ -121,19 +131,14 @@ def _keep_system_fields(new: Object, old: Object) -> None:
 
 def _check(ctx: Context, what: Modification) -> Callable[[Object, Object], Errors]:
     rules = ctx.serving.row.rules
-    if what.check is not None:
-        return what.check
+    if what.rules is not None:
+        return what.rules.check
     return rules.validate_status_update if what.part == "status" else rules.validate_update
 
 
 def prepare(ctx: Context, new: Object, old: Object, what: Modification) -> Object:
     """The generic part of PrepareForUpdate, then the kind's or the subresource's."""
     row = ctx.serving.row
-    if what.prepare is not None:
-        new = what.prepare(new, old)
-        if metadata.counts_generation(row) and _content(new) != _content(old):
-            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-        return new
     if what.part == "status":
         status = new.get("status")
         new = {**codec.loads(codec.dumps(old)), "metadata": new["metadata"]}
@@ -142,11 +147,14 @@ def prepare(ctx: Context, new: Object, old: Object, what: Modification) -> Objec
             new["status"] = status
         row.rules.prepare_status_update(new, old)
         return new
-    if "status" in row.subresources:
-        new.pop("status", None)
-        if "status" in old:
-            new["status"] = codec.loads(codec.dumps(old["status"]))
-    row.rules.prepare_update(new, old)
+    if what.rules is not None:
+        what.rules.prepare(new, old)
+    else:
+        if "status" in row.subresources:
+            new.pop("status", None)
+            if "status" in old:
+                new["status"] = codec.loads(codec.dumps(old["status"]))
+        row.rules.prepare_update(new, old)
     if metadata.counts_generation(row) and _content(new) != _content(old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return new
@@ -162,18 +170,14 @@ async def _write(
     entry, new, old = states
     serving, options = ctx.serving, what.options
     row = serving.row
-    hook = core.hooks.writes.get((row.gvr.group, row.gvr.resource))
+    hook = core.hook_of(row)
     key = row.storage_prefix + entry.key
     pristine = codec.dumps(new) if hook else b""
     for attempt in range(16):
         if attempt:
             new = codec.loads(pristine)
-        more = (
-            hook.update(new, old, attempt=attempt, dry_run=options.dry_run)
-            if hook and not what.part
-            else ()
-        )
-        finished = ends_deletion(new["metadata"]) and not core.hooks.held(row, new)
+        more = hook.update(new, old) if hook and not what.part else ()
+        finished = ends_deletion(new["metadata"]) and not row.rules.held(new)
         if finished and hook:
             more = hook.delete(old)
         if options.dry_run:

@@ -7,6 +7,7 @@ from pybernetes.apimachinery import field
 from pybernetes.apimachinery.errors import invalid
 from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.validation.meta import validate_field_manager
 from pybernetes.apiserver.context import Context
 
 _VALIDATIONS = ("Ignore", "Strict", "Warn")
@@ -53,12 +54,7 @@ def write_options(ctx: Context, kind: str) -> WriteOptions:
     params = ctx.params
     manager = ctx.param("fieldManager")
     validation = ctx.param("fieldValidation")
-    errors = []
-    if len(manager) > 128:
-        errors.append(field.too_long(Path("fieldManager"), 128))
-    elif not manager.isprintable():
-        detail = "should only contain printable characters"
-        errors.append(field.invalid(Path("fieldManager"), manager, detail))
+    errors = validate_field_manager(manager)
     if validation and validation not in _VALIDATIONS:
         errors.append(field.not_supported(Path("fieldValidation"), validation, list(_VALIDATIONS)))
     if errors:

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """PATCH: JSON patch, merge patch, strategic merge patch, server-side apply."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pybernetes.apimachinery import field
-from pybernetes.apimachinery.errors import ApiError, invalid, not_found, unsupported_media_type
+from pybernetes.apimachinery.errors import (
+    ApiError,
+    bad_request,
+    invalid,
+    not_found,
+    unsupported_media_type,
+)
 from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.patch import managedfields
 from pybernetes.apimachinery.patch.json_patch import json_patch
@@ -20,7 +27,7 @@ from pybernetes.apiserver.rest import metadata
 from pybernetes.apiserver.rest.body import check_schema, check_type, media_type, parse
 from pybernetes.apiserver.rest.create import create_object
 from pybernetes.apiserver.rest.managed import record_update, writer
-from pybernetes.apiserver.rest.modify import Modification, modify
+from pybernetes.apiserver.rest.modify import Modification, Part, modify
 from pybernetes.apiserver.rest.options import WriteOptions, write_options
 from pybernetes.apiserver.rest.reply import entry_reply
 from pybernetes.apiserver.rest.update import check_name
@@ -35,14 +42,15 @@ _TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY)
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A patch document and its media type."""
+    """A patch document and its media type. `repeated`: what YAML's parser says of keys set twice."""
 
     media: str
     document: Any
+    repeated: Sequence[str] = ()
 
 
-async def patch(core: Core, ctx: Context) -> Response:
-    """PATCH of an object, or of its status."""
+async def patch(core: Core, ctx: Context, rules: Part | None = None) -> Response:
+    """PATCH of an object, of its status, or of the part that `rules` are about."""
     options = write_options(ctx, "PatchOptions")
     document = read_patch(ctx)
 
@@ -54,7 +62,7 @@ async def patch(core: Core, ctx: Context) -> Response:
         entry = await _create_applied(core, ctx, document, options)
         if entry is not None:
             return entry_reply(ctx, entry, 201)
-    what = Modification(change, options, ctx.info.subresource)
+    what = Modification(change, options, ctx.info.subresource, rules=rules)
     return entry_reply(ctx, await modify(core, ctx, what))
 
 
@@ -63,6 +71,10 @@ def _check_apply(ctx: Context, document: Patch, options: WriteOptions) -> None:
         path = Path("fieldManager")
         finding = field.required(path, "is required for apply patch")
         raise invalid("PatchOptions", "meta.k8s.io", "", [finding])
+    if document.repeated and options.validation == "Strict":
+        raise bad_request(f"error strict decoding patch: {document.repeated[0]}")
+    if options.validation == "Warn":
+        ctx.warnings += document.repeated
     applied = check_type(document.document, ctx.serving.row.gvk)
     metadata.match_namespace(
         applied["metadata"], ctx.namespace, namespaced=ctx.serving.row.namespaced
@@ -101,7 +113,7 @@ def read_patch(ctx: Context) -> Patch:
             "the body of the request was in an unknown format - accepted media types include: "
             + ", ".join(_TYPES)
         )
-    return Patch(media, parse(ctx.request.body, yaml=media == APPLY))
+    return Patch(media, *parse(ctx.request.body, yaml=media == APPLY))
 
 
 def patched(

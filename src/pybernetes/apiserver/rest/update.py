@@ -8,14 +8,14 @@ from pybernetes.apiserver.rest import metadata
 from pybernetes.apiserver.rest.body import read_object
 from pybernetes.apiserver.rest.create import create_object
 from pybernetes.apiserver.rest.managed import record_update
-from pybernetes.apiserver.rest.modify import Modification, modify
+from pybernetes.apiserver.rest.modify import Modification, Part, modify
 from pybernetes.apiserver.rest.options import write_options
 from pybernetes.apiserver.rest.reply import entry_reply
 from pybernetes.wire.types import Response
 
 
-async def update(core: Core, ctx: Context) -> Response:
-    """PUT of an object, or of its status."""
+async def update(core: Core, ctx: Context, rules: Part | None = None) -> Response:
+    """PUT of an object, of its status, or of the part that `rules` are about."""
     options = write_options(ctx, "UpdateOptions")
     serving, info = ctx.serving, ctx.info
     obj = read_object(ctx, serving.row.gvk, options.validation)
@@ -32,7 +32,7 @@ async def update(core: Core, ctx: Context) -> Response:
         return record_update(core, ctx, obj, old, options=options)
 
     named = (meta.get("resourceVersion") or "0") != "0"
-    what = Modification(replace, options, info.subresource, named)
+    what = Modification(replace, options, info.subresource, named, rules)
     return entry_reply(ctx, await modify(core, ctx, what))
 
 

@@ -39,11 +39,11 @@ class Allocation:
 
     # -- the hook
 
-    def create(self, new: Object, *, attempt: int, dry_run: bool) -> Sequence[Op]:
+    def create(self, new: Object) -> Sequence[Op]:
         init_families(new, None, self._ranges)
         return [*self._take_addresses(new, []), *self._take_ports(new, [])]
 
-    def update(self, new: Object, old: Object, *, attempt: int, dry_run: bool) -> Sequence[Op]:
+    def update(self, new: Object, old: Object) -> Sequence[Op]:
         init_families(new, old, self._ranges)
         had_ips, had_ports = cluster_ips(old), ports_of(old)
         ops = [*self._take_addresses(new, had_ips), *self._take_ports(new, had_ports)]

@@ -4,19 +4,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.namespace import validate_finalize
-from pybernetes.apis.core.pod.resize import prepare_resize, validate_resize
 from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.rest.get import get
 from pybernetes.apiserver.rest.patch import patch
 from pybernetes.apiserver.rest.registry import Verb
 from pybernetes.apiserver.rest.update import update
-from pybernetes.apiserver.subresources import approval, namespaces, pods
+from pybernetes.apiserver.subresources import parts
 from pybernetes.apiserver.subresources.binding import bind
 from pybernetes.apiserver.subresources.componentstatuses import component_statuses
 from pybernetes.apiserver.subresources.eviction import evict
-from pybernetes.apiserver.subresources.replacing import Check, Prepare, patching, updating
 from pybernetes.apiserver.subresources.reviews import Answer, reviewing
 from pybernetes.apiserver.subresources.scale import get_scale, patch_scale, update_scale
 
@@ -39,34 +35,19 @@ class Answers:
     connect: Table
 
 
-def _part(prepare: Prepare, check: Check) -> Mapping[str, Verb]:
-    return {
-        "get": get,
-        "update": updating(prepare, check),
-        "patch": patching(prepare, check),
-    }
-
-
-def _resize(new: Object, old: Object) -> Object:
-    prepare_resize(new, old)
-    return new
-
-
 def subresources(core: Core, answers: Answers) -> Table:
     """(group, resource, subresource) -> verb -> code; "*" stands for every resource."""
-    approve = approval.approving(core.env.clock.now)
+    approval = parts.approval(core.env.clock.now)
     return {
         ("*", "*", "status"): _STATUS,
         ("*", "*", "scale"): _SCALE,
         ("", "pods", "binding"): {"create": bind},
         ("", "pods", "eviction"): {"create": evict},
-        ("", "pods", "ephemeralcontainers"): _part(pods.add_ephemeral, pods.check_ephemeral),
-        ("", "pods", "resize"): _part(_resize, validate_resize),
-        ("", "namespaces", "finalize"): {
-            "update": _part(namespaces.finalize, validate_finalize)["update"]
-        },
+        ("", "pods", "ephemeralcontainers"): parts.verbs(parts.EPHEMERAL),
+        ("", "pods", "resize"): parts.verbs(parts.RESIZE),
+        ("", "namespaces", "finalize"): {"update": parts.verbs(parts.FINALIZE)["update"]},
         ("", "serviceaccounts", "token"): {"create": reviewing(answers.token)},
-        (_CERTIFICATES, "certificatesigningrequests", "approval"): _part(approve, approval.check),
+        (_CERTIFICATES, "certificatesigningrequests", "approval"): parts.verbs(approval),
         **answers.connect,
     }
 

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Subresources that take the whole object and let a part of it change: their rules are the kinds' own."""
+
+import datetime
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from pybernetes.apimachinery import timestamps
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.certificates.certificatesigningrequest import (
+    prepare_approval,
+    validate_approval,
+)
+from pybernetes.apis.core import namespace
+from pybernetes.apis.core.pod.resize import prepare_resize, validate_resize
+from pybernetes.apis.core.pod.update import prepare_ephemeral_update, validate_ephemeral_update
+from pybernetes.apiserver.rest.get import get
+from pybernetes.apiserver.rest.modify import Part
+from pybernetes.apiserver.rest.patch import patch
+from pybernetes.apiserver.rest.registry import Verb
+from pybernetes.apiserver.rest.update import update
+
+Prepare = Callable[[Object, Object], None]
+
+
+def _metadata_kept(prepare: Prepare) -> Prepare:
+    """Of new's metadata only resourceVersion and managedFields count."""
+
+    def prepared(new: Object, old: Object) -> None:
+        prepare(new, old)
+        managed = new["metadata"].get("managedFields")
+        new["metadata"] = {k: v for k, v in old["metadata"].items() if k != "managedFields"}
+        if managed:
+            new["metadata"]["managedFields"] = managed
+
+    return prepared
+
+
+def _stamped(now: Callable[[], datetime.datetime]) -> Prepare:
+    """Conditions without times get them; a transition keeps its time while its status stays."""
+
+    def prepared(new: Object, old: Object) -> None:
+        prepare_approval(new, old)
+        stamp = timestamps.rfc3339(now())
+        before = {
+            (one.get("type"), one.get("status")): one.get("lastTransitionTime")
+            for one in (old.get("status") or {}).get("conditions") or ()
+        }
+        new["status"]["conditions"] = [
+            {
+                **one,
+                "lastUpdateTime": one.get("lastUpdateTime") or stamp,
+                "lastTransitionTime": one.get("lastTransitionTime")
+                or before.get((one.get("type"), one.get("status")))
+                or stamp,
+            }
+            for one in new["status"]["conditions"]
+        ]
+
+    return prepared
+
+
+EPHEMERAL = Part(_metadata_kept(prepare_ephemeral_update), validate_ephemeral_update)
+RESIZE = Part(prepare_resize, validate_resize)
+FINALIZE = Part(namespace.prepare_finalize, namespace.validate_finalize)
+
+
+def approval(now: Callable[[], datetime.datetime]) -> Part:
+    return Part(_stamped(now), validate_approval)
+
+
+def verbs(part: Part) -> Mapping[str, Verb]:
+    return {"get": get, "update": partial(update, rules=part), "patch": partial(patch, rules=part)}
