@@ -30,7 +30,6 @@ def run(options: argparse.Namespace) -> int:
     from pybernetes.client.kubeconfig import KubeconfigError
     from pybernetes.cmd.all_in_one import StartFailed
     from pybernetes.cmd.component import ComponentConfig, main
-    from pybernetes.storage.types import StoreError
 
     flag = "data_dir" if options.component == "apiserver" else "kubeconfig"
     if getattr(options, flag) is None:
@@ -45,5 +44,5 @@ def run(options: argparse.Namespace) -> int:
     )
     try:
         return main(config)
-    except (KubeconfigError, StartFailed, StoreError, OSError) as error:
+    except (KubeconfigError, StartFailed, OSError) as error:
         raise CliError(str(error)) from error
