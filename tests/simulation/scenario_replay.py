@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run with a rollout, a dead node and an hour of quiet; prints a digest of its event log.
+"""Rollouts, a dead node, its return, a namespace that goes, an hour; prints a digest of the event log.
 
-python scenario_replay.py SEED NODES REPLICAS
+python scenario_replay.py SEED NODES REPLICAS [LOG]
 """
 
+import asyncio
 import hashlib
 import json
 import sys
+from typing import Any
 
 from pybernetes.apimachinery.types import GVR
 from pybernetes.simulation.world import World, simulate
 
 DEPLOYMENTS = GVR("apps", "v1", "deployments")
 PODS = GVR("", "v1", "pods")
+NAMESPACES = GVR("", "v1", "namespaces")
+SERVICES = GVR("", "v1", "services")
+ACCOUNTS = GVR("", "v1", "serviceaccounts")
 
 
 def deployment(replicas: int, version: str) -> dict[str, object]:
@@ -24,7 +29,7 @@ def deployment(replicas: int, version: str) -> dict[str, object]:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": "default"},
+        "metadata": {"name": "web"},
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": {"app": "web"}},
@@ -66,7 +71,10 @@ async def scenario(world: World, replicas: int) -> dict[str, object]:
         return await pods_on(victim) == 0 and await ready("2")
 
     third = await world.wait_for(moved, seconds=1800)
-    await _sleep_an_hour()
+    await asyncio.sleep(1800)
+    world.start_node(victim)
+    await _other_work(world)
+    await asyncio.sleep(1800)
     text = world.log.text()
     return {
         "rolled_out": first,
@@ -78,10 +86,27 @@ async def scenario(world: World, replicas: int) -> dict[str, object]:
     }
 
 
-async def _sleep_an_hour() -> None:
-    import asyncio
+async def _other_work(world: World) -> None:
+    """A namespace of services, accounts and pods comes and goes."""
+    client = world.client
+    await client.create(NAMESPACES, {"metadata": {"name": "brief"}})
+    await asyncio.sleep(1)
+    ports = [{"port": 80}]
+    service = {"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "ports": ports}}
+    await client.create(SERVICES, service, "brief")
+    await client.create(ACCOUNTS, {"metadata": {"generateName": "robot-"}}, "brief")
+    await client.create(DEPLOYMENTS, deployment(4, "3"), "brief")
+    await asyncio.sleep(30)
+    await client.delete(NAMESPACES, "brief")
 
-    await asyncio.sleep(3600)
+    async def gone() -> bool:
+        return "brief" not in [item["metadata"]["name"] for item in await _namespaces(world)]
+
+    await world.wait_for(gone, seconds=120)
+
+
+async def _namespaces(world: World) -> list[dict[str, Any]]:
+    return (await world.client.list(NAMESPACES)).items
 
 
 def main() -> None:

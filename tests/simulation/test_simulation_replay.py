@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pybernetes.apimachinery.types import GVR
+from pybernetes.base.tasks import gather_ordered
 from pybernetes.simulation.world import World, simulate
 
 PODS = GVR("", "v1", "pods")
@@ -30,7 +31,12 @@ async def run(seed: int, nodes: int, replicas: int, hash_seed: str, log: Path) -
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
     )
-    output, errors = await process.communicate()
+    try:
+        output, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode == 0, errors.decode()[-3000:]
     found: dict[str, Any] = json.loads(output)
     return found
@@ -38,7 +44,7 @@ async def run(seed: int, nodes: int, replicas: int, hash_seed: str, log: Path) -
 
 async def test_the_same_seed_gives_the_same_event_log(tmp_path: Path) -> None:
     logs = [tmp_path / name for name in ("a", "b", "c")]
-    await asyncio.gather(*(run(7, 5, 12, str(number), log) for number, log in enumerate(logs[:2])))
+    await gather_ordered(run(7, 5, 12, str(number), log) for number, log in enumerate(logs[:2]))
     await run(8, 5, 12, "1", logs[2])
     first, second, other = (log.read_text() for log in logs)
     assert first.count("\n") > 200
@@ -48,8 +54,8 @@ async def test_the_same_seed_gives_the_same_event_log(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 async def test_fifty_nodes_and_500_pods_live_an_hour_in_seconds(tmp_path: Path) -> None:
-    one, two = await asyncio.gather(
-        run(1, 50, 500, "1", tmp_path / "one"), run(1, 50, 500, "2", tmp_path / "two")
+    one, two = await gather_ordered(
+        run(1, 50, 500, number, tmp_path / number) for number in ("1", "2")
     )
     assert one == two
     assert one["moved"] > 300  # the default tolerations let pods stay for five minutes
