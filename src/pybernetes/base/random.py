@@ -5,7 +5,6 @@ Keys and tokens never come from here; they come from the operating system (base.
 """
 
 import random
-import uuid
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -25,7 +24,9 @@ class Random:
 
     def uuid(self) -> str:
         """A version 4 UUID, as used for metadata.uid."""
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        text = f"{self._random.getrandbits(128):032x}"
+        variant = "89ab"[int(text[16], 16) & 3]
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
     def suffix(self, length: int = 5) -> str:
         """A name suffix as upstream's generateName makes them."""

@@ -154,7 +154,7 @@ def validate_field_manager(manager: str, at: str = "fieldManager") -> Errors:
     errors: Errors = []
     if len(manager.encode()) > 128:
         errors.append(too_long(at, 128))
-    for number, letter in enumerate(manager):
+    for number, letter in enumerate("" if manager.isprintable() else manager):
         if not letter.isprintable():
             text = f"invalid character U+{ord(letter):04X} (at position {number})"
             errors.append(invalid(at, manager, text))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """apiserver_request_total and its companions: one dictionary look-up a request."""
 
+from prometheus_client import Counter, Histogram
+
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.filters.inflight import is_long_running
 from pybernetes.base import metrics
@@ -17,23 +19,20 @@ class Metrics:
 
     def __init__(self, env: Env) -> None:
         self._now = env.clock.monotonic
-        self._total = metrics.Children(
-            metrics.counter(
-                env,
-                "apiserver_request",
-                "Counter of apiserver requests by verb, resource and code",
-                (*_LABELS, "component", "dry_run", "code"),
-            )
+        self._total = metrics.counter(
+            env,
+            "apiserver_request",
+            "Counter of apiserver requests by verb, resource and code",
+            (*_LABELS, "component", "dry_run", "code"),
         )
-        self._seconds = metrics.Children(
-            metrics.histogram(
-                env,
-                "apiserver_request_duration_seconds",
-                "Response latency distribution in seconds",
-                (*_LABELS, "component", "dry_run"),
-                buckets=_SECONDS,
-            )
+        self._seconds = metrics.histogram(
+            env,
+            "apiserver_request_duration_seconds",
+            "Response latency distribution in seconds",
+            (*_LABELS, "component", "dry_run"),
+            buckets=_SECONDS,
         )
+        self._pairs: dict[tuple[str | int, ...], tuple[Counter, Histogram | None]] = {}
 
     def enter(self, ctx: Context) -> None:
         """Nothing to do: counted when it leaves."""
@@ -42,11 +41,17 @@ class Metrics:
         info = ctx.info
         status = reply.status if isinstance(reply, Response | StreamingResponse) else 101
         dry = "All" if ctx.params and "dryRun" in ctx.params else ""
-        verb = _NAMES.get(info.verb) or info.verb.upper()
         scope = "resource" if info.name else "namespace" if info.namespace else "cluster"
         if not info.is_resource:
             scope = ""
-        labels = (verb, info.group, info.version, info.resource, info.subresource, scope)
-        self._total[(*labels, "apiserver", dry, str(status))].inc()
-        if not is_long_running(ctx):
-            self._seconds[(*labels, "apiserver", dry)].observe(self._now() - ctx.started)
+        what = (info.verb, info.group, info.version, info.resource, info.subresource, scope)
+        pair = self._pairs.get((*what, dry, status))
+        if pair is None:
+            verb = _NAMES.get(info.verb) or info.verb.upper()
+            labels = (verb, *what[1:], "apiserver", dry)
+            seconds = None if is_long_running(ctx) else self._seconds.labels(*labels)
+            pair = self._total.labels(*labels, str(status)), seconds
+            self._pairs[(*what, dry, status)] = pair
+        pair[0].inc()
+        if pair[1] is not None:
+            pair[1].observe(self._now() - ctx.started)
