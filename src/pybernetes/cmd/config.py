@@ -54,6 +54,8 @@ class ClusterConfig:
             raise ConfigError(f"--port {self.port}: must be between 0 and 65535")
         if not 1 <= self.nodes <= 10_000:
             raise ConfigError(f"--nodes {self.nodes}: must be between 1 and 10000")
+        if self.nodes > (ranges := 1 << max(0, 24 - pods.prefixlen)):
+            raise ConfigError(f"--cluster-cidr {pods} has pod ranges for {ranges} nodes only")
         if self.nodes > 1 and self.node != "hollow":
             raise ConfigError("--nodes above 1 needs --node hollow: several real nodes come later")
 
