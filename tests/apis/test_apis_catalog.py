@@ -8,7 +8,7 @@ import pytest
 from pybernetes.apimachinery.types import GVK, GVR
 from pybernetes.apis import catalog
 from pybernetes.apis.autoscaling import convert as autoscaling
-from pybernetes.apis.events import convert as events
+from pybernetes.apis.core import event as events
 
 ROWS = catalog.builtin()
 

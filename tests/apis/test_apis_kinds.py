@@ -6,8 +6,7 @@ import copy
 
 import pytest
 
-from pybernetes.apis.admissionregistration.webhooks import VALIDATING_WEBHOOK_CONFIGURATION
-from pybernetes.apis.apps.revision import revision_hash
+from pybernetes.apis.admissionregistration import VALIDATING_WEBHOOK_CONFIGURATION
 from pybernetes.apis.core.namespace import NAMESPACE, validate_finalize
 from pybernetes.apis.registry import RULES
 
@@ -190,14 +189,6 @@ def test_templates_restart_always():
             'spec.template.spec.restartPolicy: Unsupported value: "Never": '
             'supported values: "Always"'
         ]
-
-
-def test_revision_hash_is_stable_and_safe():
-    template = {"spec": POD, "metadata": {"labels": {"b": "1", "a": "2"}}}
-    turned = {"metadata": {"labels": {"a": "2", "b": "1"}}, "spec": POD}
-    assert revision_hash(template) == revision_hash(turned)
-    assert revision_hash(template) != revision_hash(template, 1)
-    assert not set(revision_hash(template)) & set("aeiou013")
 
 
 def test_job_selects_its_own_pods():

@@ -7,11 +7,11 @@ Every function returns the findings; none means the text is fine.
 import re
 
 _LABEL_CHARS = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
+DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 
 _LABEL_RE = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
-_SUBDOMAIN_RE = re.compile(_SUBDOMAIN)
+_SUBDOMAIN_RE = re.compile(SUBDOMAIN)
 
 _ALPHANUMERIC = (
     "must consist of alphanumeric characters, '-', '_' or '.', "
@@ -21,7 +21,7 @@ _LABEL_VALUE = (
     "a valid label must be an empty string or consist of alphanumeric characters, "
     "'-', '_' or '.', and must start and end with an alphanumeric character"
 )
-_LOWER_SUBDOMAIN = (
+SUBDOMAIN_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
     "'-' or '.', and must start and end with an alphanumeric character"
 )
@@ -80,5 +80,5 @@ def dns1123_subdomain(text: str) -> list[str]:
     if len(text.encode()) > 253:
         found.append(too_long(253))
     if not _SUBDOMAIN_RE.fullmatch(text):
-        found.append(regex_error(_LOWER_SUBDOMAIN, _SUBDOMAIN, "example.com"))
+        found.append(regex_error(SUBDOMAIN_TEXT, SUBDOMAIN, "example.com"))
     return found

@@ -3,17 +3,16 @@
 
 import datetime
 
-from pybernetes.apimachinery.field import Errors, forbidden, invalid, not_supported, required
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.autoscaling.convert import CONVERSIONS
 from pybernetes.apis.columns import AGE, NAME, look, number, optional
 from pybernetes.apis.core.podspec.defaults import fill_missing
 from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.names import path_segment
+from pybernetes.apis.validation.part import Part, creating, updating
 
 _PERIOD = 15
 _METRICS = ["ContainerResource", "External", "Object", "Pods", "Resource"]
-_SELECT = ["Disabled", "Max", "Min"]
 
 
 def _fields(type_: str) -> str:
@@ -41,97 +40,66 @@ def _default_behavior(behavior: Object) -> None:
         fill_missing(rules, {"selectPolicy": "Max", "policies": policies})
 
 
-def _validate(autoscaler: Object) -> Errors:
-    errors: Errors = []
-    spec = autoscaler.get("spec") or {}
+def _autoscaler(part: Part) -> None:
+    spec = part.child("spec")
     low, high = spec.get("minReplicas"), spec.get("maxReplicas") or 0
-    metrics = spec.get("metrics") or ()
-    if low is not None and low < 0:
-        errors.append(invalid("spec.minReplicas", low, "must be greater than or equal to 0"))
-    if high == 0:
-        errors.append(required("spec.maxReplicas", "must be set and greater than 0"))
-    elif high < 0:
-        errors.append(invalid("spec.maxReplicas", high, "must be greater than or equal to 1"))
+    spec.counts("minReplicas")
+    spec.need("maxReplicas", detail="must be set and greater than 0")
+    if high < 0:
+        spec.invalid("maxReplicas", high, "must be greater than or equal to 1")
     if low is not None and high < low:
-        text = "must be greater than or equal to `minReplicas`"
-        errors.append(invalid("spec.maxReplicas", high, text))
-    _reference(spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef", errors)
-    for index, metric in enumerate(metrics):
-        _metric(metric, f"spec.metrics[{index}]", errors)
-    types = {metric.get("type") for metric in metrics}
+        spec.invalid("maxReplicas", high, "must be greater than or equal to `minReplicas`")
+    for field in ("kind", "name"):
+        spec.child("scaleTargetRef").need_rule(field, path_segment)
+    for metric in spec.each("metrics"):
+        _metric(metric)
+    types = {metric.get("type") for metric in spec.get("metrics") or ()}
     if low == 0 and not types & {"Object", "External"}:
         text = "must specify at least one Object or External metric to support scaling to zero replicas"
-        errors.append(forbidden("spec.metrics", text))
+        spec.forbidden("metrics", text)
     for side in ("scaleUp", "scaleDown"):
-        rules = look(spec, "behavior", side)
-        if rules is not None:
-            _rules(rules, f"spec.behavior.{side}", errors)
-    return errors
+        if spec.child("behavior").get(side) is not None:
+            _rules(spec.child("behavior").child(side))
 
 
-def _reference(reference: Object, at: str, errors: Errors) -> None:
-    for field in ("kind", "name"):
-        value = reference.get(field) or ""
-        if not value:
-            errors.append(required(f"{at}.{field}"))
-        errors.extend(invalid(f"{at}.{field}", value, text) for text in path_segment(value))
-
-
-def _metric(metric: Object, at: str, errors: Errors) -> None:
+def _metric(metric: Part) -> None:
     type_ = metric.get("type") or ""
-    if not type_:
-        errors.append(required(f"{at}.type", "must specify a metric source type"))
+    metric.need("type", detail="must specify a metric source type")
     if type_ not in _METRICS:
-        errors.append(not_supported(f"{at}.type", type_, _METRICS))
+        metric.unsupported("type", type_, _METRICS)
         return
     field = _fields(type_)
-    source = metric.get(field)
-    if source is None:
-        text = "must populate information for the given metric source"
-        errors.append(required(f"{at}.{field}", text))
+    if metric.get(field) is None:
+        metric.required(field, "must populate information for the given metric source")
         return
     for other in map(_fields, _METRICS):
         if other != field and metric.get(other) is not None:
-            text = "must populate the given metric source only"
-            errors.append(forbidden(f"{at}.{other}", text))
-    _target(source.get("target") or {}, f"{at}.{field}.target", errors)
-
-
-def _target(target: Object, at: str, errors: Errors) -> None:
-    known = ["AverageValue", "Utilization", "Value"]
-    type_ = target.get("type") or ""
-    if not type_:
-        errors.append(required(f"{at}.type", "must specify a metric target type"))
-    elif type_ not in known:
-        errors.append(not_supported(f"{at}.type", type_, known))
+            metric.forbidden(other, "must populate the given metric source only")
+    target = metric.child(field).child("target")
+    target.need("type", detail="must specify a metric target type")
+    if target.get("type"):
+        target.choice("type", ["AverageValue", "Utilization", "Value"])
     utilization = target.get("averageUtilization")
     if utilization is not None and utilization < 1:
-        text = "must be greater than 0"
-        errors.append(invalid(f"{at}.averageUtilization", utilization, text))
+        target.invalid("averageUtilization", utilization, "must be greater than 0")
 
 
-def _rules(rules: Object, at: str, errors: Errors) -> None:
-    seconds, select = rules.get("stabilizationWindowSeconds"), rules.get("selectPolicy")
+def _rules(rules: Part) -> None:
+    seconds = rules.get("stabilizationWindowSeconds")
     if seconds is not None and not 0 <= seconds <= 3600:
         text = "must be greater than or equal to zero"
         text = text if seconds < 0 else "must be less than or equal to 3600"
-        errors.append(invalid(f"{at}.stabilizationWindowSeconds", seconds, text))
-    if select is not None and select not in _SELECT:
-        errors.append(not_supported(f"{at}.selectPolicy", select, _SELECT))
-    policies = rules.get("policies") or ()
-    if not policies:
-        errors.append(required(f"{at}.policies", "must specify at least one Policy"))
-    for index, policy in enumerate(policies):
-        path = f"{at}.policies[{index}]"
-        if policy.get("type") not in {"Pods", "Percent"}:
-            errors.append(not_supported(f"{path}.type", policy.get("type"), ["Percent", "Pods"]))
+        rules.invalid("stabilizationWindowSeconds", seconds, text)
+    rules.choice("selectPolicy", ["Disabled", "Max", "Min"])
+    rules.need("policies", detail="must specify at least one Policy")
+    for policy in rules.each("policies"):
+        policy.one_of("type", ["Percent", "Pods"])
         for field in ("value", "periodSeconds"):
             if (policy.get(field) or 0) <= 0:
-                text = "must be greater than zero"
-                errors.append(invalid(f"{path}.{field}", policy.get(field) or 0, text))
-        if (policy.get("periodSeconds") or 0) > 1800:
-            text = "must be less than or equal to 1800"
-            errors.append(invalid(f"{path}.periodSeconds", policy["periodSeconds"], text))
+                policy.invalid(field, policy.get(field) or 0, "must be greater than zero")
+        period = policy.get("periodSeconds") or 0
+        if period > 1800:
+            policy.invalid("periodSeconds", period, "must be less than or equal to 1800")
 
 
 def _targets(autoscaler: Object, _: datetime.datetime) -> str:
@@ -175,8 +143,8 @@ def _scaled(autoscaler: Object, _: datetime.datetime) -> str:
 
 HORIZONTAL_POD_AUTOSCALER = Kind(
     default=_default,
-    validate_create=_validate,
-    validate_update=lambda new, _: _validate(new),
+    validate_create=creating(_autoscaler),
+    validate_update=updating(_autoscaler),
     conversions=CONVERSIONS,
     columns=(
         NAME,

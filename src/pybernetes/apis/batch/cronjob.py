@@ -5,7 +5,7 @@ import re
 import zoneinfo
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors, invalid, not_supported, required
+from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.batch import schedule
 from pybernetes.apis.batch.job import default_job_spec
@@ -22,11 +22,10 @@ from pybernetes.apis.columns import (
     text,
 )
 from pybernetes.apis.core.podspec.defaults import fill, fill_missing
-from pybernetes.apis.core.podspec.workload import validate_non_negative
 from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.meta import validate_annotations, validate_labels
+from pybernetes.apis.validation.part import Part, creating
 
-_CONCURRENCY = ["Allow", "Forbid", "Replace"]
 _zone_part = re.compile(r"[A-Za-z\.\-_0-9+]{1,14}").fullmatch
 
 
@@ -39,87 +38,79 @@ def _default(cron_job: Object) -> None:
     default_job_spec(spec.setdefault("jobTemplate", {}).setdefault("spec", {}))
 
 
-def _validate(cron_job: Object) -> Errors:
-    errors = _validate_spec(cron_job["spec"], {})
-    if len(meta.name(cron_job)) > 52:
-        wrong = "must be no more than 52 characters"
-        errors.append(invalid("metadata.name", meta.name(cron_job), wrong))
-    return errors
+def _cron_job(job: Part) -> None:
+    _spec(job.child("spec"), {})
+    if len(meta.name(job.obj)) > 52:
+        job.invalid("metadata.name", meta.name(job.obj), "must be no more than 52 characters")
 
 
 def _validate_update(new: Object, old: Object) -> Errors:
-    return _validate_spec(new["spec"], old["spec"])
+    spec = Part(new).child("spec")
+    _spec(spec, old["spec"])
+    return spec.errors
 
 
-def _validate_spec(spec: Object, was: Object) -> Errors:
-    errors: Errors = []
-    _schedule(spec, was, errors)
-    zone, policy = spec.get("timeZone"), spec.get("concurrencyPolicy")
-    if zone is not None and zone != was.get("timeZone"):
-        _zone(zone, "spec.timeZone", errors)
-    if policy not in _CONCURRENCY:
-        errors.append(not_supported("spec.concurrencyPolicy", policy, _CONCURRENCY))
-    numbers = ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
-    validate_non_negative(spec, numbers, errors)
-    template = spec.get("jobTemplate") or {}
-    metadata, job = template.get("metadata") or {}, template.get("spec") or {}
-    validate_labels(metadata.get("labels") or {}, "spec.jobTemplate.labels", errors)
-    annotations = metadata.get("annotations") or {}
-    validate_annotations(annotations, "spec.jobTemplate.annotations", errors)
-    validate_job_spec(job, "spec.jobTemplate.spec", errors)
+def _spec(spec: Part, was: Object) -> None:
+    spec.need_rule("schedule", _parses)
+    _time_zone(spec, "TZ" in (was.get("schedule") or ""))
+    if spec.get("timeZone") != was.get("timeZone"):
+        spec.set_rule("timeZone", _zone)
+    spec.one_of("concurrencyPolicy", ["Allow", "Forbid", "Replace"])
+    spec.counts("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
+    template = spec.child("jobTemplate")
+    metadata = Part(template.get("metadata"), template.at, template.errors)
+    validate_labels(metadata, "labels")
+    validate_annotations(metadata, "annotations")
+    job = template.child("spec")
+    validate_job_spec(job)
     if job.get("manualSelector"):
-        known = ["nil", "false"]
-        at = "spec.jobTemplate.spec.manualSelector"
-        errors.append(not_supported(at, True, known))
+        job.unsupported("manualSelector", True, ["nil", "false"])
     if job.get("selector") is not None:
-        wrong = "`selector` will be auto-generated"
-        errors.append(invalid("spec.jobTemplate.spec.selector", job["selector"], wrong))
-    return errors
+        job.invalid("selector", job.get("selector"), "`selector` will be auto-generated")
 
 
-def _schedule(spec: Object, was: Object, errors: Errors) -> None:
-    at, value = "spec.schedule", spec.get("schedule") or ""
-    if not value:
-        errors.append(required(at))
-        return
+def _parses(text: str) -> list[str]:
     try:
-        schedule.parse(value)
+        schedule.parse(text)
     except schedule.ScheduleError as error:
-        errors.append(invalid(at, value, str(error)))
-    if "TZ" in value:
-        allowed = "TZ" in (was.get("schedule") or "")
-        if not allowed:
-            wrong = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
-            errors.append(invalid(at, value, wrong))
-        elif spec.get("timeZone") is not None:
-            wrong = "cannot use both timeZone field and TZ or CRON_TZ in schedule"
-            errors.append(invalid(at, value, wrong))
+        return [str(error)]
+    return []
 
 
-def _zone(zone: str, at: str, errors: Errors) -> None:
+def _time_zone(spec: Part, allowed: bool) -> None:
+    value = spec.get("schedule") or ""
+    if "TZ" in value and not allowed:
+        text = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+        spec.invalid("schedule", value, text)
+    elif "TZ" in value and spec.get("timeZone") is not None:
+        text = "cannot use both timeZone field and TZ or CRON_TZ in schedule"
+        spec.invalid("schedule", value, text)
+
+
+def _zone(zone: str) -> list[str]:
     if not zone:
-        errors.append(invalid(at, zone, "timeZone must be nil or non-empty string"))
-        return
+        return ["timeZone must be nil or non-empty string"]
+    unknown = f"unknown time zone {zone}"
     for part in zone.split("/"):
         if part in {".", ".."} or part.startswith("-") or not _zone_part(part):
-            errors.append(invalid(at, zone, f"unknown time zone {zone}"))
-            return
+            return [unknown]
+    found = []
     if zone.lower() == "local":
-        wrong = (
+        found.append(
             "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
         )
-        errors.append(invalid(at, zone, wrong))
     try:
         zoneinfo.ZoneInfo(zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        errors.append(invalid(at, zone, f"unknown time zone {zone}"))
+        found.append(unknown)
+    return found
 
 
 _POD = ("spec", "jobTemplate", "spec", "template", "spec")
 
 CRON_JOB = Kind(
     default=_default,
-    validate_create=_validate,
+    validate_create=creating(_cron_job),
     validate_update=_validate_update,
     columns=(
         NAME,

@@ -4,17 +4,18 @@
 import datetime
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors, invalid
+from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.timestamps import human_duration, parse
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.apps.workload import selects
 from pybernetes.apis.batch.jobvalidation import validate_job_spec
 from pybernetes.apis.columns import AGE, NAME, container_columns, look, selector_cell
 from pybernetes.apis.core.pod.status import condition_true
 from pybernetes.apis.core.podspec.defaults import default_template, fill, fill_missing
-from pybernetes.apis.core.podspec.workload import selects
 from pybernetes.apis.kind import Column, Kind
-from pybernetes.apis.validation.meta import validate_immutable, validate_label_selector
+from pybernetes.apis.validation.meta import validate_label_selector
 from pybernetes.apis.validation.names import dns1123_label
+from pybernetes.apis.validation.part import Part, creating, validate_immutable
 
 NAME_LABELS = ("job-name", "batch.kubernetes.io/job-name")
 UID_LABELS = ("controller-uid", "batch.kubernetes.io/controller-uid")
@@ -68,73 +69,63 @@ def _prepare_create(job: Object) -> None:
     selector["matchLabels"] = wanted
 
 
-def _validate_spec(job: Object) -> Errors:
-    errors: Errors = []
-    spec = job["spec"]
-    validate_job_spec(spec, "spec", errors)
-    validate_label_selector(spec.get("selector"), "spec.selector", errors)
-    labels = look(spec, "template", "metadata", "labels") or {}
-    if spec.get("selector") and not selects(spec["selector"], labels):
+def _spec(spec: Part) -> None:
+    validate_job_spec(spec)
+    validate_label_selector(spec, "selector")
+    labels = look(spec.obj, "template", "metadata", "labels") or {}
+    if spec.get("selector") and not selects(spec.get("selector"), labels):
         text = "`selector` does not match template `labels`"
-        errors.append(invalid("spec.template.metadata.labels", labels, text))
-    return errors
+        spec.invalid("template.metadata.labels", labels, text)
 
 
-def _validate(job: Object) -> Errors:
-    errors = _validate_spec(job)
-    spec = job["spec"]
+def _job(job: Part) -> None:
+    spec, obj = job.child("spec"), job.obj
+    _spec(spec)
     if not spec.get("manualSelector"):
-        labels = look(spec, "template", "metadata", "labels") or {}
-        pairs = [(name, meta.uid(job)) for name in UID_LABELS]
-        pairs += [(name, meta.name(job)) for name in NAME_LABELS]
+        labels = look(spec.obj, "template", "metadata", "labels") or {}
+        pairs = [(name, meta.uid(obj)) for name in UID_LABELS]
+        pairs += [(name, meta.name(obj)) for name in NAME_LABELS]
         for name, value in pairs:
             if labels.get(name) != value:
-                at = f"spec.template.metadata.labels[{name}]"
-                errors.append(invalid(at, labels.get(name), f"must be '{value}'"))
+                at = f"template.metadata.labels[{name}]"
+                spec.invalid(at, labels.get(name), f"must be '{value}'")
         if not selects(spec.get("selector") or {}, dict(pairs)):
-            text = "`selector` not auto-generated"
-            errors.append(invalid("spec.selector", spec.get("selector"), text))
-    _name_fits(job, errors)
-    return errors
+            spec.invalid("selector", spec.get("selector"), "`selector` not auto-generated")
+    _name_fits(job)
 
 
-def _name_fits(job: Object, errors: Errors) -> None:
-    completions = job["spec"].get("completions") or 0
-    if job["spec"].get("completionMode") == "Indexed" and completions:
-        host = f"{meta.name(job)}-{completions - 1}"
-        if dns1123_label(host):
-            text = f"will not able to create pod with invalid DNS label: {host}"
-            errors.append(invalid("metadata.name", meta.name(job), text))
+def _name_fits(job: Part) -> None:
+    spec, name = job.child("spec"), meta.name(job.obj)
+    host = f"{name}-{(spec.get('completions') or 0) - 1}"
+    if spec.get("completionMode") == "Indexed" and spec.get("completions") and dns1123_label(host):
+        text = f"will not able to create pod with invalid DNS label: {host}"
+        job.invalid("metadata.name", name, text)
 
 
 _FIXED = (
-    "selector",
-    "completionMode",
-    "podFailurePolicy",
-    "backoffLimitPerIndex",
-    "managedBy",
-    "successPolicy",
+    *("selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"),
+    *("managedBy", "successPolicy"),
 )
 _SCHEDULING = ("nodeSelector", "tolerations", "schedulingGates")
 
 
 def _validate_update(new: Object, old: Object) -> Errors:
-    errors = _validate_spec(new)
-    spec, was = new["spec"], old["spec"]
-    for field in _FIXED:
-        validate_immutable(spec.get(field), was.get(field), f"spec.{field}", errors)
+    job, was = Part(new), old["spec"]
+    spec = job.child("spec")
+    _spec(spec)
+    spec.fixed(was, *_FIXED)
     completions = spec.get("completions")
     if spec.get("completionMode") != "Indexed":
-        validate_immutable(completions, was.get("completions"), "spec.completions", errors)
+        spec.fixed(was, "completions")
     elif completions not in {None, was.get("completions"), spec.get("parallelism")}:
         text = "can only be modified in tandem with spec.parallelism"
-        errors.append(invalid("spec.completions", completions, text))
+        spec.invalid("completions", completions, text)
     template, before = spec.get("template") or {}, was.get("template") or {}
     if was.get("suspend"):
         template, before = _frozen(template, old), _frozen(before, old)
-    validate_immutable(template, before, "spec.template", errors)
-    _name_fits(new, errors)
-    return errors
+    validate_immutable(template, before, "spec.template", job.errors)
+    _name_fits(job)
+    return job.errors
 
 
 def _frozen(template: Object, old: Object) -> Object:
@@ -184,7 +175,7 @@ def _duration(job: Object, now: datetime.datetime) -> str:
 JOB = Kind(
     default=_default,
     prepare_create=_prepare_create,
-    validate_create=_validate,
+    validate_create=creating(_job),
     validate_update=_validate_update,
     fields=lambda job: {"status.successful": str(look(job, "status", "succeeded") or 0)},
     field_names=("status.successful",),

@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Endpoints: the older form of EndpointSlices."""
+"""EndpointSlice (some of a service's endpoints, all of one family), and Endpoints, its older form."""
 
 import datetime
 
-from pybernetes.apimachinery.field import Errors, invalid, not_supported, required
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.field import Errors, invalid
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.columns import AGE, NAME
-from pybernetes.apis.core.podspec.defaults import fill
+from pybernetes.apis.columns import AGE, NAME, text
+from pybernetes.apis.core.podspec.defaults import fill, fill_missing
 from pybernetes.apis.core.servicevalidation import PROTOCOLS
 from pybernetes.apis.kind import Column, Kind
-from pybernetes.apis.validation.addresses import validate_endpoint_ip, validate_ip
+from pybernetes.apis.validation.addresses import address, validate_endpoint_ip, validate_ip
+from pybernetes.apis.validation.meta import validate_labels
 from pybernetes.apis.validation.names import (
     dns1123_label,
     dns1123_subdomain,
+    label_value,
     port_number,
     qualified_name,
 )
+from pybernetes.apis.validation.part import IMMUTABLE, Part, creating
+
+_TYPES = ["FQDN", "IPv4", "IPv6"]
 
 
 def _default(endpoints: Object) -> None:
@@ -24,48 +30,31 @@ def _default(endpoints: Object) -> None:
             fill(port, {"protocol": "TCP"})
 
 
-def _validate(endpoints: Object) -> Errors:
-    errors: Errors = []
-    for number, subset in enumerate(endpoints.get("subsets") or ()):
-        at = f"subsets[{number}]"
+def _endpoints(part: Part) -> None:
+    for subset in part.each("subsets"):
         if not subset.get("addresses") and not subset.get("notReadyAddresses"):
-            errors.append(required(at, "must specify `addresses` or `notReadyAddresses`"))
+            subset.required("", "must specify `addresses` or `notReadyAddresses`")
         for field in ("addresses", "notReadyAddresses"):
-            for index, address in enumerate(subset.get(field) or ()):
-                _address(address, f"{at}.{field}[{index}]", errors)
-        ports = subset.get("ports") or ()
-        for index, port in enumerate(ports):
-            _port(port, len(ports) > 1, f"{at}.ports[{index}]", errors)
-    return errors
+            for one in subset.each(field):
+                ip, at = one.get("ip") or "", one.path("ip")
+                one.errors.extend(validate_ip(ip, at) or validate_endpoint_ip(ip, at))
+                one.rule("hostname", dns1123_label)
+                one.set_rule("nodeName", dns1123_subdomain)
+        for port in subset.each("ports"):
+            if len(subset.get("ports")) > 1:
+                port.need("name")
+            port.rule("name", dns1123_label)
+            port.any_rule("port", port_number, 0)
+            _port(port)
 
 
-def _address(address: Object, at: str, errors: Errors) -> None:
-    ip, host, node = (address.get(field) for field in ("ip", "hostname", "nodeName"))
-    wrong = validate_ip(ip or "", f"{at}.ip")
-    errors.extend(wrong or validate_endpoint_ip(ip or "", f"{at}.ip"))
-    if host:
-        errors.extend(invalid(f"{at}.hostname", host, text) for text in dns1123_label(host))
-    if node is not None:
-        errors.extend(invalid(f"{at}.nodeName", node, text) for text in dns1123_subdomain(node))
+def _port(port: Part) -> None:
+    port.one_of("protocol", PROTOCOLS)
+    port.set_rule("appProtocol", qualified_name)
 
 
-def _port(port: Object, named: bool, at: str, errors: Errors) -> None:
-    name, protocol, application = (port.get(key) for key in ("name", "protocol", "appProtocol"))
-    if named and not name:
-        errors.append(required(f"{at}.name"))
-    elif name:
-        errors.extend(invalid(f"{at}.name", name, text) for text in dns1123_label(name))
-    number = port.get("port") or 0
-    errors.extend(invalid(f"{at}.port", number, text) for text in port_number(number))
-    if protocol not in PROTOCOLS:
-        errors.append(not_supported(f"{at}.protocol", protocol, PROTOCOLS))
-    if application is not None:
-        wrong = qualified_name(application)
-        errors.extend(invalid(f"{at}.appProtocol", application, text) for text in wrong)
-
-
-def _validate_update(new: Object, old: Object) -> Errors:
-    return [] if new.get("subsets") == old.get("subsets") else _validate(new)
+def _endpoints_update(new: Object, old: Object) -> Errors:
+    return [] if new.get("subsets") == old.get("subsets") else creating(_endpoints)(new)
 
 
 def _shown(endpoints: Object, _: datetime.datetime) -> str:
@@ -80,10 +69,10 @@ def _shown(endpoints: Object, _: datetime.datetime) -> str:
             found += [f"{ip}:{port['port']}" for ip in ips]
         if not subset.get("ports"):
             found += ips
-    return limited(found, empty="")
+    return _limited(found, empty="")
 
 
-def limited(found: list[str], most: int = 3, empty: str = "<unset>") -> str:
+def _limited(found: list[str], most: int = 3, empty: str = "<unset>") -> str:
     """The first few of a list, and how many more there are."""
     shown = ",".join(found[:most])
     return f"{shown} + {len(found) - most} more..." if len(found) > most else shown or empty
@@ -91,8 +80,110 @@ def limited(found: list[str], most: int = 3, empty: str = "<unset>") -> str:
 
 ENDPOINTS = Kind(
     default=_default,
-    validate_create=_validate,
-    validate_update=_validate_update,
+    validate_create=creating(_endpoints),
+    validate_update=_endpoints_update,
     create_on_update=True,
     columns=(NAME, Column("Endpoints", _shown), AGE),
+)
+
+
+def _default_slice(endpoint_slice: Object) -> None:
+    for port in endpoint_slice.get("ports") or ():
+        fill_missing(port, {"name": "", "protocol": "TCP"})
+
+
+def _prepare_update(new: Object, old: Object) -> None:
+    """Labels say whose slice it is: changing them is a new generation too."""
+    if meta.labels(new) != meta.labels(old):
+        new["metadata"]["generation"] = (meta.metadata(old).get("generation") or 0) + 1
+
+
+def _slice(part: Part) -> None:
+    part.need_choice("addressType", _TYPES)
+    if part.most("ports", 20000):
+        names = [port.get("name") or "" for port in part.get("ports") or ()]
+        part.unique("ports", names, ".name")
+        for port in part.each("ports"):
+            port.rule("name", dns1123_label)
+            _port(port)
+    if part.most("endpoints", 1000):
+        for endpoint in part.each("endpoints"):
+            _endpoint(endpoint, part.get("addressType"))
+
+
+def _slice_update(new: Object, old: Object) -> Errors:
+    errors = creating(_slice)(new)
+    if new.get("endpoints") == old.get("endpoints"):
+        errors = [error for error in errors if not error.field.startswith("endpoints")]
+    if new.get("addressType") != old.get("addressType"):
+        errors.append(invalid("addressType", new.get("addressType"), IMMUTABLE))
+    return errors
+
+
+def _address(endpoint: Part, value: str, type_: str | None, path: str) -> None:
+    if type_ in {"IPv4", "IPv6"}:
+        at = endpoint.path(path)
+        wrong = validate_ip(value, at)
+        found = address(value)
+        if not wrong and found and f"IPv{found.version}" != type_:
+            text = f"must be an {type_} address"
+            wrong = [invalid(endpoint.path("addresses"), value, text)]
+        endpoint.errors.extend(wrong or validate_endpoint_ip(value, at))
+    elif type_ == "FQDN":
+        name = value.removesuffix(".")
+        wrong_name = dns1123_subdomain(name)
+        if not value:
+            endpoint.required(path)
+        elif wrong_name:
+            endpoint.invalid(path, name, ",".join(wrong_name))
+        elif "." not in name:
+            text = "should be a domain with at least two segments separated by dots"
+            endpoint.invalid(path, name, text)
+
+
+def _endpoint(endpoint: Part, type_: str | None) -> None:
+    endpoint.need("addresses", detail="must contain at least 1 address")
+    endpoint.most("addresses", 100)
+    for number, value in enumerate(endpoint.get("addresses") or ()):
+        _address(endpoint, value, type_, f"addresses[{number}]")
+    endpoint.set_rule("nodeName", dns1123_subdomain)
+    endpoint.set_rule("hostname", dns1123_label)
+    endpoint.most("deprecatedTopology", 16)
+    validate_labels(endpoint, "deprecatedTopology")
+    hints = endpoint.child("hints")
+    for field, rule in (("forZones", label_value), ("forNodes", dns1123_subdomain)):
+        names = [one.get("name") for one in hints.get(field) or ()]
+        if hints.most(field, 8):
+            hints.unique(field, names, ".name")
+            for one in hints.each(field):
+                one.wrong("name", one.get("name"), rule(one.get("name") or ""))
+
+
+def _shown_ports(endpoint_slice: Object, _: datetime.datetime) -> str:
+    return _limited([str(_port_text(port)) for port in endpoint_slice.get("ports") or ()])
+
+
+def _port_text(port: Object) -> object:
+    if port.get("port") is not None:
+        return port["port"]
+    return port["name"] if port.get("name") is not None else "*"
+
+
+def _shown_endpoints(endpoint_slice: Object, _: datetime.datetime) -> str:
+    endpoints = endpoint_slice.get("endpoints") or ()
+    return _limited([ip for endpoint in endpoints for ip in endpoint.get("addresses") or ()])
+
+
+ENDPOINT_SLICE = Kind(
+    default=_default_slice,
+    prepare_update=_prepare_update,
+    validate_create=creating(_slice),
+    validate_update=_slice_update,
+    columns=(
+        NAME,
+        Column("AddressType", text("addressType")),
+        Column("Ports", _shown_ports),
+        Column("Endpoints", _shown_endpoints),
+        AGE,
+    ),
 )

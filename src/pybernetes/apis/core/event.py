@@ -1,107 +1,103 @@
 # SPDX-License-Identifier: Apache-2.0
 """Event, in the core group's form, which is how events of both groups are stored.
 
-The same object may be written through events.k8s.io/v1, where the rules are stricter: that is
-the second Kind here.
+The same object may be written through events.k8s.io/v1, where fields have other names and the
+rules are stricter: that is the second Kind here.
 """
 
 import datetime
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors, invalid, required
+from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.timestamps import age
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look, text
-from pybernetes.apis.events.convert import CONVERSIONS, FIELD_LABELS
 from pybernetes.apis.kind import Column, Kind
-from pybernetes.apis.validation.meta import validate_immutable
 from pybernetes.apis.validation.names import qualified_name
+from pybernetes.apis.validation.part import Part, creating, updating, validate_immutable
 
 _MISMATCH = "does not match event.namespace"
-_LIMITS = {"reportingInstance": 128, "action": 128, "reason": 128}
 _OLD_ONLY = ("firstTimestamp", "lastTimestamp", "count")
 _FIXED = (
-    "involvedObject",
-    "reason",
-    "message",
-    "source",
-    "firstTimestamp",
-    "lastTimestamp",
-    "count",
-    "type",
-    "eventTime",
-    "action",
-    "related",
-    "reportingInstance",
+    *("involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count"),
+    *("type", "eventTime", "action", "related", "reportingInstance"),
 )
+_RENAMED = {  # events.k8s.io/v1 -> core v1
+    "regarding": "involvedObject",
+    "note": "message",
+    "reportingController": "reportingComponent",
+    "deprecatedSource": "source",
+    "deprecatedFirstTimestamp": "firstTimestamp",
+    "deprecatedLastTimestamp": "lastTimestamp",
+    "deprecatedCount": "count",
+}
+_BACK = {core: new for new, core in _RENAMED.items()}
+_OBJECT_FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 
 
-def _validate(event: Object, controller: str = "reportingComponent") -> Errors:
-    errors: Errors = []
-    namespace, of = meta.namespace(event), look(event, "involvedObject", "namespace") or ""
-    if not event.get("eventTime"):
+def to_core(event: Object) -> Object:
+    """events.k8s.io/v1 -> core v1."""
+    found = {_RENAMED.get(key, key): value for key, value in event.items()}
+    return found | {"apiVersion": "v1"}
+
+
+def from_core(event: Object) -> Object:
+    """core v1 -> events.k8s.io/v1."""
+    found = {_BACK.get(key, key): value for key, value in event.items()}
+    return found | {"apiVersion": "events.k8s.io/v1"}
+
+
+def _event(part: Part, controller: str = "reportingComponent") -> None:
+    namespace, of = meta.namespace(part.obj), part.child("involvedObject").get("namespace") or ""
+    if not part.get("eventTime"):
         known = {of} if of else {"", "default"}
         if namespace not in known:
-            errors.append(invalid("involvedObject.namespace", of, _MISMATCH))
-        return errors
+            part.invalid("involvedObject.namespace", of, _MISMATCH)
+        return
     if not of and namespace not in {"default", "kube-system"}:
-        errors.append(invalid("involvedObject.namespace", of, _MISMATCH))
-    component = event.get("reportingComponent") or ""
+        part.invalid("involvedObject.namespace", of, _MISMATCH)
+    component = part.get("reportingComponent") or ""
     if not component:
-        errors.append(required(controller))
-    errors.extend(invalid(controller, component, text) for text in qualified_name(component))
-    for field, most in _LIMITS.items():
-        value = event.get(field) or ""
-        if not value:
-            errors.append(required(field))
-        if len(value) > most:
-            errors.append(invalid(field, "", f"can have at most {most} characters"))
-    if len(event.get("message") or "") > 1024:
-        errors.append(invalid("message", "", "can have at most 1024 characters"))
-    return errors
+        part.required(controller)
+    part.wrong(controller, component, qualified_name(component))
+    part.need("reportingInstance", "action", "reason")
+    limits = {"reportingInstance": 128, "action": 128, "reason": 128, "message": 1024}
+    for field, most in limits.items():
+        if len(part.get(field) or "") > most:
+            part.invalid(field, "", f"can have at most {most} characters")
 
 
-def _validate_update(new: Object, _: Object) -> Errors:
-    return _validate(new)
-
-
-def _series(event: Object, errors: Errors) -> None:
-    series = event.get("series")
-    if series is not None:
+def _series(part: Part) -> None:
+    if part.get("series") is not None:
+        series = part.child("series")
         if (series.get("count") or 0) < 2:
-            errors.append(invalid("series.count", "", "should be at least 2"))
-        if not series.get("lastObservedTime"):
-            errors.append(required("series.lastObservedTime"))
+            series.invalid("count", "", "should be at least 2")
+        series.need("lastObservedTime")
 
 
-def _validate_strictly(event: Object) -> Errors:
-    errors = _validate(event, "reportingController")
-    _series(event, errors)
-    if not event.get("eventTime"):
-        errors.append(required("eventTime"))
-    type_ = event.get("type") or ""
+def _strict(part: Part) -> None:
+    _event(part, "reportingController")
+    _series(part)
+    part.need("eventTime")
+    type_ = part.get("type") or ""
     if type_ not in {"Normal", "Warning"}:
-        errors.append(invalid("type", "", f"has invalid value: {type_}"))
-    source = event.get("source") or {}
-    unset = [field for field in _OLD_ONLY if event.get(field)]
+        part.invalid("type", "", f"has invalid value: {type_}")
+    source = part.get("source") or {}
+    unset = [field for field in _OLD_ONLY if part.get(field)]
     unset += ["source"] if source.get("component") or source.get("host") else []
-    errors += [invalid(field, "", "needs to be unset") for field in unset]
-    return errors
+    for field in unset:
+        part.invalid(field, "", "needs to be unset")
 
 
-def _validate_update_strictly(new: Object, old: Object) -> Errors:
-    errors = _validate(new, "reportingController")
+def _strict_update(new: Object, old: Object) -> Errors:
+    part = Part(new)
+    _event(part, "reportingController")
     if new.get("series") != old.get("series"):
-        _series(new, errors)
-    for field in _FIXED:
-        validate_immutable(new.get(field), old.get(field), field, errors)
+        _series(part)
+    part.fixed(old, *_FIXED)
     component, was = new.get("reportingComponent"), old.get("reportingComponent")
-    validate_immutable(component, was, "reportingController", errors)
-    return errors
-
-
-_NEW_LABELS = {stored: new for new, stored in FIELD_LABELS.items()}
-_OBJECT_FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+    validate_immutable(component, was, "reportingController", part.errors)
+    return part.errors
 
 
 def _fields(event: Object) -> dict[str, str]:
@@ -117,8 +113,12 @@ def _fields(event: Object) -> dict[str, str]:
 
 
 def _new_fields(event: Object) -> dict[str, str]:
-    """The fields as events.k8s.io names them."""
-    return {_NEW_LABELS.get(key, key): value for key, value in _fields(event).items()}
+    """The fields as events.k8s.io names them; of these, source is not renamed."""
+    found = {}
+    for key, value in _fields(event).items():
+        field, dot, below = key.partition(".")
+        found[key if key == "source" else _BACK.get(field, field) + dot + below] = value
+    return found
 
 
 def _first_seen(event: Object, now: datetime.datetime) -> str:
@@ -165,19 +165,19 @@ _COLUMNS = (
     Column("Name", lambda event, _: meta.name(event), format="name", priority=1),
 )
 EVENT = Kind(
-    validate_create=_validate,
-    validate_update=_validate_update,
+    validate_create=creating(_event),
+    validate_update=updating(_event),
     create_on_update=True,
     fields=_fields,
     field_names=tuple(_fields({})),
     columns=_COLUMNS,
 )
 STRICT_EVENT = Kind(
-    validate_create=_validate_strictly,
-    validate_update=_validate_update_strictly,
+    validate_create=creating(_strict),
+    validate_update=_strict_update,
     create_on_update=True,
     fields=_new_fields,
     field_names=tuple(_new_fields({})),
     columns=_COLUMNS,
-    conversions=CONVERSIONS,
+    conversions={"v1": (to_core, from_core)},
 )

@@ -7,6 +7,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import AGE, NAME, look, text
 from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.names import dns1123_label, qualified_name
+from pybernetes.apis.validation.part import Part
 
 FINALIZER = "kubernetes"
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -37,16 +38,15 @@ def _prepare_update(new: Object, old: Object) -> None:
 
 def validate_finalize(new: Object, _: Object) -> Errors:
     """The findings of PUT namespaces/NAME/finalize."""
-    errors: Errors = []
-    for number, finalizer in enumerate(look(new, "spec", "finalizers") or ()):
-        at = f"spec.finalizers[{number}]"
-        errors += [invalid(at, finalizer, text) for text in qualified_name(finalizer)]
-        if "/" not in finalizer and finalizer not in {FINALIZER, "orphan", "foregroundDeletion"}:
-            errors.append(invalid(at, finalizer, _NOT_QUALIFIED))
-    return errors
+    part = Part(new).child("spec")
+    part.list_rule("finalizers", _finalizer)
+    return part.errors
 
 
-_NOT_QUALIFIED = "name is neither a standard finalizer name nor is it fully qualified"
+def _finalizer(name: str) -> list[str]:
+    known = "/" in name or name in {FINALIZER, "orphan", "foregroundDeletion"}
+    text = "name is neither a standard finalizer name nor is it fully qualified"
+    return qualified_name(name) + ([] if known else [text])
 
 
 def prepare_finalize(new: Object, old: Object) -> None:
@@ -64,17 +64,12 @@ def _begin_deletion(namespace: Object) -> None:
 
 
 def _validate_status_update(new: Object, _: Object) -> Errors:
-    phase = look(new, "status", "phase") or ""
-    if meta.is_deleting(new):
-        if phase != "Terminating":
-            return [invalid("status.Phase", phase, _DELETING)]
-    elif phase != "Active":
-        return [invalid("status.Phase", phase, _NOT_DELETING)]
-    return []
-
-
-_DELETING = "may only be 'Terminating' if `deletionTimestamp` is not empty"
-_NOT_DELETING = "may only be 'Active' if `deletionTimestamp` is empty"
+    phase, deleting = look(new, "status", "phase") or "", meta.is_deleting(new)
+    wanted = "Terminating" if deleting else "Active"
+    if phase == wanted:
+        return []
+    text = f"may only be '{wanted}' if `deletionTimestamp` is {'not ' * deleting}empty"
+    return [invalid("status.Phase", phase, text)]
 
 
 def _fields(namespace: Object) -> dict[str, str]:

@@ -5,12 +5,13 @@ import datetime
 from ipaddress import ip_network
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors, duplicate, forbidden, invalid
+from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import AGE, NAME, look, text
 from pybernetes.apis.core.pod.status import get_condition
 from pybernetes.apis.core.taints import validate_taints
 from pybernetes.apis.kind import Column, Kind
+from pybernetes.apis.validation.part import Part, creating, updating
 
 ROLE_PREFIX = "node-role.kubernetes.io/"
 ROLE_LABEL = "kubernetes.io/role"
@@ -56,58 +57,45 @@ def _prepare(node: Object, _: Object | None = None) -> None:
     (node.get("status") or {}).pop("config", None)
 
 
-def _validate(node: Object) -> Errors:
-    errors: Errors = []
-    spec = node.get("spec") or {}
-    validate_taints(spec.get("taints") or (), "metadata.taints", errors)
-    _validate_cidrs(spec.get("podCIDRs") or [], errors)
-    return errors
-
-
-def _validate_cidrs(cidrs: list[str], errors: Errors) -> None:
-    families = set()
-    for number, cidr in enumerate(cidrs):
-        try:
-            families.add(ip_network(cidr).version)
-        except ValueError:
-            text = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            errors.append(invalid(f"spec.podCIDRs[{number}]", cidr, text))
-    if len(cidrs) > 2:
+def _validate(node: Part) -> None:
+    spec = node.child("spec")
+    validate_taints(Part({"taints": spec.get("taints")}, "metadata", node.errors))
+    cidrs = spec.get("podCIDRs") or []
+    spec.list_rule("podCIDRs", _cidr)
+    families = {ip_network(cidr).version for cidr in cidrs if not _cidr(cidr)}
+    valid = not any(map(_cidr, cidrs)) and not node.errors
+    if len(cidrs) == 2 and cidrs[0] == cidrs[1] and valid:
+        spec.duplicate("podCIDRs[1]", cidrs[1])
+    elif len(cidrs) > 2 or (len(cidrs) == 2 and len(families) == 1 and valid):
         text = "may specify no more than one CIDR for each IP family"
-        errors.append(invalid("spec.podCIDRs", cidrs, text))
-    elif len(cidrs) == 2 and not errors:
-        if cidrs[0] == cidrs[1]:
-            errors.append(duplicate("spec.podCIDRs[1]", cidrs[1]))
-        elif len(families) == 1:
-            text = "may specify no more than one CIDR for each IP family"
-            errors.append(invalid("spec.podCIDRs", cidrs, text))
+        spec.invalid("podCIDRs", cidrs, text)
+
+
+def _cidr(text: str) -> list[str]:
+    try:
+        ip_network(text)
+    except ValueError:
+        return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+    return []
 
 
 def _validate_update(new: Object, old: Object) -> Errors:
-    errors = _validate(new)
-    _validate_addresses(new, errors)
-    was, now = old.get("spec") or {}, new.get("spec") or {}
-    if was.get("podCIDRs") and was["podCIDRs"] != now.get("podCIDRs"):
+    node = Part(new)
+    _validate(node)
+    _addresses(node)
+    spec, was = node.child("spec"), old.get("spec") or {}
+    if was.get("podCIDRs") and was["podCIDRs"] != spec.get("podCIDRs"):
         text = 'node updates may not change podCIDR except from "" to valid'
-        errors.append(forbidden("spec.podCIDRs", text))
-    if was.get("providerID") and was["providerID"] != now.get("providerID"):
-        verb = "modified" if now.get("providerID") else "cleared"
-        errors.append(invalid("spec.providerID", None, f"field cannot be {verb} once set"))
-    return errors
+        spec.forbidden("podCIDRs", text)
+    if was.get("providerID") and was["providerID"] != spec.get("providerID"):
+        verb = "modified" if spec.get("providerID") else "cleared"
+        spec.invalid("providerID", None, f"field cannot be {verb} once set")
+    return node.errors
 
 
-def _validate_addresses(node: Object, errors: Errors) -> None:
-    seen: list[Object] = []
-    for number, entry in enumerate(look(node, "status", "addresses") or ()):
-        if entry in seen:
-            errors.append(duplicate(f"status.addresses[{number}]", entry))
-        seen.append(entry)
-
-
-def _validate_status_update(new: Object, _: Object) -> Errors:
-    errors: Errors = []
-    _validate_addresses(new, errors)
-    return errors
+def _addresses(node: Part) -> None:
+    status = node.child("status")
+    status.unique("addresses", status.get("addresses") or ())
 
 
 def _status(node: Object, _: datetime.datetime) -> str:
@@ -137,9 +125,9 @@ NODE = Kind(
     default=_default,
     prepare_create=_prepare,
     prepare_update=_prepare,
-    validate_create=_validate,
+    validate_create=creating(_validate),
     validate_update=_validate_update,
-    validate_status_update=_validate_status_update,
+    validate_status_update=updating(_addresses),
     status_on_create=True,
     fields=lambda node: {
         "spec.unschedulable": "true" if look(node, "spec", "unschedulable") else "false"

@@ -4,10 +4,11 @@
 from collections.abc import Iterable
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors, forbidden, invalid, not_supported, required
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
-from pybernetes.apis.validation.names import dns1123_subdomain, label_value, qualified_name
+from pybernetes.apis.validation.meta import validate_requirement
+from pybernetes.apis.validation.names import dns1123_subdomain
+from pybernetes.apis.validation.part import Part
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
@@ -75,55 +76,26 @@ def _prefers(term: Object, node: Object) -> bool:
     return term_matches(preference, node)
 
 
-def validate_node_selector(selector: Object, at: str, errors: Errors) -> None:
-    terms = selector.get("nodeSelectorTerms") or ()
-    if not terms:
-        text = "must have at least one node selector term"
-        errors.append(required(f"{at}.nodeSelectorTerms", text))
-    for number, term in enumerate(terms):
-        validate_term(term, f"{at}.nodeSelectorTerms[{number}]", errors)
+def validate_node_selector(selector: Part) -> None:
+    selector.need("nodeSelectorTerms", detail="must have at least one node selector term")
+    for term in selector.each("nodeSelectorTerms"):
+        validate_term(term)
 
 
-def validate_term(term: Object, at: str, errors: Errors, *, any_value: bool = False) -> None:
-    for number, one in enumerate(term.get("matchExpressions") or ()):
-        _expression(one, f"{at}.matchExpressions[{number}]", errors, any_value=any_value)
-    for number, one in enumerate(term.get("matchFields") or ()):
-        _field(one, f"{at}.matchFields[{number}]", errors)
+def validate_term(term: Part, *, any_value: bool = False) -> None:
+    for one in term.each("matchExpressions"):
+        validate_requirement(one, numeric=True, any_value=any_value)
+    for one in term.each("matchFields"):
+        _field(one)
 
 
-def _expression(one: Object, at: str, errors: Errors, *, any_value: bool) -> None:
-    operator, values = one.get("operator") or "", one.get("values") or ()
-    if operator in {"In", "NotIn"}:
-        if not values:
-            text = "must be specified when `operator` is 'In' or 'NotIn'"
-            errors.append(required(f"{at}.values", text))
-    elif operator in {"Exists", "DoesNotExist"}:
-        if values:
-            text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-            errors.append(forbidden(f"{at}.values", text))
-    elif operator in {"Gt", "Lt"}:
-        if len(values) != 1:
-            text = "must be specified single value when `operator` is 'Lt' or 'Gt'"
-            errors.append(required(f"{at}.values", text))
-    else:
-        errors.append(invalid(f"{at}.operator", operator, "not a valid selector operator"))
-    key = one.get("key") or ""
-    errors.extend(invalid(f"{at}.key", key, text) for text in qualified_name(key))
-    for number, value in enumerate(() if any_value else values):
-        wrong = label_value(value)
-        errors.extend(invalid(f"{at}.values[{number}]", value, text) for text in wrong)
-
-
-def _field(one: Object, at: str, errors: Errors) -> None:
-    operator, values, key = one.get("operator"), one.get("values") or (), one.get("key") or ""
+def _field(one: Part) -> None:
+    operator = one.get("operator")
     if operator not in {"In", "NotIn"}:
-        errors.append(invalid(f"{at}.operator", operator, "not a valid selector operator"))
-    elif len(values) != 1:
+        one.invalid("operator", operator, "not a valid selector operator")
+    elif len(one.get("values") or ()) != 1:
         text = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
-        errors.append(required(f"{at}.values", text))
-    if key != "metadata.name":
-        errors.append(not_supported(f"{at}.key", key, ["metadata.name"]))
-        return
-    for number, value in enumerate(values):
-        wrong = dns1123_subdomain(value)
-        errors.extend(invalid(f"{at}.values[{number}]", value, text) for text in wrong)
+        one.required("values", text)
+    one.one_of("key", ["metadata.name"])
+    if one.get("key") == "metadata.name":
+        one.list_rule("values", dns1123_subdomain)

@@ -1,14 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Service: what is wrong with one, in upstream's paths and words."""
 
-from pybernetes.apimachinery.field import (
-    Errors,
-    duplicate,
-    forbidden,
-    invalid,
-    not_supported,
-    required,
-)
+from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
 from pybernetes.apis.validation.addresses import (
@@ -25,6 +18,7 @@ from pybernetes.apis.validation.names import (
     port_number,
     qualified_name,
 )
+from pybernetes.apis.validation.part import IMMUTABLE, Part
 
 TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]
 PROTOCOLS = ["SCTP", "TCP", "UDP"]
@@ -35,29 +29,30 @@ _FAMILY_POLICIES = ["PreferDualStack", "RequireDualStack", "SingleStack"]
 _DISTRIBUTIONS = ["PreferClose", "PreferSameNode", "PreferSameZone"]
 _LOAD_BALANCER_ONLY = "may only be used when `type` is 'LoadBalancer'"
 _ONCE = "may not change once set"
+_RELEASED = "must be set to 'SingleStack' when releasing the secondary "
 
 
 def validate_service(service: Object) -> Errors:
-    return _validate(service, {})
+    part = Part(service)
+    _validate(part.child("spec"), {})
+    return part.errors
 
 
 def validate_service_update(new: Object, old: Object) -> Errors:
-    errors: Errors = []
-    spec, was = new["spec"], old["spec"]
+    part = Part(new)
+    spec, was = part.child("spec"), old["spec"]
     if "ExternalName" not in {spec.get("type"), was.get("type")}:
-        _cluster_ip_update(spec, was, errors)
-        _family_update(spec, was, errors)
-    if spec.get("type") == was.get("type") == "LoadBalancer":
-        _fixed("loadBalancerClass", spec, was, errors)
-    old_port, port = was.get("healthCheckNodePort"), spec.get("healthCheckNodePort")
-    if _health_check(spec) and _health_check(was) and port != old_port:
-        errors.append(forbidden("spec.healthCheckNodePort", "field is immutable"))
-    return errors + _validate(new, was)
-
-
-def _fixed(field: str, spec: Object, was: Object, errors: Errors) -> None:
-    if spec.get(field) != was.get(field):
-        errors.append(invalid(f"spec.{field}", spec.get(field), _ONCE))
+        _cluster_ip_update(spec, was)
+        _family_update(spec, was)
+    class_ = spec.get("loadBalancerClass")
+    balanced = spec.get("type") == was.get("type") == "LoadBalancer"
+    if balanced and class_ != was.get("loadBalancerClass"):
+        spec.invalid("loadBalancerClass", class_, _ONCE)
+    same_port = was.get("healthCheckNodePort") == spec.get("healthCheckNodePort")
+    if _health_check(spec.obj) and _health_check(was) and not same_port:
+        spec.forbidden("healthCheckNodePort", IMMUTABLE)
+    _validate(spec, was)
+    return part.errors
 
 
 def _headless(spec: Object) -> bool:
@@ -68,284 +63,228 @@ def _health_check(spec: Object) -> bool:
     return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
-def _external(spec: Object) -> bool:
-    if spec.get("type") in {"NodePort", "LoadBalancer"}:
-        return True
-    return spec.get("type") == "ClusterIP" and bool(spec.get("externalIPs"))
-
-
-def _cluster_ip_update(spec: Object, was: Object, errors: Errors) -> None:
-    if _headless(spec) and _headless(was):
+def _cluster_ip_update(spec: Part, was: Object) -> None:
+    if _headless(spec.obj) and _headless(was):
         return
     new, old = spec.get("clusterIPs") or [], was.get("clusterIPs") or []
     if old and not new:
-        errors.append(invalid("spec.clusterIPs[0]", new, "primary clusterIP can not be unset"))
+        spec.invalid("clusterIPs[0]", new, "primary clusterIP can not be unset")
     for number in range(len(old) if len(new) == len(old) else min(len(old), len(new), 1)):
         if new[number] != old[number]:
-            errors.append(invalid(f"spec.clusterIPs[{number}]", new, _ONCE))
-    if len(new) == 1 and len(old) == 2 and spec.get("ipFamilyPolicy") != "SingleStack":
-        text = "must be set to 'SingleStack' when releasing the secondary clusterIP"
-        errors.append(invalid("spec.ipFamilyPolicy", spec.get("ipFamilyPolicy"), text))
+            spec.invalid(f"clusterIPs[{number}]", new, _ONCE)
+    _release(spec, new, old, "clusterIP")
 
 
-def _family_update(spec: Object, was: Object, errors: Errors) -> None:
-    if _headless(spec) or _headless(was):
+def _release(spec: Part, new: list[str], old: list[str], what: str) -> None:
+    policy = spec.get("ipFamilyPolicy")
+    if len(new) == 1 and len(old) == 2 and policy != "SingleStack":
+        spec.invalid("ipFamilyPolicy", policy, _RELEASED + what)
+
+
+def _family_update(spec: Part, was: Object) -> None:
+    if _headless(spec.obj) or _headless(was):
         return
     new, old = spec.get("ipFamilies") or [], was.get("ipFamilies") or []
     if new and old and new[0] != old[0]:
-        errors.append(invalid("spec.ipFamilies[0]", new, _ONCE))
-    if len(new) == 1 and len(old) == 2 and spec.get("ipFamilyPolicy") != "SingleStack":
-        text = "must be set to 'SingleStack' when releasing the secondary ipFamily"
-        errors.append(invalid("spec.ipFamilyPolicy", spec.get("ipFamilyPolicy"), text))
+        spec.invalid("ipFamilies[0]", new, _ONCE)
+    _release(spec, new, old, "ipFamily")
 
 
-def _validate(service: Object, was: Object) -> Errors:
-    errors: Errors = []
-    spec = service.get("spec") or {}
-    if not spec.get("ports") and not _headless(spec) and spec.get("type") != "ExternalName":
-        errors.append(required("spec.ports"))
-    _type(spec, errors)
-    _ports(spec, errors)
-    if spec.get("selector"):
-        validate_labels(spec["selector"], "spec.selector", errors)
-    _affinity(spec, errors)
-    if spec.get("type") != "ExternalName":
-        _cluster_ips(spec, was.get("clusterIPs") or (), errors)
-    for number, ip in enumerate(spec.get("externalIPs") or ()):
-        at = f"spec.externalIPs[{number}]"
-        wrong = validate_ip(ip, at, was.get("externalIPs") or ())
-        errors += wrong or validate_endpoint_ip(ip, at)
-    _load_balancer(spec, was, errors)
-    _traffic(spec, errors)
-    return errors
-
-
-def _type(spec: Object, errors: Errors) -> None:
-    type_ = spec.get("type")
-    if not type_:
-        errors.append(required("spec.type"))
-    elif type_ not in TYPES:
-        errors.append(not_supported("spec.type", type_, TYPES))
-    elif type_ in {"LoadBalancer", "NodePort"} and _headless(spec):
-        text = f"may not be set to 'None' for {type_} services"
-        errors.append(invalid("spec.clusterIPs[0]", "None", text))
+def _validate(spec: Part, was: Object) -> None:
+    type_, headless = spec.get("type"), _headless(spec.obj)
+    if not spec.get("ports") and not headless and type_ != "ExternalName":
+        spec.required("ports")
+    spec.need_choice("type", TYPES)
+    if type_ in {"LoadBalancer", "NodePort"} and headless:
+        spec.invalid("clusterIPs[0]", "None", f"may not be set to 'None' for {type_} services")
     elif type_ == "ExternalName":
-        for field in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-            if spec.get(field):
-                text = "may not be set for ExternalName services"
-                errors.append(forbidden(f"spec.{field}", text))
-        name = (spec.get("externalName") or "").removesuffix(".")
-        if not name:
-            errors.append(required("spec.externalName"))
-        for text in dns1123_subdomain(name) if name else ():
-            errors.append(invalid("spec.externalName", name, text))
+        _external_name(spec)
+    _ports(spec)
+    validate_labels(spec, "selector")
+    _affinity(spec)
+    if type_ != "ExternalName":
+        _cluster_ips(spec, was.get("clusterIPs") or ())
+    for number, ip in enumerate(spec.get("externalIPs") or ()):
+        at = spec.path(f"externalIPs[{number}]")
+        wrong = validate_ip(ip, at, was.get("externalIPs") or ())
+        spec.errors.extend(wrong or validate_endpoint_ip(ip, at))
+    _load_balancer(spec, was)
+    _traffic(spec)
 
 
-def _ports(spec: Object, errors: Errors) -> None:
+def _external_name(spec: Part) -> None:
+    for field in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        if spec.get(field):
+            spec.forbidden(field, "may not be set for ExternalName services")
+    name = (spec.get("externalName") or "").removesuffix(".")
+    if not name:
+        spec.required("externalName")
+    else:
+        spec.wrong("externalName", name, dns1123_subdomain(name))
+
+
+def _ports(spec: Part) -> None:
     ports = spec.get("ports") or ()
     names: list[str] = []
-    for number, port in enumerate(ports):
-        at = f"spec.ports[{number}]"
-        name = port.get("name") or ""
-        if not name and len(ports) > 1:
-            errors.append(required(f"{at}.name"))
-        elif name:
-            for text in dns1123_label(name):
-                errors.append(invalid(f"{at}.name", name, text))
+    for port in spec.each("ports"):
+        name = port.get("name")
+        if len(ports) > 1:
+            port.need("name")
+        port.rule("name", dns1123_label)
+        if name:
             if name in names:
-                errors.append(duplicate(f"{at}.name", name))
+                port.duplicate("name", name)
             names.append(name)
-        _port(port, at, errors)
+        port.any_rule("port", port_number, 0)
+        port.need_choice("protocol", PROTOCOLS)
+        validate_port(port, "targetPort")
+        port.set_rule("appProtocol", qualified_name)
         if spec.get("type") == "ClusterIP" and port.get("nodePort"):
-            text = "may not be used when `type` is 'ClusterIP'"
-            errors.append(forbidden(f"{at}.nodePort", text))
-    _port_twins(ports, errors)
+            port.forbidden("nodePort", "may not be used when `type` is 'ClusterIP'")
+    _port_twins(spec)
 
 
-def _port(port: Object, at: str, errors: Errors) -> None:
-    for text in port_number(port.get("port") or 0):
-        errors.append(invalid(f"{at}.port", port.get("port") or 0, text))
-    protocol = port.get("protocol")
-    if not protocol:
-        errors.append(required(f"{at}.protocol"))
-    elif protocol not in PROTOCOLS:
-        errors.append(not_supported(f"{at}.protocol", protocol, PROTOCOLS))
-    validate_port(port.get("targetPort"), f"{at}.targetPort", errors)
-    if port.get("appProtocol") is not None:
-        for text in qualified_name(port["appProtocol"]):
-            errors.append(invalid(f"{at}.appProtocol", port["appProtocol"], text))
-
-
-def _port_twins(ports: list[Object] | tuple[()], errors: Errors) -> None:
+def _port_twins(spec: Part) -> None:
     node_ports, numbers = set(), set()
-    for number, port in enumerate(ports):
-        pair = (port.get("protocol"), port.get("nodePort"))
-        if port.get("nodePort"):
-            if pair in node_ports:
-                errors.append(duplicate(f"spec.ports[{number}].nodePort", port["nodePort"]))
-            node_ports.add(pair)
-    for number, port in enumerate(ports):
-        pair = (port.get("protocol"), port.get("port"))
-        if pair in numbers:
-            shown = {"port": port.get("port"), "protocol": port.get("protocol")}
-            errors.append(duplicate(f"spec.ports[{number}]", shown))
-        numbers.add(pair)
+    for port in spec.each("ports"):
+        protocol, number, node_port = map(port.get, ("protocol", "port", "nodePort"))
+        if node_port:
+            if (protocol, node_port) in node_ports:
+                port.duplicate("nodePort", node_port)
+            node_ports.add((protocol, node_port))
+        if (protocol, number) in numbers:
+            port.duplicate("", {"port": number, "protocol": protocol})
+        numbers.add((protocol, number))
 
 
-def _affinity(spec: Object, errors: Errors) -> None:
+def _affinity(spec: Part) -> None:
     affinity, config = spec.get("sessionAffinity"), spec.get("sessionAffinityConfig")
-    at = "spec.sessionAffinityConfig"
-    if not affinity:
-        errors.append(required("spec.sessionAffinity"))
-    elif affinity not in _AFFINITIES:
-        errors.append(not_supported("spec.sessionAffinity", affinity, _AFFINITIES))
-    elif affinity == "None":
-        if config is not None:
-            errors.append(forbidden(at, "must not be set when session affinity is None"))
-    else:
+    spec.need_choice("sessionAffinity", _AFFINITIES)
+    if affinity == "None" and config is not None:
+        text = "must not be set when session affinity is None"
+        spec.forbidden("sessionAffinityConfig", text)
+    elif affinity == "ClientIP":
         seconds = look(config, "clientIP", "timeoutSeconds")
         if seconds is None:
-            errors.append(required(at, "when session affinity type is ClientIP"))
+            spec.required("sessionAffinityConfig", "when session affinity type is ClientIP")
         elif not 0 < seconds <= 86400:
             text = "must be greater than 0 and less than 86400"
-            errors.append(invalid(f"{at}.clientIP.timeoutSeconds", seconds, text))
+            spec.invalid("sessionAffinityConfig.clientIP.timeoutSeconds", seconds, text)
 
 
-def _cluster_ips(spec: Object, known: list[str] | tuple[()], errors: Errors) -> None:
+def _cluster_ips(spec: Part, known: list[str] | tuple[()]) -> None:
     addresses, families = spec.get("clusterIPs") or [], spec.get("ipFamilies") or []
-    at = "spec.clusterIPs"
-    if spec.get("clusterIP") and not addresses:
-        errors.append(required(at))
-    elif spec.get("clusterIP") and addresses[0] != spec["clusterIP"]:
-        errors.append(invalid(at, addresses, "first value must match `clusterIP`"))
-    elif addresses and not spec.get("clusterIP"):
-        errors.append(invalid(at, addresses, "must be empty when `clusterIP` is not specified"))
+    first = spec.get("clusterIP")
+    if first and not addresses:
+        spec.required("clusterIPs")
+    elif first and addresses[0] != first:
+        spec.invalid("clusterIPs", addresses, "first value must match `clusterIP`")
+    elif addresses and not first:
+        text = "must be empty when `clusterIP` is not specified"
+        spec.invalid("clusterIPs", addresses, text)
     for number, family in enumerate(families):
         if family not in _FAMILIES:
-            errors.append(not_supported(f"spec.ipFamilies[{number}]", family, _FAMILIES))
-        if family in families[:number]:
-            errors.append(duplicate(f"spec.ipFamilies[{number}]", family))
-    policy = spec.get("ipFamilyPolicy")
-    if policy is not None and policy not in _FAMILY_POLICIES:
-        errors.append(not_supported("spec.ipFamilyPolicy", policy, _FAMILY_POLICIES))
-    if addresses and not _wrong_addresses(addresses, known, errors):
-        _match_families(addresses, families, errors)
+            spec.unsupported(f"ipFamilies[{number}]", family, _FAMILIES)
+    spec.unique("ipFamilies", families)
+    spec.choice("ipFamilyPolicy", _FAMILY_POLICIES)
+    if addresses and not _wrong_addresses(spec, addresses, known):
+        _match_families(spec, addresses, families)
 
 
-def _wrong_addresses(addresses: list[str], known: list[str] | tuple[()], errors: Errors) -> bool:
-    at, before = "spec.clusterIPs", len(errors)
+def _wrong_addresses(spec: Part, addresses: list[str], known: list[str] | tuple[()]) -> bool:
+    before = len(spec.errors)
     for number, ip in enumerate(addresses):
         if number == 0 and ip == "None":
             if len(addresses) > 1:
                 text = "'None' must be the first and only value"
-                errors.append(invalid(at, addresses, text))
+                spec.invalid("clusterIPs", addresses, text)
         else:
-            errors += validate_ip(ip, f"{at}[{number}]", known)
-    wrong = len(errors) > before
+            spec.errors.extend(validate_ip(ip, spec.path(f"clusterIPs[{number}]"), known))
+    wrong = len(spec.errors) > before
     if len(addresses) > 2:
-        errors.append(invalid(at, addresses, "may only hold up to 2 values"))
+        spec.invalid("clusterIPs", addresses, "may only hold up to 2 values")
     return wrong
 
 
-def _match_families(addresses: list[str], families: list[str], errors: Errors) -> None:
-    at = "spec.clusterIPs"
+def _match_families(spec: Part, addresses: list[str], families: list[str]) -> None:
     if addresses == ["None"]:
         return
     versions = [found.version for found in map(address, addresses) if found]
     if len(addresses) > 1 and len(set(versions)) < len(versions):
         text = "may specify no more than one IP for each IP family"
-        errors.append(invalid(at, addresses, text))
+        spec.invalid("clusterIPs", addresses, text)
     for number, (version, family) in enumerate(zip(versions, families, strict=False)):
         if family in _FAMILIES and family != f"IPv{version}":
             text = f"expected an {family} value as indicated by `ipFamilies[{number}]`"
-            errors.append(invalid(f"{at}[{number}]", addresses[number], text))
+            spec.invalid(f"clusterIPs[{number}]", addresses[number], text)
 
 
-def _load_balancer(spec: Object, was: Object, errors: Errors) -> None:
+def _load_balancer(spec: Part, was: Object) -> None:
     balanced = spec.get("type") == "LoadBalancer"
-    ranges = spec.get("loadBalancerSourceRanges") or ()
+    ranges, field = spec.get("loadBalancerSourceRanges") or (), "LoadBalancerSourceRanges"
     if ranges and not balanced:
-        errors.append(forbidden("spec.LoadBalancerSourceRanges", _LOAD_BALANCER_ONLY))
+        spec.forbidden(field, _LOAD_BALANCER_ONLY)
     known = [value.strip() for value in was.get("loadBalancerSourceRanges") or ()]
     for number, value in enumerate(ranges):
-        errors += validate_cidr(value.strip(), f"spec.LoadBalancerSourceRanges[{number}]", known)
-    allocate = spec.get("allocateLoadBalancerNodePorts")
-    if allocate is not None and not balanced:
-        errors.append(forbidden("spec.allocateLoadBalancerNodePorts", _LOAD_BALANCER_ONLY))
-    if allocate is None and balanced:
-        errors.append(required("allocateLoadBalancerNodePorts"))
-    class_ = spec.get("loadBalancerClass")
-    if class_ is not None:
-        if not balanced:
-            errors.append(forbidden("spec.loadBalancerClass", _LOAD_BALANCER_ONLY))
-        for text in qualified_name(class_) if balanced else ():
-            errors.append(invalid("spec.loadBalancerClass", class_, text))
+        at = spec.path(f"{field}[{number}]")
+        spec.errors.extend(validate_cidr(value.strip(), at, known))
+    for field in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
+        if spec.get(field) is not None and not balanced:
+            spec.forbidden(field, _LOAD_BALANCER_ONLY)
+    if balanced:
+        if spec.get("allocateLoadBalancerNodePorts") is None:
+            Part(None, "", spec.errors).required("allocateLoadBalancerNodePorts")
+        spec.set_rule("loadBalancerClass", qualified_name)
 
 
-def _traffic(spec: Object, errors: Errors) -> None:
-    external, internal = spec.get("externalTrafficPolicy"), spec.get("internalTrafficPolicy")
-    at = "spec.externalTrafficPolicy"
-    if not _external(spec):
-        if external:
-            text = "may only be set for externally-accessible services"
-            errors.append(invalid(at, external, text))
-    elif external not in _POLICIES:
-        errors.append(not_supported(at, external, _POLICIES) if external else required(at))
-    _health_port(spec, errors)
-    at = "spec.internalTrafficPolicy"
-    if internal is None:
-        if spec.get("type") in {"NodePort", "LoadBalancer", "ClusterIP"}:
-            errors.append(required(at))
-    elif internal not in _POLICIES:
-        errors.append(not_supported(at, internal, _POLICIES))
-    distribution = spec.get("trafficDistribution")
-    if distribution is not None and distribution not in _DISTRIBUTIONS:
-        errors.append(not_supported("spec.trafficDistribution", distribution, _DISTRIBUTIONS))
-
-
-def _health_port(spec: Object, errors: Errors) -> None:
-    """A missing port is no finding: the API server allocates it after validation."""
-    at, port = "spec.healthCheckNodePort", spec.get("healthCheckNodePort")
-    if port and not _health_check(spec):
+def _traffic(spec: Part) -> None:
+    type_, external = spec.get("type"), spec.get("externalTrafficPolicy")
+    with_ips = type_ == "ClusterIP" and spec.get("externalIPs")
+    if type_ in {"NodePort", "LoadBalancer"} or with_ips:
+        spec.need_choice("externalTrafficPolicy", _POLICIES)
+    elif external:
+        text = "may only be set for externally-accessible services"
+        spec.invalid("externalTrafficPolicy", external, text)
+    port = spec.get("healthCheckNodePort")  # a missing one is allocated after validation
+    if port:
         text = (
             "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
         )
-        errors.append(invalid(at, port, text))
-    elif port:
-        errors += [invalid(at, port, text) for text in port_number(port)]
+        right = _health_check(spec.obj)
+        spec.wrong("healthCheckNodePort", port, port_number(port) if right else [text])
+    if spec.get("internalTrafficPolicy") is not None:
+        spec.choice("internalTrafficPolicy", _POLICIES)
+    elif type_ in {"NodePort", "LoadBalancer", "ClusterIP"}:
+        spec.required("internalTrafficPolicy")
+    spec.choice("trafficDistribution", _DISTRIBUTIONS)
 
 
 def validate_service_status(new: Object, old: Object) -> Errors:
-    errors: Errors = []
-    ingress = look(new, "status", "loadBalancer", "ingress") or ()
-    at = "status.loadBalancer.ingress"
-    if ingress and look(new, "spec", "type") != "LoadBalancer":
-        return [forbidden(at, "may only be used when `spec.type` is 'LoadBalancer'")]
+    balancer = Part(new).child("status").child("loadBalancer")
+    if balancer.get("ingress") and look(new, "spec", "type") != "LoadBalancer":
+        balancer.forbidden("ingress", "may only be used when `spec.type` is 'LoadBalancer'")
+        return balancer.errors
+    validate_ingress_points(balancer, old)
+    for one in balancer.each("ingress"):
+        if one.get("ipMode") is None:
+            if one.get("ip"):
+                one.required("ipMode", "must be specified when `ip` is set")
+        elif not one.get("ip"):
+            one.forbidden("ipMode", "may not be specified when `ip` is not set")
+        else:
+            one.choice("ipMode", ["Proxy", "VIP"])
+    return balancer.errors
+
+
+def validate_ingress_points(balancer: Part, old: Object) -> None:
+    """Where a load balancer answers, of a Service or an Ingress; addresses in `old` stay fine."""
     known = [one.get("ip") for one in look(old, "status", "loadBalancer", "ingress") or ()]
-    validate_ingress_points(ingress, at, known, errors)
-    return errors
+    for one in balancer.each("ingress"):
+        ip = one.get("ip") or ""
+        one.errors.extend(validate_ip(ip, one.path("ip"), known) if ip else ())
+        one.rule("hostname", dns1123_subdomain)
+        one.rule("hostname", not_an_ip)
 
 
-def validate_ingress_points(
-    ingress: list[Object] | tuple[()], at: str, known: list[str], errors: Errors
-) -> None:
-    """Where a load balancer answers, of a Service."""
-    for number, one in enumerate(ingress):
-        path = f"{at}[{number}]"
-        ip, mode = one.get("ip") or "", one.get("ipMode")
-        errors += validate_ip(ip, f"{path}.ip", known) if ip else []
-        if mode is None and ip:
-            errors.append(required(f"{path}.ipMode", "must be specified when `ip` is set"))
-        elif mode is not None and not ip:
-            text = "may not be specified when `ip` is not set"
-            errors.append(forbidden(f"{path}.ipMode", text))
-        elif mode is not None and mode not in {"VIP", "Proxy"}:
-            errors.append(not_supported(f"{path}.ipMode", mode, ["Proxy", "VIP"]))
-        validate_ingress_host(one.get("hostname") or "", f"{path}.hostname", errors)
-
-
-def validate_ingress_host(host: str, at: str, errors: Errors) -> None:
-    for text in dns1123_subdomain(host) if host else ():
-        errors.append(invalid(at, host, text))
-    if host and address(host):
-        errors.append(invalid(at, host, "must be a DNS name, not an IP address"))
+def not_an_ip(host: str) -> list[str]:
+    return ["must be a DNS name, not an IP address"] if address(host) else []

@@ -3,9 +3,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from pybernetes.apimachinery.field import Errors, FieldError, invalid, not_supported, required
+from pybernetes.apimachinery.field import FieldError
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.validation.names import label_value, qualified_name
+from pybernetes.apis.validation.part import Part
 
 EFFECTS = ["NoExecute", "NoSchedule", "PreferNoSchedule"]
 NO_EXECUTE = ("NoExecute",)
@@ -62,58 +63,43 @@ def _has_limit(toleration: Object) -> bool:
     return toleration.get("tolerationSeconds") is not None
 
 
-def validate_taints(taints: Iterable[Object], at: str, errors: Errors) -> None:
+def validate_taints(part: Part) -> None:
+    """The list at the field "taints"."""
     seen: list[tuple[str, str]] = []
-    for number, taint in enumerate(taints):
-        path = f"{at}[{number}]"
+    for taint in part.each("taints"):
         key, effect = taint.get("key") or "", taint.get("effect") or ""
-        for text in qualified_name(key):
-            errors.append(invalid(f"{path}.key", key, text))
-        wrong = label_value(taint.get("value") or "")
-        if wrong:
-            errors.append(invalid(f"{path}.value", taint["value"], ";".join(wrong)))
-        if not effect:
-            errors.append(required(f"{path}.effect"))
-        elif effect not in EFFECTS:
-            errors.append(not_supported(f"{path}.effect", effect, EFFECTS))
+        taint.any_rule("key", qualified_name)
+        taint.rule("value", _label_value)
+        taint.need_choice("effect", EFFECTS)
         if (key, effect) in seen:
             text = "taints must be unique by key and effect pair"
             shown = f'Duplicate value: {{"key":"{key}","effect":"{effect}"}}: {text}'
-            errors.append(FieldError("FieldValueDuplicate", path, shown))
+            taint.errors.append(FieldError("FieldValueDuplicate", taint.at, shown))
         seen.append((key, effect))
 
 
-def validate_tolerations(tolerations: Iterable[Object], at: str, errors: Errors) -> None:
-    for number, toleration in enumerate(tolerations):
-        _toleration(toleration, f"{at}[{number}]", errors)
+def _label_value(value: str) -> list[str]:
+    wrong = label_value(value)
+    return [";".join(wrong)] if wrong else []
 
 
 _NO_KEY = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
 
 
-def _toleration(toleration: Object, at: str, errors: Errors) -> None:
-    key, operator = toleration.get("key") or "", toleration.get("operator") or ""
-    effect = toleration.get("effect") or ""
-    for text in qualified_name(key) if key else ():
-        errors.append(invalid(f"{at}.key", key, text))
-    if not key and operator != "Exists":
-        errors.append(invalid(f"{at}.operator", operator, _NO_KEY))
-    if _has_limit(toleration) and effect != "NoExecute":
-        text = "effect must be 'NoExecute' when `tolerationSeconds` is set"
-        errors.append(invalid(f"{at}.effect", effect, text))
-    _toleration_value(toleration.get("value") or "", operator, at, errors)
-    if effect and effect not in EFFECTS:
-        errors.append(not_supported(f"{at}.effect", effect, EFFECTS))
-
-
-def _toleration_value(value: str, operator: str, at: str, errors: Errors) -> None:
-    at = f"{at}.operator"
-    if operator in {"", "Equal"}:
-        wrong = label_value(value)
-        if wrong:
-            errors.append(invalid(at, value, ";".join(wrong)))
-    elif operator == "Exists":
-        if value:
-            errors.append(invalid(at, value, "value must be empty when `operator` is 'Exists'"))
-    else:
-        errors.append(not_supported(at, operator, ["Equal", "Exists"]))
+def validate_tolerations(part: Part, field: str = "tolerations") -> None:
+    for one in part.each(field):
+        operator, value = one.get("operator") or "", one.get("value") or ""
+        one.rule("key", qualified_name)
+        if not one.get("key") and operator != "Exists":
+            one.invalid("operator", operator, _NO_KEY)
+        if _has_limit(one.obj) and one.get("effect") != "NoExecute":
+            text = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+            one.invalid("effect", one.get("effect") or "", text)
+        if operator in {"", "Equal"}:
+            one.wrong("operator", value, _label_value(value))
+        elif operator != "Exists":
+            one.unsupported("operator", operator, ["Equal", "Exists"])
+        elif value:
+            one.invalid("operator", value, "value must be empty when `operator` is 'Exists'")
+        if one.get("effect"):
+            one.choice("effect", EFFECTS)

@@ -4,10 +4,10 @@
 import re
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any
 
-from pybernetes.apimachinery.field import Errors, Path, invalid
+from pybernetes.apimachinery.field import Errors, invalid
 from pybernetes.apis.validation.names import port_name, port_number
+from pybernetes.apis.validation.part import Part
 
 _LEADING_ZERO = re.compile(r"(^|\.)0[0-9]")
 _NO_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
@@ -22,7 +22,7 @@ def address(value: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def validate_ip(value: str, at: Path | str, known: Collection[str] = ()) -> Errors:
+def validate_ip(value: str, at: str, known: Collection[str] = ()) -> Errors:
     """Values in `known` were accepted before and stay so."""
     if value in known:
         return []
@@ -35,7 +35,7 @@ def validate_ip(value: str, at: Path | str, known: Collection[str] = ()) -> Erro
     return []
 
 
-def validate_cidr(value: str, at: Path | str, known: Collection[str] = ()) -> Errors:
+def validate_cidr(value: str, at: str, known: Collection[str] = ()) -> Errors:
     if value in known:
         return []
     host, slash, _ = value.partition("/")
@@ -51,7 +51,7 @@ def validate_cidr(value: str, at: Path | str, known: Collection[str] = ()) -> Er
     return []
 
 
-def validate_endpoint_ip(value: str, at: Path | str) -> Errors:
+def validate_endpoint_ip(value: str, at: str) -> Errors:
     """An address that traffic may be sent to: not local to a host or a link."""
     found = address(value)
     if found is None:
@@ -73,8 +73,8 @@ def _is_local_multicast(found: IPv4Address | IPv6Address) -> bool:
     return found in ip_network(network)
 
 
-def validate_port(value: Any, at: Path | str, errors: Errors) -> None:
+def validate_port(part: Part, field: str = "port") -> None:
     """A port's number, or its name where it is text."""
+    value = part.get(field)
     wrong = port_name(value) if isinstance(value, str) else port_number(value or 0)
-    for text in wrong:
-        errors.append(invalid(at, value, text))
+    part.wrong(field, value, wrong)

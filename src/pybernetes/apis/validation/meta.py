@@ -1,17 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ObjectMeta and label selectors: rules of every kind, in upstream's paths and words."""
 
-from collections.abc import Callable
-from typing import Any
-
-from pybernetes.apimachinery.field import (
-    Errors,
-    forbidden,
-    invalid,
-    not_supported,
-    required,
-    too_long,
-)
+from pybernetes.apimachinery.field import Errors, too_long
 from pybernetes.apimachinery.types import Object, split_api_version
 from pybernetes.apis.validation.names import (
     dns1123_label,
@@ -20,153 +10,38 @@ from pybernetes.apis.validation.names import (
     label_value,
     qualified_name,
 )
+from pybernetes.apis.validation.part import Part, Rule
 
-IMMUTABLE = "field is immutable"
-NEGATIVE = "must be greater than or equal to 0"
 ANNOTATIONS_LIMIT = 256 * 1024
-NameRule = Callable[[str], list[str]]
+_FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp")
+_NOT_EMPTY = "must not be empty"
 
 
 def validate_meta(
-    metadata: Object,
-    namespaced: bool,
-    name_rule: NameRule | None = None,
-    at: str = "metadata",
+    metadata: Object, namespaced: bool, name_rule: Rule | None = None, at: str = "metadata"
 ) -> Errors:
     """The findings in an object's metadata on creation, after its name was generated."""
-    rule = name_rule or dns1123_subdomain
-    errors: Errors = []
-    prefix = metadata.get("generateName")
-    if prefix:
-        for text in rule(generated(prefix)):
-            errors.append(invalid(f"{at}.generateName", prefix, text))
-    name = metadata.get("name")
-    if not name:
-        errors.append(required(f"{at}.name", "name or generateName is required"))
-    else:
-        for text in rule(name):
-            errors.append(invalid(f"{at}.name", name, text))
-    _namespace(metadata.get("namespace"), namespaced, at, errors)
-    _common(metadata, at, errors)
-    _finalizers(metadata.get("finalizers") or (), f"{at}.finalizers", errors)
-    return errors
-
-
-def _namespace(namespace: str | None, namespaced: bool, at: str, errors: Errors) -> None:
-    if not namespaced:
-        if namespace:
-            errors.append(forbidden(f"{at}.namespace", "not allowed on this type"))
-    elif not namespace:
-        errors.append(required(f"{at}.namespace"))
-    else:
-        for text in dns1123_label(namespace):
-            errors.append(invalid(f"{at}.namespace", namespace, text))
-
-
-def _common(metadata: Object, at: str, errors: Errors) -> None:
-    if (metadata.get("generation") or 0) < 0:
-        errors.append(invalid(f"{at}.generation", metadata["generation"], NEGATIVE))
-    if metadata.get("labels"):
-        validate_labels(metadata["labels"], f"{at}.labels", errors)
-    if metadata.get("annotations"):
-        validate_annotations(metadata["annotations"], f"{at}.annotations", errors)
-    if metadata.get("ownerReferences"):
-        _owners(metadata["ownerReferences"], f"{at}.ownerReferences", errors)
-    for number, entry in enumerate(metadata.get("managedFields") or ()):
-        _managed(entry, f"{at}.managedFields[{number}]", errors)
-
-
-def validate_labels(labels: dict[str, str], at: str, errors: Errors) -> None:
-    for key, value in labels.items():
-        for text in qualified_name(key):
-            errors.append(invalid(at, key, text))
-        for text in label_value(value):
-            errors.append(invalid(at, value, text))
-
-
-def validate_annotations(annotations: dict[str, str], at: str, errors: Errors) -> None:
-    size = 0
-    for key, value in annotations.items():
-        size += len(key.encode()) + len(value.encode())
-        for text in qualified_name(key.lower()):
-            errors.append(invalid(at, key, text))
-    if size > ANNOTATIONS_LIMIT:
-        errors.append(too_long(at, ANNOTATIONS_LIMIT))
-
-
-def _owners(references: list[Object], at: str, errors: Errors) -> None:
-    controller = ""
-    for number, reference in enumerate(references):
-        _owner(reference, f"{at}[{number}]", errors)
-        if reference.get("controller"):
-            current = f"{reference.get('kind')}/{reference.get('name')}"
-            if controller:
-                text = (
-                    "Only one reference can have Controller set to true. Found "
-                    f'"true" in references for {controller} and {current}'
-                )
-                errors.append(invalid(at, references, text))
-            controller = controller or current
-
-
-def _owner(reference: Object, at: str, errors: Errors) -> None:
-    api_version = reference.get("apiVersion") or ""
-    version = split_api_version(api_version)[1]
-    if not api_version:
-        errors.append(required(f"{at}.apiVersion", "must not be empty"))
-    elif not version or api_version.count("/") > 1:
-        text = "must be <group>/<version> or <version>"
-        errors.append(invalid(f"{at}.apiVersion", api_version, text))
-    for field in ("kind", "name", "uid"):
-        if not reference.get(field):
-            errors.append(required(f"{at}.{field}", "must not be empty"))
-    if (api_version, reference.get("kind")) == ("v1", "Event"):
-        text = "/v1, Kind=Event is disallowed from being an owner"
-        errors.append(invalid(at, reference, text))
-
-
-def _finalizers(finalizers: list[str] | tuple[()], at: str, errors: Errors) -> None:
+    rule, part = name_rule or dns1123_subdomain, Part(metadata, at)
+    part.rule("generateName", lambda prefix: rule(generated(prefix)))
+    part.need("name", detail="name or generateName is required")
+    part.rule("name", rule)
+    if namespaced:
+        part.need_rule("namespace", dns1123_label)
+    elif metadata.get("namespace"):
+        part.forbidden("namespace", "not allowed on this type")
+    _common(part)
+    finalizers = metadata.get("finalizers") or ()
     for finalizer in finalizers:
-        for text in qualified_name(finalizer):
-            errors.append(invalid(at, finalizer, text))
+        part.wrong("finalizers", finalizer, qualified_name(finalizer))
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         text = "finalizer orphan and foregroundDeletion cannot be both set"
-        errors.append(invalid(at, finalizers, text))
-
-
-_OPERATIONS = ["Apply", "Update"]
-
-
-def _managed(entry: Object, at: str, errors: Errors) -> None:
-    operation = entry.get("operation")
-    if not operation:
-        errors.append(required(f"{at}.operation", "must not be empty"))
-    elif operation not in _OPERATIONS:
-        errors.append(not_supported(f"{at}.operation", operation, _OPERATIONS))
-    if entry.get("fieldsType") not in {None, "", "FieldsV1"}:
-        errors.append(invalid(f"{at}.fieldsType", entry["fieldsType"], "must be `FieldsV1`"))
-    errors.extend(validate_field_manager(entry.get("manager") or "", f"{at}.manager"))
-    if len(entry.get("subresource") or "") > 256:
-        errors.append(too_long(f"{at}.subresource", 256))
-
-
-def validate_field_manager(manager: str, at: str = "fieldManager") -> Errors:
-    errors: Errors = []
-    if len(manager.encode()) > 128:
-        errors.append(too_long(at, 128))
-    for number, letter in enumerate("" if manager.isprintable() else manager):
-        if not letter.isprintable():
-            text = f"invalid character U+{ord(letter):04X} (at position {number})"
-            errors.append(invalid(at, manager, text))
-    return errors
-
-
-_FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp")
+        part.invalid("finalizers", finalizers, text)
+    return part.errors
 
 
 def validate_meta_update(new: Object, old: Object, at: str = "metadata") -> Errors:
     """The findings in the metadata of an update; the resourceVersion must be there by now."""
-    errors: Errors = []
+    part = Part(new, at)
     if old.get("deletionTimestamp"):
         known = old.get("finalizers") or ()
         extra = sorted({name for name in new.get("finalizers") or () if name not in known})
@@ -176,72 +51,117 @@ def validate_meta_update(new: Object, old: Object, at: str = "metadata") -> Erro
                 "no new finalizers can be added if the object is being deleted, "
                 f"found new finalizers []string{{{shown}}}"
             )
-            errors.append(forbidden(f"{at}.finalizers", text))
+            part.forbidden("finalizers", text)
     if not new.get("resourceVersion"):
-        errors.append(invalid(f"{at}.resourceVersion", "", "must be specified for an update"))
-    if (new.get("generation") or 0) < (old.get("generation") or 0):
-        text = "must not be decremented"
-        errors.append(invalid(f"{at}.generation", new.get("generation") or 0, text))
-    for field in (*_FIXED, "deletionGracePeriodSeconds"):
-        validate_immutable(new.get(field), old.get(field), f"{at}.{field}", errors)
-    _common(new, at, errors)
-    return errors
+        part.invalid("resourceVersion", "", "must be specified for an update")
+    generation = new.get("generation") or 0
+    if generation < (old.get("generation") or 0):
+        part.invalid("generation", generation, "must not be decremented")
+    part.fixed(old, *_FIXED, "deletionGracePeriodSeconds")
+    _common(part)
+    return part.errors
 
 
-_PLAIN_FLAGS = frozenset(  # booleans that are no pointers in Go: false and missing are the same
-    {"hostIPC", "hostNetwork", "hostPID", "readOnly", "stdin", "stdinOnce", "tty"}
-)
+def _common(part: Part) -> None:
+    part.counts("generation")
+    validate_labels(part, "labels")
+    validate_annotations(part, "annotations")
+    if part.get("ownerReferences"):
+        _owners(part)
+    for entry in part.each("managedFields"):
+        _managed(entry)
 
 
-def _pruned(value: Any) -> Any:
-    if isinstance(value, dict):
-        kept = {key: _pruned(item) for key, item in value.items()}
-        return {
-            key: item
-            for key, item in kept.items()
-            if item not in (None, "", [], {}) and (item is not False or key not in _PLAIN_FLAGS)
-        }
-    return [_pruned(item) for item in value] if isinstance(value, list) else value
+def validate_labels(part: Part, field: str) -> None:
+    for key, value in (part.get(field) or {}).items():
+        for text in qualified_name(key):
+            part.invalid(field, key, text)
+        for text in label_value(value):
+            part.invalid(field, value, text)
 
 
-def same(new: Any, old: Any) -> bool:
-    """Upstream's semantic equality: empty, null and missing are the same at every depth."""
-    return bool(new == old) or (_pruned(new) or None) == (_pruned(old) or None)
+def validate_annotations(part: Part, field: str) -> None:
+    size = 0
+    for key, value in (part.get(field) or {}).items():
+        size += len(key.encode()) + len(value.encode())
+        part.wrong(field, key, qualified_name(key.lower()))
+    if size > ANNOTATIONS_LIMIT:
+        part.errors.append(too_long(part.path(field), ANNOTATIONS_LIMIT))
 
 
-def validate_immutable(new: Any, old: Any, at: str, errors: Errors) -> None:
-    """Add a finding if a value changed."""
-    if not same(new, old):
-        errors.append(invalid(at, new, IMMUTABLE))
+def _owners(part: Part) -> None:
+    controller, references = "", part.get("ownerReferences")
+    for owner in part.each("ownerReferences"):
+        _owner(owner)
+        if owner.get("controller"):
+            current = f"{owner.get('kind')}/{owner.get('name')}"
+            if controller:
+                text = (
+                    "Only one reference can have Controller set to true. Found "
+                    f'"true" in references for {controller} and {current}'
+                )
+                part.invalid("ownerReferences", references, text)
+            controller = controller or current
 
 
-def validate_label_selector(selector: Object | None, at: str, errors: Errors) -> None:
-    """The findings in a LabelSelector; none is fine."""
-    if not selector:
-        return
-    if selector.get("matchLabels"):
-        validate_labels(selector["matchLabels"], f"{at}.matchLabels", errors)
-    for number, term in enumerate(selector.get("matchExpressions") or ()):
-        _requirement(term, f"{at}.matchExpressions[{number}]", errors)
+def _owner(owner: Part) -> None:
+    api_version = owner.get("apiVersion") or ""
+    owner.need("apiVersion", "kind", "name", "uid", detail=_NOT_EMPTY)
+    if api_version and (not split_api_version(api_version)[1] or api_version.count("/") > 1):
+        owner.invalid("apiVersion", api_version, "must be <group>/<version> or <version>")
+    if (api_version, owner.get("kind")) == ("v1", "Event"):
+        owner.invalid("", owner.obj, "/v1, Kind=Event is disallowed from being an owner")
 
 
-def _requirement(term: Object, at: str, errors: Errors) -> None:
+def _managed(entry: Part) -> None:
+    entry.need("operation", detail=_NOT_EMPTY)
+    if entry.get("operation"):
+        entry.choice("operation", ["Apply", "Update"])
+    if entry.get("fieldsType") not in {None, "", "FieldsV1"}:
+        entry.invalid("fieldsType", entry.get("fieldsType"), "must be `FieldsV1`")
+    entry.errors.extend(validate_field_manager(entry.get("manager") or "", entry.path("manager")))
+    if len(entry.get("subresource") or "") > 256:
+        entry.errors.append(too_long(entry.path("subresource"), 256))
+
+
+def validate_field_manager(manager: str, at: str = "fieldManager") -> Errors:
+    part = Part(None, at)
+    if len(manager.encode()) > 128:
+        part.errors.append(too_long(at, 128))
+    for number, letter in enumerate("" if manager.isprintable() else manager):
+        if not letter.isprintable():
+            text = f"invalid character U+{ord(letter):04X} (at position {number})"
+            part.invalid("", manager, text)
+    return part.errors
+
+
+def validate_label_selector(part: Part, field: str = "") -> None:
+    """The LabelSelector at a field, or the part itself; none is fine."""
+    selector = part.child(field) if field else part
+    if selector.obj:
+        validate_labels(selector, "matchLabels")
+        for term in selector.each("matchExpressions"):
+            validate_requirement(term)
+
+
+def validate_requirement(term: Part, *, numeric: bool = False, any_value: bool = False) -> None:
+    """A requirement of a label selector; of a node selector where `numeric` (Gt and Lt)."""
     operator, values = term.get("operator") or "", term.get("values") or ()
     if operator in {"In", "NotIn"}:
-        if not values:
-            text = "must be specified when `operator` is 'In' or 'NotIn'"
-            errors.append(required(f"{at}.values", text))
+        term.need("values", detail="must be specified when `operator` is 'In' or 'NotIn'")
     elif operator in {"Exists", "DoesNotExist"}:
         if values:
             text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-            errors.append(forbidden(f"{at}.values", text))
+            term.forbidden("values", text)
+    elif numeric and operator in {"Gt", "Lt"}:
+        if len(values) != 1:
+            text = "must be specified single value when `operator` is 'Lt' or 'Gt'"
+            term.required("values", text)
     else:
-        errors.append(invalid(f"{at}.operator", operator, "not a valid selector operator"))
-    for text in qualified_name(term.get("key") or ""):
-        errors.append(invalid(f"{at}.key", term.get("key") or "", text))
-    for number, value in enumerate(values):
-        for text in label_value(value):
-            errors.append(invalid(f"{at}.values[{number}]", value, text))
+        term.invalid("operator", operator, "not a valid selector operator")
+    term.any_rule("key", qualified_name)
+    if not any_value:
+        term.list_rule("values", label_value)
 
 
 def is_empty_selector(selector: Object | None) -> bool:

@@ -6,57 +6,37 @@ An empty list means that the value is fine. Wording and patterns are upstream's
 """
 
 import re
+import sys
+from collections.abc import Callable
 
-from pybernetes.apimachinery.field import Errors, Path, invalid, required
-from pybernetes.apimachinery.names import label_key as qualified_name
-from pybernetes.apimachinery.names import label_value, regex_error
+from pybernetes.apimachinery.field import Errors, invalid, required
+from pybernetes.apimachinery.names import (
+    DNS_LABEL,
+    SUBDOMAIN,
+    SUBDOMAIN_TEXT,
+    label_key,
+    label_value,
+    regex_error,
+)
 
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = _LABEL + "(\\." + _LABEL + ")*"
-_LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
-_CONFIG_KEY = "[-._a-zA-Z0-9]+"
-_PERCENT = "[0-9]+%"
-_HEADER = "[-A-Za-z0-9]+"
-_WILDCARD = "\\*\\." + _SUBDOMAIN
+__all__ = ["label_value", "qualified_name"]  # upstream keeps them here, too
+
+qualified_name = label_key
 _HTTP_PATH = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+"
-
-_label = re.compile(_LABEL).fullmatch
-_subdomain = re.compile(_SUBDOMAIN).fullmatch
-_label_1035 = re.compile(_LABEL_1035).fullmatch
-_config_key = re.compile(_CONFIG_KEY).fullmatch
-_percent = re.compile(_PERCENT).fullmatch
-_header = re.compile(_HEADER).fullmatch
-_wildcard = re.compile(_WILDCARD).fullmatch
+_label = re.compile(DNS_LABEL).fullmatch
+_subdomain = re.compile(SUBDOMAIN).fullmatch
 _http_path = re.compile(_HTTP_PATH).fullmatch
 _port_letters = re.compile("[-a-z0-9]+").fullmatch
 _letter = re.compile("[a-z]").search
 _printable = re.compile("[ -<>-~]*").fullmatch  # printable ASCII without "="
 
-__all__ = ["label_value", "qualified_name"]  # upstream keeps them here, too
-EMPTY = "must be non-empty"
 _LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
     "and must start and end with an alphanumeric character"
 )
-_SUBDOMAIN_TEXT = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
-    "'-' or '.', and must start and end with an alphanumeric character"
-)
-_LABEL_1035_TEXT = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-    "alphabetic character, and end with an alphanumeric character"
-)
 _RELAXED_ENV_TEXT = (
     "a valid environment variable name must consist only of printable ASCII characters other "
     "than '='"
-)
-_CONFIG_KEY_TEXT = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
-_PERCENT_TEXT = "a valid percent string must be a numeric string followed by an ending '%'"
-_HEADER_TEXT = "a valid HTTP header must consist of alphanumeric characters or '-'"
-_WILDCARD_TEXT = (
-    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which "
-    "must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric "
-    "character"
 )
 
 
@@ -68,39 +48,69 @@ def in_range(low: int, high: int) -> str:
     return f"must be between {low} and {high}, inclusive"
 
 
+def _format(
+    pattern: str, text: str, *examples: str, most: int = sys.maxsize
+) -> Callable[[str], list[str]]:
+    """A rule: a pattern, what to say of a value that does not match, and the greatest length."""
+    matches = re.compile(pattern).fullmatch
+
+    def rule(value: str) -> list[str]:
+        matched = matches(value)
+        if matched and len(value) <= most:
+            return []
+        found = [too_long(most)] if len(value) > most else []
+        return found if matched else [*found, regex_error(text, pattern, *examples)]
+
+    return rule
+
+
+dns1123_subdomain = _format(SUBDOMAIN, SUBDOMAIN_TEXT, "example.com", most=253)
+wildcard_subdomain = _format(
+    "\\*\\." + SUBDOMAIN,
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which "
+    "must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric "
+    "character",
+    "*.example.com",
+    most=253,
+)
+dns1035_label = _format(
+    "[a-z]([-a-z0-9]*[a-z0-9])?",
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+    "alphabetic character, and end with an alphanumeric character",
+    "my-name",
+    "abc-123",
+    most=63,
+)
+percent = _format(
+    "[0-9]+%",
+    "a valid percent string must be a numeric string followed by an ending '%'",
+    "1%",
+    "93%",
+)
+header_name = _format(
+    "[-A-Za-z0-9]+",
+    "a valid HTTP header must consist of alphanumeric characters or '-'",
+    "X-Header-Name",
+)
+_config_key = _format(
+    "[-._a-zA-Z0-9]+",
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+    "key.name",
+    "KEY_NAME",
+    "key-name",
+    most=253,
+)
+
+
 def dns1123_label(value: str) -> list[str]:
-    if _label(value) and len(value) <= 63:
+    matched = _label(value)
+    if matched and len(value) <= 63:
         return []
     found = [too_long(63)] if len(value) > 63 else []
-    if not _label(value):
+    if not matched:
         dotted = _subdomain(value)
-        text = regex_error(_LABEL_TEXT, _LABEL, "my-name", "123-abc")
+        text = regex_error(_LABEL_TEXT, DNS_LABEL, "my-name", "123-abc")
         found.append("must not contain dots" if dotted else text)
-    return found
-
-
-def dns1123_subdomain(value: str) -> list[str]:
-    if _subdomain(value) and len(value) <= 253:
-        return []
-    found = [too_long(253)] if len(value) > 253 else []
-    if not _subdomain(value):
-        found.append(regex_error(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
-    return found
-
-
-def wildcard_subdomain(value: str) -> list[str]:
-    found = [too_long(253)] if len(value) > 253 else []
-    if not _wildcard(value):
-        found.append(regex_error(_WILDCARD_TEXT, _WILDCARD, "*.example.com"))
-    return found
-
-
-def dns1035_label(value: str) -> list[str]:
-    if _label_1035(value) and len(value) <= 63:
-        return []
-    found = [too_long(63)] if len(value) > 63 else []
-    if not _label_1035(value):
-        found.append(regex_error(_LABEL_1035_TEXT, _LABEL_1035, "my-name", "abc-123"))
     return found
 
 
@@ -113,21 +123,15 @@ def path_segment(value: str) -> list[str]:
 
 def env_name(value: str) -> list[str]:
     """The relaxed rule, which holds since 1.34."""
-    found = [] if value else [f"environment variable name {EMPTY}"]
+    found = [] if value else ["environment variable name must be non-empty"]
     return found if _printable(value) else [*found, _RELAXED_ENV_TEXT]
 
 
 def config_key(value: str) -> list[str]:
-    found = [too_long(253)] if len(value) > 253 else []
-    if not _config_key(value):
-        found.append(regex_error(_CONFIG_KEY_TEXT, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
-    return found + _dots(value)
-
-
-def _dots(value: str) -> list[str]:
+    found = _config_key(value)
     if value in {".", ".."}:
-        return [f"must not be '{value}'"]
-    return ["must not start with '..'"] if value.startswith("..") else []
+        return [*found, f"must not be '{value}'"]
+    return [*found, "must not start with '..'"] if value.startswith("..") else found
 
 
 def port_number(value: int) -> list[str]:
@@ -147,19 +151,11 @@ def port_name(value: str) -> list[str]:
     return found
 
 
-def percent(value: str) -> list[str]:
-    return [] if _percent(value) else [regex_error(_PERCENT_TEXT, _PERCENT, "1%", "93%")]
-
-
-def header_name(value: str) -> list[str]:
-    return [] if _header(value) else [regex_error(_HEADER_TEXT, _HEADER, "X-Header-Name")]
-
-
 def user_id(value: int) -> list[str]:
     return [] if 0 <= value <= 2147483647 else [in_range(0, 2147483647)]
 
 
-def domain_prefixed_path(value: str, path: Path | str) -> Errors:
+def domain_prefixed_path(value: str, path: str) -> Errors:
     """Such as "acme.io/foo"."""
     if not value:
         return [required(path)]
@@ -173,7 +169,7 @@ def domain_prefixed_path(value: str, path: Path | str) -> Errors:
     return errors
 
 
-def fully_qualified(value: str, path: Path | str) -> Errors:
+def fully_qualified(value: str, path: str) -> Errors:
     """A domain of at least three segments, as names of webhooks are."""
     if not value:
         return [required(path)]

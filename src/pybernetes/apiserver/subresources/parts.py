@@ -7,7 +7,7 @@ from functools import partial
 
 from pybernetes.apimachinery import timestamps
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.certificates.certificatesigningrequest import (
+from pybernetes.apis.certificates import (
     prepare_approval,
     validate_approval,
 )

@@ -2,12 +2,13 @@
 """Pod: the resize subresource changes CPU and memory of containers, and nothing else."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors, forbidden, invalid
+from pybernetes.apimachinery.field import Errors, forbidden
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
 from pybernetes.apis.core.pod.podlevel import default_pod_level
 from pybernetes.apis.core.pod.requests import qos_class
 from pybernetes.apis.core.pod.validation import validate_spec
+from pybernetes.apis.validation.part import Part
 
 _LISTS = ("containers", "initContainers")
 _TAKEN = ("resources", "resizePolicy")
@@ -47,47 +48,41 @@ def validate_resize(new: Object, old: Object) -> Errors:
         return [forbidden("", "static pods cannot be resized")]
     if look(old, "spec", "os", "name") == "windows":
         return [forbidden("", "windows pods cannot be resized")]
-    errors = validate_spec(new)
+    spec, was = validate_spec(new), old["spec"]
     before = look(old, "status", "qosClass") or qos_class(old)
     if before != qos_class(new):
-        text = "Pod QOS Class may not change as a result of resizing"
-        errors.append(invalid("spec", before, text))
-    if not _ordering(new["spec"], old["spec"], errors):
-        return errors
-    for field in _LISTS:
-        pairs = zip(new["spec"].get(field) or (), old["spec"].get(field) or (), strict=True)
-        for number, (container, was) in enumerate(pairs):
-            _container(container, was, f"spec.{field}[{number}]", errors)
-    return errors
+        spec.invalid("", before, "Pod QOS Class may not change as a result of resizing")
+    if _ordering(spec, was):
+        for field in _LISTS:
+            for container, kept in zip(spec.each(field), was.get(field) or (), strict=True):
+                _container(spec, container, kept.get("resources") or {})
+    return spec.errors
 
 
-def _ordering(spec: Object, was: Object, errors: Errors) -> bool:
-    found = len(errors)
+def _ordering(spec: Part, was: Object) -> bool:
+    found = len(spec.errors)
     for field in _LISTS:
-        now, before = _names(spec, field), _names(was, field)
+        now, before = _names(spec.obj, field), _names(was, field)
         if len(now) != len(before):
-            text = f"{field} may not be added or removed on resize"
-            errors.append(forbidden(f"spec.{field}", text))
+            spec.forbidden(field, f"{field} may not be added or removed on resize")
             continue
         for number, name in enumerate(before):
             if now[number] != name:
                 text = f"{field} may not be renamed or reordered on resize"
-                errors.append(forbidden(f"spec.{field}[{number}].name", text))
-    return len(errors) == found
+                spec.forbidden(f"{field}[{number}].name", text)
+    return len(spec.errors) == found
 
 
-def _container(new: Object, old: Object, at: str, errors: Errors) -> None:
-    now, before = new.get("resources") or {}, old.get("resources") or {}
+def _container(spec: Part, container: Part, before: Object) -> None:
+    resources = container.child("resources")
     for kind in ("requests", "limits"):
-        gone = [name for name in before.get(kind) or () if name not in (now.get(kind) or ())]
-        if gone:
-            text = f"resource {kind} cannot be removed"
-            errors.append(forbidden(f"{at}.resources.{kind}", text))
-        if _others(now.get(kind)) != _others(before.get(kind)):
-            text = "only cpu and memory resources are mutable"
-            errors.append(forbidden("spec", text))
+        now, was = resources.get(kind) or {}, before.get(kind) or {}
+        if any(name not in now for name in was):
+            resources.forbidden(kind, f"resource {kind} cannot be removed")
+        if _others(now) != _others(was):
+            spec.forbidden("", "only cpu and memory resources are mutable")
             return
 
 
-def _others(amounts: Object | None) -> Object:
-    return {name: text for name, text in (amounts or {}).items() if name not in {"cpu", "memory"}}
+def _others(amounts: Object) -> Object:
+    return {name: text for name, text in amounts.items() if name not in {"cpu", "memory"}}

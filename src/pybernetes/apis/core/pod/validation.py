@@ -2,61 +2,53 @@
 """Pod: what is wrong with a new one, in upstream's paths and words."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors, forbidden, invalid, not_supported, required
+from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.podspec.validation import validate_pod_spec
-from pybernetes.apis.validation.meta import NEGATIVE
 from pybernetes.apis.validation.names import dns1123_subdomain
+from pybernetes.apis.validation.part import Part
 
 
 def validate_pod(pod: Object) -> Errors:
-    errors = validate_spec(pod)
-    spec = pod["spec"]
+    spec = validate_spec(pod)
     if spec.get("ephemeralContainers"):
-        errors.append(forbidden("spec.ephemeralContainers", "cannot be set on create"))
+        spec.forbidden("ephemeralContainers", "cannot be set on create")
     if spec.get("nodeName") and spec.get("schedulingGates"):
-        text = "cannot be set until all schedulingGates have been cleared"
-        errors.append(forbidden("spec.nodeName", text))
-    return errors
+        spec.forbidden("nodeName", "cannot be set until all schedulingGates have been cleared")
+    return spec.errors
 
 
-def validate_spec(pod: Object) -> Errors:
-    """What holds on create and on every kind of update."""
-    errors: Errors = []
-    spec = pod["spec"]
-    validate_pod_spec(spec, "spec", errors, pod_name=meta.name(pod), is_pod=True)
-    if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
-        seconds = spec["terminationGracePeriodSeconds"]
-        errors.append(invalid("spec.terminationGracePeriodSeconds", seconds, NEGATIVE))
+def validate_spec(pod: Object) -> Part:
+    """What holds on create and on every kind of update: the spec, with its findings."""
+    spec = Part(pod).child("spec")
+    validate_pod_spec(spec, pod_name=meta.name(pod), is_pod=True)
+    spec.counts("terminationGracePeriodSeconds")
     if spec.get("volumes") and not spec.get("serviceAccountName"):
-        _tokens(spec["volumes"], errors)
+        _tokens(spec)
     for field in ("containers", "initContainers", "ephemeralContainers"):
         for number, container in enumerate(spec.get(field) or ()):
             image = container.get("image") or ""
             if image != image.strip():
                 text = "must not have leading or trailing whitespace"
-                errors.append(invalid(f"spec.{field}[{number}].image", image, text))
-    return errors
+                spec.invalid(f"{field}[{number}].image", image, text)
+    return spec
 
 
-def _tokens(volumes: list[Object], errors: Errors) -> None:
-    for number, volume in enumerate(volumes):
-        for index, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
+def _tokens(spec: Part) -> None:
+    for volume in spec.each("volumes"):
+        for source in volume.child("projected").each("sources"):
             if source.get("serviceAccountToken") is not None:
-                at = f"spec.volumes[{number}].projected.sources[{index}].serviceAccountToken"
                 text = "must not be specified when serviceAccountName is not set"
-                errors.append(forbidden(at, text))
+                source.forbidden("serviceAccountToken", text)
 
 
 def validate_binding(binding: Object) -> Errors:
     """The findings in a Binding, as the binding subresource of pods takes it."""
-    errors: Errors = []
-    target = binding.get("target") or {}
-    kind, name = target.get("kind") or "", target.get("name") or ""
+    target = Part(binding).child("target")
+    kind = target.get("kind") or ""
     if kind not in {"", "Node"}:
-        errors.append(not_supported("target.kind", kind, ["Node", "<empty>"]))
-    if not name:
-        errors.append(required("target.name"))
-    elif kind in {"", "Node"}:
-        errors.extend(invalid("target.name", name, text) for text in dns1123_subdomain(name))
-    return errors
+        target.unsupported("kind", kind, ["Node", "<empty>"])
+        target.need("name")
+    else:
+        target.need_rule("name", dns1123_subdomain)
+    return target.errors

@@ -1,86 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probes and lifecycle hooks of containers."""
 
-from pybernetes.apimachinery.field import Errors, forbidden, invalid, not_supported, required
-from pybernetes.apimachinery.types import Object
 from pybernetes.apis.validation.addresses import validate_port
-from pybernetes.apis.validation.meta import NEGATIVE
 from pybernetes.apis.validation.names import header_name
+from pybernetes.apis.validation.part import Part
 
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 _NUMBERS = (
-    "initialDelaySeconds",
-    "timeoutSeconds",
-    "periodSeconds",
-    "successThreshold",
-    "failureThreshold",
+    *("initialDelaySeconds", "timeoutSeconds", "periodSeconds"),
+    *("successThreshold", "failureThreshold"),
 )
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-HOOKS = ("postStart", "preStop")
 
 
-def validate_probes(container: Object, grace: int | None, at: str, errors: Errors) -> None:
+def validate_probes(container: Part, grace: int | None) -> None:
     """The probes and the lifecycle of a container that may have them."""
     if container.get("lifecycle") is not None:
-        for hook in HOOKS:
-            if container["lifecycle"].get(hook) is not None:
-                path = f"{at}.lifecycle.{hook}"
-                _handler(container["lifecycle"][hook], grace, path, errors)
+        hooks = container.child("lifecycle")
+        for hook in ("postStart", "preStop"):
+            if hooks.get(hook) is not None:
+                _handler(hooks.child(hook), grace)
     for name in PROBES:
         if container.get(name) is not None:
-            _probe(container[name], name, grace, f"{at}.{name}", errors=errors)
+            _probe(container.child(name), name, grace)
 
 
-def _probe(probe: Object, name: str, grace: int | None, at: str, *, errors: Errors) -> None:
-    _handler(probe, grace, at, errors)
-    for field in _NUMBERS:
-        if (probe.get(field) or 0) < 0:
-            errors.append(invalid(f"{at}.{field}", probe[field], NEGATIVE))
-    seconds = probe.get("terminationGracePeriodSeconds")
+def _probe(probe: Part, name: str, grace: int | None) -> None:
+    _handler(probe, grace)
+    probe.counts(*_NUMBERS)
+    seconds, threshold = probe.get("terminationGracePeriodSeconds"), probe.get("successThreshold")
     if seconds is not None and seconds <= 0:
-        text = "must be greater than 0"
-        errors.append(invalid(f"{at}.terminationGracePeriodSeconds", seconds, text))
+        probe.invalid("terminationGracePeriodSeconds", seconds, "must be greater than 0")
     if name == "readinessProbe":
         if seconds is not None:
             text = "must not be set for readinessProbes"
-            errors.append(invalid(f"{at}.terminationGracePeriodSeconds", seconds, text))
-    elif probe.get("successThreshold") != 1:
-        threshold = probe.get("successThreshold") or 0
-        errors.append(invalid(f"{at}.successThreshold", threshold, "must be 1"))
+            probe.invalid("terminationGracePeriodSeconds", seconds, text)
+    elif threshold != 1:
+        probe.invalid("successThreshold", threshold or 0, "must be 1")
 
 
-def _handler(handler: Object, grace: int | None, at: str, errors: Errors) -> None:
+def _handler(handler: Part, grace: int | None) -> None:
     used = [name for name in _HANDLERS if handler.get(name) is not None]
     if not used:
-        errors.append(required(at, "must specify a handler type"))
+        handler.required("", "must specify a handler type")
         return
     for name in used[1:]:
-        errors.append(forbidden(f"{at}.{name}", "may not specify more than 1 handler type"))
-    name = used[0]
-    action, path = handler[name], f"{at}.{name}"
-    if name == "exec":
-        if not action.get("command"):
-            errors.append(required(f"{path}.command"))
-    elif name == "httpGet":
-        _http(action, path, errors)
-    elif name == "sleep":
-        _sleep(action.get("seconds") or 0, grace, path, errors)
+        handler.forbidden(name, "may not specify more than 1 handler type")
+    action = handler.child(used[0])
+    if used[0] == "exec":
+        action.need("command")
+    elif used[0] == "sleep":
+        seconds = action.get("seconds") or 0
+        if grace is not None and not 0 <= seconds <= grace:
+            text = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
+            action.invalid("", seconds, text)
     else:
-        validate_port(action.get("port"), f"{path}.port", errors)
-
-
-def _sleep(seconds: int, grace: int | None, at: str, errors: Errors) -> None:
-    if grace is not None and not 0 <= seconds <= grace:
-        text = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
-        errors.append(invalid(at, seconds, text))
-
-
-def _http(action: Object, at: str, errors: Errors) -> None:
-    if not action.get("path"):
-        errors.append(required(f"{at}.path"))
-    validate_port(action.get("port"), f"{at}.port", errors)
-    if action.get("scheme") not in {"HTTP", "HTTPS"}:
-        errors.append(not_supported(f"{at}.scheme", action.get("scheme"), ["HTTP", "HTTPS"]))
-    for header in action.get("httpHeaders") or ():
-        name = header.get("name") or ""
-        errors.extend(invalid(f"{at}.httpHeaders", name, text) for text in header_name(name))
+        validate_port(action)
+        if used[0] == "httpGet":
+            action.need("path")
+            action.one_of("scheme", ["HTTP", "HTTPS"])
+            for header in action.get("httpHeaders") or ():
+                name = header.get("name") or ""
+                action.wrong("httpHeaders", name, header_name(name))

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kinds that make pods from a template share in validation."""
+
+from typing import Any
+
+from pybernetes.apimachinery import selectors
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.podspec.validation import validate_pod_template
+from pybernetes.apis.validation.meta import is_empty_selector, validate_label_selector
+from pybernetes.apis.validation.names import percent
+from pybernetes.apis.validation.part import NEGATIVE, Part
+
+
+def validate_selector(spec: Part, kind: str = "deployment") -> None:
+    """The selector of a workload: there, and not selecting everything.
+
+    `kind` is only a word of the message, in which upstream calls replica sets deployments too.
+    """
+    selector = spec.get("selector")
+    if selector is None:
+        spec.required("selector")
+        return
+    validate_label_selector(spec, "selector")
+    if is_empty_selector(selector):
+        spec.invalid("selector", selector, f"empty selector is invalid for {kind}")
+
+
+def selects(selector: Object, labels: dict[str, str]) -> bool:
+    """True if a label selector matches these labels; True for a bad one, which is found elsewhere."""
+    try:
+        return selectors.from_label_selector(selector).matches(labels)
+    except ValueError:
+        return True
+
+
+def validate_template(spec: Part, kind: str, selector: Object | None) -> None:
+    """The template of a workload with a selector; its pods may only restart Always.
+
+    `kind` is only a word of a message.
+    """
+    if spec.get("template") is None:
+        spec.required("template")
+        return
+    template = spec.child("template")
+    labels = template.child("metadata").get("labels") or {}
+    if selector and not is_empty_selector(selector) and not selects(selector, labels):
+        text = "`selector` does not match template `labels`"
+        template.invalid("metadata.labels", labels, text)
+    validate_pod_template(template)
+    pod = template.child("spec")
+    pod.one_of("restartPolicy", ["Always"])
+    if pod.get("activeDeadlineSeconds") is not None:
+        text = f"activeDeadlineSeconds in {kind} is not Supported"
+        pod.forbidden("activeDeadlineSeconds", text)
+
+
+def count_or_percent(value: Any) -> list[str]:
+    """A rule: a count that is not negative, or a percentage."""
+    if isinstance(value, str):
+        return percent(value)
+    return [NEGATIVE] if value < 0 else []
+
+
+def at_most_all(value: Any) -> list[str]:
+    """A rule: at most 100 %."""
+    more = isinstance(value, str) and not percent(value) and int(value[:-1]) > 100
+    return ["must not be greater than 100%"] if more else []
+
+
+def is_zero(value: Any) -> bool:
+    """True for 0 and "0%"."""
+    return value in {0, "0%"}
+
+
+def validate_status_counts(obj: Part, counts: tuple[str, ...], more: tuple[str, ...]) -> None:
+    """Numbers of pods in a status: none negative, `counts` at most status.replicas."""
+    status = obj.child("status")
+    status.counts("observedGeneration", "replicas", *counts, *more)
+    total = status.get("replicas") or 0
+    for field in counts:
+        if (status.get(field) or 0) > total:
+            status.invalid(field, status.get(field) or 0, "cannot be greater than status.replicas")
+    available = status.get("availableReplicas") or 0
+    if available > (status.get("readyReplicas") or 0):
+        status.invalid("availableReplicas", available, "cannot be greater than readyReplicas")

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""certificates.k8s.io: CertificateSigningRequest: asked once, then only approved, denied or signed.
+
+Who asks (spec.username and so on) is written by the API server, which knows the request's user.
+Whether spec.request holds a good PKCS#10 request is checked by the signers, which parse it.
+"""
+
+import base64
+import datetime
+
+from pybernetes.apimachinery.field import Errors
+from pybernetes.apimachinery.timestamps import human_duration
+from pybernetes.apimachinery.types import Object, User
+from pybernetes.apis.columns import AGE, NAME, look, text
+from pybernetes.apis.kind import Column, Kind
+from pybernetes.apis.validation.names import domain_prefixed_path
+from pybernetes.apis.validation.part import Part, creating
+
+_LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
+_USAGES = [
+    *("any", "cert sign", "client auth", "code signing", "content commitment", "crl sign"),
+    *("data encipherment", "decipher only", "digital signature", "email protection"),
+    *("encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement"),
+    *("key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime"),
+    *("server auth", "signing", "timestamping"),
+]
+_PEM = b"-----BEGIN CERTIFICATE REQUEST-----"
+_NO_PEM = "PEM block type must be CERTIFICATE REQUEST"
+_DECIDED = ("Approved", "Denied")
+
+
+def _requestor(obj: Object, user: User) -> None:
+    """Approvers rely on these fields: they are the authenticated user's, never the client's."""
+    spec = obj["spec"]
+    for field in ("username", "uid", "groups", "extra"):
+        spec.pop(field, None)
+    spec["username"] = user.name
+    if user.uid:
+        spec["uid"] = user.uid
+    if user.groups:
+        spec["groups"] = list(user.groups)
+    if user.extra:
+        spec["extra"] = {key: list(values) for key, values in user.extra}
+
+
+def _prepare_update(new: Object, old: Object) -> None:
+    """Requests are immutable; status and approval have subresources of their own."""
+    new["spec"] = old["spec"]
+
+
+def _prepare_status_update(new: Object, old: Object) -> None:
+    """Who was approved or denied stays; that is the approval subresource's business."""
+    status = new["status"] = dict(new.get("status") or {})
+    conditions = status.get("conditions") or []
+    kept = [one for one in _conditions(old) if one.get("type") in _DECIDED]
+    status["conditions"] = [one for one in conditions if one.get("type") not in _DECIDED] + kept
+
+
+def prepare_approval(new: Object, old: Object) -> None:
+    """PUT approval changes conditions alone."""
+    conditions = _conditions(new)
+    new["spec"] = old["spec"]
+    new["status"] = {**(old.get("status") or {}), "conditions": conditions}
+
+
+def _conditions(obj: Object) -> list[Object]:
+    return look(obj, "status", "conditions") or []
+
+
+def _request(part: Part) -> None:
+    spec = part.child("spec")
+    if not _is_pem(spec.get("request") or ""):
+        spec.invalid("request", spec.get("request") or "", _NO_PEM)
+    usages, signer = spec.get("usages") or [], spec.get("signerName") or ""
+    spec.need("usages")
+    spec.unique("usages", usages)
+    for number, usage in enumerate(usages):
+        if usage not in _USAGES:
+            spec.unsupported(f"usages[{number}]", usage, _USAGES)
+    if signer == _LEGACY_SIGNER:
+        wrong = "the legacy signerName is not allowed via this API version"
+        spec.invalid("signerName", signer, wrong)
+    elif errors := domain_prefixed_path(signer, spec.path("signerName")):
+        spec.errors.extend(errors)
+    elif "." not in signer.partition("/")[0]:
+        wrong = "should be a domain with at least two segments separated by dots"
+        spec.invalid("signerName", signer, wrong)
+    seconds = spec.get("expirationSeconds")
+    if seconds is not None and seconds < 600:
+        wrong = "may not specify a duration less than 600 seconds (10 minutes)"
+        spec.invalid("expirationSeconds", seconds, wrong)
+
+
+def _is_pem(request: str) -> bool:
+    try:
+        return base64.b64decode(request).lstrip().startswith(_PEM)
+    except ValueError:
+        return False
+
+
+def validate_approval(new: Object, old: Object) -> Errors:
+    """The findings of PUT approval, after prepare_approval."""
+    status = Part(new).child("status")
+    types = [one.get("type") for one in _conditions(new)]
+    for type_ in (one.get("type") for one in _conditions(old)):
+        if type_ in {"Approved", "Denied", "Failed"} and type_ not in types:
+            wrong = f'updates may not remove a condition of type "{type_}"'
+            status.forbidden("conditions", wrong)
+    for one in status.each("conditions"):
+        one.need("type")
+        if one.get("type") in {"Approved", "Denied", "Failed"}:
+            one.one_of("status", ["True"])
+    if "Approved" in types and "Denied" in types:
+        wrong = "Approved and Denied conditions are mutually exclusive"
+        status.invalid("conditions", "Denied", wrong)
+    return status.errors
+
+
+def _validate_status_update(new: Object, old: Object) -> Errors:
+    part = Part(new, errors=validate_approval(new, old))
+    certificate, was = (look(obj, "status", "certificate") for obj in (new, old))
+    if was and certificate != was:
+        wrong = "updates may not modify existing certificate content"
+        part.forbidden("status.certificate", wrong)
+    return part.errors
+
+
+def _duration(obj: Object, _: datetime.datetime) -> str:
+    seconds = look(obj, "spec", "expirationSeconds")
+    return "<none>" if seconds is None else human_duration(seconds)
+
+
+def _condition(obj: Object, _: datetime.datetime) -> str:
+    types = [one.get("type") for one in _conditions(obj)]
+    shown = next((one for one in ("Denied", "Approved") if one in types), "Pending")
+    shown += ",Failed" if "Failed" in types else ""
+    return shown + (",Issued" if look(obj, "status", "certificate") else "")
+
+
+CERTIFICATE_SIGNING_REQUEST = Kind(
+    requestor=_requestor,
+    prepare_update=_prepare_update,
+    validate_create=creating(_request),
+    prepare_status_update=_prepare_status_update,
+    validate_status_update=_validate_status_update,
+    fields=lambda obj: {"spec.signerName": look(obj, "spec", "signerName") or ""},
+    field_names=("spec.signerName",),
+    columns=(
+        NAME,
+        AGE,
+        Column("SignerName", text("spec", "signerName", empty="<none>")),
+        Column("Requestor", text("spec", "username")),
+        Column("RequestedDuration", _duration),
+        Column("Condition", _condition),
+    ),
+)

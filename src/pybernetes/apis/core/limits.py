@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LimitRange (bounds and defaults of what one object asks for) and ResourceQuota (of all together)."""
+
+import datetime
+
+from pybernetes.apimachinery import quantity
+from pybernetes.apimachinery.field import Errors
+from pybernetes.apimachinery.quantity import Quantity
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.columns import AGE, CREATED, NAME, Cell, look
+from pybernetes.apis.core.podspec.resources import (
+    COUNTED,
+    overcommits,
+    validate_resource_name,
+    validate_resource_value,
+)
+from pybernetes.apis.kind import Column, Kind
+from pybernetes.apis.validation.names import qualified_name
+from pybernetes.apis.validation.part import IMMUTABLE, Part, creating, updating
+
+_TYPES = ("Pod", "Container", "PersistentVolumeClaim")
+_BOUNDS = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
+_ORDER = (  # the first may not exceed the second; the field that is blamed; their names
+    ("min", "max", "min", "min", "max"),
+    ("min", "defaultRequest", "defaultRequest", "min", "default request"),
+    ("defaultRequest", "max", "defaultRequest", "default request", "max"),
+    ("defaultRequest", "default", "defaultRequest", "default request", "default limit"),
+    ("min", "default", "default", "min", "default"),
+    ("default", "max", "default", "default", "max"),
+)
+_Amounts = dict[str, dict[str, Quantity]]  # bound -> resource -> amount
+
+
+def _default(limit_range: Object) -> None:
+    for item in (limit_range.get("spec") or {}).get("limits") or ():
+        if item.get("type") == "Container":
+            default = {**(item.get("max") or {}), **(item.get("default") or {})}
+            request = {**(item.get("min") or {}), **default, **(item.get("defaultRequest") or {})}
+            item["default"], item["defaultRequest"] = default, request
+
+
+def _limit_range(part: Part) -> None:
+    spec = part.child("spec")
+    for item in spec.each("limits"):
+        type_ = item.get("type") or ""
+        wrong = qualified_name(type_)
+        if not wrong and "/" not in type_ and type_ not in _TYPES:
+            wrong = ["must be a standard limit type or fully qualified"]
+        item.wrong("type", type_, wrong)
+        _item(item)
+    spec.unique("limits", [item.get("type") or "" for item in spec.get("limits") or ()], ".type")
+
+
+def _item(item: Part) -> None:
+    amounts = {
+        bound: {name: quantity.parse(text) for name, text in (item.get(bound) or {}).items()}
+        for bound in _BOUNDS
+    }
+    for bound, values in amounts.items():
+        if item.get("type") == "Pod" and bound.startswith("default"):
+            if values:
+                item.forbidden(bound, "may not be specified when `type` is 'Pod'")
+            amounts[bound] = {}
+            continue
+        for name in values:
+            validate_resource_name(item, f"{bound}[{name}]", name)
+    claim = item.get("type") == "PersistentVolumeClaim"
+    if claim and "storage" not in {**amounts["min"], **amounts["max"]}:
+        text = "either minimum or maximum storage value is required, but neither was provided"
+        item.required("limits", text)
+    for name in {name: None for values in amounts.values() for name in values}:
+        _compare(item, name, amounts)
+
+
+def _compare(item: Part, name: str, amounts: _Amounts) -> None:
+    for low, high, blamed, lower, higher in _ORDER:
+        one, other = amounts[low].get(name), amounts[high].get(name)
+        if one is not None and other is not None and one > other:
+            text = f"{lower} value {one} is greater than {higher} value {other}"
+            item.invalid(f"{blamed}[{name}]", str(amounts[blamed][name]), text)
+    ratio = amounts["maxLimitRequestRatio"].get(name)
+    if ratio is not None:
+        _ratio(item, name, ratio, amounts)
+    default, request = amounts["default"].get(name), amounts["defaultRequest"].get(name)
+    differ = default is not None and request is not None and default != request
+    if differ and not overcommits(name):
+        text = f"default value {default} must equal to defaultRequest value {request} in {name}"
+        item.invalid(f"defaultRequest[{name}]", str(request), text)
+
+
+def _ratio(item: Part, name: str, ratio: Quantity, amounts: _Amounts) -> None:
+    at, value = f"maxLimitRequestRatio[{name}]", ratio.to_float()
+    if value < 1:
+        item.invalid(at, str(ratio), f"ratio {ratio} is less than 1")
+    low, high = amounts["min"].get(name), amounts["max"].get(name)
+    if low and high is not None and value > (most := high.to_float() / low.to_float()):
+        item.invalid(at, str(ratio), f"ratio {ratio} is greater than max/min = {most:f}")
+
+
+LIMIT_RANGE = Kind(
+    default=_default,
+    validate_create=creating(_limit_range),
+    validate_update=updating(_limit_range),
+    create_on_update=True,
+    columns=(NAME, CREATED),
+)
+
+_REQUESTED = frozenset({"cpu", "memory", "ephemeral-storage"})
+_QUOTA = frozenset(
+    {
+        *COUNTED,
+        *_REQUESTED,
+        *(f"requests.{name}" for name in (*_REQUESTED, "storage")),
+        *(f"limits.{name}" for name in _REQUESTED),
+    }
+)
+_COMPUTE = frozenset(name for name in _QUOTA if name.endswith(("cpu", "memory")))
+_PLAIN_SCOPES = ("BestEffort", "NotBestEffort", "NotTerminating", "Terminating")
+_SCOPES = (*_PLAIN_SCOPES, "CrossNamespacePodAffinity", "PriorityClass", "VolumeAttributesClass")
+_PAIRS = (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating"))
+
+
+def _applies(scope: str, resource: str) -> bool:
+    if scope == "BestEffort":
+        return resource == "pods"
+    if scope == "VolumeAttributesClass":
+        return resource in {"persistentvolumeclaims", "requests.storage"}
+    return resource == "pods" or resource in _COMPUTE or "ephemeral-storage" in resource
+
+
+def _amounts(part: Part, field: str) -> None:
+    for name, text in (part.get(field) or {}).items():
+        at = f"{field}[{name}]"
+        known = name in _QUOTA or name.startswith(("hugepages-", "requests.hugepages-"))
+        if validate_resource_name(part, at, name) and "/" not in name and not known:
+            part.invalid(at, name, "must be a standard resource for quota")
+        validate_resource_value(part, at, name, text)
+
+
+def _quota(part: Part) -> None:
+    spec = part.child("spec")
+    _amounts(spec, "hard")
+    _scopes(spec, "scopes", spec.get("scopes") or [], sorted(spec.get("hard") or {}))
+    selector = spec.child("scopeSelector")
+    named = [term.get("scopeName") or "" for term in selector.each("matchExpressions")]
+    _scopes(selector, "matchExpressions", named, sorted(spec.get("hard") or {}))
+    for term in selector.get("matchExpressions") or ():
+        _term(Part(term, selector.path("matchExpressions"), part.errors))
+
+
+def _scopes(part: Part, field: str, scopes: list[str], hard: list[str]) -> None:
+    shown = part.get(field)
+    for scope in scopes:
+        if scope not in _SCOPES:
+            part.invalid(field, shown, "unsupported scope")
+            continue
+        for name in hard:
+            if name in _QUOTA and not _applies(scope, name):
+                part.invalid(field, shown, "unsupported scope applied to resource")
+    for one, other in _PAIRS:
+        if one in scopes and other in scopes:
+            part.invalid(field, shown, "conflicting scopes")
+
+
+def _term(term: Part) -> None:
+    operator, values = term.get("operator"), term.get("values") or []
+    if operator not in {"In", "NotIn", "Exists", "DoesNotExist"}:
+        term.invalid("operator", operator, "not a valid selector operator")
+    elif operator in {"In", "NotIn"}:
+        text = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"
+        term.need("values", detail=text)
+    elif values:
+        text = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"
+        term.invalid("values", values, text)
+    if term.get("scopeName") in _PLAIN_SCOPES:
+        term.choice("operator", ["Exists"])
+
+
+def _quota_update(new: Object, old: Object) -> Errors:
+    part = Part(new)
+    _quota(part)
+    scopes, was = (look(quota, "spec", "scopes") or [] for quota in (new, old))
+    if sorted(scopes) != sorted(was):
+        part.invalid("spec.scopes", scopes, IMMUTABLE)
+    return part.errors
+
+
+def _quota_status(part: Part) -> None:
+    for field in ("hard", "used"):
+        _amounts(part.child("status"), field)
+
+
+def _usage(limits: bool) -> Cell:
+    def cell(quota: Object, _: datetime.datetime) -> str:
+        hard, used = (look(quota, "status", field) or {} for field in ("hard", "used"))
+        names = [name for name in sorted(hard) if name.startswith("limits.") == limits]
+        return ", ".join(f"{name}: {used.get(name, '0')}/{hard[name]}" for name in names)
+
+    return cell
+
+
+RESOURCE_QUOTA = Kind(
+    validate_create=creating(_quota),
+    validate_update=_quota_update,
+    validate_status_update=updating(_quota_status),
+    columns=(NAME, Column("Request", _usage(False)), Column("Limit", _usage(True)), AGE),
+)
