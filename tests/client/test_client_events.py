@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events and leases against a server that keeps objects in a dict, in virtual time."""
+"""Events against a server that keeps objects in a dict, in virtual time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,6 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.base.virtualtime import run
 from pybernetes.client.events import Recorder
 from pybernetes.client.inprocess import InProcess
-from pybernetes.client.leases import LeaderElector, LeaseConfig
 from pybernetes.wire.types import Request, Response
 
 POD: Object = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "ns"}}
@@ -109,55 +108,5 @@ def test_events_outlast_a_server_that_is_down() -> None:
             await asyncio.sleep(15)
             group.cancel()
         assert [event["message"] for event in server.objects.values()] == ["late"]
-
-    with_server(main)
-
-
-def test_a_second_leader_waits_until_the_first_is_silent() -> None:
-    async def main(env: Env, server: Server, client: InProcess) -> None:
-        leading: list[tuple[str, int]] = []
-
-        def elector(name: str) -> LeaderElector:
-            return LeaderElector(env, client, LeaseConfig("test", name))
-
-        def work(name: str) -> Callable[[], Awaitable[None]]:
-            async def lead() -> None:
-                leading.append((name, round(env.clock.monotonic())))
-                await asyncio.sleep(100_000)
-
-            return lead
-
-        async with TaskGroup("test") as group:
-            first = group.start(elector("a").run(work("a")), "a")
-            await asyncio.sleep(1)
-            group.start(elector("b").run(work("b")), "b")
-            await asyncio.sleep(60)
-            assert leading == [("a", 0)]
-            first.cancel()  # killed: it does not give the lease back
-            await asyncio.sleep(25)
-            group.cancel()
-        assert [name for name, _ in leading] == ["a", "b"]
-        assert 61 + 10 <= leading[1][1] <= 61 + 20
-
-    with_server(main)
-
-
-def test_a_leader_cut_off_stops_its_work_before_others_start() -> None:
-    async def main(env: Env, server: Server, client: InProcess) -> None:
-        ended: list[float] = []
-
-        async def work() -> None:
-            try:
-                await asyncio.sleep(100_000)
-            finally:
-                ended.append(env.clock.monotonic())
-
-        async with TaskGroup("test") as group:
-            group.start(LeaderElector(env, client, LeaseConfig("t", "a")).run(work), "a")
-            await asyncio.sleep(20)
-            server.down = True
-            await asyncio.sleep(20)
-            assert 28 <= ended[0] <= 34  # renew deadline 10 s, less than the lease's 15 s
-            group.cancel()
 
     with_server(main)

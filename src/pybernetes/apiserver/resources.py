@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resources: the resource table of a running server. Rows come and go while it serves (CRDs)."""
+"""Resources: the resource table of a running server. Rows may come while it serves."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from pybernetes.apimachinery.types import GVR
 from pybernetes.apis.resource import Resource
@@ -23,7 +23,6 @@ class Resources:
         self._history = history
         self._rows: dict[GVR, Serving] = {}
         self._caches: dict[str, ResourceCache] = {}
-        self._listeners: list[Callable[[], None]] = []
         self.generation = 0
 
     def add(self, *rows: Resource) -> None:
@@ -38,30 +37,10 @@ class Resources:
                 self._caches[row.storage_prefix] = cache
                 self._feed.claim(cache)
             self._rows[row.gvr] = Serving(row, cache)
-        self._changed()
-
-    def remove(self, gvr: GVR) -> None:
-        """Stop serving a row; what is stored stays."""
-        if self._rows.pop(gvr, None) is not None:
-            self._changed()
-
-    def _changed(self) -> None:
         self.generation += 1
-        for listener in self._listeners:
-            listener()
-
-    def on_change(self, listener: Callable[[], None]) -> None:
-        self._listeners.append(listener)
 
     def find(self, gvr: GVR) -> Serving | None:
         return self._rows.get(gvr)
-
-    def find_kind(self, group: str, version: str, kind: str) -> Serving | None:
-        for serving in self._rows.values():
-            row = serving.row
-            if row.kind == kind and row.gvr.group == group and row.gvr.version == version:
-                return serving
-        return None
 
     def stored(self, group: str, resource: str) -> Serving:
         """The row in which objects are stored. Raises KeyError."""
@@ -69,9 +48,6 @@ class Resources:
             if serving.row.gvr[::2] == (group, resource) and serving.stored_here:
                 return serving
         raise KeyError(f"{resource}.{group}")
-
-    def has_version(self, group: str, version: str) -> bool:
-        return any(g == group and v == version for g, v, _ in self._rows)
 
     def rows(self) -> Iterable[Resource]:
         return [serving.row for serving in self._rows.values()]

@@ -59,9 +59,6 @@ class Serving:
             entry.forms[self.api_version] = tail
         return tail
 
-    def json(self, entry: Entry) -> bytes:
-        return self.head + self.tail(entry)
-
     def decode(self, entry: Entry) -> Object:
         """A private copy in the storage version, with resourceVersion."""
         obj: Object = codec.loads(self.storage_head + entry.tail)

@@ -3,7 +3,7 @@
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from pybernetes.apimachinery.types import GVK, GVR, Object, User
 from pybernetes.apis.resource import Resource
@@ -33,6 +33,12 @@ class RequestInfo:
     @property
     def gvr(self) -> GVR:
         return GVR(self.group, self.version, self.resource)
+
+    @classmethod
+    def asking(cls, verb: str, group: str, resource: str, name: str = "", **more: str) -> Self:
+        """A question to authorizers that no request stands behind. `more`: namespace, version, ..."""
+        more.setdefault("version", "*")
+        return cls(verb, "", True, group, resource=resource, name=name, **more)
 
 
 class Authenticator(Protocol):

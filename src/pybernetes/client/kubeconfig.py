@@ -6,7 +6,6 @@ Left out, and refused by name: exec and auth-provider plugins, proxy-url, tls-se
 
 import base64
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,12 +35,6 @@ class ClusterConfig:
     insecure: bool = False  # do not verify the server's certificate
     impersonate: str = ""
     impersonate_groups: tuple[str, ...] = ()
-
-
-def default_path(environ: Mapping[str, str], home: Path) -> Path:
-    """The file kubectl would change: the first of $KUBECONFIG, else ~/.kube/config."""
-    listed = [part for part in environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    return Path(listed[0]) if listed else home / ".kube" / "config"
 
 
 def read(path: Path) -> Object:
@@ -119,13 +112,6 @@ def remove_context(path: Path, name: str) -> None:
         config[section] = [item for item in config[section] if item.get("name") != name]
     if config["current-context"] == name:
         config["current-context"] = ""
-    write(path, config)
-
-
-def set_current_context(path: Path, name: str) -> None:
-    config = read(path)
-    _named(config["contexts"], name, "context", path)
-    config["current-context"] = name
     write(path, config)
 
 

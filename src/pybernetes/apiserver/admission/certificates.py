@@ -2,14 +2,13 @@
 """CertificateApproval, CertificateSigning, CertificateSubjectRestriction: who may use a signer."""
 
 import base64
-from typing import ClassVar
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.admission.plugin import GroupResource, Plugin, forbidden
-from pybernetes.apiserver.types import AdmissionRequest, Authorizer, Operation, RequestInfo
+from pybernetes.apiserver.types import AdmissionRequest, Authorizer, RequestInfo
 
 GROUP = "certificates.k8s.io"
 CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
@@ -21,15 +20,7 @@ def _may(authorizer: Authorizer, request: AdmissionRequest, verb: str, signer: s
     """True if the user may do `verb` for the signer, or for all signers of its domain."""
     domain = signer.split("/", maxsplit=1)[0]
     for name in (signer, f"{domain}/*"):
-        info = RequestInfo(
-            verb=verb,
-            path="",
-            is_resource=True,
-            group=GROUP,
-            version="*",
-            resource="signers",
-            name=name,
-        )
+        info = RequestInfo.asking(verb, GROUP, "signers", name)
         if authorizer.authorize(request.user, info)[0] == "allow":
             return True
     return False
@@ -41,8 +32,8 @@ def _signer(obj: Object | None) -> str:
 
 class CertificateApproval(Plugin):
     name = "CertificateApproval"
-    operations: ClassVar[frozenset[Operation]] = frozenset(("UPDATE",))
-    resources: ClassVar[frozenset[GroupResource] | None] = _REQUESTS
+    operations = frozenset(("UPDATE",))
+    resources = _REQUESTS
 
     async def validate(self, request: AdmissionRequest) -> None:
         signer = _signer(request.old)
@@ -56,8 +47,8 @@ class CertificateApproval(Plugin):
 
 class CertificateSigning(Plugin):
     name = "CertificateSigning"
-    operations: ClassVar[frozenset[Operation]] = frozenset(("UPDATE",))
-    resources: ClassVar[frozenset[GroupResource] | None] = _REQUESTS
+    operations = frozenset(("UPDATE",))
+    resources = _REQUESTS
 
     async def validate(self, request: AdmissionRequest) -> None:
         if request.subresource != "status":
@@ -74,8 +65,8 @@ class CertificateSigning(Plugin):
 
 class CertificateSubjectRestriction(Plugin):
     name = "CertificateSubjectRestriction"
-    operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE",))
-    resources: ClassVar[frozenset[GroupResource] | None] = _REQUESTS
+    operations = frozenset(("CREATE",))
+    resources = _REQUESTS
 
     async def validate(self, request: AdmissionRequest) -> None:
         if request.subresource or _signer(request.obj) != CLIENT_SIGNER:

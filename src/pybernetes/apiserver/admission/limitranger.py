@@ -2,7 +2,7 @@
 """LimitRanger: gives containers a namespace's default resources and keeps them within its limits."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from pybernetes.apimachinery import meta, quantity
 from pybernetes.apimachinery.quantity import Quantity
@@ -10,7 +10,6 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.admission.plugin import (
     CLAIMS,
     PODS,
-    GroupResource,
     Plugin,
     forbidden,
     joined,
@@ -27,7 +26,7 @@ Amounts = dict[str, Quantity]
 
 class LimitRanger(Plugin):
     name = "LimitRanger"
-    resources: ClassVar[frozenset[GroupResource] | None] = frozenset((PODS, CLAIMS))
+    resources = frozenset((PODS, CLAIMS))
 
     async def admit(self, request: AdmissionRequest) -> None:
         if resource_of(request) != PODS or request.obj is None:

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """NamespaceLifecycle: nothing is made in a namespace that is missing or going away."""
 
-from typing import ClassVar
-
 from pybernetes.apimachinery import errors
 from pybernetes.apiserver.admission.plugin import Plugin, forbidden, resource_of
 from pybernetes.apiserver.admission.types import NAMESPACES
-from pybernetes.apiserver.types import AdmissionRequest, Operation
+from pybernetes.apiserver.types import AdmissionRequest
 
 IMMORTAL = ("default", "kube-system", "kube-public")
 _REVIEWS = ("authorization.k8s.io", "localsubjectaccessreviews")
@@ -14,7 +12,7 @@ _REVIEWS = ("authorization.k8s.io", "localsubjectaccessreviews")
 
 class NamespaceLifecycle(Plugin):
     name = "NamespaceLifecycle"
-    operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE", "DELETE"))
+    operations = frozenset(("CREATE", "DELETE"))
 
     async def admit(self, request: AdmissionRequest) -> None:
         if resource_of(request) == ("", "namespaces"):

@@ -7,7 +7,6 @@ drivers behind claims are found through the claim's volume (in-tree translation 
 
 import base64
 from collections.abc import Iterable, Iterator
-from typing import ClassVar
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -26,7 +25,7 @@ from pybernetes.apiserver.admission.plugin import (
 from pybernetes.apiserver.admission.podreferences import api_references
 from pybernetes.apiserver.admission.types import NODES as NODES_GVR
 from pybernetes.apiserver.admission.types import PODS as PODS_GVR
-from pybernetes.apiserver.types import AdmissionRequest, Operation, RequestInfo
+from pybernetes.apiserver.types import AdmissionRequest, RequestInfo
 
 MIRROR = "kubernetes.io/config.mirror"
 CSI_DRIVERS = GVR("storage.k8s.io", "v1", "csidrivers")
@@ -69,10 +68,8 @@ _CLAIM_STATUS_OWN = (
 
 class NodeRestriction(Plugin):
     name = "NodeRestriction"
-    operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE", "UPDATE", "DELETE"))
-    resources: ClassVar[frozenset[GroupResource] | None] = frozenset(
-        (PODS, NODES, CLAIMS, _ACCOUNTS, _LEASES, _CSI_NODES, _SLICES, _REQUESTS)
-    )
+    operations = frozenset(("CREATE", "UPDATE", "DELETE"))
+    resources = frozenset((PODS, NODES, CLAIMS, _ACCOUNTS, _LEASES, _CSI_NODES, _SLICES, _REQUESTS))
 
     async def admit(self, request: AdmissionRequest) -> None:
         node = meta.node_of(request.user)
@@ -216,15 +213,8 @@ class NodeRestriction(Plugin):
         audience = asked[0] if asked else ""
         if audience in self._audiences(pod):
             return
-        info = RequestInfo(
-            verb="request-serviceaccounts-token-audience",
-            path="",
-            is_resource=True,
-            version="v1",
-            resource=audience,
-            namespace=request.namespace,
-            name=request.name,
-        )
+        verb, where = "request-serviceaccounts-token-audience", request.namespace
+        info = RequestInfo.asking(verb, "", audience, request.name, namespace=where, version="v1")
         if self.authorizer.authorize(request.user, info)[0] != "allow":
             who = request.user.name
             yield f'{who} is not authorized to request tokens for audience "{audience}"'

@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """PersistentVolumeClaimResize: only bound claims of a class that allows it may grow."""
 
-from typing import ClassVar
-
 from pybernetes.apimachinery import meta, quantity
 from pybernetes.apimachinery.quantity import Quantity
 from pybernetes.apimachinery.types import Object
-from pybernetes.apiserver.admission.defaultstorageclass import CLASSES
-from pybernetes.apiserver.admission.plugin import CLAIMS, GroupResource, Plugin, forbidden
-from pybernetes.apiserver.types import AdmissionRequest, Operation
+from pybernetes.apiserver.admission.defaults import STORAGE_CLASSES
+from pybernetes.apiserver.admission.plugin import CLAIMS, Plugin, forbidden
+from pybernetes.apiserver.types import AdmissionRequest
 
 
 class PersistentVolumeClaimResize(Plugin):
     name = "PersistentVolumeClaimResize"
-    operations: ClassVar[frozenset[Operation]] = frozenset(("UPDATE",))
-    resources: ClassVar[frozenset[GroupResource] | None] = frozenset((CLAIMS,))
+    operations = frozenset(("UPDATE",))
+    resources = frozenset((CLAIMS,))
 
     async def validate(self, request: AdmissionRequest) -> None:
         new, old = request.obj, request.old
@@ -30,7 +28,7 @@ class PersistentVolumeClaimResize(Plugin):
             )
 
     def _allows(self, new: str, old: str) -> bool:
-        found = self.reader.get(CLASSES, "", new) if new and new == old else None
+        found = self.reader.get(STORAGE_CLASSES, "", new) if new and new == old else None
         return bool(found and found.get("allowVolumeExpansion"))
 
 

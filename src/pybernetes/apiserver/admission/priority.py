@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Priority: turns priorityClassName into a number, and keeps one default class."""
 
-from typing import ClassVar
-
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.admission.plugin import (
@@ -21,7 +19,7 @@ _CLASSES: GroupResource = (CLASSES.group, CLASSES.resource)
 
 class Priority(Plugin):
     name = "Priority"
-    resources: ClassVar[frozenset[GroupResource] | None] = frozenset((PODS, _CLASSES))
+    resources = frozenset((PODS, _CLASSES))
 
     async def admit(self, request: AdmissionRequest) -> None:
         if request.obj is None or request.subresource or resource_of(request) != PODS:

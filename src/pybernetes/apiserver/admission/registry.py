@@ -13,22 +13,22 @@ from pybernetes.apiserver.admission.certificates import (
     CertificateSubjectRestriction,
 )
 from pybernetes.apiserver.admission.chain import Chain
-from pybernetes.apiserver.admission.defaultingressclass import DefaultIngressClass
-from pybernetes.apiserver.admission.defaultstorageclass import DefaultStorageClass
-from pybernetes.apiserver.admission.defaulttolerationseconds import DefaultTolerationSeconds
+from pybernetes.apiserver.admission.defaults import (
+    DefaultIngressClass,
+    DefaultStorageClass,
+    DefaultTolerationSeconds,
+    PodTopologyLabels,
+    StorageObjectInUseProtection,
+    TaintNodesByCondition,
+)
 from pybernetes.apiserver.admission.limitranger import LimitRanger
 from pybernetes.apiserver.admission.namespacelifecycle import NamespaceLifecycle
 from pybernetes.apiserver.admission.noderestriction import NodeRestriction
 from pybernetes.apiserver.admission.persistentvolumeclaimresize import PersistentVolumeClaimResize
 from pybernetes.apiserver.admission.plugin import Parts, Plugin
-from pybernetes.apiserver.admission.podtopologylabels import PodTopologyLabels
 from pybernetes.apiserver.admission.priority import Priority
 from pybernetes.apiserver.admission.runtimeclass import RuntimeClass
 from pybernetes.apiserver.admission.serviceaccount import ServiceAccount
-from pybernetes.apiserver.admission.storageobjectinuseprotection import (
-    StorageObjectInUseProtection,
-)
-from pybernetes.apiserver.admission.taintnodesbycondition import TaintNodesByCondition
 from pybernetes.apiserver.types import AdmissionPlugin
 
 PLUGINS: tuple[type[Plugin], ...] = (

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """RuntimeClass: a pod's runtime class adds its overhead, node selector and tolerations."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.apiserver.admission.plugin import PODS, GroupResource, Plugin, forbidden, spec_of
-from pybernetes.apiserver.types import AdmissionRequest, Operation
+from pybernetes.apiserver.admission.plugin import PODS, Plugin, forbidden, spec_of
+from pybernetes.apiserver.types import AdmissionRequest
 
 CLASSES = GVR("node.k8s.io", "v1", "runtimeclasses")
 _MISMATCH = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
@@ -15,8 +15,8 @@ _UNEXPECTED = "pod rejected: Pod Overhead set without corresponding RuntimeClass
 
 class RuntimeClass(Plugin):
     name = "RuntimeClass"
-    operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE",))
-    resources: ClassVar[frozenset[GroupResource] | None] = frozenset((PODS,))
+    operations = frozenset(("CREATE",))
+    resources = frozenset((PODS,))
 
     async def admit(self, request: AdmissionRequest) -> None:
         if request.obj is None or request.subresource:

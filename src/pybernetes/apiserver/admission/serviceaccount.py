@@ -3,13 +3,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import ClassVar
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.admission.plugin import (
     PODS,
-    GroupResource,
     Plugin,
     forbidden,
     spec_of,
@@ -28,7 +26,7 @@ _TRIES = 10  # for the default account, which a controller makes soon after its 
 
 class ServiceAccount(Plugin):
     name = "ServiceAccount"
-    resources: ClassVar[frozenset[GroupResource] | None] = frozenset((PODS,))
+    resources = frozenset((PODS,))
 
     async def admit(self, request: AdmissionRequest) -> None:
         pod = request.obj

@@ -76,20 +76,8 @@ def _checks(wanted: User) -> list[RequestInfo]:
     return checks
 
 
-def _info(
-    group: str, resource: str, name: str, *, namespace: str = "", subresource: str = ""
-) -> RequestInfo:
-    return RequestInfo(
-        verb="impersonate",
-        path="",
-        is_resource=True,
-        group=group,
-        version="v1",
-        resource=resource,
-        subresource=subresource,
-        namespace=namespace,
-        name=name,
-    )
+def _info(group: str, resource: str, name: str, **more: str) -> RequestInfo:
+    return RequestInfo.asking("impersonate", group, resource, name, version="v1", **more)
 
 
 def _groups(wanted: User, *, named: bool) -> tuple[str, ...]:

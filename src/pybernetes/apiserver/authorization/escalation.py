@@ -55,16 +55,7 @@ class EscalationCheck:
         self._confirm(user, info, meta.name(new), rules)
 
     def _may(self, user: User, verb: str, info: RequestInfo, *, resource: str, name: str) -> bool:
-        asked = RequestInfo(
-            verb=verb,
-            path="",
-            is_resource=True,
-            group=GROUP,
-            version="*",
-            resource=resource,
-            namespace=info.namespace,
-            name=name,
-        )
+        asked = RequestInfo.asking(verb, GROUP, resource, name, namespace=info.namespace)
         return self._authorizer.authorize(user, asked)[0] == "allow"
 
     def _confirm(self, user: User, info: RequestInfo, name: str, rules: list[Object]) -> None:

@@ -68,13 +68,6 @@ class Rbac:
         if new is not None:
             self._index(new)
 
-    def invalidate(self) -> None:
-        """Forget everything: it is read again when next needed."""
-        self._loaded = False
-        self._bindings.clear()
-        self._profiles.clear()
-        self._rules.clear()
-
     def authorize(self, user: User, info: RequestInfo) -> tuple[Decision, str]:
         profile = self._profile(user, info.namespace)
         if info.is_resource:

@@ -93,17 +93,9 @@ def request_info(spec: Object) -> RequestInfo:
     if path:
         return RequestInfo(verb=path.get("verb") or "", path=path.get("path") or "")
     what = spec["resourceAttributes"]
-    return RequestInfo(
-        verb=what.get("verb") or "",
-        path="",
-        is_resource=True,
-        group=what.get("group") or "",
-        version=what.get("version") or "*",
-        resource=what.get("resource") or "",
-        subresource=what.get("subresource") or "",
-        namespace=what.get("namespace") or "",
-        name=what.get("name") or "",
-    )
+    words = ("verb", "group", "resource", "name", "subresource", "namespace")
+    given = {word: what.get(word) or "" for word in words}
+    return RequestInfo.asking(**given, version=what.get("version") or "*")
 
 
 def _attribute_findings(obj: Object) -> Errors:

@@ -14,7 +14,6 @@ class Selection:
     labels: Selector | None = None
     terms: tuple[FieldTerm, ...] = ()
     exact: tuple[str, str, str] | None = None
-    text: str = ""  # what was asked for, to tell selections apart
 
     @property
     def everything(self) -> bool:
@@ -27,13 +26,6 @@ class Selection:
                 if (values.get(term.field, "") == term.value) is not (term.operator == "="):
                     return False
         return self.labels is None or self.labels.matches(entry.labels())
-
-    def name(self) -> str:
-        """The name that every match must have; "" where any may match."""
-        for term in self.terms:
-            if term.field == "metadata.name" and term.operator == "=":
-                return term.value
-        return ""
 
 
 EVERYTHING = Selection()

@@ -15,8 +15,7 @@ from pybernetes.apiserver.dispatch import Endpoint
 from pybernetes.apiserver.endpoints.discovery import Discovery
 from pybernetes.apiserver.endpoints.health import Health
 from pybernetes.apiserver.endpoints.openapi import OpenApiEndpoint
-from pybernetes.apiserver.endpoints.simple import Documents, metrics_document
-from pybernetes.apiserver.endpoints.version import version_info
+from pybernetes.apiserver.endpoints.simple import Documents, metrics_document, version_info
 from pybernetes.apiserver.rest.reply import object_reply
 from pybernetes.apiserver.security import Security
 from pybernetes.wire.types import Response

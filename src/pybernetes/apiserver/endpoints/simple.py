@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Endpoints that answer one path with one document."""
 
+import platform
 from collections.abc import Callable, Mapping
 
+from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.dispatch import not_allowed
 from pybernetes.apiserver.rest.reply import object_reply
@@ -39,3 +41,26 @@ def metrics_document(env: Env) -> Document:
         return Response(200, body, content_type)
 
     return document
+
+
+MAJOR, MINOR, PATCH = "1", "37", "1"
+
+
+def version_info() -> Object:
+    """Which Kubernetes we are."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return {
+        "major": MAJOR,
+        "minor": MINOR,
+        "emulationMajor": MAJOR,
+        "emulationMinor": MINOR,
+        "minCompatibilityMajor": MAJOR,
+        "minCompatibilityMinor": "36",
+        "gitVersion": f"v{MAJOR}.{MINOR}.{PATCH}+pybernetes",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "none",
+        "compiler": "cpython" + platform.python_version(),
+        "platform": f"linux/{machine}",
+    }

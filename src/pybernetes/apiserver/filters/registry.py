@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.filters.audit import Headers
-from pybernetes.apiserver.filters.authorization import Authorization, Impersonation
-from pybernetes.apiserver.filters.identity import Authentication
 from pybernetes.apiserver.filters.inflight import MaxInFlight
 from pybernetes.apiserver.filters.metrics import Metrics
+from pybernetes.apiserver.filters.security import Authentication, Authorization, Impersonation
 from pybernetes.apiserver.filters.types import Filter
 from pybernetes.apiserver.security import Security
 

@@ -8,15 +8,8 @@ from pybernetes.apis.resource import Resource
 from pybernetes.base.env import Env
 
 MAX_GENERATED = 63 - 5  # a generateName is cut so that prefix and suffix fit a DNS label
-_UPSTREAM_GENERATION = frozenset(  # built-in kinds outside apps, batch, policy... that count one
-    {
-        ("", "Pod"),
-        ("", "PodTemplate"),
-        ("", "ReplicationController"),
-    }
-)
-_WITHOUT_GENERATION = frozenset(
-    {
+_GROUPS_WITHOUT = frozenset(  # groups whose kinds have no metadata.generation, but for _WITH
+    [
         "",
         "authentication.k8s.io",
         "authorization.k8s.io",
@@ -29,25 +22,27 @@ _WITHOUT_GENERATION = frozenset(
         "node.k8s.io",
         "internal.apiserver.k8s.io",
         "apiregistration.k8s.io",
-    }
+    ]
 )
-_NO_GENERATION_KINDS = frozenset(
-    {
-        ("apps", "ControllerRevision"),
-        ("networking.k8s.io", "IPAddress"),
-        ("networking.k8s.io", "ServiceCIDR"),
-        ("resource.k8s.io", "ResourceClaim"),
-        ("resource.k8s.io", "ResourceClaimTemplate"),
-    }
+_WITH = ("Pod", "PodTemplate", "ReplicationController")
+_WITHOUT = (
+    "ControllerRevision",
+    "IPAddress",
+    "ServiceCIDR",
+    "ResourceClaim",
+    "ResourceClaimTemplate",
 )
 
 
 def counts_generation(row: Resource) -> bool:
     """Does this kind have metadata.generation (upstream: where its strategy sets it)?"""
-    what = (row.gvr.group, row.kind)
-    if what in _NO_GENERATION_KINDS:
-        return False
-    return what in _UPSTREAM_GENERATION or row.gvr.group not in _WITHOUT_GENERATION
+    group = row.gvr.group
+    if group in _GROUPS_WITHOUT:
+        return group == "" and row.kind in _WITH
+    return row.kind not in _WITHOUT or group not in _HAVE_SOME_WITHOUT
+
+
+_HAVE_SOME_WITHOUT = ("apps", "networking.k8s.io", "resource.k8s.io")
 
 
 def fill_system_fields(env: Env, metadata: Object) -> None:

@@ -22,7 +22,7 @@ def selection_of(ctx: Context) -> Selection:
     labels = None
     if label_text:
         labels = parse_labels(label_text)
-    return Selection(labels, terms, _exact(labels, terms), f"{label_text}\n{field_text}")
+    return Selection(labels, terms, _exact(labels, terms))
 
 
 def parse_labels(text: str) -> selectors.Selector | None:

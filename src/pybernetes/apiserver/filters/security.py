@@ -1,11 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Impersonation and authorization: as whom the caller acts, and whether they may."""
+"""Who calls, as whom they act, and whether they may: authentication, impersonation, authorization."""
 
+from collections.abc import Awaitable
+
+from pybernetes.apimachinery.errors import unauthorized
+from pybernetes.apimachinery.types import User
 from pybernetes.apiserver.authentication.impersonation import impersonate
 from pybernetes.apiserver.authorization.forbidden import forbidden_error
 from pybernetes.apiserver.context import Context
-from pybernetes.apiserver.types import Authorizer
+from pybernetes.apiserver.types import Authenticator, Authorizer
 from pybernetes.wire.types import Reply
+
+
+class Authentication:
+    """Sets `ctx.user`. In-process callers say who they are; the authenticator knows them too."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+
+    def enter(self, ctx: Context) -> Awaitable[None] | None:
+        found = self._authenticator.authenticate(ctx.request)
+        if isinstance(found, User):
+            ctx.user = found
+            return None
+        if found is None:
+            raise unauthorized()
+        return self._wait(ctx, found)
+
+    @staticmethod
+    async def _wait(ctx: Context, waiting: Awaitable[User | None]) -> None:
+        user = await waiting
+        if user is None:
+            raise unauthorized()
+        ctx.user = user
+
+    def leave(self, ctx: Context, reply: Reply) -> None:
+        """Nothing to do."""
 
 
 class Impersonation:
