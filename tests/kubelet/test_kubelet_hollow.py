@@ -10,15 +10,11 @@ import pytest
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR
 from pybernetes.base import virtualtime
-from pybernetes.cmd.identities import API_SERVER, node_user
-from pybernetes.cri.hollow import Hollow
-from pybernetes.kubelet.config import Config
-from pybernetes.kubelet.fleet import Fleet
+from pybernetes.cmd.hollow import HollowFleet
+from pybernetes.cmd.identities import API_SERVER
 from pybernetes.kubelet.naming import LEASES, NODES, PODS
 from pybernetes.testing.cluster import Cluster
 from pybernetes.wire.types import Request
-
-CAPACITY = {"cpu": "4", "memory": "8Gi", "pods": "110"}
 
 
 def on_nodes(count, test):
@@ -34,11 +30,7 @@ def on_nodes(count, test):
             }
             with contextlib.suppress(ApiError):  # a controller may have been quicker
                 await client.create(GVR("", "v1", "serviceaccounts"), account, "default")
-            fleet = Fleet(env, client, lambda name: cluster.client(node_user(name)))
-            for number in range(count):
-                name = f"node-{number}"
-                config = Config(node_name=name, node_ips=("192.0.2.1",), capacity=CAPACITY)
-                fleet.add(Hollow(env), config)
+            fleet = HollowFleet(env, cluster.client, count, "node-0" if count == 1 else "node")
             running = asyncio.ensure_future(fleet.run())
             await fleet.wait_ready()
             await test(client, fleet)
@@ -129,9 +121,9 @@ def test_a_restarted_kubelet_leaves_running_containers_alone():
         await client.create(PODS, pod("a"), "default")
         await asyncio.sleep(2)
         before = await runtime.list_containers()
-        fleet.stop("node-0")
+        fleet._running.pop("node-0").cancel()  # the kubelet, not the power
         await client.delete(NODES, "node-0")
-        fleet.add(runtime, Config(node_name="node-0", capacity=CAPACITY))
+        fleet.start("node-0")
         await asyncio.sleep(20)
         assert await runtime.list_containers() == before
         assert (await client.get(NODES, "node-0"))["status"]["capacity"]["cpu"] == "4"

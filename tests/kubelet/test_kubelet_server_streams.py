@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exec, attach and port-forward through the kubelet's listener, as each kind of client does it.
 
-Every client is tried against a session served directly (a hollow node) and against a runtime's
-streaming server behind a URL, which our own SPDY server plays.
+The runtime's streaming server, behind the URLs that CRI hands out, is played by our own SPDY.
 """
 
 import asyncio
@@ -18,13 +17,11 @@ from pybernetes.base.env import Env
 from pybernetes.base.random import Random
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.kubelet.server.handler import KubeletServer
-from pybernetes.kubelet.server.portforward import serve_forward
-from pybernetes.kubelet.server.remotecommand import EXECUTING, serve_session, stream_options
-from pybernetes.kubelet.server.types import Session
+from pybernetes.kubelet.server.protocols import RUNTIME_EXEC, RUNTIME_FORWARD, choose_spdy
 from pybernetes.wire.client import HttpPool
 from pybernetes.wire.server import serve
 from pybernetes.wire.spdy import SpdySession
-from pybernetes.wire.types import Reply, Request, Stream, Upgraded
+from pybernetes.wire.types import Reply, Request, Response, Stream, Upgraded, UpgradeResponse
 from pybernetes.wire.websocket import WebSocket, WebSocketStream, check_answer, client_headers
 
 POD = {
@@ -34,36 +31,86 @@ POD = {
 SPDY = {"upgrade": "SPDY/3.1", "x-stream-protocol-version": "v4.channel.k8s.io, v3.channel.k8s.io"}
 
 
-async def shell(session: Session) -> int:
-    """Upper-cases its input; complains on stderr; tells the terminal's size; exits with 7."""
-    if session.streams.tty:
-        size = await session.next_size()
-        await session.write_stdout(f"{size.width}x{size.height}".encode())
-        return 0
-    while data := await session.read_stdin():
-        if data == b"quit":
-            break
-        await session.write_stdout(data.upper())
-    await session.write_stderr(b"bye")
-    return 7
+FAILED = {
+    "status": "Failure",
+    "reason": "NonZeroExitCode",
+    "details": {"causes": [{"reason": "ExitCode", "message": "7"}]},
+}
 
 
-async def shout(port: int, stream: Stream) -> None:
-    if port != 80:
-        raise ConnectionRefusedError("connection refused")
-    while data := await stream.read():
-        await stream.write(data.upper())
-    await stream.close_write()
+class Runtime:
+    """A runtime's streaming server: a shell, and a pod whose port 80 answers in upper case."""
+
+    def __init__(self) -> None:
+        self.left = asyncio.Event()  # a client went away before the end
+
+    async def handler(self, request: Request) -> Reply:
+        chosen = choose_spdy(request, [*RUNTIME_EXEC, *RUNTIME_FORWARD])
+        assert not isinstance(chosen, Response)
+        serve = self._shell if request.path == "/exec" else self._forward
+
+        async def run(stream: Stream) -> None:
+            session = SpdySession(stream, server=True)
+            async with TaskGroup("runtime") as group:
+                group.start(session.run(), "run")
+                with contextlib.suppress(ConnectionError):
+                    await serve(session, request.query)
+                await session.close()
+
+        return UpgradeResponse(run, chosen[1])
+
+    async def _shell(self, session: SpdySession, what: str) -> None:
+        """Upper-cases its input; complains on stderr; tells the terminal's size; exits with 7."""
+        names = {"error", "stdin", "stdout", "resize" if what == "tty" else "stderr"}
+        parts = {}
+        while set(parts) != names:
+            stream = await session.accept()
+            assert stream is not None
+            parts[stream.headers["streamtype"]] = stream
+        try:
+            status = await self._work(parts, what)
+        except ConnectionError:
+            self.left.set()
+            raise
+        for name in sorted(names & {"stdout", "stderr"}):
+            await parts[name].close_write()
+        await parts["error"].write(json.dumps(status).encode())
+        await parts["error"].close_write()
+        await session.accept()  # the client hangs up
+
+    async def _work(self, parts, what):
+        if what == "fail":
+            return {"status": "Failure", "message": "the container is gone"}
+        if what == "tty":
+            size = json.loads(await parts["resize"].read())
+            await parts["stdout"].write(f"{size['Width']}x{size['Height']}".encode())
+            return {"metadata": {}, "status": "Success"}
+        while (data := await parts["stdin"].read()) not in (b"", b"quit"):
+            await parts["stdout"].write(data.upper())
+        await parts["stderr"].write(b"bye")
+        return FAILED
+
+    async def _forward(self, session: SpdySession, _: str) -> None:
+        while (error := await session.accept()) is not None:
+            data = await session.accept()
+            assert data is not None
+            if data.headers["port"] == "80":
+                while got := await data.read():
+                    await data.write(got.upper())
+            else:
+                await error.write(b"connection refused")
+            await error.close_write()
+            await data.close_write()
 
 
 class Node:
-    """A NodeApi whose exec and port-forward are given."""
+    """A NodeApi whose streams are a Runtime's."""
 
     node_name = "n1"
 
-    def __init__(self, execute, forward) -> None:
-        self.execute = execute
-        self.forward = forward
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self.shell = ""
 
     def pod(self, namespace: str, name: str):
         return POD if (namespace, name) == ("default", "web") else None
@@ -71,41 +118,24 @@ class Node:
     async def exec(self, pod, container, command, streams):
         if command == ["missing"]:
             raise ApiError(500, "InternalError", "no such command")
-        return self.execute
-
-    attach = None
+        return f"{self.base}/exec?{self.shell}"
 
     async def port_forward(self, pod, ports):
-        return self.forward
+        return f"{self.base}/forward"
 
 
 async def allow(request: Request, names: list[str]) -> None:
     assert names == ["proxy"]
 
 
-def runtime(request: Request) -> Reply:
-    """A runtime's streaming server."""
-    assert request.headers["upgrade"] == "SPDY/3.1"
-    if request.path == "/exec":
-        streams = stream_options(
-            {"stdin": ["1"], "stdout": ["1"], "stderr": ["1"], "tty": [request.query]}
-        )
-        return serve_session(request, streams, shell, EXECUTING)
-    return serve_forward(request, [], contextlib.nullcontext(shout), "web")
-
-
-@pytest.fixture(params=["direct", "runtime"])
-async def pool(request):
-    env = Env()
-    streaming = await serve(env, runtime)
-    base = f"http://127.0.0.1:{streaming.port}"
-    direct = request.param == "direct"
-    node = Node(shell if direct else base + "/exec?", shout if direct else base + "/forward")
+@pytest.fixture
+async def pool():
+    env, runtime = Env(), Runtime()
+    streaming = await serve(env, runtime.handler)
+    node = Node(f"http://127.0.0.1:{streaming.port}")
     server = await serve(env, KubeletServer(env, node, allow).handler)
     pool = HttpPool(env, "127.0.0.1", server.port)
-    pool.node = node
-    pool.tty_url = base + "/exec?1"
-    pool.opened = []
+    pool.node, pool.runtime, pool.opened = node, runtime, []
     yield pool
     for stream in pool.opened:
         await stream.close()
@@ -208,8 +238,7 @@ async def test_exec_over_spdy(pool):
 
 @pytest.mark.parametrize("kind", ["websocket", "spdy"])
 async def test_terminals_are_told_their_size(pool, kind):
-    if isinstance(pool.node.execute, str):
-        pool.node.execute = pool.tty_url
+    pool.node.shell = "tty"
     size = b'{"Width":80,"Height":24}'
     query = ALL + "&tty=1"
     if kind == "websocket":
@@ -228,32 +257,27 @@ async def test_terminals_are_told_their_size(pool, kind):
         assert await read_all(parts["stdout"]) == b"80x24"
 
 
-@pytest.mark.parametrize("pool", ["direct"], indirect=True)
-async def test_a_client_that_leaves_ends_the_executor(pool):
-    ended = asyncio.Event()
-
-    async def endless(session: Session) -> int:
-        try:
-            return await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    pool.node.execute = endless
+async def test_a_client_that_leaves_ends_the_session(pool):
     socket = await websocket(pool, EXEC, ALL, "v5.channel.k8s.io")
     await socket.receive()
     await socket._stream.close()
     async with asyncio.timeout(2):
-        await ended.wait()
+        await pool.runtime.left.wait()
 
 
-@pytest.mark.parametrize("pool", ["direct"], indirect=True)
-async def test_a_failing_executor_is_told_in_the_status(pool):
-    async def fails(session: Session) -> int:
-        raise ApiError(500, "InternalError", "the container is gone")
+@pytest.mark.parametrize("protocol", ["v4.channel.k8s.io", "channel.k8s.io"])
+async def test_a_failure_is_told_as_the_protocol_has_it(pool, protocol):
+    pool.node.shell = "fail"
+    words = (await collect(await websocket(pool, EXEC, ALL, protocol)))[3]
+    if protocol.startswith("v4"):
+        words = json.loads(words)["message"].encode()
+    assert words == b"the container is gone"
 
-    pool.node.execute = fails
+
+async def test_a_runtime_that_is_gone_is_told_in_the_status(pool):
+    pool.node.base = "http://127.0.0.1:1"
     said = await collect(await websocket(pool, EXEC, ALL, "v5.channel.k8s.io"))
-    assert json.loads(said[3])["message"] == "the container is gone"
+    assert "error dialing backend" in json.loads(said[3])["message"]
 
 
 @pytest.mark.parametrize(
@@ -297,8 +321,7 @@ async def test_port_forward(pool, tunnelled):
             assert await forward_once(session, request, "80") == (b"QUESTION", b"")
         answer, complaint = await forward_once(session, 9, "81")
         assert answer == b""
-        assert b"error forwarding port 81 to pod" in complaint
-        assert b"connection refused" in complaint
+        assert complaint == b"connection refused"
 
 
 async def test_port_forward_over_websocket_channels(pool):
@@ -307,3 +330,7 @@ async def test_port_forward_over_websocket_channels(pool):
     await socket.send(b"abc", b"\x00")
     assert await socket.receive() == b"\x00ABC"
     await socket.close()
+    refused = await websocket(pool, "/portForward/default/web", "port=81", "v4.channel.k8s.io")
+    assert [await refused.receive(), await refused.receive()] == [b"\x00\x51\x00", b"\x01\x51\x00"]
+    complaint = await refused.receive()
+    assert complaint == b"\x01error forwarding port 81 to pod web_default: connection refused"

@@ -14,7 +14,7 @@ from pybernetes.kubelet.logs import reader
 from pybernetes.kubelet.logs.reader import Wanted
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
-from pybernetes.kubelet.server.types import Executor, Forwarder, LogOptions
+from pybernetes.kubelet.server.types import LogOptions
 
 
 class NodeView:
@@ -140,14 +140,14 @@ class NodeView:
 
     async def exec(
         self, pod: Object, container: str, command: Sequence[str], streams: Streams
-    ) -> str | Executor:
+    ) -> str:
         try:
             found = self._running(pod, container)
             return await self._tools.runtime.exec_url(found.id, command, streams)
         except CriError as error:
             raise _translated(error) from error
 
-    async def attach(self, pod: Object, container: str, streams: Streams) -> str | Executor:
+    async def attach(self, pod: Object, container: str, streams: Streams) -> str:
         found = self._running(pod, container)
         spec = naming.find_container(pod, container) or {}
         tty = bool(spec.get("tty"))
@@ -157,7 +157,7 @@ class NodeView:
         except CriError as error:
             raise _translated(error) from error
 
-    async def port_forward(self, pod: Object, ports: Sequence[int]) -> str | Forwarder:
+    async def port_forward(self, pod: Object, ports: Sequence[int]) -> str:
         sandbox = self._tools.pleg.state(naming.uid(pod)).sandbox
         if sandbox is None:
             raise errors.ApiError(500, "InternalError", "the pod's sandbox is not running")

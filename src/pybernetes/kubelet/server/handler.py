@@ -6,7 +6,6 @@ server passes them on. Not supported, and said so: /configz, /logs, /checkpoint,
 /debug.
 """
 
-import contextlib
 import urllib.parse
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,24 +22,15 @@ from pybernetes.base.env import Env
 from pybernetes.kubelet.server.authorization import subresources
 from pybernetes.kubelet.server.logs import log_options, stream_log
 from pybernetes.kubelet.server.portforward import forward_ports, serve_forward
-from pybernetes.kubelet.server.protocols import TUNNEL, is_spdy, plain, refused
+from pybernetes.kubelet.server.protocols import plain, refused
 from pybernetes.kubelet.server.remotecommand import (
     ATTACHING,
     EXECUTING,
     serve_session,
     stream_options,
 )
-from pybernetes.kubelet.server.runtime_streams import (
-    RUNTIME_EXEC,
-    RUNTIME_FORWARD,
-    pass_through,
-    runtime_executor,
-    runtime_forwarder,
-    tunnel_through,
-)
-from pybernetes.kubelet.server.types import Authorize, Executor, NodeApi
+from pybernetes.kubelet.server.types import Authorize, NodeApi
 from pybernetes.wire.types import Reply, Request, Response
-from pybernetes.wire.websocket import is_websocket, protocols
 
 _T = TypeVar("_T")
 _GET = frozenset({"GET", "HEAD"})
@@ -173,34 +163,21 @@ class KubeletServer:
         streams = _checked(stream_options, call.query)
         pod, container = self._find(call, with_container=True)
         command = call.query.get("command", [])
-        target = await self._api.exec(pod, container, command, streams)
-        return await self._session(call, target, EXECUTING)
+        url = await self._api.exec(pod, container, command, streams)
+        return await serve_session(self._env, call.request, url, streams, action=EXECUTING)
 
     async def _attach(self, call: _Call) -> Reply:
         streams = _checked(stream_options, call.query)
         pod, container = self._find(call, with_container=True)
-        target = await self._api.attach(pod, container, streams)
-        return await self._session(call, target, ATTACHING)
-
-    async def _session(self, call: _Call, target: str | Executor, action: str) -> Reply:
-        if isinstance(target, str):
-            if is_spdy(call.request):
-                return await pass_through(self._env, target, call.request, RUNTIME_EXEC)
-            target = runtime_executor(self._env, target)
-        return serve_session(call.request, stream_options(call.query), target, action)
+        url = await self._api.attach(pod, container, streams)
+        return await serve_session(self._env, call.request, url, streams, action=ATTACHING)
 
     async def _port_forward(self, call: _Call) -> Reply:
         ports = _checked(forward_ports, call.query)
         pod, _ = self._find(call, with_container=False)
-        target = await self._api.port_forward(pod, ports)
+        url = await self._api.port_forward(pod, ports)
         name = f"{pod['metadata']['name']}_{pod['metadata'].get('namespace', '')}"
-        if not isinstance(target, str):
-            return serve_forward(call.request, ports, contextlib.nullcontext(target), name)
-        if is_spdy(call.request):
-            return await pass_through(self._env, target, call.request, RUNTIME_FORWARD)
-        if is_websocket(call.request) and TUNNEL in protocols(call.request):
-            return await tunnel_through(self._env, target, call.request)
-        return serve_forward(call.request, ports, runtime_forwarder(self._env, target), name)
+        return await serve_forward(self._env, call.request, url, ports, pod=name)
 
 
 class _Probes(Collector):

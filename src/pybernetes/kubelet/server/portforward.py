@@ -1,37 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Port-forward for every client: SPDY/3.1, SPDY in a WebSocket tunnel, and channels of a WebSocket.
+"""Port-forward: SPDY/3.1, bare or in a WebSocket tunnel, is passed through; channels are bridged.
 
 Source: k8s.io/kubelet/pkg/cri/streaming/portforward and k8s.io/streaming.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 
 from pybernetes.apimachinery.errors import ApiError
+from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.kubelet.server.protocols import (
-    FORWARD_SPDY,
     FORWARD_WEBSOCKET,
+    RUNTIME_FORWARD,
     TUNNEL,
-    choose_spdy,
     is_spdy,
     plain,
 )
-from pybernetes.kubelet.server.types import Forwarder
-from pybernetes.kubelet.server.websession import Channels
-from pybernetes.wire.spdy import SpdySession, SpdyStream
+from pybernetes.kubelet.server.remotecommand import Channels
+from pybernetes.kubelet.server.runtime import (
+    connect,
+    pass_through,
+    read_all,
+    running,
+    tunnel_through,
+)
+from pybernetes.wire.joint import join
+from pybernetes.wire.spdy import SpdySession
 from pybernetes.wire.stream import Gate, Inbox
-from pybernetes.wire.types import Reply, Request, Response, Stream, UpgradeResponse
+from pybernetes.wire.types import Reply, Request, Stream, UpgradeResponse
 from pybernetes.wire.websocket import (
     HandshakeError,
     WebSocket,
-    WebSocketStream,
     handshake,
     is_websocket,
+    protocols,
 )
 
-Forwarding = AbstractAsyncContextManager[Forwarder]
+_COMPLAINT_TIMEOUT = 5.0  # the runtime ends the error stream just after the data
 
 
 def forward_ports(query: dict[str, list[str]]) -> list[int]:
@@ -45,99 +52,35 @@ def forward_ports(query: dict[str, list[str]]) -> list[int]:
     return ports
 
 
-def serve_forward(
-    request: Request, ports: Sequence[int], forwarding: Forwarding, pod: str
+async def serve_forward(
+    env: Env, request: Request, url: str, ports: Sequence[int], *, pod: str
 ) -> Reply:
-    """Upgrade `request`; every stream of it goes through the Forwarder of `forwarding`.
+    """Upgrade `request` to the runtime's port-forward at `url`.
 
     `ports` are those of the query, needed only by clients that use channels. `pod` names the pod
-    in what clients are told.
+    in what these are told.
     """
-    if is_websocket(request):
-        return _over_websocket(request, ports, forwarding, pod)
-    if not is_spdy(request):
+    if is_spdy(request):
+        return await pass_through(env, url, request, RUNTIME_FORWARD)
+    if not is_websocket(request):
         return plain(400, "unable to upgrade: missing upgrade headers in request")
-    chosen = choose_spdy(request, FORWARD_SPDY)
-    if isinstance(chosen, Response):
-        return chosen
-
-    async def run(stream: Stream) -> None:
-        await _serve_spdy(stream, forwarding, pod)
-
-    return UpgradeResponse(run, chosen[1])
-
-
-def _over_websocket(
-    request: Request, ports: Sequence[int], forwarding: Forwarding, pod: str
-) -> Reply:
+    if TUNNEL in protocols(request):
+        return await tunnel_through(env, url, request)
     try:
         protocol, headers = handshake(request, FORWARD_WEBSOCKET)
     except HandshakeError as error:
         return plain(error.status, str(error))
-    if protocol != TUNNEL and not ports:
+    if not ports:
         return plain(400, 'query parameter "port" is required')
 
     async def run(stream: Stream) -> None:
-        socket = WebSocket(stream)
-        if protocol == TUNNEL:
-            await _serve_spdy(WebSocketStream(socket), forwarding, pod)
-        else:
-            channels = Channels(socket, "base64." in protocol)
-            await _serve_channels(channels, ports, forwarding, pod)
+        channels = Channels(WebSocket(stream), "base64." in protocol)
+        with contextlib.suppress(ConnectionError, ApiError):
+            async with running(await connect(env, url, RUNTIME_FORWARD[0])) as connection:
+                await _serve_channels(channels, ports, connection, pod)
+        await channels.close()
 
     return UpgradeResponse(run, headers)
-
-
-async def _complain(error: Exception, port: int, pod: str, stream: Stream) -> None:
-    with contextlib.suppress(ConnectionError):
-        await stream.write(f"error forwarding port {port} to pod {pod}: {error}".encode())
-
-
-async def _forward(forward: Forwarder, port: int, pod: str, pair: tuple[Stream, Stream]) -> None:
-    """One connection: `pair` is its data and its error stream."""
-    data, complaints = pair
-    try:
-        await forward(port, data)
-    except (OSError, ApiError) as error:
-        await _complain(error, port, pod, complaints)
-    finally:
-        await complaints.close()
-        await data.close()
-
-
-async def _serve_spdy(stream: Stream, forwarding: Forwarding, pod: str) -> None:
-    """The client opens an error and a data stream for each connection, with one requestID."""
-    connection = SpdySession(stream, server=True)
-    waiting: dict[str, dict[str, SpdyStream]] = {}
-    async with forwarding as forward, TaskGroup("port-forward") as group:
-        running = group.start(_run(connection), "connection")
-        try:
-            while (opened := await connection.accept()) is not None:
-                kind = opened.headers.get("streamtype", "")
-                port = opened.headers.get("port", "")
-                if kind not in {"data", "error"} or not port.isdigit():
-                    await opened.close()
-                    continue
-                pair = waiting.setdefault(_request_id(opened, kind), {})
-                pair[kind] = opened
-                if len(pair) == 2:
-                    del waiting[_request_id(opened, kind)]
-                    both = (pair["data"], pair["error"])
-                    group.start(_forward(forward, int(port), pod, both), port)
-        finally:
-            group.cancel()
-            running.cancel()
-            await connection.close()
-
-
-def _request_id(stream: SpdyStream, kind: str) -> str:
-    """Old clients send none: they open the error stream, then at once the data stream."""
-    return stream.headers.get("requestid") or str(stream.id if kind == "error" else stream.id - 2)
-
-
-async def _run(connection: SpdySession) -> None:
-    with contextlib.suppress(ConnectionError):
-        await connection.run()
 
 
 class _Channel:
@@ -163,30 +106,44 @@ class _Channel:
 
 
 async def _serve_channels(
-    channels: Channels, ports: Sequence[int], forwarding: Forwarding, pod: str
+    channels: Channels, ports: Sequence[int], connection: SpdySession, pod: str
 ) -> None:
     """Port number n has its data on channel 2n and its errors on 2n+1; both begin with the port."""
     gate = Gate()
     parts = [_Channel(channels, number, gate) for number in range(2 * len(ports))]
-    async with forwarding as forward, TaskGroup("port-forward") as group:
+    async with TaskGroup("port-forward") as group:
         try:
             for number, port in enumerate(ports):
                 data, complaints = parts[2 * number], parts[2 * number + 1]
                 for part in (data, complaints):
                     await part.write(port.to_bytes(2, "little"))
-                group.start(_forward(forward, port, pod, (data, complaints)), str(port))
-            await _listen(channels, parts, gate)
-        except ConnectionError:
-            return
+                headers = {"port": str(port), "requestID": str(number)}
+                words = f"error forwarding port {port} to pod {pod}: "
+                group.start(_forward(connection, headers, (data, complaints), words), str(port))
+            while (message := await channels.receive()) is not None:
+                channel, got = message
+                if 0 <= channel < len(parts) and channel % 2 == 0:
+                    parts[channel].inbox.feed(got)
+                if gate.closed:
+                    await gate.passed()
         finally:
             group.cancel()
-            await channels.close()
 
 
-async def _listen(channels: Channels, parts: Sequence[_Channel], gate: Gate) -> None:
-    while (message := await channels.receive()) is not None:
-        channel, data = message
-        if 0 <= channel < len(parts) and channel % 2 == 0:
-            parts[channel].inbox.feed(data)
-        if gate.closed:
-            await gate.passed()
+async def _forward(
+    connection: SpdySession, headers: dict[str, str], pair: tuple[Stream, Stream], words: str
+) -> None:
+    """One port's connection: `pair` is its data and its error stream."""
+    stream, complaints = pair
+    with contextlib.suppress(ConnectionError):
+        error = await connection.open(headers | {"streamType": "error"}, finished=True)
+        data = await connection.open(headers | {"streamType": "data"})
+        async with TaskGroup("forward") as group:
+            complaint = group.start(read_all(error), "error")
+            await join(stream, data)  # channels cannot half-close
+            text = b""
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_COMPLAINT_TIMEOUT):
+                    text = await complaint
+        if text:
+            await complaints.write(words.encode() + text)

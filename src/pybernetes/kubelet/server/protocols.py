@@ -7,19 +7,12 @@ Source: k8s.io/apimachinery/pkg/util/remotecommand, k8s.io/streaming and client-
 import json
 from collections.abc import Sequence
 
-from pybernetes.apimachinery.errors import ApiError, internal
+from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
-from pybernetes.kubelet.server.types import TerminalSize
 from pybernetes.wire.types import Headers, Request, Response
 
-STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255  # WebSocket channels
-EXEC_SPDY = (
-    "v5.channel.k8s.io",
-    "v4.channel.k8s.io",
-    "v3.channel.k8s.io",
-    "v2.channel.k8s.io",
-    "channel.k8s.io",
-)
+RUNTIME_EXEC = ("v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io")
+RUNTIME_FORWARD = ("portforward.k8s.io",)
 EXEC_WEBSOCKET = (
     "v5.channel.k8s.io",
     "v4.channel.k8s.io",
@@ -28,7 +21,6 @@ EXEC_WEBSOCKET = (
     "base64.channel.k8s.io",
     "",
 )
-FORWARD_SPDY = ("portforward.k8s.io",)
 TUNNEL = "SPDY/3.1+portforward.k8s.io"
 FORWARD_WEBSOCKET = (TUNNEL, "v4.channel.k8s.io", "v4.base64.channel.k8s.io", "")
 PROTOCOL_HEADER = "X-Stream-Protocol-Version"
@@ -65,72 +57,17 @@ def choose_spdy(request: Request, supported: Sequence[str]) -> tuple[str, Header
     return plain(403, message, known)
 
 
-def status_of_exit(code: int) -> Object:
-    """The Status that ends a session whose process exited with `code`."""
-    if code == 0:
-        return {"metadata": {}, "status": "Success"}
-    return {
-        "metadata": {},
-        "status": "Failure",
-        "message": f"command terminated with non-zero exit code: exit status {code}",
-        "reason": "NonZeroExitCode",
-        "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
-    }
+def encode_failure(error: ApiError) -> bytes:
+    """The Status that ends a session which could not be served."""
+    return json.dumps(error.status(), separators=(",", ":")).encode()
 
 
-def status_of_error(error: Exception, action: str) -> Object:
-    """The Status for a session that could not be served."""
-    return internal(f"error {action}: {error}").status()
-
-
-def encode_status(status: Object, protocol: str) -> bytes:
-    """JSON since v4; before that the message, and nothing for success."""
+def encode_status(words: bytes, protocol: str) -> bytes:
+    """What `protocol` says for the Status that v4 has: before v4 the message, nothing for success."""
     if protocol.startswith(("v4.", "v5.")):
-        return json.dumps(status, separators=(",", ":")).encode()
-    return b"" if status["status"] == "Success" else status["message"].encode()
-
-
-def exit_of(status: bytes) -> int:
-    """The exit status that an error stream of v4 tells. Raises ApiError if it tells a failure."""
-    if not status:
-        return 0
-    parsed: Object
+        return words or b'{"metadata":{},"status":"Success"}'
     try:
-        parsed = json.loads(status)
+        status: Object = json.loads(words or b"{}")
     except ValueError:
-        parsed = {"message": status.decode(errors="replace")}
-    if parsed.get("status") == "Success":
-        return 0
-    if parsed.get("reason") == "NonZeroExitCode":
-        for cause in (parsed.get("details") or {}).get("causes") or ():
-            if cause.get("reason") == "ExitCode" and str(cause.get("message")).isdigit():
-                return int(cause["message"])
-    raise ApiError.from_status(parsed)
-
-
-class Sizes:
-    """Terminal sizes out of a stream of JSON objects."""
-
-    def __init__(self) -> None:
-        self._text = ""
-
-    def feed(self, data: bytes) -> list[TerminalSize]:
-        """The sizes that are complete with `data`; what is no JSON is dropped."""
-        self._text = (self._text + data.decode("utf-8", "replace"))[-4096:]
-        sizes = []
-        decoder = json.JSONDecoder()
-        while self._text.strip():
-            text = self._text.lstrip()
-            try:
-                value, end = decoder.raw_decode(text)
-            except ValueError:
-                break
-            self._text = text[end:]
-            if isinstance(value, dict):
-                sizes.append(TerminalSize(_number(value, "Width"), _number(value, "Height")))
-        return sizes
-
-
-def _number(value: Object, name: str) -> int:
-    number = value.get(name, value.get(name.lower(), 0))
-    return number if isinstance(number, int) and 0 <= number < 65536 else 0
+        return words
+    return b"" if status.get("status") != "Failure" else str(status.get("message", "")).encode()

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Streams
-from pybernetes.wire.types import Request, Stream
+from pybernetes.wire.types import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,38 +26,6 @@ class LogOptions:
     tail_lines: int | None = None
     limit_bytes: int | None = None
     stream: str = "All"  # All, Stdout, Stderr
-
-
-@dataclass(frozen=True, slots=True)
-class TerminalSize:
-    width: int
-    height: int
-
-
-class Session(Protocol):
-    """One exec or attach as its client sees it; what was not asked for in `streams` is silent.
-
-    Writing raises ConnectionError once the client is gone.
-    """
-
-    streams: Streams
-
-    async def read_stdin(self) -> bytes:
-        """The next input; b"" once the client has closed it."""
-
-    async def write_stdout(self, data: bytes) -> None: ...
-
-    async def write_stderr(self, data: bytes) -> None: ...
-
-    async def next_size(self) -> TerminalSize | None:
-        """Wait for the terminal's next size; None: there will be none."""
-
-
-Executor = Callable[[Session], Awaitable[int]]
-"""Serves a session and returns the exit status. Raises an error whose text the client is shown."""
-
-Forwarder = Callable[[int, Stream], Awaitable[None]]
-"""Connects a stream to a port of the pod until either side ends. Raises OSError."""
 
 
 class NodeApi(Protocol):
@@ -85,11 +53,11 @@ class NodeApi(Protocol):
 
     async def exec(
         self, pod: Object, container: str, command: Sequence[str], streams: Streams
-    ) -> str | Executor: ...
+    ) -> str: ...
 
-    async def attach(self, pod: Object, container: str, streams: Streams) -> str | Executor: ...
+    async def attach(self, pod: Object, container: str, streams: Streams) -> str: ...
 
-    async def port_forward(self, pod: Object, ports: Sequence[int]) -> str | Forwarder: ...
+    async def port_forward(self, pod: Object, ports: Sequence[int]) -> str: ...
 
     def healthy(self) -> str:
         """ "" while the sync loop turns, else what is wrong (the syncloop check of /healthz)."""
