@@ -31,7 +31,9 @@ def test_every_file_has_its_licence_line_and_a_docstring() -> None:
 
 
 def test_init_files_hold_a_docstring_and_re_exports_only() -> None:
-    allowed = re.compile(r'^(from|import) |^__all__|^__version__|^    |^\)|^\]|^$|^#|^"""|^[^=]*"""$')
+    allowed = re.compile(
+        r'^(from|import) |^__all__|^__version__|^    |^\)|^\]|^$|^#|^"""|^[^=]*"""$'
+    )
     for path in SOURCE.rglob("__init__.py"):
         text = path.read_text()
         after = text.split('"""', 2)[2]
