@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """LimitRanger: gives containers a namespace's default resources and keeps them within its limits."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pybernetes.apimachinery import meta, quantity
@@ -95,10 +95,11 @@ def check_claim(claim: Object, limits: Iterable[Object]) -> Iterator[str]:
     requests = _amounts((claim.get("spec") or {}).get("resources"), "requests")
     for limit in limits:
         if limit.get("type") == "PersistentVolumeClaim":
-            for name, least in _each(limit, "min"):
-                yield from _minimum("PersistentVolumeClaim", name, least, (requests, {}))
-            for name, most in _each(limit, "max"):
-                yield from _maximum_request("PersistentVolumeClaim", name, most, requests)
+            for key in ("min", "max"):
+                for name, bound in _each(limit, key):
+                    yield from _within(
+                        "PersistentVolumeClaim", name, bound, key, {"request": requests}
+                    )
 
 
 def check_pod(pod: Object, limits: Iterable[Object]) -> Iterator[str]:
@@ -115,53 +116,32 @@ def check_pod(pod: Object, limits: Iterable[Object]) -> Iterator[str]:
 
 
 def _check(kind: str, limit: Object, amounts: tuple[Amounts, Amounts]) -> Iterator[str]:
-    rules: tuple[tuple[str, Callable[..., Iterator[str]]], ...] = (
-        ("min", _minimum),
-        ("max", _maximum),
-        ("maxLimitRequestRatio", _ratio),
-    )
-    for key, rule in rules:
-        for name, enforced in _each(limit, key):
-            yield from rule(kind, name, enforced, amounts)
+    request, most = {"request": amounts[0]}, {"limit": amounts[1]}
+    for key, given in (("min", request | most), ("max", most | request)):
+        for name, bound in _each(limit, key):
+            yield from _within(kind, name, bound, key, given=given)
+    for name, bound in _each(limit, "maxLimitRequestRatio"):
+        yield from _ratio(kind, name, bound, amounts)
 
 
 def _each(limit: Object, key: str) -> list[tuple[str, Quantity]]:
     return [(name, quantity.parse(text)) for name, text in sorted((limit.get(key) or {}).items())]
 
 
-def _minimum(
-    kind: str, name: str, least: Quantity, amounts: tuple[Amounts, Amounts]
+def _within(
+    kind: str, name: str, bound: Quantity, key: str, *, given: dict[str, Amounts]
 ) -> Iterator[str]:
-    request, limit = amounts[0].get(name), amounts[1].get(name)
-    head = f"minimum {name} usage per {kind} is {least}"
-    if request is None:
-        yield f"{head}.  No request is specified"
-    elif request < least:
-        yield f"{head}, but request is {request}"
-    elif limit is not None and limit < least:
-        yield f"{head}, but limit is {limit}"
-
-
-def _maximum_request(kind: str, name: str, most: Quantity, requests: Amounts) -> Iterator[str]:
-    request = requests.get(name)
-    head = f"maximum {name} usage per {kind} is {most}"
-    if request is None:
-        yield f"{head}.  No request is specified"
-    elif request > most:
-        yield f"{head}, but request is {request}"
-
-
-def _maximum(
-    kind: str, name: str, most: Quantity, amounts: tuple[Amounts, Amounts]
-) -> Iterator[str]:
-    request, limit = amounts[0].get(name), amounts[1].get(name)
-    head = f"maximum {name} usage per {kind} is {most}"
-    if limit is None:
-        yield f"{head}.  No limit is specified"
-    elif limit > most:
-        yield f"{head}, but limit is {limit}"
-    elif request is not None and request > most:
-        yield f"{head}, but request is {request}"
+    """The first of `given` has to be there; the first that is beyond the bound is told."""
+    head = f"{key}imum {name} usage per {kind} is {bound}"
+    first = next(iter(given))
+    if name not in given[first]:
+        yield f"{head}.  No {first} is specified"
+        return
+    for word, amounts in given.items():
+        amount = amounts.get(name)
+        if amount is not None and (amount < bound if key == "min" else amount > bound):
+            yield f"{head}, but {word} is {amount}"
+            return
 
 
 def _ratio(kind: str, name: str, most: Quantity, amounts: tuple[Amounts, Amounts]) -> Iterator[str]:

@@ -22,9 +22,9 @@ from pybernetes.apiserver.admission.plugin import (
     forbidden,
     resource_of,
 )
-from pybernetes.apiserver.admission.podreferences import api_references
 from pybernetes.apiserver.admission.types import NODES as NODES_GVR
 from pybernetes.apiserver.admission.types import PODS as PODS_GVR
+from pybernetes.apiserver.authorization.references import references
 from pybernetes.apiserver.types import AdmissionRequest, RequestInfo
 
 MIRROR = "kubernetes.io/config.mirror"
@@ -151,7 +151,7 @@ class NodeRestriction(Plugin):
         if owners[0].get("uid") != meta.uid(known):
             wanted = owners[0].get("uid")
             yield f"node {node} UID mismatch: expected {wanted} got {meta.uid(known)}"
-        for resource in api_references(pod.get("spec") or {}):
+        for resource, _ in references(pod):
             yield f"{who} can not create pods that reference {resource}"
 
     def _nodes(self, node: str, request: AdmissionRequest) -> Iterator[str]:

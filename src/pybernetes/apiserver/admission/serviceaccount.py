@@ -13,6 +13,7 @@ from pybernetes.apiserver.admission.plugin import (
     spec_of,
 )
 from pybernetes.apiserver.admission.types import SERVICE_ACCOUNTS
+from pybernetes.apiserver.authorization.references import references
 from pybernetes.apiserver.types import AdmissionRequest
 
 MIRROR = "kubernetes.io/config.mirror"
@@ -136,7 +137,7 @@ def _check_mirror(request: AdmissionRequest, pod: Object) -> None:
     spec = spec_of(pod)
     if spec.get("serviceAccountName"):
         raise forbidden(request, "a mirror pod may not reference service accounts")
-    if any(True for _ in _secret_names(spec)):
+    if any(resource == "secrets" for resource, _ in references(pod)):
         raise forbidden(request, "a mirror pod may not reference secrets")
     for volume in spec.get("volumes") or ():
         for source in (volume.get("projected") or {}).get("sources") or ():
@@ -144,21 +145,6 @@ def _check_mirror(request: AdmissionRequest, pod: Object) -> None:
                 raise forbidden(
                     request, "a mirror pod may not use ServiceAccountToken volume projections"
                 )
-
-
-def _secret_names(spec: Object) -> Iterator[str]:
-    for pull in spec.get("imagePullSecrets") or ():
-        yield pull.get("name") or ""
-    for kind in ("initContainers", "containers", "ephemeralContainers"):
-        for container in spec.get(kind) or ():
-            for _, name in _container_secrets(container):
-                yield name
-    for volume in spec.get("volumes") or ():
-        if volume.get("secret"):
-            yield volume["secret"].get("secretName") or ""
-        for source in (volume.get("projected") or {}).get("sources") or ():
-            if source.get("secret"):
-                yield source["secret"].get("name") or ""
 
 
 def _container_secrets(container: Object) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object, User
 from pybernetes.apiserver.admission.types import NODES, PODS, Reader
 from pybernetes.apiserver.authorization.bootstrap import cluster_role_rules
-from pybernetes.apiserver.authorization.references import Mentions, mentions, volume_secrets
+from pybernetes.apiserver.authorization.references import references, volume_secrets
 from pybernetes.apiserver.authorization.rules import compiled
 from pybernetes.apiserver.types import Decision, RequestInfo
 
@@ -92,13 +92,15 @@ class NodeAuthorizer:
         if info.resource == "persistentvolumes":
             return any(volume == info.name for volume in self._volumes(pods))
         mine = (pod for pod in pods if meta.namespace(pod) == info.namespace)
-        if any(info.name in _mentioned(mentions(pod), info.resource) for pod in mine):
+        if any((info.resource, info.name) in references(pod) for pod in mine):
             return True
         return info.resource == "secrets" and self._in_volume(pods, info)
 
     def _volumes(self, pods: Iterable[Object]) -> Iterator[str]:
         for pod in pods:
-            for name in mentions(pod).claims:
+            for resource, name in references(pod):
+                if resource != "persistentvolumeclaims":
+                    continue
                 claim = self._reader.get(CLAIMS, meta.namespace(pod), name)
                 if claim is not None:
                     yield (claim.get("spec") or {}).get("volumeName") or ""
@@ -172,17 +174,6 @@ class NodeAuthorizer:
             "eviction": ("create",),
         }
         return _ALLOW if info.verb in allowed.get(info.subresource, ()) else _no()
-
-
-def _mentioned(found: Mentions, resource: str) -> frozenset[str]:
-    table = {
-        "secrets": found.secrets,
-        "configmaps": found.config_maps,
-        "persistentvolumeclaims": found.claims,
-        "resourceclaims": found.resource_claims,
-        "serviceaccounts": found.service_accounts,
-    }
-    return table.get(resource, frozenset())
 
 
 def _lease(node: str, info: RequestInfo) -> _Answer:

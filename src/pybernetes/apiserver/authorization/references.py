@@ -1,22 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a pod mentions by name: the objects that its node has to read."""
+"""What a pod mentions: the objects that its node has to read, and that a mirror pod may not need."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
-
-
-class Mentions(NamedTuple):
-    """Names of objects in the pod's namespace."""
-
-    secrets: frozenset[str]
-    config_maps: frozenset[str]
-    claims: frozenset[str]
-    resource_claims: frozenset[str]
-    service_accounts: frozenset[str]
-
 
 _VOLUME_SECRETS = (  # fields of a PersistentVolume's source that refer to a secret
     "secretRef",
@@ -26,77 +14,64 @@ _VOLUME_SECRETS = (  # fields of a PersistentVolume's source that refer to a sec
     "controllerExpandSecretRef",
     "nodeExpandSecretRef",
 )
-_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
-_SECRET_VOLUMES = (  # volume source -> field that holds the secret's name
-    ("secret", "secretName"),
-    ("azureFile", "secretName"),
+_ENVIRONMENT = (
+    ("secretKeyRef", "secrets"),
+    ("secretRef", "secrets"),
+    ("configMapKeyRef", "configmaps"),
+    ("configMapRef", "configmaps"),
+)
+_SOURCES = (  # (volume source, what it refers to, the field with the name)
+    ("secret", "secrets", "secretName"),
+    ("azureFile", "secrets", "secretName"),
+    ("configMap", "configmaps", "name"),
+    ("persistentVolumeClaim", "persistentvolumeclaims", "claimName"),
+    ("csi", "csidrivers", "driver"),
+)
+_PROJECTED = (
+    ("secret", "secrets"),
+    ("configMap", "configmaps"),
+    ("serviceAccountToken", "serviceaccounts"),
+    ("clusterTrustBundle", "clustertrustbundles"),
+    ("podCertificate", "podcertificates"),
 )
 
 
-def mentions(pod: Object) -> Mentions:
-    spec = pod.get("spec") or {}
-    secrets = [ref.get("name") for ref in spec.get("imagePullSecrets") or ()]
-    config_maps: list[str | None] = []
-    claims: list[str | None] = []
-    for kind, name in _of_containers(spec):
-        (secrets if kind == "secret" else config_maps).append(name)
-    for volume in spec.get("volumes") or ():
-        secrets += _secrets_of_volume(volume)
-        config_maps += _config_maps_of_volume(volume)
-        if volume.get("persistentVolumeClaim"):
-            claims.append(volume["persistentVolumeClaim"].get("claimName"))
-        if "ephemeral" in volume:
-            claims.append(f"{meta.name(pod)}-{volume['name']}")
-    return Mentions(
-        _names(secrets),
-        _names(config_maps),
-        _names(claims),
-        _names(_resource_claims(pod)),
-        _names([spec.get("serviceAccountName")]),
-    )
-
-
-def _names(found: list[str | None]) -> frozenset[str]:
-    return frozenset(name for name in found if name)
-
-
-def _of_containers(spec: Object) -> Iterator[tuple[str, str | None]]:
-    for containers in _CONTAINERS:
-        for container in spec.get(containers) or ():
-            for source in container.get("envFrom") or ():
-                yield "secret", (source.get("secretRef") or {}).get("name")
-                yield "configmap", (source.get("configMapRef") or {}).get("name")
-            for variable in container.get("env") or ():
-                source = variable.get("valueFrom") or {}
-                yield "secret", (source.get("secretKeyRef") or {}).get("name")
-                yield "configmap", (source.get("configMapKeyRef") or {}).get("name")
-
-
-def _secrets_of_volume(volume: Object) -> list[str | None]:
-    found = [(volume.get(source) or {}).get(key) for source, key in _SECRET_VOLUMES]
-    found += [part.get("name") for part in _projected(volume, "secret")]
-    for source in volume.values():
-        if isinstance(source, dict):
-            for key in ("secretRef", "nodePublishSecretRef"):
-                found.append((source.get(key) or {}).get("name"))
-    return found
-
-
-def _config_maps_of_volume(volume: Object) -> list[str | None]:
-    own = (volume.get("configMap") or {}).get("name")
-    return [own, *(part.get("name") for part in _projected(volume, "configMap"))]
-
-
-def _projected(volume: Object, kind: str) -> list[Object]:
-    sources = (volume.get("projected") or {}).get("sources") or ()
-    return [source[kind] for source in sources if source.get(kind)]
-
-
-def _resource_claims(pod: Object) -> list[str | None]:
+def references(pod: Object) -> Iterator[tuple[str, str]]:
+    """(resource, name) of all that a pod mentions, some more than once; "" where no name is said."""
     spec, status = pod.get("spec") or {}, pod.get("status") or {}
-    direct = [claim.get("resourceClaimName") for claim in spec.get("resourceClaims") or ()]
-    made = [item.get("resourceClaimName") for item in status.get("resourceClaimStatuses") or ()]
-    return direct + made
+    if spec.get("serviceAccountName"):
+        yield "serviceaccounts", spec["serviceAccountName"]
+    yield from (("secrets", _name(pull)) for pull in spec.get("imagePullSecrets") or ())
+    for containers in ("initContainers", "containers", "ephemeralContainers"):
+        for container in spec.get(containers) or ():
+            sources = [one.get("valueFrom") or {} for one in container.get("env") or ()]
+            for source in [*sources, *(container.get("envFrom") or ())]:
+                yield from ((what, _name(source[k])) for k, what in _ENVIRONMENT if source.get(k))
+    for claim in [
+        *(spec.get("resourceClaims") or ()),
+        *(status.get("resourceClaimStatuses") or ()),
+    ]:
+        yield "resourceclaims", claim.get("resourceClaimName") or ""
+    for volume in spec.get("volumes") or ():
+        yield from _of_volume(volume)
+        if "ephemeral" in volume:
+            yield "persistentvolumeclaims", f"{meta.name(pod)}-{volume['name']}"
+
+
+def _of_volume(volume: Object) -> Iterator[tuple[str, str]]:
+    for key, resource, word in _SOURCES:
+        if volume.get(key) is not None:
+            yield resource, volume[key].get(word) or ""
+    for source in (volume.get("projected") or {}).get("sources") or ():
+        yield from ((what, _name(source[key])) for key, what in _PROJECTED if source.get(key))
+    for source in volume.values():
+        for key in ("secretRef", "nodePublishSecretRef") if isinstance(source, dict) else ():
+            if source.get(key):
+                yield "secrets", _name(source[key])
+
+
+def _name(ref: Object) -> str:
+    return ref.get("name") or ""
 
 
 def volume_secrets(volume: Object) -> list[tuple[str, str]]:

@@ -2,19 +2,16 @@
 """pods/binding and bindings: the scheduler gives a pod its node. One write, no validation of the pod."""
 
 from pybernetes.apimachinery import field, timestamps
-from pybernetes.apimachinery.errors import ApiError, bad_request, conflict, invalid, not_found
+from pybernetes.apimachinery.errors import ApiError, bad_request, conflict, invalid
 from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.types import GVK, GVR, Object
-from pybernetes.apiserver import codec
-from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.body import read_object
-from pybernetes.apiserver.rest.commit import commit
+from pybernetes.apiserver.rest.commit import change
 from pybernetes.apiserver.rest.create import admission_request
 from pybernetes.apiserver.rest.options import write_options
 from pybernetes.apiserver.rest.reply import object_reply, success
-from pybernetes.storage.types import Conflict, Op
 from pybernetes.wire.types import Response
 
 BINDING = GVK("", "v1", "Binding")
@@ -35,25 +32,14 @@ async def bind(core: Core, ctx: Context) -> Response:
     await admit.mutate(core, request)
     await admit.validate(core, ctx, request)
     await core.feed.wait_fresh()
-    for _ in range(64):
-        entry = pods.entry(ctx.info.namespace, name)
-        if entry is None:
-            raise not_found("pods", "", name)
-        pod = pods.decode(entry)
+
+    def bound(pod: Object) -> bool:
         _check_versions(binding["metadata"], pod["metadata"], name)
         assign(pod, binding, timestamps.rfc3339(core.env.clock.now()))
-        if options.dry_run:
-            break
-        try:
-            await _store(core, entry, pod, pods.cache.prefix)
-            break
-        except Conflict:
-            continue
+        return not options.dry_run
+
+    await change(core, pods, (ctx.info.namespace, name), bound)
     return object_reply(ctx, success({}), 201)
-
-
-async def _store(core: Core, entry: Entry, pod: Object, prefix: str) -> None:
-    await commit(core, [Op(prefix + entry.key, codec.stored(pod), entry.revision)])
 
 
 def _check_target(binding: Object) -> None:

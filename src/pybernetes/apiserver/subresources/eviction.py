@@ -7,28 +7,33 @@ from pybernetes.apimachinery import selectors, timestamps
 from pybernetes.apimachinery.errors import (
     ApiError,
     bad_request,
-    conflict,
     forbidden,
     too_many_requests,
 )
 from pybernetes.apimachinery.types import GVK, GVR, Object
-from pybernetes.apiserver import codec
+from pybernetes.apis.core.pod.status import is_ready
+from pybernetes.apiserver.cache.selection import EVERYTHING
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.body import decode_body, read_object
-from pybernetes.apiserver.rest.commit import commit
+from pybernetes.apiserver.rest.commit import change
 from pybernetes.apiserver.rest.create import admission_request
 from pybernetes.apiserver.rest.delete import DeleteOptions, delete_object, options_of
 from pybernetes.apiserver.rest.get import find
 from pybernetes.apiserver.rest.options import write_options
 from pybernetes.apiserver.rest.reply import object_reply, success
 from pybernetes.apiserver.subresources.binding import set_condition
-from pybernetes.storage.types import Conflict, Op
 from pybernetes.wire.types import Response
 
 BUDGETS = GVR("policy", "v1", "poddisruptionbudgets")
 _REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
 _MAX_DISRUPTED = 2000
+_TARGET = {
+    "type": "DisruptionTarget",
+    "status": "True",
+    "reason": "EvictionByEvictionAPI",
+    "message": "Eviction API: evicting",
+}
 _SEVERAL = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
 
 
@@ -63,43 +68,27 @@ def _beyond_budgets(pod: Object) -> bool:
     )
 
 
-def _is_ready(pod: Object) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
-
-
 async def _ask_budget(core: Core, ctx: Context, pod: Object, *, dry_run: bool) -> bool:
     """Take one disruption from the pod's budget. True: the pod must not change meanwhile."""
     budgets = core.resources.find(BUDGETS)
     if budgets is None:
         return False
     labels = pod["metadata"].get("labels") or {}
-    for _ in range(20):
-        matching = []
-        for key in budgets.cache.range(ctx.info.namespace):
-            budget = budgets.decode(budgets.cache.entries[key])
-            if _selects(budget, labels):
-                matching.append((budgets.cache.entries[key], budget))
-        if not matching:
-            return False
-        if len(matching) > 1:
-            raise ApiError(500, "", _SEVERAL)
-        entry, budget = matching[0]
-        if not _is_ready(pod) and _may_drop_unhealthy(budget):
-            return True
-        decrement(budget, ctx.info.name, timestamps.rfc3339(core.env.clock.now()))
-        if dry_run:
-            return False
-        try:
-            key = budgets.row.storage_prefix + entry.key
-            await commit(core, [Op(key, codec.stored(budget), entry.revision)])
-        except Conflict:
-            continue
+    entries = budgets.cache.select(ctx.info.namespace, EVERYTHING)
+    matching = [one for one in map(budgets.decode, entries) if _selects(one, labels)]
+    if not matching:
         return False
-    name = matching[0][0].name
-    raise ApiError(
-        504, "Timeout", f'couldn\'t update PodDisruptionBudget "{name}" due to conflicts'
-    )
+    if len(matching) > 1:
+        raise ApiError(500, "", _SEVERAL)
+    if not is_ready(pod) and _may_drop_unhealthy(matching[0]):
+        return True
+
+    def taken(budget: Object) -> bool:
+        decrement(budget, ctx.info.name, timestamps.rfc3339(core.env.clock.now()))
+        return not dry_run
+
+    await change(core, budgets, (ctx.info.namespace, matching[0]["metadata"]["name"]), taken)
+    return False
 
 
 def _selects(budget: Object, labels: dict[str, str]) -> bool:
@@ -184,28 +173,15 @@ def _set_insufficient(status: Object, meta: Object, now: str) -> None:
 
 async def _delete(core: Core, ctx: Context, options: DeleteOptions) -> None:
     target = ctx.aimed(ctx.serving, "delete", namespace=ctx.info.namespace, name=ctx.info.name)
-    if options.dry_run:
-        await delete_object(core, target, options)
-        return
-    for _ in range(20):
-        entry = find(ctx)
-        pod = ctx.serving.decode(entry)
-        if options.version and options.version != str(entry.revision):
-            detail = _REFUSED
-            raise too_many_requests(detail, 10)
+
+    def marked(pod: Object) -> bool:
+        if options.version and options.version != pod["metadata"]["resourceVersion"]:
+            raise too_many_requests(_REFUSED, 10)
         now = timestamps.rfc3339(core.env.clock.now())
-        condition = {
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": "EvictionByEvictionAPI",
-            "message": "Eviction API: evicting",
-        }
-        set_condition(pod.setdefault("status", {}), condition, now)
-        try:
-            key = ctx.serving.row.storage_prefix + entry.key
-            await commit(core, [Op(key, codec.stored(pod), entry.revision)])
-        except Conflict:
-            continue
-        await delete_object(core, target, replace(options, version=""))
-        return
-    raise conflict("pods", "", ctx.info.name)
+        set_condition(pod.setdefault("status", {}), _TARGET, now)
+        return True
+
+    if not options.dry_run:
+        await change(core, ctx.serving, (ctx.info.namespace, ctx.info.name), marked)
+        options = replace(options, version="")
+    await delete_object(core, target, options)
