@@ -9,9 +9,9 @@ from prometheus_client import Counter
 
 from pybernetes.apimachinery.errors import ApiError, forbidden
 from pybernetes.base.env import Env
-from pybernetes.kubelet.server.authorization import subresources
+from pybernetes.kubelet.auth import subresources
+from pybernetes.kubelet.logs.reader import LogOptions
 from pybernetes.kubelet.server.handler import KubeletServer
-from pybernetes.kubelet.server.types import LogOptions
 from pybernetes.wire.types import Request, Response, StreamingResponse
 
 POD = {

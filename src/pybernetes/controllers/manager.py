@@ -8,6 +8,7 @@ account in kube-system (upstream's use-service-account-credentials).
 import asyncio
 from collections.abc import Callable, Mapping
 
+from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.meta import service_account_user
 from pybernetes.apimachinery.types import User
 from pybernetes.base import logs
@@ -20,7 +21,6 @@ from pybernetes.client.types import Client
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.controllers.registry import CONTROLLERS
 from pybernetes.controllers.runtime.controller import Context, Controller, Row
-from pybernetes.controllers.runtime.loop import run_workers
 
 MANAGER = "kube-controller-manager"
 _log = logs.get("controllers")
@@ -90,3 +90,39 @@ def _enabled(name: str, wanted: tuple[str, ...]) -> bool:
     if f"-{name}" in wanted:
         return False
     return name in wanted or "*" in wanted
+
+
+async def run_workers(
+    name: str, controller: Controller, queue: WorkQueue[str], workers: int
+) -> None:
+    """Work until cancelled."""
+    async with TaskGroup(name) as group:
+        for number in range(workers):
+            group.start(_work(name, controller, queue), f"worker-{number}")
+
+
+async def _work(name: str, controller: Controller, queue: WorkQueue[str]) -> None:
+    while True:
+        key = await queue.get()
+        try:
+            await controller.sync(key)
+        except Exception as error:  # noqa: BLE001 -- one key's failure must not stop the others
+            _report(name, key, error, queue.failures(key))
+            queue.add_rate_limited(key)
+        else:
+            queue.forget(key)
+        finally:
+            queue.done(key)
+        await asyncio.sleep(0)
+
+
+def _report(name: str, key: str, error: Exception, failures: int) -> None:
+    late = isinstance(error, ApiError) and error.code in (404, 409)  # the object changed or went
+    if late and not failures:
+        return
+    if failures & (failures + 1):  # the count including this one is no power of two
+        return
+    if isinstance(error, ApiError | ConnectionError | TimeoutError):
+        _log.warning("Will try again", controller=name, object=key, err=error)
+    else:
+        _log.crash("A controller failed; will try again", error, controller=name, object=key)

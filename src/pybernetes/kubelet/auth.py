@@ -10,7 +10,6 @@ from pybernetes.apimachinery import errors
 from pybernetes.apimachinery.types import GVR, Object, User
 from pybernetes.base.env import Env
 from pybernetes.client.types import Client
-from pybernetes.kubelet.server.authorization import verb
 from pybernetes.wire.types import Request
 
 _TOKENS = GVR("authentication.k8s.io", "v1", "tokenreviews")
@@ -109,3 +108,37 @@ def certificate_user(der: bytes) -> User:
     if not names:
         raise errors.unauthorized()
     return User(names[0], (*groups, "system:authenticated"))
+
+
+_FINE = (  # path, subresource that is enough besides "proxy"
+    ("/allocatedPods", "pods"),
+    ("/pods", "pods"),
+    ("/healthz", "healthz"),
+    ("/configz", "configz"),
+    ("/runningpods", "pods"),
+)
+_OWN = (  # path, its only subresource
+    ("/stats", "stats"),
+    ("/metrics", "metrics"),
+    ("/logs", "log"),
+    ("/checkpoint", "checkpoint"),
+    ("/statusz", "statusz"),
+    ("/flagz", "configz"),
+)
+
+
+def _within(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(prefix + "/")
+
+
+def subresources(path: str) -> list[str]:
+    """Any of these is enough."""
+    found = [name for prefix, name in _FINE if _within(path, prefix)][:1]
+    own = [name for prefix, name in _OWN if _within(path, prefix)][:1]
+    return found + (own or ["proxy"])
+
+
+def verb(method: str) -> str:
+    """The API verb that stands for an HTTP method."""
+    verbs = {"POST": "create", "GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+    return verbs.get(method, "")

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pybernetes.apimachinery.types import Object
-
 VERSION = "v1.37.1"
 
 
@@ -15,12 +13,11 @@ class Config:
     """`data` is the node's own folder: pods' volumes and container logs live below it.
 
     `capacity` overrides what is measured (hollow nodes measure nothing). `reserved` is taken off
-    allocatable. `taints` and `labels` are set when the node registers.
+    allocatable.
     """
 
     node_name: str
     data: Path = Path("/var/lib/kubelet")
-    hostname: str = ""  # "": node_name
     node_ips: Sequence[str] = ("127.0.0.1",)
     port: int = 10250
     cluster_dns: Sequence[str] = ()
@@ -28,14 +25,9 @@ class Config:
     cni_conf_dir: Path | None = None
     resolv_conf: Path = Path("/etc/resolv.conf")
     cgroup_root: str = "/pybernetes"
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    taints: Sequence[Object] = ()
     capacity: Mapping[str, str] = field(default_factory=dict)
     reserved: Mapping[str, str] = field(default_factory=dict)
-    provider_id: str = ""
     max_pods: int = 110
-    register_node: bool = True
     version: str = VERSION
     status_interval: float = 10.0  # nodeStatusUpdateFrequency
     report_interval: float = 300.0  # nodeStatusReportFrequency
@@ -48,10 +40,6 @@ class Config:
     container_log_max_size: int = 10 << 20
     container_log_max_files: int = 5
     keep_dead_containers: int = 1  # per container, for logs --previous
-
-    @property
-    def host(self) -> str:
-        return self.hostname or self.node_name
 
     @property
     def pods_dir(self) -> Path:

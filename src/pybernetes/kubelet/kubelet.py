@@ -33,7 +33,7 @@ from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.probes.manager import Probes
 from pybernetes.kubelet.server.handler import KubeletServer
 from pybernetes.kubelet.statusmanager import StatusManager
-from pybernetes.kubelet.volumemanager import DiskVolumes, NoVolumes, Volumes
+from pybernetes.kubelet.volumemanager import DiskVolumes, Volumes
 from pybernetes.wire.types import Handler
 
 _log = logs.get("kubelet")
@@ -96,7 +96,7 @@ class Kubelet:
         env, config, recorder = self.env, self.config, self._shared.recorder
         objects = Objects(env, self.client, config.volume_interval)
         tokens = Tokens(env, self.client)
-        volumes: Volumes = NoVolumes()
+        volumes = Volumes()
         resolver = dns.Resolver()
         if not self.runtime.hollow:
             volumes = DiskVolumes(env, config, objects.cached, tokens.token)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NodeApi: what the kubelet's listener asks, answered from the kubelet's parts."""
+"""What the kubelet's listener asks, answered from the kubelet's parts."""
 
 import datetime
 from collections.abc import AsyncIterator, Sequence
@@ -11,14 +11,16 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Container, CriError, NotFound, Streams, Unsupported
 from pybernetes.kubelet import naming, summary
 from pybernetes.kubelet.logs import reader
-from pybernetes.kubelet.logs.reader import Wanted
+from pybernetes.kubelet.logs.reader import LogOptions, Wanted
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
-from pybernetes.kubelet.server.types import LogOptions
 
 
 class NodeView:
-    """The node behind the listener."""
+    """The node behind the listener. Every method raises ApiError (its code and message are shown).
+
+    `pod` is the Pod object found by `pod()`; the listener has checked that `container` is in it.
+    """
 
     def __init__(self, tools: Tools, workers: Workers) -> None:
         self._tools = tools

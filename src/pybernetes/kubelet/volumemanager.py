@@ -2,7 +2,7 @@
 """The volumes of this node's pods: sets up, keeps current, takes away.
 
 Claims are resolved to the PersistentVolume's own source first; then the registry's type does the
-work. Hollow nodes use NoVolumes.
+work. Hollow nodes have none.
 """
 
 import os
@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
@@ -34,30 +33,18 @@ class Facts:
     allocatable: Mapping[str, str] | None = None
 
 
-class Volumes(Protocol):
-    """Paths are by volume name."""
+class Volumes:
+    """Nobody's: those of hollow nodes. Paths are by volume name."""
 
     async def mount(self, pod: Object, facts: Facts) -> Mapping[str, Path]:
         """Set up every volume of the pod; safe to repeat. Raises MountError."""
+        return {}
 
     async def refresh(self, pod: Object, facts: Facts) -> None:
         """Bring live volumes up to date. Raises MountError."""
 
     async def remove(self, uid: str) -> None:
         """Take away everything of a pod."""
-
-
-class NoVolumes:
-    """For hollow nodes."""
-
-    async def mount(self, pod: Object, facts: Facts) -> Mapping[str, Path]:
-        return {}
-
-    async def refresh(self, pod: Object, facts: Facts) -> None:
-        return
-
-    async def remove(self, uid: str) -> None:
-        return
 
 
 def find_type(source: Object) -> str:
@@ -69,7 +56,7 @@ def find_type(source: Object) -> str:
     raise MountError(f"unsupported volume type: {', '.join(kinds) or 'none given'}")
 
 
-class DiskVolumes:
+class DiskVolumes(Volumes):
     """Volumes below `Config.pods_dir`, at upstream's places."""
 
     def __init__(self, env: Env, config: Config, lookup: Lookup, token: Token) -> None:

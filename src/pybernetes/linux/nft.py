@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """nftables: one script is one transaction; it is applied whole or not at all."""
 
-from pybernetes.linux.commands import CommandError, run, succeeds
+from pybernetes.linux.commands import run, succeeds
 
 
 async def apply(script: str) -> None:
@@ -12,10 +12,3 @@ async def apply(script: str) -> None:
 async def delete_table(family: str, name: str) -> None:
     """Remove a table and all that is in it; fine if there is none."""
     await succeeds(["nft", "delete", "table", family, name])
-
-
-async def has_table(family: str, name: str) -> bool:
-    return await succeeds(["nft", "list", "table", family, name])
-
-
-__all__ = ["CommandError", "apply", "delete_table", "has_table"]

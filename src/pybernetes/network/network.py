@@ -8,6 +8,7 @@ is rejected (our table) or unreachable (a route).
 import asyncio
 import ipaddress
 import json
+from pathlib import Path
 
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs
@@ -16,7 +17,6 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
 from pybernetes.linux import links, nft, sysctl
-from pybernetes.network.cni import conflist
 from pybernetes.network.config import NetworkConfig
 
 NODES = GVR("", "v1", "nodes")
@@ -133,3 +133,27 @@ async def clean_up(config: NetworkConfig) -> None:
     await links.delete_route(config.service_cidr, "dev", config.bridge)
     await links.delete_link(config.bridge)
     (config.cni_conf_dir / CONF_NAME).unlink(missing_ok=True)
+
+
+def conflist(bridge: str, pod_cidr: str, state_dir: Path, mtu: int = 0) -> Object:
+    """A CNI 1.0 network of one bridge; addresses of `pod_cidr` are kept under `state_dir`."""
+    bridge_plugin: Object = {
+        "type": "bridge",
+        "bridge": bridge,
+        "isGateway": True,
+        "ipMasq": False,  # done by our own nftables table
+        "hairpinMode": True,
+        "ipam": {
+            "type": "host-local",
+            "dataDir": str(state_dir),
+            "ranges": [[{"subnet": pod_cidr}]],
+            "routes": [{"dst": "0.0.0.0/0"}],
+        },
+    }
+    if mtu:
+        bridge_plugin["mtu"] = mtu
+    return {
+        "cniVersion": "1.0.0",
+        "name": "pybernetes",
+        "plugins": [bridge_plugin, {"type": "portmap", "capabilities": {"portMappings": True}}],
+    }

@@ -13,8 +13,14 @@ from pybernetes.controllers.endpointslice.plan import (
 )
 from pybernetes.controllers.runtime.batches import is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context
-from pybernetes.controllers.runtime.nodes import BY_NODE, index_by_node
-from pybernetes.controllers.runtime.resources import ENDPOINT_SLICES, NODES, PODS, SERVICES
+from pybernetes.controllers.runtime.resources import (
+    BY_NODE,
+    ENDPOINT_SLICES,
+    NODES,
+    PODS,
+    SERVICES,
+    index_by_node,
+)
 from pybernetes.controllers.runtime.services import follow, has_selector, pods_of
 from pybernetes.controllers.runtime.writes import Writes
 

@@ -7,8 +7,7 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.nodeipam.plan import Ranges
 from pybernetes.controllers.runtime.controller import Context
-from pybernetes.controllers.runtime.nodes import reference
-from pybernetes.controllers.runtime.resources import NODES
+from pybernetes.controllers.runtime.resources import NODES, reference
 
 
 class NodeIpamController:

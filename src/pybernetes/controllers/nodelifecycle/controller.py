@@ -12,8 +12,14 @@ from pybernetes.client.types import STRATEGIC_MERGE_PATCH
 from pybernetes.controllers.nodelifecycle import plan
 from pybernetes.controllers.nodelifecycle.health import Heartbeats
 from pybernetes.controllers.runtime.controller import Context
-from pybernetes.controllers.runtime.nodes import BY_NODE, index_by_node, reference
-from pybernetes.controllers.runtime.resources import LEASES, NODES, PODS
+from pybernetes.controllers.runtime.resources import (
+    BY_NODE,
+    LEASES,
+    NODES,
+    PODS,
+    index_by_node,
+    reference,
+)
 
 LEASE_NAMESPACE = "kube-node-lease"
 BY_ZONE = "zone"

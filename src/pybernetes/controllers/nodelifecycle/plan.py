@@ -10,7 +10,7 @@ from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.controllers.runtime import conditions
-from pybernetes.controllers.runtime.nodes import taints
+from pybernetes.controllers.runtime.resources import taints
 
 _PREFIX = "node.kubernetes.io/"
 NOT_READY, UNREACHABLE = _PREFIX + "not-ready", _PREFIX + "unreachable"

@@ -9,9 +9,8 @@ from pybernetes.base.metrics import counter
 from pybernetes.controllers.podgc.plan import Garbage, missing_nodes, plan_pods
 from pybernetes.controllers.runtime.batches import all_at_once
 from pybernetes.controllers.runtime.controller import Context
-from pybernetes.controllers.runtime.disruption import mark_disrupted
-from pybernetes.controllers.runtime.nodes import BY_NODE, index_by_node
-from pybernetes.controllers.runtime.resources import NODES, PODS
+from pybernetes.controllers.runtime.podcontrol import mark_disrupted
+from pybernetes.controllers.runtime.resources import BY_NODE, NODES, PODS, index_by_node
 
 ROUND = "round"  # the only key
 QUARANTINE = 40.0  # seconds for which a node must be missing before its pods are orphans

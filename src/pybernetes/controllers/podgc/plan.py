@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.status import is_finished, is_ready
-from pybernetes.controllers.runtime.nodes import taints
+from pybernetes.controllers.runtime.resources import taints
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 

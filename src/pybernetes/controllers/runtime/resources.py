@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The resources that controllers watch and write."""
 
-from pybernetes.apimachinery.types import GVR
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.client.informer import Informer
 
 PODS = GVR("", "v1", "pods")
 NODES = GVR("", "v1", "nodes")
@@ -11,14 +12,25 @@ NAMESPACES = GVR("", "v1", "namespaces")
 CONFIG_MAPS = GVR("", "v1", "configmaps")
 SERVICE_ACCOUNTS = GVR("", "v1", "serviceaccounts")
 REPLICATION_CONTROLLERS = GVR("", "v1", "replicationcontrollers")
-RESOURCE_QUOTAS = GVR("", "v1", "resourcequotas")
 DEPLOYMENTS = GVR("apps", "v1", "deployments")
 REPLICA_SETS = GVR("apps", "v1", "replicasets")
-DAEMON_SETS = GVR("apps", "v1", "daemonsets")
-STATEFUL_SETS = GVR("apps", "v1", "statefulsets")
-JOBS = GVR("batch", "v1", "jobs")
-CRON_JOBS = GVR("batch", "v1", "cronjobs")
 LEASES = GVR("coordination.k8s.io", "v1", "leases")
 ENDPOINT_SLICES = GVR("discovery.k8s.io", "v1", "endpointslices")
 CLUSTER_ROLES = GVR("rbac.authorization.k8s.io", "v1", "clusterroles")
-DISRUPTION_BUDGETS = GVR("policy", "v1", "poddisruptionbudgets")
+
+
+BY_NODE = "spec.nodeName"
+
+
+def index_by_node(pods: Informer) -> None:
+    pods.add_index(BY_NODE, lambda pod: [pod["spec"].get("nodeName") or ""])
+
+
+def taints(node: Object | None) -> list[Object]:
+    return ((node or {}).get("spec") or {}).get("taints") or []
+
+
+def reference(name: str, uid: str) -> Object:
+    """What events about a node refer to: upstream uses the node's name where UIDs are expected to
+    match `kubectl describe node`."""
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": uid}}

@@ -6,9 +6,8 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.base.metrics import counter
 from pybernetes.controllers.runtime.controller import Context
-from pybernetes.controllers.runtime.disruption import mark_disrupted
-from pybernetes.controllers.runtime.nodes import BY_NODE, index_by_node, taints
-from pybernetes.controllers.runtime.resources import NODES, PODS
+from pybernetes.controllers.runtime.podcontrol import mark_disrupted
+from pybernetes.controllers.runtime.resources import BY_NODE, NODES, PODS, index_by_node, taints
 from pybernetes.controllers.tainteviction.plan import eviction_time
 
 _REASON = ("DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")

@@ -6,9 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
-
-from pybernetes.kubelet.logs.lines import Entry, parse
+from typing import BinaryIO, NamedTuple
 
 BLOCK = 64 << 10
 POLL = 0.1
@@ -24,6 +22,38 @@ class Wanted:
     tail: int | None = None
     limit: int | None = None
     stream: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """PodLogOptions as the listener decoded and checked it. None: not asked for."""
+
+    follow: bool = False
+    previous: bool = False
+    timestamps: bool = False
+    since_time: str = ""  # RFC 3339
+    since_seconds: int | None = None
+    tail_lines: int | None = None
+    limit_bytes: int | None = None
+    stream: str = "All"  # All, Stdout, Stderr
+
+
+class Entry(NamedTuple):
+    """`content` ends with a newline unless the line is partial."""
+
+    time: bytes
+    stream: bytes
+    content: bytes
+
+
+def parse(line: bytes) -> Entry | None:
+    """The entry of a line (with or without its newline); None: not in the format."""
+    parts = line.rstrip(b"\n").split(b" ", 3)
+    if len(parts) < 3 or parts[1] not in (b"stdout", b"stderr"):
+        return None
+    content = parts[3] if len(parts) == 4 else b""
+    full = parts[2].split(b":")[0] == b"F"
+    return Entry(parts[0], parts[1], content + b"\n" if full else content)
 
 
 async def read(path: Path, wanted: Wanted, running: Callable[[], bool]) -> AsyncIterator[bytes]:

@@ -86,9 +86,6 @@ class NodeController:
 
     async def _create(self) -> None:
         name = self._config.node_name
-        if not self._config.register_node:
-            self.node = await self._client.get(naming.NODES, name)
-            return
         wanted = plan.registration(self._config, self._machine)
         try:
             facts = await self._facts()
@@ -125,7 +122,7 @@ class NodeController:
             await self._sync()
         except (ApiError, ConnectionError, CriError) as error:
             _log.warning("The node status could not be written", err=error)
-            if isinstance(error, ApiError) and error.code == 404 and self._config.register_node:
+            if isinstance(error, ApiError) and error.code == 404:
                 await self._register()
 
     async def _sync(self) -> None:

@@ -32,27 +32,18 @@ def registration(config: Config, machine: Machine) -> Object:
         "beta.kubernetes.io/arch": machine.architecture,
         "beta.kubernetes.io/os": "linux",
         "kubernetes.io/arch": machine.architecture,
-        "kubernetes.io/hostname": config.host,
+        "kubernetes.io/hostname": config.node_name,
         "kubernetes.io/os": "linux",
-        **config.labels,
     }
-    spec: Object = {}
-    if config.taints:
-        spec["taints"] = [dict(item) for item in config.taints]
-    if config.provider_id:
-        spec["providerID"] = config.provider_id
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {
             "name": config.node_name,
             "labels": labels,
-            "annotations": {
-                "volumes.kubernetes.io/controller-managed-attach-detach": "true",
-                **config.annotations,
-            },
+            "annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"},
         },
-        "spec": spec,
+        "spec": {},
     }
 
 
@@ -117,7 +108,7 @@ def status(old: Object, config: Config, machine: Machine, facts: Facts) -> Objec
 
 def _addresses(config: Config) -> list[Object]:
     found = [{"type": "InternalIP", "address": ip} for ip in config.node_ips]
-    return [*found, {"type": "Hostname", "address": config.host}]
+    return [*found, {"type": "Hostname", "address": config.node_name}]
 
 
 _HEALTHY = (

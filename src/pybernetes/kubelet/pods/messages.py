@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pybernetes.cri.types import Container
 from pybernetes.kubelet import naming
-from pybernetes.kubelet.logs.lines import parse
+from pybernetes.kubelet.logs.reader import parse
 
 MAX_BYTES = 4096
 LOG_BYTES, LOG_LINES = 2048, 80

@@ -7,7 +7,7 @@ server passes them on. Not supported, and said so: /configz, /logs, /checkpoint,
 """
 
 import urllib.parse
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -19,7 +19,8 @@ from prometheus_client.registry import Collector
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.base.env import Env
-from pybernetes.kubelet.server.authorization import subresources
+from pybernetes.kubelet.auth import subresources
+from pybernetes.kubelet.nodeapi import NodeView
 from pybernetes.kubelet.server.logs import log_options, stream_log
 from pybernetes.kubelet.server.portforward import forward_ports, serve_forward
 from pybernetes.kubelet.server.protocols import plain, refused
@@ -29,7 +30,6 @@ from pybernetes.kubelet.server.remotecommand import (
     serve_session,
     stream_options,
 )
-from pybernetes.kubelet.server.types import Authorize, NodeApi
 from pybernetes.wire.types import Reply, Request, Response
 
 _T = TypeVar("_T")
@@ -47,13 +47,16 @@ class _Call:
     query: dict[str, list[str]] = field(default_factory=dict)
 
 
+Authorize = Callable[[Request, Sequence[str]], Awaitable[None]]
+"""Whether the caller may use one of these subresources of this node (upstream's names: proxy, stats,
+metrics, log, pods, healthz, configz; any of them is enough). Raises ApiError 401 or 403."""
 Route = Callable[[_Call], Awaitable[Reply]]
 
 
 class KubeletServer:
     """`handler` serves :10250 in front of `api`; `authorize` decides who may ask."""
 
-    def __init__(self, env: Env, api: NodeApi, authorize: Authorize) -> None:
+    def __init__(self, env: Env, api: NodeView, authorize: Authorize) -> None:
         self._env = env
         self._api = api
         self._authorize = authorize

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from pybernetes.apimachinery import timestamps
 from pybernetes.apimachinery.errors import ApiError
-from pybernetes.kubelet.server.types import LogOptions
+from pybernetes.kubelet.logs.reader import LogOptions
 from pybernetes.wire.types import Reply, Response, StreamingResponse
 
 _UNREADABLE = '{"message": "Unable to decode query."}'

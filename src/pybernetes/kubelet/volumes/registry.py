@@ -3,23 +3,16 @@
 
 from collections.abc import Mapping
 
+from pybernetes.kubelet import payloads
 from pybernetes.kubelet.volumeapi import VolumeType
-from pybernetes.kubelet.volumes import (
-    configmap,
-    downwardapi,
-    emptydir,
-    hostpath,
-    local,
-    projected,
-    secret,
-)
+from pybernetes.kubelet.volumes import emptydir, hostpath, local
 
 TYPES: Mapping[str, VolumeType] = {
-    "configMap": configmap.TYPE,
-    "downwardAPI": downwardapi.TYPE,
+    "configMap": payloads.live(payloads.config_map),
+    "downwardAPI": payloads.live(payloads.downward_api),
     "emptyDir": emptydir.TYPE,
     "hostPath": hostpath.TYPE,
     "local": local.TYPE,
-    "projected": projected.TYPE,
-    "secret": secret.TYPE,
+    "projected": payloads.live(payloads.projected),
+    "secret": payloads.live(payloads.secret),
 }
