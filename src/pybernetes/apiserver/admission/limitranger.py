@@ -97,9 +97,8 @@ def check_claim(claim: Object, limits: Iterable[Object]) -> Iterator[str]:
         if limit.get("type") == "PersistentVolumeClaim":
             for key in ("min", "max"):
                 for name, bound in _each(limit, key):
-                    yield from _within(
-                        "PersistentVolumeClaim", name, bound, key, {"request": requests}
-                    )
+                    given = {"request": requests}
+                    yield from _within("PersistentVolumeClaim", name, bound, key, given=given)
 
 
 def check_pod(pod: Object, limits: Iterable[Object]) -> Iterator[str]:
