@@ -11,7 +11,6 @@ import pytest
 
 from pybernetes.apis.batch.schedule import ScheduleError, parse
 from pybernetes.apis.core.nodeaffinity import preferred_score, required_matches
-from pybernetes.apis.core.service import target_port
 from pybernetes.apis.core.taints import no_execute_seconds, tolerates, untolerated
 from pybernetes.apis.registry import RULES
 
@@ -88,14 +87,6 @@ def test_node_names_and_selectors():
     affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": selector}}
     assert required_matches({"affinity": affinity, "nodeSelector": {"zone": "a"}}, NODE)
     assert not required_matches({"affinity": affinity, "nodeSelector": {"zone": "b"}}, NODE)
-
-
-def test_target_port():
-    ports = [{"name": "web", "containerPort": 8080}]
-    pod = {"spec": {"containers": [{"ports": ports}]}}
-    assert target_port({"port": 80, "targetPort": "web"}, pod) == 8080
-    assert target_port({"port": 80, "targetPort": 81}, pod) == 81
-    assert target_port({"port": 80, "targetPort": "web", "protocol": "UDP"}, pod) is None
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenAPI documents: upstream's schemas, the paths kubectl reads, custom resources."""
+"""OpenAPI documents: upstream's schemas, the paths kubectl reads."""
 
 import json
 import os
@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from pybernetes.apimachinery.types import GVR
 from pybernetes.apis import catalog
 from pybernetes.apis.data import types
 from pybernetes.apis.openapi import gnostic, v3
-from pybernetes.apis.openapi.published import CustomSchema, OpenApi
-from pybernetes.apis.resource import Resource
+from pybernetes.apis.openapi.published import OpenApi
 
 CACHE = Path(os.environ.get("GOMODCACHE") or Path.home() / "go/pkg/mod")
 GOLDEN = CACHE / "k8s.io/kubernetes@v1.37.1/api/openapi-spec"
@@ -94,73 +92,6 @@ def test_index_names_every_document_by_its_hash() -> None:
     assert paths["apis/apps/v1"] == {"serverRelativeURL": f"/openapi/v3/apis/apps/v1?hash={etag}"}
     assert len(paths) == len(SERVED)
     assert published.v3("nothing.example.com", "v1") is None
-
-
-WIDGETS = Resource(
-    gvr=GVR("example.com", "v1", "widgets"),
-    kind="Widget",
-    singular="widget",
-    namespaced=True,
-    schema=catalog.type_named("io.k8s.api.core.v1.ConfigMap"),
-    verbs=("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"),
-)
-SCHEMA = {
-    "type": "object",
-    "description": "A widget.",
-    "properties": {
-        "spec": {
-            "type": "object",
-            "required": ["size", "maybe"],
-            "properties": {
-                "size": {"type": "integer", "default": 1, "oneOf": [{"minimum": 1}]},
-                "maybe": {"type": "string", "nullable": True},
-                "free": {
-                    "type": "object",
-                    "x-kubernetes-preserve-unknown-fields": True,
-                    "properties": {"a": {"type": "string"}},
-                },
-            },
-        }
-    },
-}
-
-
-def test_custom_resources_come_and_go() -> None:
-    published = OpenApi()
-    before = published.v3_index().etag, published.v2_json().etag, published.v2_protobuf().etag
-    published.set_custom("example.com", "v1", [CustomSchema(WIDGETS, SCHEMA, "WidgetList")])
-    assert published.v3_index().etag != before[0]
-    document = json.loads(published.v3("example.com", "v1").body)
-    kind = document["components"]["schemas"]["com.example.v1.Widget"]
-    assert kind["properties"]["spec"] == SCHEMA["properties"]["spec"]
-    assert kind["x-kubernetes-group-version-kind"] == [
-        {"group": "example.com", "version": "v1", "kind": "Widget"}
-    ]
-    assert f"{v3.META}ObjectMeta" in document["components"]["schemas"]
-    patch = document["paths"]["/apis/example.com/v1/namespaces/{namespace}/widgets/{name}"]["patch"]
-    assert "application/strategic-merge-patch+json" not in patch["requestBody"]["content"]
-    old = json.loads(published.v2_json().body)["definitions"]["com.example.v1.Widget"]
-    assert old["properties"]["spec"] == {
-        "type": "object",
-        "required": ["size"],
-        "properties": {
-            "size": {"type": "integer", "default": 1},
-            "maybe": {},
-            "free": {"x-kubernetes-preserve-unknown-fields": True},
-        },
-    }
-    assert b"com.example.v1.WidgetList" in published.v2_protobuf().body
-    published.set_custom("example.com", "v1", [])
-    after = published.v3_index().etag, published.v2_json().etag, published.v2_protobuf().etag
-    assert after == before
-    assert "metadata" not in SCHEMA["properties"]
-
-
-def test_custom_resource_without_schema_allows_anything() -> None:
-    published = OpenApi()
-    published.set_custom("example.com", "v1", [CustomSchema(WIDGETS, None, "WidgetList")])
-    kind = json.loads(published.v2_json().body)["definitions"]["com.example.v1.Widget"]
-    assert kind.keys() == {"type", "x-kubernetes-group-version-kind"}
 
 
 def fields(data: bytes) -> list[tuple[int, Any]]:

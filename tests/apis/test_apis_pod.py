@@ -9,7 +9,6 @@ from pybernetes.apis.core.pod.requests import pod_limits, pod_requests, qos_clas
 from pybernetes.apis.core.pod.resize import prepare_resize, validate_resize
 from pybernetes.apis.core.pod.strategy import POD, grace_seconds
 from pybernetes.apis.core.pod.update import validate_ephemeral_update
-from pybernetes.apis.core.pod.validation import validate_binding
 from pybernetes.apis.core.podspec.defaults import image_tag
 
 
@@ -310,13 +309,6 @@ def test_ended_containers_do_not_come_back():
     assert [str(error) for error in POD.validate_status_update(new, old)] == [
         "status.containerStatuses[0].state: Forbidden: "
         "may not be transitioned to non-terminated state"
-    ]
-
-
-def test_binding():
-    assert [str(error) for error in validate_binding({"target": {"kind": "Pod"}})] == [
-        'target.kind: Unsupported value: "Pod": supported values: "<empty>", "Node"',
-        "target.name: Required value",
     ]
 
 

@@ -21,23 +21,18 @@ def look(obj: Any, *path: str) -> Any:
     return obj
 
 
+def _of(path: tuple[str, ...], shown: Callable[[Any], Any]) -> Cell:
+    return lambda obj, _: shown(look(obj, *path))
+
+
 def text(*path: str, empty: str = "") -> Cell:
     """A cell showing the text at a path, `empty` where there is none."""
-
-    def cell(obj: Object, _: datetime.datetime) -> str:
-        return str(look(obj, *path) or empty)
-
-    return cell
+    return _of(path, lambda value: str(value or empty))
 
 
 def optional(*path: str, missing: str = "<unset>") -> Cell:
     """A cell showing the value at a path as text, `missing` only where it is absent."""
-
-    def cell(obj: Object, _: datetime.datetime) -> str:
-        value = look(obj, *path)
-        return missing if value is None else show(value)
-
-    return cell
+    return _of(path, lambda value: missing if value is None else show(value))
 
 
 def show(value: Any) -> str:
@@ -47,20 +42,12 @@ def show(value: Any) -> str:
 
 def number(*path: str) -> Cell:
     """A cell showing the number at a path; 0 where there is none."""
-
-    def cell(obj: Object, _: datetime.datetime) -> int:
-        return int(look(obj, *path) or 0)
-
-    return cell
+    return _of(path, lambda value: int(value or 0))
 
 
 def count(*path: str) -> Cell:
     """A cell showing how many items are at a path."""
-
-    def cell(obj: Object, _: datetime.datetime) -> int:
-        return len(look(obj, *path) or ())
-
-    return cell
+    return _of(path, lambda value: len(value or ()))
 
 
 def since(*path: str, missing: str = "<unknown>") -> Cell:
@@ -88,30 +75,18 @@ def selector_text(selector: Object | None) -> str:
 
 def labels_cell(*path: str) -> Cell:
     """A cell showing the labels (or a plain selector) at a path."""
-
-    def cell(obj: Object, _: datetime.datetime) -> str:
-        return format_labels(look(obj, *path))
-
-    return cell
+    return _of(path, format_labels)
 
 
 def selector_cell(*path: str, empty: str = "<none>") -> Cell:
     """A cell showing the label selector at a path."""
-
-    def cell(obj: Object, _: datetime.datetime) -> str:
-        return selector_text(look(obj, *path)) or empty
-
-    return cell
+    return _of(path, lambda value: selector_text(value) or empty)
 
 
 def of_containers(field: str, *path: str) -> Cell:
     """A cell listing a field of every container of the pod spec at a path."""
-
-    def cell(obj: Object, _: datetime.datetime) -> str:
-        containers = look(obj, *path, "containers") or ()
-        return ",".join(str(container.get(field) or "") for container in containers)
-
-    return cell
+    containers = (*path, "containers")
+    return _of(containers, lambda value: ",".join(str(one.get(field) or "") for one in value or ()))
 
 
 def container_columns(*path: str) -> tuple[Column, Column]:

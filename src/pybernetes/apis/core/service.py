@@ -52,25 +52,6 @@ def is_external(service: Object) -> bool:
     return type_of(service) == "ClusterIP" and bool(look(service, "spec", "externalIPs"))
 
 
-def target_port(port: Object, pod: Object) -> int | None:
-    """The number of a service port's target in a pod; None if the pod names no such port."""
-    target = port.get("targetPort") or port.get("port")
-    if isinstance(target, int):
-        return target
-    containers = [*(pod["spec"].get("containers") or ()), *_sidecars(pod["spec"])]
-    protocol = port.get("protocol") or "TCP"
-    for container in containers:
-        for candidate in container.get("ports") or ():
-            same = (candidate.get("protocol") or "TCP") == protocol
-            if same and candidate.get("name") == target:
-                return int(candidate["containerPort"])
-    return None
-
-
-def _sidecars(spec: Object) -> list[Object]:
-    return [one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
-
-
 def _default(service: Object) -> None:
     spec: Object = service.setdefault("spec", {})
     fill(spec, {"sessionAffinity": "None", "type": "ClusterIP"})

@@ -9,7 +9,6 @@ from pybernetes.apis.validation.names import label_value, qualified_name
 from pybernetes.apis.validation.part import Part
 
 EFFECTS = ["NoExecute", "NoSchedule", "PreferNoSchedule"]
-NO_EXECUTE = ("NoExecute",)
 HARD = ("NoSchedule", "NoExecute")
 
 

@@ -60,8 +60,8 @@ def _extensions(field: int, obj: Mapping[str, Any]) -> bytes:
     return found
 
 
-def document(head: Object, paths: bytes, definitions: bytes) -> bytes:
-    """The whole Document from its head (as JSON) and encoded parts."""
+def document(head: Object, found: Mapping[str, Object], schemas: Mapping[str, Object]) -> bytes:
+    """The whole Document from its head, its paths and its definitions (as JSON)."""
     info = head["info"]
     security = b""
     for name, one in head["securityDefinitions"].items():
@@ -77,8 +77,8 @@ def document(head: Object, paths: bytes, definitions: bytes) -> bytes:
         (
             _text(1, head["swagger"]),
             _bytes(2, _text(1, info["title"]) + _text(2, info["version"])),
-            _bytes(8, paths),
-            _bytes(9, definitions),
+            _bytes(8, paths(found)),
+            _bytes(9, definitions(schemas)),
             required,
             _bytes(13, security),
         )

@@ -7,7 +7,7 @@ Left out: upstream's deprecated /watch/ paths, and the query parameters of conne
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pybernetes.apimachinery.types import GVK
+from pybernetes.apimachinery.types import GVK, Object
 from pybernetes.apis.data import types
 from pybernetes.apis.resource import Resource, Subresource
 
@@ -18,12 +18,26 @@ _LIST = ("continue", "fieldSelector", "labelSelector", "limit", "resourceVersion
          "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds")  # fmt: skip
 _WRITE = ("dryRun", "fieldManager", "fieldValidation")
 _PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json",
-                "application/apply-patch+yaml")  # fmt: skip
-_STRATEGIC = "application/strategic-merge-patch+json"
+                "application/apply-patch+yaml",
+                "application/strategic-merge-patch+json")  # fmt: skip
 _INTEGERS = {"gracePeriodSeconds", "limit", "timeoutSeconds"}
 _BOOLEANS = {"allowWatchBookmarks", "force", "ignoreStoreReadErrorWithClusterBreakingPotential",
              "orphanDependents", "sendInitialEvents", "watch"}  # fmt: skip
 _CREATED = (200, 201, 202)
+_REASONS = {200: "OK", 201: "Created", 202: "Accepted"}
+HEAD: Object = {
+    "swagger": "2.0",
+    "info": {"title": "Kubernetes", "version": "unversioned"},
+    "securityDefinitions": {
+        "BearerToken": {
+            "description": "Bearer Token authentication",
+            "in": "header",
+            "name": "authorization",
+            "type": "apiKey",
+        }
+    },
+    "security": [{"BearerToken": []}],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +68,15 @@ class PathItem:
     operations: tuple[Operation, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """How the types of a resource are called: published names, or made-up ones of a CRD."""
-
-    kind: str
-    list: str
-    strategic: bool = True  # whether strategic merge patches are understood
+def described(one: Operation, answer: Object) -> Object:
+    """How both forms write down the responses, the action and the kind."""
+    responses = {str(code): {"description": _REASONS[code], **answer} for code in one.codes}
+    found: Object = {"responses": {**responses, "401": {"description": "Unauthorized"}}}
+    if one.action:
+        found["x-kubernetes-action"] = one.action
+    if one.gvk:
+        found["x-kubernetes-group-version-kind"] = one.gvk._asdict()
+    return found
 
 
 def parameter_type(name: str) -> str:
@@ -97,9 +113,11 @@ def _prefix(group: str, version: str) -> str:
 class Paths:
     """The paths of one resource."""
 
-    def __init__(self, row: Resource, names: Names) -> None:
+    def __init__(self, row: Resource) -> None:
         self._row = row
-        self._names = names
+        self._kind = type_of(row.gvk)
+        listed = f"{row.gvr.group}/{row.gvr.version}/{row.kind}List"
+        self._listed: str = types.header()["kinds"].get(listed, "")  # reviews have no list
         self._tag = tag(row.gvr.group, row.gvr.version)
         self._prefix = _prefix(row.gvr.group, row.gvr.version)
         self._scope = "Namespaced" if row.namespaced else ""
@@ -130,7 +148,7 @@ class Paths:
         return f"{verb}{self._prefix}{self._scope}{self._row.kind}{suffix}"
 
     def _collection(self, verbs: set[str]) -> Iterable[Operation]:
-        row, kind = self._row, self._names.kind
+        row, kind = self._row, self._kind
         if "list" in verbs:
             yield self._list(self._id("list"))
         if "create" in verbs:
@@ -150,7 +168,7 @@ class Paths:
     def _list(self, operation_id: str) -> Operation:
         return Operation(
             "get", "list", operation_id, f"list or watch objects of kind {self._row.kind}",
-            self._names.list, gvk=self._row.gvk, watches="watch" in self._row.verbs,
+            self._listed, gvk=self._row.gvk, watches="watch" in self._row.verbs,
             parameters=tuple(sorted({"allowWatchBookmarks", "watch", *_LIST})),
         )  # fmt: skip
 
@@ -159,7 +177,7 @@ class Paths:
         if "get" in verbs:
             yield Operation(
                 "get", "get", self._id("read"), f"read the specified {row.kind}",
-                self._names.kind, gvk=row.gvk,
+                self._kind, gvk=row.gvk,
             )  # fmt: skip
         if "update" in verbs:
             yield self._write("put", self._id("replace"), f"replace the specified {row.kind}")
@@ -184,17 +202,16 @@ class Paths:
 
     def _patch(self, operation_id: str, text: str, sub: Subresource | None = None) -> Operation:
         kind, gvk = self._kind_of(sub)
-        types = (*_PATCH_TYPES, _STRATEGIC) if self._names.strategic else _PATCH_TYPES
         return Operation(
             "patch", "patch", operation_id, text, kind, gvk=gvk, body=f"{META}Patch",
-            consumes=types, parameters=(*_WRITE, "force"), codes=(200, 201),
+            consumes=_PATCH_TYPES, parameters=(*_WRITE, "force"), codes=(200, 201),
         )  # fmt: skip
 
     def _kind_of(self, sub: Subresource | None) -> tuple[str, GVK]:
         """The type and kind of a subresource, which often are the resource's own."""
         row = self._row
         if sub is None or sub.kind == row.gvk:
-            return self._names.kind, row.gvk
+            return self._kind, row.gvk
         return type_of(sub.kind), sub.kind
 
     def _subresource(self, sub: Subresource) -> Iterable[Operation]:
@@ -236,9 +253,3 @@ def type_of(gvk: GVK) -> str:
     """The published type of a built-in kind. Raises KeyError."""
     name: str = types.header()["kinds"][f"{gvk.group}/{gvk.version}/{gvk.kind}"]
     return name
-
-
-def builtin_names(row: Resource) -> Names:
-    """What the types of a built-in resource are called; reviews have no list."""
-    listed = f"{row.gvr.group}/{row.gvr.version}/{row.kind}List"
-    return Names(type_of(row.gvk), types.header()["kinds"].get(listed, ""))

@@ -8,21 +8,7 @@ from pybernetes.apis.openapi import operations, schemas
 from pybernetes.apis.openapi.operations import Operation, PathItem
 
 _JSON = "application/json"
-_REASONS = {200: "OK", 201: "Created", 202: "Accepted"}
-
-HEAD: Object = {
-    "swagger": "2.0",
-    "info": {"title": "Kubernetes", "version": "unversioned"},
-    "securityDefinitions": {
-        "BearerToken": {
-            "description": "Bearer Token authentication",
-            "in": "header",
-            "name": "authorization",
-            "type": "apiKey",
-        }
-    },
-    "security": [{"BearerToken": []}],
-}
+HEAD = operations.HEAD
 
 
 def paths(items: Iterable[PathItem]) -> dict[str, Object]:
@@ -55,15 +41,7 @@ def _operation(one: Operation, tag: str) -> Object:
     if parameters:
         found["parameters"] = parameters
     schema = _reference(one.answer) if one.answer else {"type": "string"}
-    found["responses"] = {
-        **{str(code): {"description": _REASONS[code], "schema": schema} for code in one.codes},
-        "401": {"description": "Unauthorized"},
-    }
-    if one.action:
-        found["x-kubernetes-action"] = one.action
-    if one.gvk:
-        found["x-kubernetes-group-version-kind"] = one.gvk._asdict()
-    return found
+    return found | operations.described(one, {"schema": schema})
 
 
 def _reference(name: str) -> Object:

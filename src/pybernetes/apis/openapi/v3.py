@@ -10,49 +10,28 @@ from pybernetes.apis.openapi import operations, schemas
 from pybernetes.apis.openapi.operations import META, Operation, PathItem
 
 _JSON = "application/json"
-_REASONS = {200: "OK", 201: "Created", 202: "Accepted"}
-_SECURITY: Object = {
-    "BearerToken": {
-        "description": "Bearer Token authentication",
-        "in": "header",
-        "name": "authorization",
-        "type": "apiKey",
-    }
-}
 # Types of every group, whose published group-version-kinds depend on the document.
 SHARED = (f"{META}DeleteOptions", f"{META}WatchEvent")
 
 
-def document(
-    group_version: tuple[str, str], items: Iterable[PathItem], custom: Mapping[str, Object]
-) -> bytes:
-    """The document of a group version as JSON. `custom` are schemas that are not built in."""
+def document(group_version: tuple[str, str], items: Iterable[PathItem]) -> bytes:
+    """The document of a group version as JSON."""
     listed = list(items)
     used = [name for item in listed for one in item.operations for name in (one.body, one.answer)]
-    builtin = schemas.closure(
-        [name for name in used if name and name not in custom] + _meta_of(custom)
-    )
-    components = {name: schemas.schema(name, "v3") for name in builtin}
+    components = {name: schemas.schema(name, "v3") for name in schemas.closure(filter(None, used))}
     for name in SHARED:
         if name in components:
-            components[name]["x-kubernetes-group-version-kind"] = shared_kinds(
-                name, [("", "v1"), group_version]
-            )
+            kinds = shared_kinds(name, [("", "v1"), group_version])
+            components[name]["x-kubernetes-group-version-kind"] = kinds
+    security = operations.HEAD["securityDefinitions"]
     return orjson.dumps(
         {
             "openapi": "3.0.0",
-            "info": {"title": "Kubernetes", "version": "unversioned"},
+            "info": operations.HEAD["info"],
             "paths": {item.path: _path_item(item) for item in listed},
-            "components": {
-                "schemas": {**components, **custom},
-                "securitySchemes": _SECURITY,
-            },
+            "components": {"schemas": components, "securitySchemes": security},
         }
     )
-
-
-def _meta_of(custom: Mapping[str, Object]) -> list[str]:
-    return [f"{META}ObjectMeta", f"{META}ListMeta"] if custom else []
 
 
 def shared_kinds(name: str, group_versions: Iterable[tuple[str, str]]) -> list[Object]:
@@ -104,12 +83,4 @@ def _operation(one: Operation, tag: str) -> Object:
     answer: Object = {"text/plain": {"schema": {"type": "string"}}}
     if one.answer:
         answer = _content(one.answer, media)
-    found["responses"] = {
-        **{str(code): {"description": _REASONS[code], "content": answer} for code in one.codes},
-        "401": {"description": "Unauthorized"},
-    }
-    if one.action:
-        found["x-kubernetes-action"] = one.action
-    if one.gvk:
-        found["x-kubernetes-group-version-kind"] = one.gvk._asdict()
-    return found
+    return found | operations.described(one, {"content": answer})

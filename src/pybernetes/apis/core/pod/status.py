@@ -51,30 +51,3 @@ def belongs_in_endpoints(pod: Object, *, include_terminating: bool = False) -> b
     if is_finished(pod) or not pod_ip(pod):
         return False
     return include_terminating or not (pod.get("metadata") or {}).get("deletionTimestamp")
-
-
-def is_scheduled(pod: Object) -> bool:
-    return bool(pod["spec"].get("nodeName"))
-
-
-def is_static(pod: Object) -> bool:
-    """True for a mirror of a static pod."""
-    annotations = (pod.get("metadata") or {}).get("annotations") or {}
-    return "kubernetes.io/config.mirror" in annotations
-
-
-def upsert_condition(conditions: list[Object], new: Object, now: str) -> bool:
-    """Set a condition in a list that is the caller's own; True where anything changed.
-
-    lastTransitionTime moves to `now` (RFC 3339) only when the condition's status changes.
-    """
-    for index, old in enumerate(conditions):
-        if old.get("type") != new["type"]:
-            continue
-        same = old.get("status") == new["status"]
-        moved = (old.get("lastTransitionTime") or now) if same else now
-        changed = {**old, **new, "lastTransitionTime": moved}
-        conditions[index] = changed
-        return changed != old
-    conditions.append({**new, "lastTransitionTime": now})
-    return True

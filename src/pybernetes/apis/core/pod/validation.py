@@ -5,7 +5,6 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.podspec.validation import validate_pod_spec
-from pybernetes.apis.validation.names import dns1123_subdomain
 from pybernetes.apis.validation.part import Part
 
 
@@ -40,15 +39,3 @@ def _tokens(spec: Part) -> None:
             if source.get("serviceAccountToken") is not None:
                 text = "must not be specified when serviceAccountName is not set"
                 source.forbidden("serviceAccountToken", text)
-
-
-def validate_binding(binding: Object) -> Errors:
-    """The findings in a Binding, as the binding subresource of pods takes it."""
-    target = Part(binding).child("target")
-    kind = target.get("kind") or ""
-    if kind not in {"", "Node"}:
-        target.unsupported("kind", kind, ["Node", "<empty>"])
-        target.need("name")
-    else:
-        target.need_rule("name", dns1123_subdomain)
-    return target.errors
