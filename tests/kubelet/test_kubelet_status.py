@@ -4,9 +4,9 @@
 import dataclasses
 
 from pybernetes.cri.types import Container, Sandbox
-from pybernetes.kubelet.containerstatus import Waiting
+from pybernetes.kubelet.containerstatus import Memory, Waiting
 from pybernetes.kubelet.podstate import PodState
-from pybernetes.kubelet.status import Memory, generate
+from pybernetes.kubelet.status import generate
 
 MEMORY = Memory(now="NOW", start_time="START", node_ips=("192.0.2.1",))
 BOX = Sandbox("s", "p", "n", "u", 0, True, 1, ips=("10.0.0.7",))

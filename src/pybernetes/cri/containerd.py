@@ -131,10 +131,7 @@ class Containerd:
 
     async def stop_container(self, container_id: str, timeout: int) -> None:
         await self._gone_is_fine(
-            "StopContainer",
-            container_id=container_id,
-            timeout=timeout,
-            deadline=TIMEOUT + timeout,
+            "StopContainer", container_id=container_id, timeout=timeout, deadline=TIMEOUT + timeout
         )
 
     async def remove_container(self, container_id: str) -> None:

@@ -2,9 +2,8 @@
 """ContainerStatus from spec, runtime state and what the kubelet remembers. Pure."""
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
@@ -21,26 +20,29 @@ class Waiting:
     message: str = ""
 
 
-class Known(Protocol):
-    """The part of status.Memory that container statuses need."""
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the kubelet knows of a pod beside spec and runtime.
 
-    @property
-    def runtime(self) -> str: ...
-    @property
-    def waiting(self) -> Mapping[str, Waiting]: ...
-    @property
-    def ready(self) -> Mapping[str, bool]: ...
-    @property
-    def started(self) -> Mapping[str, bool]: ...
-    @property
-    def finished(self) -> bool: ...
-    @property
-    def messages(self) -> Mapping[str, str]: ...
-    @property
-    def resources(self) -> Mapping[str, Object]: ...
+    waiting: why a container's last start failed (kept until it starts). ready, started: probe
+    results by container id. rejected: (reason, message) of node admission or eviction.
+    """
+
+    now: str
+    start_time: str
+    node_ips: Sequence[str] = ()
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    ready: Mapping[str, bool] = field(default_factory=dict)
+    started: Mapping[str, bool] = field(default_factory=dict)
+    rejected: tuple[str, str] | None = None
+    failed: tuple[str, str] | None = None  # (reason, message): what runs is being ended
+    runtime: str = "containerd"  # the scheme of container ids
+    finished: bool = False  # nothing will be started any more
+    messages: Mapping[str, str] = field(default_factory=dict)  # termination messages by id
+    resources: Mapping[str, Object] = field(default_factory=dict)  # actuated, by name
 
 
-def statuses(pod: Object, state: PodState, memory: Known, group: str) -> list[Object]:
+def statuses(pod: Object, state: PodState, memory: Memory, group: str) -> list[Object]:
     """One status for each container of spec[group], in upstream's (alphabetical) order."""
     specs = pod["spec"].get(group, ())
     old = {item["name"]: item for item in _old_statuses(pod, group)}
@@ -62,7 +64,7 @@ def _old_statuses(pod: Object, group: str) -> list[Object]:
 
 
 def _status(
-    pod: Object, spec: Object, state: PodState, rest: tuple[Known, str, Mapping[str, Object]]
+    pod: Object, spec: Object, state: PodState, rest: tuple[Memory, str, Mapping[str, Object]]
 ) -> Object:
     memory, group, olds = rest
     name, old = spec["name"], olds.get(spec["name"], {})
@@ -99,7 +101,7 @@ def _status(
     return status
 
 
-def _resources(status: Object, spec: Object, memory: Known) -> None:
+def _resources(status: Object, spec: Object, memory: Memory) -> None:
     """What the container really runs with."""
     resources = memory.resources.get(status["name"]) or spec.get("resources") or {}
     if "running" in status["state"]:
@@ -127,7 +129,7 @@ def _time(nanoseconds: int) -> str | None:
     return rfc3339(datetime.datetime.fromtimestamp(nanoseconds / 1e9, datetime.UTC))
 
 
-def _state(container: Container, memory: Known) -> Object:
+def _state(container: Container, memory: Memory) -> Object:
     if container.state == "running":
         return {"running": {"startedAt": _time(container.started_at or container.created_at)}}
     if container.state == "created":
@@ -147,7 +149,7 @@ def _state(container: Container, memory: Known) -> Object:
     return {"terminated": ended}
 
 
-def _absent(pod: Object, spec: Object, old: Object, rest: tuple[Known, str]) -> Object:
+def _absent(pod: Object, spec: Object, old: Object, rest: tuple[Memory, str]) -> Object:
     """The status of a container that the runtime does not have."""
     memory, group = rest
     status: Object = {

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the kubelet's listener asks, answered from the kubelet's parts."""
 
+import contextlib
 import datetime
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -130,10 +131,8 @@ class NodeView:
 
     async def run(self, pod: Object, container: str, command: Sequence[str]) -> bytes:
         found = self._running(pod, container)
-        try:
+        with _told():
             result = await self._tools.runtime.exec_sync(found.id, command)
-        except CriError as error:
-            raise _translated(error) from error
         output = result.stdout + result.stderr
         if result.exit_code != 0:
             text = output.decode(errors="replace")
@@ -143,30 +142,24 @@ class NodeView:
     async def exec(
         self, pod: Object, container: str, command: Sequence[str], streams: Streams
     ) -> str:
-        try:
+        with _told():
             found = self._running(pod, container)
             return await self._tools.runtime.exec_url(found.id, command, streams)
-        except CriError as error:
-            raise _translated(error) from error
 
     async def attach(self, pod: Object, container: str, streams: Streams) -> str:
         found = self._running(pod, container)
         spec = naming.find_container(pod, container) or {}
         tty = bool(spec.get("tty"))
         streams = Streams(streams.stdin, streams.stdout, streams.stderr and not tty, tty)
-        try:
+        with _told():
             return await self._tools.runtime.attach_url(found.id, streams)
-        except CriError as error:
-            raise _translated(error) from error
 
     async def port_forward(self, pod: Object, ports: Sequence[int]) -> str:
         sandbox = self._tools.pleg.state(naming.uid(pod)).sandbox
         if sandbox is None:
             raise errors.ApiError(500, "InternalError", "the pod's sandbox is not running")
-        try:
+        with _told():
             return await self._tools.runtime.port_forward_url(sandbox.id, ports)
-        except CriError as error:
-            raise _translated(error) from error
 
     def healthy(self) -> str:
         return self._tools.pleg.healthy()
@@ -174,23 +167,24 @@ class NodeView:
     async def stats_summary(self) -> Object:
         if self._tools.runtime.hollow:
             self._not_supported("stats")
-        try:
+        with _told():
             return await summary.summary(self._tools)
-        except CriError as error:
-            raise _translated(error) from error
 
     async def resource_metrics(self) -> bytes:
         if self._tools.runtime.hollow:
             self._not_supported("metrics")
-        try:
+        with _told():
             return await summary.resource_metrics(self._tools)
-        except CriError as error:
-            raise _translated(error) from error
 
 
-def _translated(error: CriError) -> errors.ApiError:
-    if isinstance(error, Unsupported):
-        return errors.ApiError(501, "NotImplemented", str(error))
-    if isinstance(error, NotFound):
-        return errors.ApiError(404, "NotFound", str(error))
-    return errors.internal(str(error))
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What the runtime refuses, as an ApiError."""
+    try:
+        yield
+    except Unsupported as error:
+        raise errors.ApiError(501, "NotImplemented", str(error)) from error
+    except NotFound as error:
+        raise errors.ApiError(404, "NotFound", str(error)) from error
+    except CriError as error:
+        raise errors.internal(str(error)) from error

@@ -6,36 +6,14 @@ Phase, conditions and container states follow upstream's generateAPIPodStatus.
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.kubelet import containerstatus, naming, podactions
-from pybernetes.kubelet.containerstatus import Waiting
+from pybernetes.kubelet.containerstatus import Memory
 from pybernetes.kubelet.podstate import PodState
 
 OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the kubelet knows of a pod beside spec and runtime.
-
-    waiting: why a container's last start failed (kept until it starts). ready, started: probe
-    results by container id. rejected: (reason, message) of node admission or eviction.
-    """
-
-    now: str
-    start_time: str
-    node_ips: Sequence[str] = ()
-    waiting: Mapping[str, Waiting] = field(default_factory=dict)
-    ready: Mapping[str, bool] = field(default_factory=dict)
-    started: Mapping[str, bool] = field(default_factory=dict)
-    rejected: tuple[str, str] | None = None
-    failed: tuple[str, str] | None = None  # (reason, message): what runs is being ended
-    runtime: str = "containerd"  # the scheme of container ids
-    finished: bool = False  # nothing will be started any more
-    messages: Mapping[str, str] = field(default_factory=dict)  # termination messages by id
-    resources: Mapping[str, Object] = field(default_factory=dict)  # actuated, by name
 
 
 def generate(pod: Object, state: PodState, memory: Memory) -> Object:
@@ -168,10 +146,7 @@ def _initialization(pod: Object, init: list[Object], regular: list[Object]) -> t
 
 
 def _conditions(
-    pod: Object,
-    state: PodState,
-    known: tuple[str, list[Object], list[Object]],
-    memory: Memory,
+    pod: Object, state: PodState, known: tuple[str, list[Object], list[Object]], memory: Memory
 ) -> list[Object]:
     """Ours in upstream's order, then everybody else's as they are."""
     phase, init, regular = known

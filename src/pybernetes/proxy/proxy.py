@@ -38,9 +38,7 @@ class Proxy:
         self._changed = asyncio.Event()
         self._ready = asyncio.Event()
         self._duration = histogram(
-            env,
-            "kubeproxy_sync_proxy_rules_duration_seconds",
-            "SyncProxyRules latency in seconds",
+            env, "kubeproxy_sync_proxy_rules_duration_seconds", "SyncProxyRules latency in seconds"
         )
         self._services.on_change(lambda _old, _new: self._changed.set())
         self._slices.on_change(lambda _old, _new: self._changed.set())

@@ -9,7 +9,7 @@ from pybernetes.client.frozen import copy_object
 from pybernetes.controllers.deployment import plan, status
 from pybernetes.controllers.deployment.plan import Sets, Sizes
 from pybernetes.controllers.runtime import conditions, owners
-from pybernetes.controllers.runtime.batches import is_terminating_namespace
+from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import DEPLOYMENTS, PODS, REPLICA_SETS
 from pybernetes.controllers.runtime.writes import Writes
@@ -245,11 +245,7 @@ class DeploymentController:
 
     async def _clean_up(self, deployment: Object, sets: Sets) -> None:
         for one in plan.plan_cleanup(deployment, sets):
-            try:
-                await self._client.delete(REPLICA_SETS, meta.name(one), meta.namespace(one))
-            except ApiError as error:
-                if error.code != 404:
-                    raise
+            await delete_if_there(self._client, REPLICA_SETS, one)
             self._set_writes.deleted(meta.key(deployment), one)
 
     # --- the Deployment itself

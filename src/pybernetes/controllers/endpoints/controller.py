@@ -5,7 +5,7 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.endpoints.plan import MANAGED_BY, plan_endpoints
-from pybernetes.controllers.runtime.batches import is_terminating_namespace
+from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import ENDPOINTS, PODS, SERVICES
 from pybernetes.controllers.runtime.services import follow, has_selector, pods_of
@@ -35,20 +35,13 @@ class EndpointsController:
         current = self._endpoints.find(namespace, name)
         if service is None:
             if current is not None:
-                await self._delete(namespace, name)
+                await delete_if_there(self._client, ENDPOINTS, current)
             return
         if not has_selector(service):
             return
         planned = plan_endpoints(service, pods_of(service, self._pods), current)
         if planned is not None:
             await self._write(service, planned, current)
-
-    async def _delete(self, namespace: str, name: str) -> None:
-        try:
-            await self._client.delete(ENDPOINTS, name, namespace)
-        except ApiError as error:
-            if error.code != 404:
-                raise
 
     async def _write(self, service: Object, planned: Object, current: Object | None) -> None:
         namespace, name = meta.namespace(planned), meta.name(planned)

@@ -128,10 +128,7 @@ def _group_of(one: Object) -> Group:
 
 
 def _plan_group(
-    service: Object,
-    group: Group,
-    state: tuple[list[Object], dict[str, Object]],
-    plan: Plan,
+    service: Object, group: Group, state: tuple[list[Object], dict[str, Object]], plan: Plan
 ) -> None:
     """One group of endpoints. `state`: its slices, and the endpoints it should have."""
     slices, missing = state[0], dict(state[1])

@@ -2,6 +2,7 @@
 """Decides a terminating namespace's conditions from what was found in it. Pure."""
 
 import datetime
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pybernetes.apimachinery.timestamps import rfc3339
@@ -89,26 +90,24 @@ def _wrong(findings: Findings) -> dict[str, tuple[str, str]]:
         words = ("DiscoveryFailed", findings.discovery_error)
         wrong["NamespaceDeletionDiscoveryFailure"] = words
     if findings.errors:
-        listed = ", ".join(sorted(findings.errors))
+        listed = _listed(findings.errors)
         count = len(findings.errors)
         text = f"Failed to delete all resource types, {count} remaining: {listed}"
         wrong["NamespaceDeletionContentFailure"] = ("ContentDeletionFailed", text)
     if findings.remaining:
-        listed = ", ".join(
-            sorted(
-                f"{gvr.resource}.{gvr.group} has {count} resource instances"
-                for gvr, count in findings.remaining.items()
-            )
+        left = findings.remaining.items()
+        listed = _listed(
+            f"{g.resource}.{g.group} has {count} resource instances" for g, count in left
         )
         text = f"Some resources are remaining: {listed}"
         wrong["NamespaceContentRemaining"] = ("SomeResourcesRemain", text)
     if findings.finalizers:
-        listed = ", ".join(
-            sorted(
-                f"{name} in {count} resource instances"
-                for name, count in findings.finalizers.items()
-            )
-        )
+        held = findings.finalizers.items()
+        listed = _listed(f"{name} in {count} resource instances" for name, count in held)
         text = f"Some content in the namespace has finalizers remaining: {listed}"
         wrong["NamespaceFinalizersRemaining"] = ("SomeFinalizersRemain", text)
     return wrong
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(sorted(texts))

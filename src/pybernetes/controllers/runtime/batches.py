@@ -4,8 +4,11 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.types import Client
 
 T = TypeVar("T")
 
@@ -35,6 +38,19 @@ async def slow_start(items: Sequence[T], act: Callable[[T], Awaitable[None]]) ->
         await all_at_once(items[start : start + size], act)
         start += size
         size *= 2
+
+
+async def delete_if_there(
+    client: Client, gvr: GVR, obj: Object, options: Object | None = None
+) -> bool:
+    """Delete `obj`; False if it is gone already. Raises ApiError."""
+    try:
+        await client.delete(gvr, meta.name(obj), meta.namespace(obj), options=options)
+    except ApiError as error:
+        if error.code != 404:
+            raise
+        return False
+    return True
 
 
 def is_terminating_namespace(error: Exception) -> bool:

@@ -73,11 +73,7 @@ def cgroup_parent(config: KubeletConfig, pod: Object) -> str:
 
 def _labels(pod: Object) -> dict[str, str]:
     namespace, name = naming.key(pod)
-    return {
-        naming.POD_NAME: name,
-        naming.POD_NAMESPACE: namespace,
-        naming.POD_UID: naming.uid(pod),
-    }
+    return {naming.POD_NAME: name, naming.POD_NAMESPACE: namespace, naming.POD_UID: naming.uid(pod)}
 
 
 def _port_mappings(pod: Object) -> list[Config]:

@@ -117,10 +117,7 @@ _HEALTHY = (
     ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
 )
 _PRESSED = {
-    "MemoryPressure": (
-        "KubeletHasInsufficientMemory",
-        "kubelet has insufficient memory available",
-    ),
+    "MemoryPressure": ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
     "DiskPressure": ("KubeletHasDiskPressure", "kubelet has disk pressure"),
     "PIDPressure": ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
 }

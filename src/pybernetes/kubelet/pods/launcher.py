@@ -207,10 +207,7 @@ _PROPAGATION = {
 
 
 async def _mounts(
-    tools: Tools,
-    record: Record,
-    what: tuple[Object, Mapping[str, str], int],
-    state: PodState,
+    tools: Tools, record: Record, what: tuple[Object, Mapping[str, str], int], state: PodState
 ) -> list[Config]:
     """Volume mounts, /etc/hosts and the termination log. Raises ConfigError, OSError."""
     spec, env, attempt = what

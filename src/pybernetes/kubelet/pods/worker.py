@@ -11,7 +11,7 @@ from pybernetes.base import logs
 from pybernetes.cri.types import Container, CriError
 from pybernetes.kubelet import naming, podactions, status
 from pybernetes.kubelet.containers import configs
-from pybernetes.kubelet.containerstatus import Waiting
+from pybernetes.kubelet.containerstatus import Memory, Waiting
 from pybernetes.kubelet.pods import killer, launcher, messages, resize
 from pybernetes.kubelet.pods.images import field_path
 from pybernetes.kubelet.pods.record import Record
@@ -194,7 +194,7 @@ def publish(tools: Tools, record: Record, state: PodState) -> None:
     clock = tools.env.clock
     if not record.start_time:
         record.start_time = rfc3339(clock.now())
-    memory = status.Memory(
+    memory = Memory(
         now=rfc3339(clock.now()),
         start_time=record.start_time,
         node_ips=tools.config.node_ips,

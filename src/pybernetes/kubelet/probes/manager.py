@@ -47,11 +47,7 @@ class Probes:
     """`follow` starts and stops probes; `on_result(uid)` is called when an outcome changes."""
 
     def __init__(
-        self,
-        env: Env,
-        runtime: Runtime,
-        recorder: Recorder,
-        state: Callable[[str], PodState],
+        self, env: Env, runtime: Runtime, recorder: Recorder, state: Callable[[str], PodState]
     ) -> None:
         self._env = env
         self._runtime = runtime

@@ -30,13 +30,7 @@ from pybernetes.wire.joint import join
 from pybernetes.wire.spdy import SpdySession
 from pybernetes.wire.stream import Gate, Inbox
 from pybernetes.wire.types import Reply, Request, Stream, UpgradeResponse
-from pybernetes.wire.websocket import (
-    HandshakeError,
-    WebSocket,
-    handshake,
-    is_websocket,
-    protocols,
-)
+from pybernetes.wire.websocket import HandshakeError, WebSocket, handshake, is_websocket, protocols
 
 _COMPLAINT_TIMEOUT = 5.0  # the runtime ends the error stream just after the data
 
