@@ -26,6 +26,13 @@ def _may(authorizer: Authorizer, request: AdmissionRequest, verb: str, signer: s
     return False
 
 
+def subject_values(obj: Object, oid: x509.ObjectIdentifier) -> list[str | bytes]:
+    """The values of one attribute of the subject that a request asks for. Raises ValueError."""
+    text = (obj.get("spec") or {}).get("request") or ""
+    asked = x509.load_pem_x509_csr(base64.b64decode(text))
+    return [one.value for one in asked.subject.get_attributes_for_oid(oid)]
+
+
 def _signer(obj: Object | None) -> str:
     return ((obj or {}).get("spec") or {}).get("signerName") or ""
 
@@ -71,13 +78,11 @@ class CertificateSubjectRestriction(Plugin):
     async def validate(self, request: AdmissionRequest) -> None:
         if request.subresource or _signer(request.obj) != CLIENT_SIGNER:
             return
-        spec = (request.obj or {}).get("spec") or {}
         try:
-            asked = x509.load_pem_x509_csr(base64.b64decode(spec.get("request") or ""))
+            groups = subject_values(request.obj or {}, NameOID.ORGANIZATION_NAME)
         except ValueError as error:
             raise forbidden(request, f"failed to parse CSR: {error}") from error
-        groups = asked.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-        if any(group.value == MASTERS for group in groups):
+        if MASTERS in groups:
             raise forbidden(
                 request, f"use of {CLIENT_SIGNER} signer with {MASTERS} group is not allowed"
             )

@@ -5,14 +5,13 @@ Service account tokens for audiences that a pod does not mention are refused; au
 drivers behind claims are found through the claim's volume (in-tree translation is not supported).
 """
 
-import base64
 from collections.abc import Iterable, Iterator
 
-from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from pybernetes.apimachinery import errors, meta
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apiserver.admission.certificates import subject_values
 from pybernetes.apiserver.admission.plugin import (
     CLAIMS,
     NODES,
@@ -40,21 +39,19 @@ _NODE_SIGNERS = (
     "kubernetes.io/kubelet-serving",
     "kubernetes.io/kube-apiserver-client-kubelet",
 )
-_OWN_LABELS = frozenset(
-    (
-        "kubernetes.io/hostname",
-        "topology.kubernetes.io/zone",
-        "topology.kubernetes.io/region",
-        "failure-domain.beta.kubernetes.io/zone",
-        "failure-domain.beta.kubernetes.io/region",
-        "beta.kubernetes.io/instance-type",
-        "node.kubernetes.io/instance-type",
-        "kubernetes.io/os",
-        "kubernetes.io/arch",
-        "beta.kubernetes.io/os",
-        "beta.kubernetes.io/arch",
-    )
-)
+_OWN_LABELS = [
+    "kubernetes.io/hostname",
+    "kubernetes.io/os",
+    "kubernetes.io/arch",
+    "topology.kubernetes.io/zone",
+    "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region",
+    "beta.kubernetes.io/instance-type",
+    "node.kubernetes.io/instance-type",
+    "beta.kubernetes.io/os",
+    "beta.kubernetes.io/arch",
+]
 _OWN_LABEL_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
 _DOMAINS = ("kubernetes.io", "k8s.io")
 _RESTRICTED = ("node-restriction.kubernetes.io",)
@@ -99,13 +96,12 @@ class NodeRestriction(Plugin):
         if case == ("", "CREATE"):
             yield from self._mirror_pod(node, request.obj or {})
         elif case == ("", "DELETE"):
-            if _node_of_pod(self._pod(request.namespace, request.name)) != node:
+            if self._elsewhere(node, request):
                 yield f'node "{node}" can only delete pods with spec.nodeName set to itself'
         elif case == ("status", "UPDATE"):
             yield from _pod_status(node, request.obj or {}, request.old or {})
         elif case == ("eviction", "CREATE"):
-            name = request.name or meta.name(request.obj or {})
-            if _node_of_pod(self._pod(request.namespace, name)) != node:
+            if self._elsewhere(node, request):
                 yield f"node {node} can only evict pods with spec.nodeName set to itself"
         elif request.subresource in ("status", "eviction"):
             yield f'unexpected operation "{request.operation}"'
@@ -119,6 +115,9 @@ class NodeRestriction(Plugin):
                 f'unexpected operation "{request.operation}", node "{node}" can only create and '
                 "delete mirror pods"
             )
+
+    def _elsewhere(self, node: str, request: AdmissionRequest) -> bool:
+        return _node_of_pod(self._pod(request.namespace, _name(request))) != node
 
     def _pod(self, namespace: str, name: str) -> Object:
         pod = self.reader.get(PODS_GVR, namespace, name)
@@ -155,7 +154,7 @@ class NodeRestriction(Plugin):
             yield f"{who} can not create pods that reference {resource}"
 
     def _nodes(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        name = request.name or meta.name(request.obj or {})
+        name = _name(request)
         if name != node:
             yield f'node "{node}" is not allowed to modify node "{name}"'
         if request.operation == "DELETE":
@@ -245,11 +244,11 @@ class NodeRestriction(Plugin):
         space = "kube-node-lease"
         if request.namespace != space:
             yield f'can only access leases in the "{space}" system namespace'
-        if (request.name or meta.name(request.obj or {})) != node:
+        if _name(request) != node:
             yield "can only access node lease with the same name as the requesting node"
 
     def _csi_nodes(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        if (request.name or meta.name(request.obj or {})) != node:
+        if _name(request) != node:
             yield "can only access CSINode with the same name as the requesting node"
 
     def _slices(self, node: str, request: AdmissionRequest) -> Iterator[str]:
@@ -266,13 +265,16 @@ class NodeRestriction(Plugin):
         if request.operation != "CREATE" or spec.get("signerName") not in _NODE_SIGNERS:
             return
         try:
-            asked = x509.load_pem_x509_csr(base64.b64decode(spec.get("request") or ""))
+            names = subject_values(request.obj or {}, NameOID.COMMON_NAME)
         except ValueError as error:
             yield f"unable to parse csr: {error}"
             return
-        names = [name.value for name in asked.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         if names != [f"system:node:{node}"]:
             yield f"can only create a node CSR with CN=system:node:{node}"
+
+
+def _name(request: AdmissionRequest) -> str:
+    return request.name or meta.name(request.obj or {})
 
 
 def _node_of_pod(pod: Object) -> str:

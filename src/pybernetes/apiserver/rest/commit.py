@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from pybernetes.apimachinery.errors import ApiError, conflict, not_found, service_unavailable
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver import codec
-from pybernetes.apiserver.context import Core
+from pybernetes.apiserver.cache.entry import Entry
+from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.rest.reply import transient
 from pybernetes.apiserver.serving import Serving
 from pybernetes.storage.types import Conflict, NoSpace, Op, Unavailable
 
@@ -32,6 +34,56 @@ async def commit(core: Core, ops: Sequence[Op]) -> int:
 
 
 _TRIES = 64
+_HOOK_TRIES = 16
+More = Callable[[Object], Sequence[Op]]
+"""What a resource's hook adds to a write of an object; may change the object."""
+
+
+async def write(
+    core: Core,
+    ctx: Context,
+    obj: Object,
+    more: More | None,
+    *,
+    present: tuple[Entry, Object] | None = None,
+    dry_run: bool,
+    gone: bool = False,
+) -> Entry:
+    """Store `obj` over `present` (its entry and what it holds), or as a new one; `gone`: delete it.
+
+    Tried again where only what `more` adds collided. Raises Conflict about the object itself.
+    """
+    serving = ctx.serving
+    meta, row = obj["metadata"], serving.row
+    key = serving.key(meta.get("namespace", ""), meta["name"])
+    pristine = codec.dumps(obj) if more else b""
+    for attempt in range(_HOOK_TRIES):
+        if attempt:
+            obj = codec.loads(pristine)
+        added = more(obj) if more else ()
+        if dry_run:
+            return transient(serving, obj)
+        if present is not None and obj == present[1] and not added and not gone:
+            return present[0]
+        value = None if gone else codec.stored(obj)
+        expected = present[0].revision if present else 0
+        try:
+            revision = await commit(core, [Op(key, value, expected, row.ttl), *added])
+        except Conflict as failed:
+            if failed.index == 0:
+                raise
+            continue
+        return _written(ctx, obj, key, revision)
+    raise ApiError(500, "InternalError", "could not allocate: too many conflicts")
+
+
+def _written(ctx: Context, obj: Object, key: str, revision: int) -> Entry:
+    """The entry of what was just written: the cache's own while it is still the newest."""
+    cache = ctx.serving.cache
+    entry = cache.entries.get(key[len(cache.prefix) :])
+    if entry is not None and entry.revision == revision:
+        return entry
+    return Entry(key[len(cache.prefix) :], codec.tail_of(codec.stored(obj), revision), revision)
 
 
 async def change(

@@ -9,12 +9,12 @@ from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit, metadata
 from pybernetes.apiserver.rest.body import read_object
-from pybernetes.apiserver.rest.commit import commit
+from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.managed import record_update
 from pybernetes.apiserver.rest.options import WriteOptions, write_options
-from pybernetes.apiserver.rest.reply import entry_reply, transient
+from pybernetes.apiserver.rest.reply import entry_reply
 from pybernetes.apiserver.types import AdmissionRequest, Operation
-from pybernetes.storage.types import Conflict, Op
+from pybernetes.storage.types import Conflict
 from pybernetes.wire.types import Response
 
 _NOT_ACTED_ON = {  # generic objects so far
@@ -24,7 +24,6 @@ _NOT_ACTED_ON = {  # generic objects so far
     "flowcontrol.apiserver.k8s.io": "priority and fairness is not supported yet",
 }
 _NAME_TRIES = 8
-_HOOK_TRIES = 16
 
 
 async def create(core: Core, ctx: Context) -> Response:
@@ -103,40 +102,16 @@ def prepare(ctx: Context, obj: Object) -> None:
 
 
 async def _write(core: Core, ctx: Context, obj: Object, options: WriteOptions) -> Entry:
-    serving = ctx.serving
-    meta = obj["metadata"]
-    name, namespace = meta["name"], meta.get("namespace", "")
-    key = serving.key(namespace, name)
+    serving, meta = ctx.serving, obj["metadata"]
+    gvr, name = serving.row.gvr, meta["name"]
     hook = core.hook_of(serving.row)
-    pristine = codec.dumps(obj) if hook else b""
-    for attempt in range(_HOOK_TRIES):
-        exists = serving.entry(namespace, name) is not None
-        if exists:
-            break
-        if attempt:
-            obj = codec.loads(pristine)
-        more = hook.create(obj) if hook else ()
-        if options.dry_run:
-            return transient(serving, obj)
+    if serving.entry(meta.get("namespace", ""), name) is None:
         try:
-            revision = await commit(core, [Op(key, codec.stored(obj), 0, serving.row.ttl), *more])
-        except Conflict as conflict:
-            if conflict.index == 0:
-                break
-            continue
-        return written(ctx, obj, key, revision)
-    else:
-        raise ApiError(500, "InternalError", "could not allocate: too many conflicts")
-    raise already_exists(serving.row.gvr.resource, serving.row.gvr.group, name)
-
-
-def written(ctx: Context, obj: Object, key: str, revision: int) -> Entry:
-    """The entry of what was just written: the cache's own while it is still the newest."""
-    cache = ctx.serving.cache
-    entry = cache.entries.get(key[len(cache.prefix) :])
-    if entry is not None and entry.revision == revision:
-        return entry
-    return Entry(key[len(cache.prefix) :], codec.tail_of(codec.stored(obj), revision), revision)
+            more = hook.create if hook else None
+            return await write(core, ctx, obj, more, dry_run=options.dry_run)
+        except Conflict:
+            pass
+    raise already_exists(gvr.resource, gvr.group, name)
 
 
 def admission_request(

@@ -10,16 +10,15 @@ from pybernetes.apimachinery.errors import conflict, invalid, not_found
 from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.types import GVK, Object
 from pybernetes.apis.kind import Kind
-from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.body import check_type, decode_body
-from pybernetes.apiserver.rest.commit import commit
-from pybernetes.apiserver.rest.create import admission_request, written
+from pybernetes.apiserver.rest.commit import write
+from pybernetes.apiserver.rest.create import admission_request
 from pybernetes.apiserver.rest.options import WriteOptions, check_dry_run
-from pybernetes.apiserver.rest.reply import entry_reply, object_reply, success, transient
-from pybernetes.storage.types import Conflict, Op
+from pybernetes.apiserver.rest.reply import entry_reply, object_reply, success
+from pybernetes.storage.types import Conflict
 from pybernetes.wire.types import Response
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
@@ -170,54 +169,48 @@ async def _attempt(
 ) -> tuple[Entry, bool]:
     serving = ctx.serving
     old = serving.decode(entry)
-    write = WriteOptions(options.dry_run, "", "Ignore", None)
-    request = admission_request(ctx, "DELETE", None, old, options=write)
+    plain = WriteOptions(options.dry_run, "", "Ignore", None)
+    request = admission_request(ctx, "DELETE", None, old, options=plain)
     await admit.mutate(core, request)
     await admit.validate(core, ctx, request)
     new = serving.decode(entry)
     rules = serving.row.rules
     begun = bool(new["metadata"].get("deletionTimestamp"))
-    changed, gone = plan(rules, new, options, core.env.clock.now())
+    gone = plan(rules, new, options, core.env.clock.now())
     if not begun and not gone:
         rules.begin_deletion(new)
-    hook = core.hook_of(serving.row)
-    more = hook.delete(old) if gone and hook else ()
-    key = serving.row.storage_prefix + entry.key
-    if options.dry_run:
-        return transient(serving, new), gone
-    if gone:
-        revision = await commit(core, [Op(key, None, entry.revision), *more])
-        return Entry(entry.key, codec.tail_of(codec.stored(new), revision), revision), True
-    if not changed:
-        return entry, False
-    revision = await commit(core, [Op(key, codec.stored(new), entry.revision, serving.row.ttl)])
-    return written(ctx, new, key, revision), False
+    hook = core.hook_of(serving.row) if gone else None
+    entry = await write(
+        core,
+        ctx,
+        new,
+        (lambda _: hook.delete(old)) if hook else None,
+        present=(entry, old),
+        dry_run=options.dry_run,
+        gone=gone,
+    )
+    return entry, gone
 
 
-def plan(
-    rules: Kind, obj: Object, options: DeleteOptions, now: datetime.datetime
-) -> tuple[bool, bool]:
-    """Change `obj` as its deletion asks for: (was it changed, does it go now)."""
+def plan(rules: Kind, obj: Object, options: DeleteOptions, now: datetime.datetime) -> bool:
+    """Change `obj` as its deletion asks for; does it go now?"""
     meta = obj["metadata"]
     held = rules.held(obj)
     wanted = 1 if (options.grace or 0) < 0 else options.grace
     grace = rules.graceful(obj, wanted) if rules.graceful else 0
-    before = codec.dumps(meta)
     _finalizers(meta, options.policy or _default_policy(obj, meta))
     pending = bool(meta.get("deletionTimestamp"))
     left = meta.get("deletionGracePeriodSeconds")
     if not pending:
         if grace == 0 and not meta.get("finalizers") and not held:
-            return True, True
+            return True
         _set_deleted(meta, grace, now)
     elif left and grace < left:  # a shorter grace; the original start stays
         start = timestamps.parse(meta["deletionTimestamp"]) - datetime.timedelta(seconds=left)
         meta["deletionGracePeriodSeconds"] = grace
         meta["deletionTimestamp"] = timestamps.rfc3339(start + datetime.timedelta(seconds=grace))
     gone = not held and not meta.get("finalizers") and not meta.get("deletionGracePeriodSeconds")
-    if gone and pending and left and grace:
-        gone = False
-    return codec.dumps(meta) != before, gone
+    return gone and not (pending and left and grace)
 
 
 def _set_deleted(meta: Object, grace: int, now: datetime.datetime) -> None:

@@ -5,11 +5,11 @@ The change is a function from the present object to the wanted one, so it can be
 when another writer was faster. A writer that named a resourceVersion is told 409 instead.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from pybernetes.apimachinery import field
-from pybernetes.apimachinery.errors import ApiError, conflict, invalid, not_found
+from pybernetes.apimachinery.errors import conflict, invalid, not_found
 from pybernetes.apimachinery.field import Errors, Path
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.validation.meta import validate_meta_update
@@ -17,10 +17,9 @@ from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit, metadata
-from pybernetes.apiserver.rest.commit import commit
-from pybernetes.apiserver.rest.create import admission_request, written
+from pybernetes.apiserver.rest.commit import write
+from pybernetes.apiserver.rest.create import admission_request
 from pybernetes.apiserver.rest.options import WriteOptions
-from pybernetes.apiserver.rest.reply import transient
 from pybernetes.storage.types import Conflict, Op
 
 Change = Callable[[Object], Object | Awaitable[Object]]
@@ -168,33 +167,19 @@ async def _write(
     core: Core, ctx: Context, what: Modification, states: tuple[Entry, Object, Object]
 ) -> Entry:
     entry, new, old = states
-    serving, options = ctx.serving, what.options
-    row = serving.row
+    row = ctx.serving.row
     hook = core.hook_of(row)
-    key = row.storage_prefix + entry.key
-    pristine = codec.dumps(new) if hook else b""
-    for attempt in range(16):
-        if attempt:
-            new = codec.loads(pristine)
-        more = hook.update(new, old) if hook and not what.part else ()
-        finished = ends_deletion(new["metadata"]) and not row.rules.held(new)
-        if finished and hook:
-            more = hook.delete(old)
-        if options.dry_run:
-            return transient(serving, new)
-        if new == old and not more and not finished:
-            return entry
-        value = None if finished else codec.stored(new)
-        try:
-            revision = await commit(core, [Op(key, value, entry.revision, row.ttl), *more])
-        except Conflict as failed:
-            if failed.index == 0:
-                raise
-            continue
-        if finished:
-            return Entry(entry.key, codec.tail_of(codec.stored(new), revision), revision)
-        return written(ctx, new, key, revision)
-    raise ApiError(500, "InternalError", "could not allocate: too many conflicts")
+    finished = ends_deletion(new["metadata"]) and not row.rules.held(new)
+
+    def more(obj: Object) -> Sequence[Op]:
+        if hook is None or (what.part and not finished):
+            return ()
+        return hook.delete(old) if finished else hook.update(obj, old)
+
+    dry_run = what.options.dry_run
+    return await write(
+        core, ctx, new, more if hook else None, present=(entry, old), dry_run=dry_run, gone=finished
+    )
 
 
 def ends_deletion(meta: Object) -> bool:
