@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pybernetes.apis.batch.schedule import ScheduleError, parse
 from pybernetes.apis.core.nodeaffinity import preferred_score, required_matches
 from pybernetes.apis.core.taints import no_execute_seconds, tolerates, untolerated
 from pybernetes.apis.registry import RULES
@@ -87,30 +86,6 @@ def test_node_names_and_selectors():
     affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": selector}}
     assert required_matches({"affinity": affinity, "nodeSelector": {"zone": "a"}}, NODE)
     assert not required_matches({"affinity": affinity, "nodeSelector": {"zone": "b"}}, NODE)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("*/15 * * * *", "2026-03-01T10:15"),
-        ("0 0 29 2 *", "2028-02-29T00:00"),
-        ("30 9 * * mon-fri", "2026-03-02T09:30"),
-        ("0 12 13 * 5", "2026-03-06T12:00"),
-        ("@hourly", "2026-03-01T11:00"),
-        ("@every 90s", "2026-03-01T10:01:30"),
-        ("0 0 31 2 *", None),
-    ],
-)
-def test_schedule(text, expected):
-    after = datetime.datetime(2026, 3, 1, 10, 0, tzinfo=datetime.UTC)
-    found = parse(text).next(after)
-    assert found == (expected and datetime.datetime.fromisoformat(expected + "+00:00"))
-
-
-@pytest.mark.parametrize("text", ["", "* * * *", "60 * * * *", "* * 0 * *", "5-1 * * * *", "@no"])
-def test_no_schedule(text):
-    with pytest.raises(ScheduleError):
-        parse(text)
 
 
 def published() -> list[Path]:

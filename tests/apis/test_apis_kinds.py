@@ -6,7 +6,6 @@ import copy
 
 import pytest
 
-from pybernetes.apis.admissionregistration import VALIDATING_WEBHOOK_CONFIGURATION
 from pybernetes.apis.core.namespace import NAMESPACE, validate_finalize
 from pybernetes.apis.registry import RULES
 
@@ -218,11 +217,7 @@ def test_job_selects_its_own_pods():
 def test_cron_job():
     job = {"template": {"spec": {**POD, "restartPolicy": "Never"}}}
     spec = {"schedule": "*/5 * * * *", "jobTemplate": {"spec": job}, "timeZone": "Etc/UTC"}
-    assert refused("batch", "CronJob", spec=spec) == []
-    assert refused("batch", "CronJob", spec={**spec, "schedule": "* * *", "timeZone": "No"}) == [
-        'spec.schedule: Invalid value: "* * *": expected exactly 5 fields, found 3: [* * *]',
-        'spec.timeZone: Invalid value: "No": unknown time zone No',
-    ]
+    assert made("batch", "CronJob", spec=spec)["spec"]["concurrencyPolicy"] == "Allow"
 
 
 def test_roles_of_bindings_never_change():
@@ -286,38 +281,10 @@ def test_limit_range_fills_downwards_from_max():
     ]
 
 
-def test_webhooks():
-    hook = {
-        "name": "a.b.c",
-        "clientConfig": {"service": {"name": "s", "namespace": "n"}},
-        "sideEffects": "None",
-        "admissionReviewVersions": ["v1"],
-    }
-    obj = {"metadata": META, "webhooks": [hook, {"name": "b"}]}
-    VALIDATING_WEBHOOK_CONFIGURATION.default(obj)
-    assert (hook["timeoutSeconds"], hook["clientConfig"]["service"]["port"]) == (10, 443)
-    assert [str(error) for error in VALIDATING_WEBHOOK_CONFIGURATION.validate_create(obj)] == [
-        'webhooks[1].name: Invalid value: "b": should be a domain with at least three segments '
-        "separated by dots",
-        "webhooks[1].sideEffects: Required value: must specify one of None, NoneOnDryRun",
-        "webhooks[1].clientConfig: Required value: exactly one of url or service is required",
-        "webhooks[1].admissionReviewVersions: Required value: must specify one of v1, v1beta1",
-    ]
-
-
-def test_network_policy_and_ingress():
+def test_network_policy():
     group = "networking.k8s.io"
     policy = made(group, "NetworkPolicy", spec={"podSelector": {}, "egress": [{}]})
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    block = {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/9"]}}
-    assert refused(group, "NetworkPolicy", spec={"ingress": [{"from": [block, {}]}]}) == [
-        'spec.ingress[0].from[0].ipBlock.except[0]: Invalid value: "11.0.0.0/9": must be a '
-        "strict subset of `cidr`",
-        "spec.ingress[0].from[1]: Required value: must specify a peer",
-    ]
-    assert refused(group, "Ingress", spec={}) == [
-        "spec: Invalid value: []: either `defaultBackend` or `rules` must be specified"
-    ]
 
 
 def test_custom_resource_definition():
@@ -332,11 +299,3 @@ def test_custom_resource_definition():
     obj = made("apiextensions.k8s.io", "CustomResourceDefinition", spec=spec)
     assert obj["spec"]["names"]["listKind"] == "WidgetList"
     assert obj["status"]["storedVersions"] == ["v1"]
-    obj["metadata"]["name"] = "widgets.example.com"
-    rules = RULES["apiextensions.k8s.io", "CustomResourceDefinition"]
-    assert rules.validate_create(obj) == []
-    obj["metadata"]["name"] = "x"
-    (error,) = rules.validate_create(obj)
-    assert str(error) == (
-        'metadata.name: Invalid value: "x": must be spec.names.plural+"."+spec.group'
-    )

@@ -91,11 +91,5 @@ def too_many(path: Path | str, actual: int, maximum: int) -> FieldError:
     )
 
 
-def type_invalid(path: Path | str, value: Any, detail: str) -> FieldError:
-    return FieldError(
-        "FieldValueTypeInvalid", str(path), _join(f"Invalid value: {show(value)}", detail)
-    )
-
-
 def _join(head: str, detail: str) -> str:
     return f"{head}: {detail}" if detail else head

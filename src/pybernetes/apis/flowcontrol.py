@@ -8,7 +8,6 @@ from pybernetes.apis.columns import AGE, NAME, Cell, look, number, text
 from pybernetes.apis.core.pod.status import get_condition
 from pybernetes.apis.core.podspec.defaults import fill, fill_missing
 from pybernetes.apis.kind import Column, Kind
-from pybernetes.apis.validation.part import Part, creating, updating
 
 
 def _default_schema(schema: Object) -> None:
@@ -26,22 +25,6 @@ def _default_level(level: Object) -> None:
             fill(queuing, {"handSize": 8, "queues": 64, "queueLengthLimit": 50})
 
 
-def _schema(part: Part) -> None:
-    spec = part.child("spec")
-    precedence = spec.get("matchingPrecedence") or 0
-    if not 1 <= precedence <= 10000:
-        spec.invalid("matchingPrecedence", precedence, "must be a value between 1 and 10000")
-    level = spec.child("priorityLevelConfiguration")
-    level.need("name", detail="must reference a priority level")
-
-
-def _level(part: Part) -> None:
-    spec = part.child("spec")
-    spec.one_of("type", ["Exempt", "Limited"])
-    if spec.get("type") == "Limited" and spec.get("limited") is None:
-        spec.required("limited", "must not be empty when type is Limited")
-
-
 def _missing(schema: Object, _: datetime.datetime) -> str:
     dangling = get_condition(schema, "Dangling")
     return "?" if dangling is None else str(dangling.get("status") or "")
@@ -57,8 +40,6 @@ def _limit(*path: str) -> Cell:
 
 FLOW_SCHEMA = Kind(
     default=_default_schema,
-    validate_create=creating(_schema),
-    validate_update=updating(_schema),
     columns=(
         NAME,
         Column("PriorityLevel", text("spec", "priorityLevelConfiguration", "name")),
@@ -70,8 +51,6 @@ FLOW_SCHEMA = Kind(
 )
 PRIORITY_LEVEL_CONFIGURATION = Kind(
     default=_default_level,
-    validate_create=creating(_level),
-    validate_update=updating(_level),
     columns=(
         NAME,
         Column("Type", text("spec", "type")),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Job: defaults, the selector the server generates, validation of changes, columns."""
+"""Job (defaults, the selector the server generates, what may change) and CronJob, which makes jobs."""
 
 import datetime
 
@@ -9,7 +9,17 @@ from pybernetes.apimachinery.timestamps import human_duration, parse
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.apps.workload import selects
 from pybernetes.apis.batch.jobvalidation import validate_job_spec
-from pybernetes.apis.columns import AGE, NAME, container_columns, look, selector_cell
+from pybernetes.apis.columns import (
+    AGE,
+    NAME,
+    container_columns,
+    count,
+    look,
+    optional,
+    selector_cell,
+    since,
+)
+from pybernetes.apis.columns import text as text_cell
 from pybernetes.apis.core.pod.status import condition_true
 from pybernetes.apis.core.podspec.defaults import default_template, fill, fill_missing
 from pybernetes.apis.kind import Column, Kind
@@ -187,5 +197,30 @@ JOB = Kind(
         AGE,
         *container_columns("spec", "template", "spec"),
         Column("Selector", selector_cell("spec", "selector"), priority=1),
+    ),
+)
+
+
+def _default_cron(cron_job: Object) -> None:
+    spec: Object = cron_job.setdefault("spec", {})
+    fill(spec, {"concurrencyPolicy": "Allow"})
+    fill_missing(
+        spec, {"suspend": False, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1}
+    )
+    default_job_spec(spec.setdefault("jobTemplate", {}).setdefault("spec", {}))
+
+
+CRON_JOB = Kind(
+    default=_default_cron,
+    columns=(
+        NAME,
+        Column("Schedule", text_cell("spec", "schedule")),
+        Column("Timezone", optional("spec", "timeZone", missing="<none>")),
+        Column("Suspend", lambda one, _: str(bool(look(one, "spec", "suspend"))), type="boolean"),
+        Column("Active", count("status", "active"), type="integer"),
+        Column("Last Schedule", since("status", "lastScheduleTime", missing="<none>")),
+        AGE,
+        *container_columns("spec", "jobTemplate", "spec", "template", "spec"),
+        Column("Selector", selector_cell("spec", "jobTemplate", "spec", "selector"), priority=1),
     ),
 )

@@ -264,27 +264,19 @@ def validate_service_status(new: Object, old: Object) -> Errors:
     if balancer.get("ingress") and look(new, "spec", "type") != "LoadBalancer":
         balancer.forbidden("ingress", "may only be used when `spec.type` is 'LoadBalancer'")
         return balancer.errors
-    validate_ingress_points(balancer, old)
-    for one in balancer.each("ingress"):
-        if one.get("ipMode") is None:
-            if one.get("ip"):
-                one.required("ipMode", "must be specified when `ip` is set")
-        elif not one.get("ip"):
-            one.forbidden("ipMode", "may not be specified when `ip` is not set")
-        else:
-            one.choice("ipMode", ["Proxy", "VIP"])
-    return balancer.errors
-
-
-def validate_ingress_points(balancer: Part, old: Object) -> None:
-    """Where a load balancer answers, of a Service or an Ingress; addresses in `old` stay fine."""
     known = [one.get("ip") for one in look(old, "status", "loadBalancer", "ingress") or ()]
     for one in balancer.each("ingress"):
         ip = one.get("ip") or ""
         one.errors.extend(validate_ip(ip, one.path("ip"), known) if ip else ())
+        if one.get("ipMode") is None:
+            if ip:
+                one.required("ipMode", "must be specified when `ip` is set")
+        elif not ip:
+            one.forbidden("ipMode", "may not be specified when `ip` is not set")
+        else:
+            one.choice("ipMode", ["Proxy", "VIP"])
         one.rule("hostname", dns1123_subdomain)
-        one.rule("hostname", not_an_ip)
-
-
-def not_an_ip(host: str) -> list[str]:
-    return ["must be a DNS name, not an IP address"] if address(host) else []
+        if address(one.get("hostname") or ""):
+            text = "must be a DNS name, not an IP address"
+            one.invalid("hostname", one.get("hostname"), text)
+    return balancer.errors

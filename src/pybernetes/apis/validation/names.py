@@ -65,22 +65,6 @@ def _format(
 
 
 dns1123_subdomain = _format(SUBDOMAIN, SUBDOMAIN_TEXT, "example.com", most=253)
-wildcard_subdomain = _format(
-    "\\*\\." + SUBDOMAIN,
-    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which "
-    "must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric "
-    "character",
-    "*.example.com",
-    most=253,
-)
-dns1035_label = _format(
-    "[a-z]([-a-z0-9]*[a-z0-9])?",
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-    "alphabetic character, and end with an alphanumeric character",
-    "my-name",
-    "abc-123",
-    most=63,
-)
 percent = _format(
     "[0-9]+%",
     "a valid percent string must be a numeric string followed by an ending '%'",
@@ -167,19 +151,6 @@ def domain_prefixed_path(value: str, path: str) -> Errors:
         text = f"Invalid path (regex used for validation is '{_HTTP_PATH}')"
         errors.append(invalid(path, rest, text))
     return errors
-
-
-def fully_qualified(value: str, path: str) -> Errors:
-    """A domain of at least three segments, as names of webhooks are."""
-    if not value:
-        return [required(path)]
-    wrong = dns1123_subdomain(value)
-    if wrong:
-        return [invalid(path, value, ",".join(wrong))]
-    if value.count(".") < 2:
-        text = "should be a domain with at least three segments separated by dots"
-        return [invalid(path, value, text)]
-    return []
 
 
 def generated(name: str) -> str:
