@@ -16,10 +16,10 @@ from pybernetes.linux import cgroups, mounts
 from pybernetes.machine import cleanup
 from pybernetes.machine.config import Config
 from pybernetes.machine.containerd import PrivateContainerd
-from pybernetes.testing.cri import RuntimeSuite, container_config, sandbox_config
+from pybernetes.testing.cri import CGROUP, RuntimeSuite, container_config, sandbox_config
 
-DATA = Path("/tmp/pybernetes-cri-test")
-GROUP = "/pybernetes-suite"
+DATA = Path(f"/tmp/pybernetes-cri-{os.getpid()}")  # short: a socket is in it
+GROUP = CGROUP
 
 
 def test_messages_are_built_from_the_committed_fields():

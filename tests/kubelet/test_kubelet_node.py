@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 from pathlib import Path
 
@@ -25,8 +26,8 @@ from pybernetes.testing.cluster import Cluster
 from pybernetes.wire.types import Request
 
 pytestmark = pytest.mark.node
-DATA = Path("/tmp/pybernetes-kubelet-test")
-GROUP = "/pybernetes-kubelet-test"
+DATA = Path(f"/tmp/pybernetes-kubelet-{os.getpid()}")
+GROUP = f"/pybernetes-kubelet-{os.getpid()}"
 SCRIPT = "echo started $FROM; while :; do cat /config/key; echo; sleep 0.2; done"
 
 

@@ -7,10 +7,13 @@ class TestMine(RuntimeSuite):
 """
 
 import asyncio
+import os
 
 import pytest
 
 from pybernetes.cri.types import Config, Container, CriError, NotFound, Runtime
+
+CGROUP = f"/pybernetes-suite-{os.getpid()}"  # runs side by side do not meet
 
 
 def sandbox_config(name: str = "pod", attempt: int = 0) -> Config:
@@ -22,7 +25,7 @@ def sandbox_config(name: str = "pod", attempt: int = 0) -> Config:
         "labels": {"app": name},
         "annotations": {"note": "kept"},
         "linux": {
-            "cgroup_parent": "/pybernetes-suite",
+            "cgroup_parent": CGROUP,
             "security_context": {"namespace_options": spaces},
         },
     }
