@@ -9,13 +9,10 @@ flow control) have defaults and columns; only their schema and metadata are chec
 from collections.abc import Mapping
 
 from pybernetes.apis import (
-    admissionregistration,
     allocation,
-    apiextensions,
-    apiregistration,
     certificates,
     coordination,
-    flowcontrol,
+    extension,
     networking,
     node,
     policy,
@@ -52,17 +49,17 @@ _GROUPS: Mapping[str, Mapping[str, Kind]] = {
         "ServiceAccount": config.SERVICE_ACCOUNT,
     },
     "admissionregistration.k8s.io": {
-        "MutatingAdmissionPolicy": admissionregistration.MUTATING_ADMISSION_POLICY,
-        "MutatingAdmissionPolicyBinding": admissionregistration.ADMISSION_POLICY_BINDING,
-        "MutatingWebhookConfiguration": admissionregistration.MUTATING_WEBHOOK_CONFIGURATION,
-        "ValidatingAdmissionPolicy": admissionregistration.VALIDATING_ADMISSION_POLICY,
-        "ValidatingAdmissionPolicyBinding": admissionregistration.ADMISSION_POLICY_BINDING,
-        "ValidatingWebhookConfiguration": admissionregistration.VALIDATING_WEBHOOK_CONFIGURATION,
+        "MutatingAdmissionPolicy": extension.MUTATING_ADMISSION_POLICY,
+        "MutatingAdmissionPolicyBinding": extension.ADMISSION_POLICY_BINDING,
+        "MutatingWebhookConfiguration": extension.MUTATING_WEBHOOK_CONFIGURATION,
+        "ValidatingAdmissionPolicy": extension.VALIDATING_ADMISSION_POLICY,
+        "ValidatingAdmissionPolicyBinding": extension.ADMISSION_POLICY_BINDING,
+        "ValidatingWebhookConfiguration": extension.VALIDATING_WEBHOOK_CONFIGURATION,
     },
     "apiextensions.k8s.io": {
-        "CustomResourceDefinition": apiextensions.CUSTOM_RESOURCE_DEFINITION,
+        "CustomResourceDefinition": extension.CUSTOM_RESOURCE_DEFINITION,
     },
-    "apiregistration.k8s.io": {"APIService": apiregistration.API_SERVICE},
+    "apiregistration.k8s.io": {"APIService": extension.API_SERVICE},
     "apps": {
         "ControllerRevision": sets.CONTROLLER_REVISION,
         "DaemonSet": sets.DAEMON_SET,
@@ -79,8 +76,8 @@ _GROUPS: Mapping[str, Mapping[str, Kind]] = {
     "discovery.k8s.io": {"EndpointSlice": endpoints.ENDPOINT_SLICE},
     "events.k8s.io": {"Event": event.STRICT_EVENT},
     "flowcontrol.apiserver.k8s.io": {
-        "FlowSchema": flowcontrol.FLOW_SCHEMA,
-        "PriorityLevelConfiguration": flowcontrol.PRIORITY_LEVEL_CONFIGURATION,
+        "FlowSchema": extension.FLOW_SCHEMA,
+        "PriorityLevelConfiguration": extension.PRIORITY_LEVEL_CONFIGURATION,
     },
     "networking.k8s.io": {
         "IPAddress": networking.IP_ADDRESS,

@@ -156,9 +156,9 @@ def _rule(schema: Schema) -> _Rule:
     if schema.type == "object":
         return dict, False, _plan(schema).walk, None
     if schema.type == "array" and schema.items is not None:
-        return list, schema.omit_zero, _list_walker(schema.items), None
+        return list, schema.omit_zero, _walker(schema.items), None
     if schema.type == "map" and schema.values is not None:
-        return dict, schema.omit_zero, _map_walker(schema.values), None
+        return dict, schema.omit_zero, _walker(schema.values), None
     if schema.type in {"any", "number"} or schema.format in _ANY_TYPE:
         return None, False, None, convert
     return _JSON_TYPES[schema.type], schema.omit_zero, None, convert
@@ -173,31 +173,13 @@ def _zero(schema: Schema) -> Any:
     return _ZERO.get(schema.type)
 
 
-def _list_walker(schema: Schema) -> _Descend:
+def _walker(schema: Schema) -> _Descend:
+    """Checks the items of a list or the values of a map."""
     rule = _rule(schema)
     expected, _, descend, convert = rule
 
-    def walk(value: list[Any], path: _Path, found: _Found) -> None:
-        for index, item in enumerate(value):
-            if type(item) is expected:
-                if descend is not None:
-                    descend(item, (path, index), found)
-                elif convert is not None:
-                    value[index] = convert(item)
-            elif item is None:
-                value[index] = _zero(schema)
-            else:
-                value[index] = _other(item, rule, schema)
-
-    return walk
-
-
-def _map_walker(schema: Schema) -> _Descend:
-    rule = _rule(schema)
-    expected, _, descend, convert = rule
-
-    def walk(value: Object, path: _Path, found: _Found) -> None:
-        for key, item in value.items():
+    def walk(value: Any, path: _Path, found: _Found) -> None:
+        for key, item in enumerate(value) if type(value) is list else value.items():
             if type(item) is expected:
                 if descend is not None:
                     descend(item, (path, key), found)
