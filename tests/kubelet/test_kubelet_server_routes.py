@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from pybernetes.apimachinery.errors import ApiError, forbidden
 from pybernetes.base.env import Env
 from pybernetes.kubelet.auth import subresources
-from pybernetes.kubelet.logs.reader import LogOptions
+from pybernetes.kubelet.logs.reader import Wanted
 from pybernetes.kubelet.server.handler import KubeletServer
 from pybernetes.wire.types import Request, Response, StreamingResponse
 
@@ -24,7 +24,7 @@ class Node:
     node_name = "n1"
 
     def __init__(self) -> None:
-        self.asked: list[LogOptions] = []
+        self.asked: list[Wanted] = []
         self.wrong = ""
         self.fail: ApiError | None = None
 
@@ -82,12 +82,14 @@ async def test_logs_with_every_option(ask, node):
     query = "follow=true&previous=true&timestamps=1&sinceSeconds=3&tailLines=0&limitBytes=9"
     reply = await ask("/containerLogs/default/web/i", query)
     assert (reply.status, reply.body, reply.content_type) == (200, b"one\ntwo\n", "text/plain")
-    assert node.asked == [LogOptions(True, True, True, "", 3, 0, 9)]
+    (first,) = node.asked
+    assert first == Wanted(False, True, True, first.since, 0, 9)  # the past does not go on
+    assert first.since
     await ask("/containerLogs/default/web/c", "tail=5&sinceTime=2026-01-01T00:00:00Z")
     await ask("/containerLogs/default/web/c", "tail=all")
     assert node.asked[1:] == [
-        LogOptions(tail_lines=5, since_time="2026-01-01T00:00:00Z"),
-        LogOptions(),
+        Wanted(tail=5, since="2026-01-01T00:00:00.000000"),
+        Wanted(),
     ]
 
 

@@ -31,99 +31,14 @@ wait $server
 """
 _PASSWD = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 _GROUP = b"root:x:0:\nnobody:x:65534:\n"
-_APPLETS = [
-    "ash",
-    "awk",
-    "base64",
-    "basename",
-    "cat",
-    "chmod",
-    "chown",
-    "cp",
-    "cut",
-    "date",
-    "dd",
-    "df",
-    "dirname",
-    "dmesg",
-    "du",
-    "echo",
-    "env",
-    "expr",
-    "false",
-    "find",
-    "free",
-    "grep",
-    "gunzip",
-    "gzip",
-    "head",
-    "hostname",
-    "httpd",
-    "id",
-    "ifconfig",
-    "init",
-    "ip",
-    "kill",
-    "killall",
-    "less",
-    "ln",
-    "ls",
-    "md5sum",
-    "mkdir",
-    "mkfifo",
-    "mknod",
-    "mktemp",
-    "mount",
-    "mv",
-    "nc",
-    "netstat",
-    "nproc",
-    "nslookup",
-    "od",
-    "pgrep",
-    "pidof",
-    "ping",
-    "printf",
-    "ps",
-    "pwd",
-    "readlink",
-    "rm",
-    "rmdir",
-    "route",
-    "sed",
-    "seq",
-    "sh",
-    "sha256sum",
-    "sleep",
-    "sort",
-    "stat",
-    "stty",
-    "sync",
-    "tail",
-    "tar",
-    "tee",
-    "telnet",
-    "test",
-    "timeout",
-    "top",
-    "touch",
-    "tr",
-    "traceroute",
-    "true",
-    "tty",
-    "umount",
-    "uname",
-    "uniq",
-    "uptime",
-    "vi",
-    "wc",
-    "wget",
-    "which",
-    "whoami",
-    "xargs",
-    "xxd",
-    "yes",
-]
+_APPLETS = """
+ash awk base64 basename cat chmod chown cp cut date dd df dirname dmesg du echo env expr false
+find free grep gunzip gzip head hostname httpd id ifconfig init ip kill killall less ln ls
+md5sum mkdir mkfifo mknod mktemp mount mv nc netstat nproc nslookup od pgrep pidof ping printf
+ps pwd readlink rm rmdir route sed seq sh sha256sum sleep sort stat stty sync tail tar tee
+telnet test timeout top touch tr traceroute true tty umount uname uniq uptime vi wc wget which
+whoami xargs xxd yes
+"""
 
 
 class BusyboxMissing(Exception):
@@ -166,7 +81,7 @@ def entries(image: Builtin, busybox: Path) -> list[Entry]:
     files = [Entry("bin/busybox", source=busybox, mode=0o755)]
     if not image.tools:
         return [*files, Entry("bin/sh", link="busybox"), Entry("bin/sleep", link="busybox")]
-    files += [Entry(f"bin/{name}", link="busybox") for name in _APPLETS]
+    files += [Entry(f"bin/{name}", link="busybox") for name in _APPLETS.split()]
     files += [Entry("etc/passwd", data=_PASSWD), Entry("etc/group", data=_GROUP)]
     files += [Entry("tmp", mode=0o1777), Entry("root", mode=0o700), Entry("var/run")]
     return files

@@ -2,17 +2,16 @@
 """What the kubelet's listener asks, answered from the kubelet's parts."""
 
 import contextlib
-import datetime
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from pybernetes.apimachinery import errors, timestamps
+from pybernetes.apimachinery import errors
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Container, CriError, NotFound, Streams, Unsupported
 from pybernetes.kubelet import naming, summary
 from pybernetes.kubelet.logs import reader
-from pybernetes.kubelet.logs.reader import LogOptions, Wanted
+from pybernetes.kubelet.logs.reader import Wanted
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
 
@@ -62,39 +61,22 @@ class NodeView:
             if state.running
         ]
 
-    async def logs(self, pod: Object, container: str, options: LogOptions) -> AsyncIterator[bytes]:
+    async def logs(self, pod: Object, container: str, wanted: Wanted) -> AsyncIterator[bytes]:
         if self._tools.runtime.hollow:
             self._not_supported("logs")
-        found = self._log_source(pod, container, options.previous)
+        found = self._log_source(pod, container, wanted.previous)
         path = Path(found.log_path)
 
         def running() -> bool:
             state = self._tools.pleg.state(naming.uid(pod))
             return any(c.id == found.id and c.state == "running" for c in state.containers)
 
-        wanted = Wanted(
-            follow=options.follow and not options.previous,
-            timestamps=options.timestamps,
-            since=self._since(options),
-            tail=options.tail_lines,
-            limit=options.limit_bytes,
-            stream="" if options.stream == "All" else options.stream.lower(),
-        )
         try:
             async for data in reader.read(path, wanted, running):
                 yield data
         except FileNotFoundError as error:
             message = f'failed to try resolving symlinks in path "{path}": {error.strerror}'
             raise errors.internal(message) from error
-
-    def _since(self, options: LogOptions) -> str:
-        if options.since_seconds is not None:
-            moment = self._tools.env.clock.now() - datetime.timedelta(seconds=options.since_seconds)
-        elif options.since_time:
-            moment = timestamps.parse(options.since_time).astimezone(datetime.UTC)
-        else:
-            return ""
-        return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")
 
     def _log_source(self, pod: Object, name: str, previous: bool) -> Container:
         state = self._tools.pleg.state(naming.uid(pod))

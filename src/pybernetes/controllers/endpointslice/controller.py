@@ -11,7 +11,7 @@ from pybernetes.controllers.endpointslice.plan import (
     Plan,
     plan_slices,
 )
-from pybernetes.controllers.runtime.batches import is_terminating_namespace
+from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import (
     BY_NODE,
@@ -90,11 +90,7 @@ class EndpointSliceController:
         for one in plan.update:
             self._writes.wrote(key, await self._client.update(ENDPOINT_SLICES, one, namespace))
         for one in plan.delete:
-            try:
-                await self._client.delete(ENDPOINT_SLICES, meta.name(one), namespace)
-            except ApiError as error:
-                if error.code != 404:
-                    raise
+            await delete_if_there(self._client, ENDPOINT_SLICES, one)
             self._writes.deleted(key, one)
 
 

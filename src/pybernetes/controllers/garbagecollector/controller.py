@@ -11,7 +11,7 @@ from pybernetes.controllers.garbagecollector import plan
 from pybernetes.controllers.garbagecollector.graph import FOREGROUND, ORPHAN, Graph, Node
 from pybernetes.controllers.garbagecollector.monitors import Monitors
 from pybernetes.controllers.garbagecollector.plan import OwnerState
-from pybernetes.controllers.runtime.batches import all_at_once
+from pybernetes.controllers.runtime.batches import all_at_once, delete_if_there
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.discovery import Discovery, discover
 
@@ -169,11 +169,7 @@ class GarbageCollector:
         preconditions["resourceVersion"] = meta.resource_version(latest)
         options = {"propagationPolicy": policy, "preconditions": preconditions}
         assert node.gvr is not None
-        try:
-            await self._client.delete(node.gvr, node.name, node.namespace, options=options)
-        except ApiError as error:
-            if error.code != 404:
-                raise
+        await delete_if_there(self._client, node.gvr, latest, options)
 
     # --- foreground deletion and orphaning
 

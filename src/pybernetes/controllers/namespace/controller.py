@@ -3,8 +3,9 @@
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
-from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.namespace.plan import Findings, plan_conditions
+from pybernetes.controllers.runtime.batches import delete_if_there
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.discovery import Served, discover
 from pybernetes.controllers.runtime.resources import NAMESPACES, PODS
@@ -83,7 +84,7 @@ class NamespaceController:
                 await self._client.delete_collection(gvr, namespace, options=_BACKGROUND)
             else:
                 for item in found.items:
-                    await self._delete_one(gvr, item)
+                    await delete_if_there(self._client, gvr, item, _BACKGROUND)
             left = await self._client.list(gvr, namespace)
             findings.count(gvr, left.items)
         except (ApiError, ConnectionError) as error:
@@ -93,15 +94,6 @@ class NamespaceController:
     async def _delete_blindly(self, resource: Served, namespace: str) -> None:
         if "deletecollection" in resource.verbs:
             await self._client.delete_collection(resource.gvr, namespace, options=_BACKGROUND)
-
-    async def _delete_one(self, gvr: GVR, item: Object) -> None:
-        try:
-            await self._client.delete(
-                gvr, meta.name(item), meta.namespace(item), options=_BACKGROUND
-            )
-        except ApiError as error:
-            if error.code != 404:
-                raise
 
     async def _write_conditions(self, namespace: Object, findings: Findings) -> Object:
         planned = plan_conditions(namespace, findings, self._context.env.clock.now())

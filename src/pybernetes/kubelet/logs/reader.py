@@ -17,25 +17,12 @@ class Wanted:
     """`since`: RFC 3339 text in UTC with nanoseconds, "" from the start. `stream` "" is both."""
 
     follow: bool = False
+    previous: bool = False  # of the container's instance before the last
     timestamps: bool = False
     since: str = ""
     tail: int | None = None
     limit: int | None = None
     stream: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LogOptions:
-    """PodLogOptions as the listener decoded and checked it. None: not asked for."""
-
-    follow: bool = False
-    previous: bool = False
-    timestamps: bool = False
-    since_time: str = ""  # RFC 3339
-    since_seconds: int | None = None
-    tail_lines: int | None = None
-    limit_bytes: int | None = None
-    stream: str = "All"  # All, Stdout, Stderr
 
 
 class Entry(NamedTuple):

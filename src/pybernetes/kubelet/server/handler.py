@@ -136,13 +136,13 @@ class KubeletServer:
         if len(call.parts) != 3:
             return plain(404, "404 page not found")
         namespace, name, container = call.parts
-        options = log_options(call.query)
+        wanted = log_options(call.query, self._env.clock.now())
         pod = self._api.pod(namespace, name)
         if pod is None:
             return plain(404, f'pod "{name}" does not exist')
         if not _has_container(pod, container):
             return plain(404, f'container "{container}" not found in pod "{name}"')
-        return await stream_log(self._api.logs(pod, container, options))
+        return await stream_log(self._api.logs(pod, container, wanted))
 
     def _find(self, call: _Call, with_container: bool) -> tuple[Object, str]:
         """The pod and the container of /NS/POD[/UID][/CONTAINER]. Raises ApiError."""
