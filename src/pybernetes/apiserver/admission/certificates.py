@@ -2,13 +2,14 @@
 """CertificateApproval, CertificateSigning, CertificateSubjectRestriction: who may use a signer."""
 
 import base64
+from typing import ClassVar
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.admission.plugin import GroupResource, Plugin, forbidden
-from pybernetes.apiserver.types import AdmissionRequest, Authorizer, RequestInfo
+from pybernetes.apiserver.types import AdmissionRequest, Authorizer, Operation, RequestInfo
 
 GROUP = "certificates.k8s.io"
 CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
@@ -37,37 +38,37 @@ def _signer(obj: Object | None) -> str:
     return ((obj or {}).get("spec") or {}).get("signerName") or ""
 
 
-class CertificateApproval(Plugin):
-    name = "CertificateApproval"
-    operations = frozenset(("UPDATE",))
+class _Signer(Plugin):
+    """Whoever `concerns` has to be allowed to do `verb` for the request's signer."""
+
+    operations: ClassVar[frozenset[Operation]] = frozenset(("UPDATE",))
     resources = _REQUESTS
+    verb: ClassVar[str]
 
     async def validate(self, request: AdmissionRequest) -> None:
         signer = _signer(request.old)
-        if request.subresource == "approval" and not _may(
-            self.authorizer, request, "approve", signer
-        ):
-            raise forbidden(
-                request, f'user not permitted to approve requests with signerName "{signer}"'
-            )
+        if self.concerns(request) and not _may(self.authorizer, request, self.verb, signer):
+            detail = f'user not permitted to {self.verb} requests with signerName "{signer}"'
+            raise forbidden(request, detail)
+
+    def concerns(self, request: AdmissionRequest) -> bool:
+        raise NotImplementedError
 
 
-class CertificateSigning(Plugin):
-    name = "CertificateSigning"
-    operations = frozenset(("UPDATE",))
-    resources = _REQUESTS
+class CertificateApproval(_Signer):
+    name, verb = "CertificateApproval", "approve"
 
-    async def validate(self, request: AdmissionRequest) -> None:
-        if request.subresource != "status":
-            return
-        old = (request.old or {}).get("status") or {}
-        new = (request.obj or {}).get("status") or {}
-        same = all(old.get(key) == new.get(key) for key in ("certificate", "conditions"))
-        signer = _signer(request.old)
-        if not same and not _may(self.authorizer, request, "sign", signer):
-            raise forbidden(
-                request, f'user not permitted to sign requests with signerName "{signer}"'
-            )
+    def concerns(self, request: AdmissionRequest) -> bool:
+        return request.subresource == "approval"
+
+
+class CertificateSigning(_Signer):
+    name, verb = "CertificateSigning", "sign"
+
+    def concerns(self, request: AdmissionRequest) -> bool:
+        old, new = ((obj or {}).get("status") or {} for obj in (request.old, request.obj))
+        changed = any(old.get(key) != new.get(key) for key in ("certificate", "conditions"))
+        return request.subresource == "status" and changed
 
 
 class CertificateSubjectRestriction(Plugin):

@@ -32,28 +32,22 @@ class Priority(Plugin):
                     spec[key] = old[key]
             return
         found = self._class(request, spec.get("priorityClassName") or "")
-        priority = found.get("value") or 0
-        if spec.get("priority") not in (None, priority):
-            raise forbidden(
-                request,
-                f"the integer value of priority ({spec['priority']}) must not be provided in pod "
-                f"spec; priority admission controller computed {priority} from the given "
-                "PriorityClass name",
-            )
-        spec["priority"] = priority
         if meta.name(found):
             spec["priorityClassName"] = meta.name(found)
-        policy = found.get("preemptionPolicy")
-        if policy is None:
-            return
-        if spec.get("preemptionPolicy") not in (None, policy):
-            raise forbidden(
-                request,
-                f"the string value of PreemptionPolicy ({spec['preemptionPolicy']}) must not be "
-                f"provided in pod spec; priority admission controller computed {policy} from the "
-                "given PriorityClass name",
-            )
-        spec["preemptionPolicy"] = policy
+        computed = {"priority": found.get("value") or 0}
+        if found.get("preemptionPolicy") is not None:
+            computed["preemptionPolicy"] = found["preemptionPolicy"]
+        for key, words in (
+            ("priority", "integer value of priority"),
+            ("preemptionPolicy", "string value of PreemptionPolicy"),
+        ):
+            if key in computed and spec.get(key) not in (None, computed[key]):
+                raise forbidden(
+                    request,
+                    f"the {words} ({spec[key]}) must not be provided in pod spec; priority admission "
+                    f"controller computed {computed[key]} from the given PriorityClass name",
+                )
+        spec |= computed
 
     async def validate(self, request: AdmissionRequest) -> None:
         obj = request.obj

@@ -55,8 +55,7 @@ class TokenIssuer:
         if account is None:
             raise errors.not_found("serviceaccounts", "", name)
         spec = _checked_spec(obj, account, self.audiences)
-        bound = _Bound(reader, namespace, name)
-        claims = bound.claims(spec.get("boundObjectRef"), account)
+        claims = _claims(reader, account, spec.get("boundObjectRef"))
         seconds = spec["expirationSeconds"]
         if self._config.max_seconds:
             seconds = spec["expirationSeconds"] = min(seconds, self._config.max_seconds)
@@ -133,59 +132,55 @@ def _check_identity(obj: Object, account: Object) -> None:
         raise errors.conflict("TokenRequest", GROUP, name, detail)
 
 
-class _Bound:
-    """The object that a token is bound to, as claims."""
-
-    def __init__(self, reader: Reader, namespace: str, account: str) -> None:
-        self._reader = reader
-        self._namespace = namespace
-        self._account = account
-
-    def claims(self, ref: Object | None, account: Object) -> Object:
-        result: Object = {
-            "namespace": self._namespace,
-            "serviceaccount": {"name": meta.name(account), "uid": meta.uid(account)},
-        }
-        if not ref:
-            return result
-        kind, version = ref.get("kind") or "", ref.get("apiVersion") or ""
-        if version != "v1" or kind not in ("Pod", "Secret", "Node"):
-            group, _, plain = version.rpartition("/")
-            shown = f"{group}/{plain}, Kind={kind}"
-            raise errors.bad_request(f"cannot bind token to object of type {shown}")
-        gvr = {"Pod": PODS, "Secret": SECRETS, "Node": NODES}[kind]
-        obj = self._find(gvr, ref)
-        result[kind.lower()] = {"name": meta.name(obj), "uid": meta.uid(obj)}
-        if kind == "Pod":
-            self._add_pod(result, obj)
+def _claims(reader: Reader, account: Object, ref: Object | None) -> Object:
+    """The private claims: the account, and the object that the token is bound to."""
+    result: Object = {
+        "namespace": meta.namespace(account),
+        "serviceaccount": {"name": meta.name(account), "uid": meta.uid(account)},
+    }
+    if not ref:
         return result
+    kind, version = ref.get("kind") or "", ref.get("apiVersion") or ""
+    if version != "v1" or kind not in ("Pod", "Secret", "Node"):
+        group, _, plain = version.rpartition("/")
+        shown = f"{group}/{plain}, Kind={kind}"
+        raise errors.bad_request(f"cannot bind token to object of type {shown}")
+    gvr = {"Pod": PODS, "Secret": SECRETS, "Node": NODES}[kind]
+    obj = _find(reader, gvr, "" if gvr == NODES else meta.namespace(account), ref)
+    result[kind.lower()] = {"name": meta.name(obj), "uid": meta.uid(obj)}
+    if kind == "Pod":
+        _add_node(result, reader, account, obj)
+    return result
 
-    def _find(self, gvr: GVR, ref: Object) -> Object:
-        name = ref.get("name") or ""
-        obj = self._reader.get(gvr, "" if gvr == NODES else self._namespace, name)
-        if obj is None:
-            raise errors.not_found(gvr.resource, "", name)
-        if ref.get("uid") and ref["uid"] != meta.uid(obj):
-            detail = (
-                f"the UID in the bound object reference ({ref['uid']}) does not match the UID in "
-                "record. The object might have been deleted and then recreated"
-            )
-            raise errors.conflict(ref["kind"], "", name, detail)
-        return obj
 
-    def _add_pod(self, claims: Object, pod: Object) -> None:
-        spec = pod.get("spec") or {}
-        if spec.get("serviceAccountName") != self._account:
-            raise errors.bad_request(
-                f'cannot bind token for serviceaccount "{self._account}" to pod running with '
-                "different serviceaccount name."
-            )
-        node_name = spec.get("nodeName")
-        if node_name:
-            node = self._reader.get(NODES, "", node_name)
-            claims["node"] = {"name": node_name}
-            if node is not None:
-                claims["node"]["uid"] = meta.uid(node)
+def _find(reader: Reader, gvr: GVR, namespace: str, ref: Object) -> Object:
+    name = ref.get("name") or ""
+    obj = reader.get(gvr, namespace, name)
+    if obj is None:
+        raise errors.not_found(gvr.resource, "", name)
+    if ref.get("uid") and ref["uid"] != meta.uid(obj):
+        detail = (
+            f"the UID in the bound object reference ({ref['uid']}) does not match the UID in "
+            "record. The object might have been deleted and then recreated"
+        )
+        raise errors.conflict(ref["kind"], "", name, detail)
+    return obj
+
+
+def _add_node(claims: Object, reader: Reader, account: Object, pod: Object) -> None:
+    """The node of a pod that a token is bound to. Raises 400 where the pod runs as another account."""
+    spec = pod.get("spec") or {}
+    if spec.get("serviceAccountName") != meta.name(account):
+        raise errors.bad_request(
+            f'cannot bind token for serviceaccount "{meta.name(account)}" to pod running with '
+            "different serviceaccount name."
+        )
+    node_name = spec.get("nodeName")
+    if node_name:
+        node = reader.get(NODES, "", node_name)
+        claims["node"] = {"name": node_name}
+        if node is not None:
+            claims["node"]["uid"] = meta.uid(node)
 
 
 def openid_configuration(issuer: str, jwks_uri: str, keys: tuple[VerifyKey, ...]) -> Object:

@@ -101,27 +101,29 @@ async def delete(core: Core, ctx: Context) -> Response:
     return object_reply(ctx, success({k: v for k, v in details.items() if v}))
 
 
-_ANSWERED_WITH_OBJECT = (  # upstream's ReturnDeletedObject
-    "Pod",
-    "Service",
-    "ServiceAccount",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "ReplicationController",
-    "ResourceQuota",
-    "PodTemplate",
-    "CSINode",
-    "CSIDriver",
-    "StorageClass",
-    "VolumeAttachment",
-    "VolumeAttributesClass",
-    "ResourceClaim",
-    "ResourceClaimTemplate",
-    "DeviceClass",
-    "ResourceSlice",
-    "PodSchedulingContext",
-    "DeviceTaintRule",
-    "CSIStorageCapacity",
+_ANSWERED_WITH_OBJECT = frozenset(  # upstream's ReturnDeletedObject
+    [
+        "Pod",
+        "Service",
+        "ServiceAccount",
+        "PersistentVolume",
+        "PersistentVolumeClaim",
+        "ReplicationController",
+        "ResourceQuota",
+        "PodTemplate",
+        "CSINode",
+        "CSIDriver",
+        "CSIStorageCapacity",
+        "StorageClass",
+        "VolumeAttachment",
+        "VolumeAttributesClass",
+        "ResourceClaim",
+        "ResourceClaimTemplate",
+        "DeviceClass",
+        "ResourceSlice",
+        "PodSchedulingContext",
+        "DeviceTaintRule",
+    ]
 )
 
 
