@@ -2,8 +2,9 @@
 """THE table: which rules each kind has. A kind without a row is full generic CRUD.
 
 Read it top to bottom; one row a kind. Kinds that nothing in this product acts on yet (CronJob,
-HorizontalPodAutoscaler, Ingress, NetworkPolicy, webhooks, CustomResourceDefinition, APIService,
-flow control) have defaults and columns; only their schema and metadata are checked.
+HorizontalPodAutoscaler, Ingress, NetworkPolicy, ResourceQuota, webhooks, APIService,
+CustomResourceDefinition, flow control) have defaults and columns; only their schema and
+metadata are checked.
 """
 
 from collections.abc import Mapping

@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LimitRange (bounds and defaults of what one object asks for) and ResourceQuota (of all together)."""
+"""LimitRange: bounds and defaults of what one object asks for; ResourceQuota, only served, of all."""
 
 import datetime
 
 from pybernetes.apimachinery import quantity
-from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.quantity import Quantity
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import AGE, CREATED, NAME, Cell, look
 from pybernetes.apis.core.podspec.resources import (
-    COUNTED,
     overcommits,
     validate_resource_name,
-    validate_resource_value,
 )
 from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.names import qualified_name
-from pybernetes.apis.validation.part import IMMUTABLE, Part, creating, updating
+from pybernetes.apis.validation.part import Part, creating, updating
 
 _TYPES = ("Pod", "Container", "PersistentVolumeClaim")
 _BOUNDS = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
@@ -105,90 +102,6 @@ LIMIT_RANGE = Kind(
     columns=(NAME, CREATED),
 )
 
-_REQUESTED = frozenset({"cpu", "memory", "ephemeral-storage"})
-_QUOTA = frozenset(
-    {
-        *COUNTED,
-        *_REQUESTED,
-        *(f"requests.{name}" for name in (*_REQUESTED, "storage")),
-        *(f"limits.{name}" for name in _REQUESTED),
-    }
-)
-_COMPUTE = frozenset(name for name in _QUOTA if name.endswith(("cpu", "memory")))
-_PLAIN_SCOPES = ("BestEffort", "NotBestEffort", "NotTerminating", "Terminating")
-_SCOPES = (*_PLAIN_SCOPES, "CrossNamespacePodAffinity", "PriorityClass", "VolumeAttributesClass")
-_PAIRS = (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating"))
-
-
-def _applies(scope: str, resource: str) -> bool:
-    if scope == "BestEffort":
-        return resource == "pods"
-    if scope == "VolumeAttributesClass":
-        return resource in {"persistentvolumeclaims", "requests.storage"}
-    return resource == "pods" or resource in _COMPUTE or "ephemeral-storage" in resource
-
-
-def _amounts(part: Part, field: str) -> None:
-    for name, text in (part.get(field) or {}).items():
-        at = f"{field}[{name}]"
-        known = name in _QUOTA or name.startswith(("hugepages-", "requests.hugepages-"))
-        if validate_resource_name(part, at, name) and "/" not in name and not known:
-            part.invalid(at, name, "must be a standard resource for quota")
-        validate_resource_value(part, at, name, text)
-
-
-def _quota(part: Part) -> None:
-    spec = part.child("spec")
-    _amounts(spec, "hard")
-    _scopes(spec, "scopes", spec.get("scopes") or [], sorted(spec.get("hard") or {}))
-    selector = spec.child("scopeSelector")
-    named = [term.get("scopeName") or "" for term in selector.each("matchExpressions")]
-    _scopes(selector, "matchExpressions", named, sorted(spec.get("hard") or {}))
-    for term in selector.get("matchExpressions") or ():
-        _term(Part(term, selector.path("matchExpressions"), part.errors))
-
-
-def _scopes(part: Part, field: str, scopes: list[str], hard: list[str]) -> None:
-    shown = part.get(field)
-    for scope in scopes:
-        if scope not in _SCOPES:
-            part.invalid(field, shown, "unsupported scope")
-            continue
-        for name in hard:
-            if name in _QUOTA and not _applies(scope, name):
-                part.invalid(field, shown, "unsupported scope applied to resource")
-    for one, other in _PAIRS:
-        if one in scopes and other in scopes:
-            part.invalid(field, shown, "conflicting scopes")
-
-
-def _term(term: Part) -> None:
-    operator, values = term.get("operator"), term.get("values") or []
-    if operator not in {"In", "NotIn", "Exists", "DoesNotExist"}:
-        term.invalid("operator", operator, "not a valid selector operator")
-    elif operator in {"In", "NotIn"}:
-        text = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"
-        term.need("values", detail=text)
-    elif values:
-        text = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"
-        term.invalid("values", values, text)
-    if term.get("scopeName") in _PLAIN_SCOPES:
-        term.choice("operator", ["Exists"])
-
-
-def _quota_update(new: Object, old: Object) -> Errors:
-    part = Part(new)
-    _quota(part)
-    scopes, was = (look(quota, "spec", "scopes") or [] for quota in (new, old))
-    if sorted(scopes) != sorted(was):
-        part.invalid("spec.scopes", scopes, IMMUTABLE)
-    return part.errors
-
-
-def _quota_status(part: Part) -> None:
-    for field in ("hard", "used"):
-        _amounts(part.child("status"), field)
-
 
 def _usage(limits: bool) -> Cell:
     def cell(quota: Object, _: datetime.datetime) -> str:
@@ -200,8 +113,5 @@ def _usage(limits: bool) -> Cell:
 
 
 RESOURCE_QUOTA = Kind(
-    validate_create=creating(_quota),
-    validate_update=_quota_update,
-    validate_status_update=updating(_quota_status),
     columns=(NAME, Column("Request", _usage(False)), Column("Limit", _usage(True)), AGE),
 )

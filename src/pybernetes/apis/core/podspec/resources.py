@@ -11,7 +11,7 @@ from pybernetes.apis.validation.part import NEGATIVE, Part
 
 _COMPUTE = frozenset({"cpu", "memory"})
 _CONTAINER = frozenset({*_COMPUTE, "ephemeral-storage"})
-COUNTED = frozenset(
+_COUNTED = frozenset(
     {
         *("pods", "services", "replicationcontrollers", "secrets", "configmaps", "resourcequotas"),
         *("persistentvolumeclaims", "services.loadbalancers", "services.nodeports"),
@@ -20,7 +20,7 @@ COUNTED = frozenset(
 _STANDARD = frozenset(
     {
         *_CONTAINER,
-        *COUNTED,
+        *_COUNTED,
         *("storage", "requests.storage"),
         *(f"{kind}.{name}" for kind in ("requests", "limits") for name in _CONTAINER),
     }
@@ -46,7 +46,7 @@ def overcommits(name: str) -> bool:
 
 def is_counted(name: str) -> bool:
     """True for resources that only come in whole pieces."""
-    return name in COUNTED or name.startswith("count/") or is_extended(name)
+    return name in _COUNTED or name.startswith("count/") or is_extended(name)
 
 
 def validate_resource_name(part: Part, field: str, name: str) -> bool:
