@@ -58,8 +58,9 @@ class World:
         self.objects = Objects()
         self.ca = tls.new_ca("kubernetes", self.clock)
         self.proxy_ca = tls.new_ca("front", self.clock)
-        self.issuer = tokens.TokenIssuer(self.env, tokens.IssuerConfig(ISSUER, tls.new_key()))
-        keys = union.TokenKeys((ISSUER,), (self.issuer.verify_key,), (ISSUER,))
+        signing = {"service_account_issuer": ISSUER, "service_account_signing_key": tls.new_key()}
+        self.issuer = tokens.TokenIssuer(self.env, Config(**signing))
+        keys = (self.issuer.verify_key,)
         self.config = Config(
             client_ca=self.ca.certificate,
             requestheader_client_ca=self.proxy_ca.certificate,

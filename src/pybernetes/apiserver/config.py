@@ -50,3 +50,8 @@ class Config:
     watch_history: int = 4096  # recent events kept per resource
     watch_queue: int = 10_000  # events a slow watcher may be behind before it is cut off
     bookmark_interval: float = 60.0
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """Those for which tokens must be meant to be accepted here."""
+        return self.api_audiences or (self.service_account_issuer,)

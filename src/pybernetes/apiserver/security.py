@@ -9,14 +9,13 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.authentication import keys, union
 from pybernetes.apiserver.authentication.token import BearerTokens
-from pybernetes.apiserver.authentication.tokens import IssuerConfig, TokenIssuer
+from pybernetes.apiserver.authentication.tokens import TokenIssuer
 from pybernetes.apiserver.authorization import review
 from pybernetes.apiserver.authorization import union as authorizers
 from pybernetes.apiserver.authorization.escalation import EscalationCheck
 from pybernetes.apiserver.authorization.node import NodeAuthorizer
 from pybernetes.apiserver.authorization.rbac import WATCHED, Rbac
 from pybernetes.apiserver.cache.selection import Selection
-from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.subresources.reviews import Answer
@@ -42,13 +41,11 @@ class Security:
 def build(core: Core, reader: CacheReader) -> Security:
     """From the server's configuration."""
     config = core.config
-    issuer = _issuer(core)
+    issuer = TokenIssuer(core.env, config) if config.service_account_signing_key else None
     verify = tuple(keys.load_public(pem) for pem in config.service_account_keys)
     if issuer is not None and issuer.verify_key.key_id not in {key.key_id for key in verify}:
         verify = (issuer.verify_key, *verify)
-    audiences = config.api_audiences or (config.service_account_issuer,)
-    tokens = union.TokenKeys((config.service_account_issuer,), verify, audiences)
-    bearer = union.bearer_tokens(config, tokens, reader, core.env.clock)
+    bearer = union.bearer_tokens(config, verify, reader, core.env.clock)
     rbac = Rbac(reader)
     known: dict[str, Authorizer] = {
         "RBAC": rbac,
@@ -65,21 +62,6 @@ def build(core: Core, reader: CacheReader) -> Security:
         issuer=issuer,
         verify_keys=verify,
         reviews=_reviews(authorizer, rbac, bearer),
-    )
-
-
-def _issuer(core: Core) -> TokenIssuer | None:
-    config: Config = core.config
-    if not config.service_account_signing_key:
-        return None
-    return TokenIssuer(
-        core.env,
-        IssuerConfig(
-            issuer=config.service_account_issuer,
-            key=config.service_account_signing_key,
-            audiences=config.api_audiences,
-            max_seconds=config.service_account_max_token_expiration,
-        ),
     )
 
 

@@ -1,26 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Front proxies: a proxy with a certificate of its own CA says in headers who calls."""
 
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from pybernetes.apimachinery.types import User
 from pybernetes.apiserver.authentication.users import extra_of
 from pybernetes.apiserver.authentication.x509 import ChainVerifier
+from pybernetes.apiserver.config import Config
 from pybernetes.base import tls
 from pybernetes.base.clock import Clock
 from pybernetes.wire.types import Request
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyHeaders:
-    """Which certificate names may speak for others, and in which headers (any case)."""
-
-    allowed_names: tuple[str, ...] = ("front-proxy-client",)  # empty: every name
-    username: tuple[str, ...] = ("X-Remote-User",)
-    group: tuple[str, ...] = ("X-Remote-Group",)
-    uid: tuple[str, ...] = ("X-Remote-Uid",)
-    extra_prefix: tuple[str, ...] = ("X-Remote-Extra-",)
 
 
 class FrontProxy:
@@ -29,13 +18,13 @@ class FrontProxy:
     Values of one header arrive joined by ", ", so a group's name cannot contain that.
     """
 
-    def __init__(self, ca: bytes, headers: ProxyHeaders, clock: Clock) -> None:
-        self._verifier = ChainVerifier(ca, clock)
-        self._allowed = headers.allowed_names
-        self._username = _lower(headers.username)
-        self._group = _lower(headers.group)
-        self._uid = _lower(headers.uid)
-        self._extra = _lower(headers.extra_prefix)
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._verifier = ChainVerifier(config.requestheader_client_ca, clock)
+        self._allowed = config.requestheader_allowed_names  # empty: every name
+        self._username = _lower(config.requestheader_username_headers)
+        self._group = _lower(config.requestheader_group_headers)
+        self._uid = ("x-remote-uid",)
+        self._extra = _lower(config.requestheader_extra_headers_prefix)
 
     def authenticate(self, request: Request) -> User | None:
         chain = request.peer.certificates

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Issuing service account tokens: the TokenRequest subresource, discovery document and key set."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -12,6 +11,7 @@ from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.admission.types import NODES, PODS, SECRETS, SERVICE_ACCOUNTS, Reader
 from pybernetes.apiserver.authentication.keys import VerifyKey, load_private, verify_key
+from pybernetes.apiserver.config import Config
 from pybernetes.base.env import Env
 
 GROUP = "authentication.k8s.io"
@@ -22,25 +22,15 @@ JWKS_PATH = "/openid/v1/jwks"
 CONFIGURATION_PATH = "/.well-known/openid-configuration"
 
 
-@dataclass(frozen=True, slots=True)
-class IssuerConfig:
-    """`key` is the PEM private key; `audiences` what the API server itself answers to."""
-
-    issuer: str
-    key: bytes
-    audiences: tuple[str, ...] = ()
-    max_seconds: int = 0
-
-
 class TokenIssuer:
     """Signs tokens for service accounts."""
 
-    def __init__(self, env: Env, config: IssuerConfig) -> None:
+    def __init__(self, env: Env, config: Config) -> None:
         self._env = env
         self._config = config
-        self._key = load_private(config.key)
+        self._key = load_private(config.service_account_signing_key)
         self.verify_key: VerifyKey = verify_key(self._key.public_key())
-        self.audiences = config.audiences or (config.issuer,)
+        self.audiences = config.audiences
 
     def sign(self, claims: dict[str, Any]) -> str:
         headers = {"kid": self.verify_key.key_id, "typ": None}
@@ -57,8 +47,9 @@ class TokenIssuer:
         spec = _checked_spec(obj, account, self.audiences)
         claims = _claims(reader, account, spec.get("boundObjectRef"))
         seconds = spec["expirationSeconds"]
-        if self._config.max_seconds:
-            seconds = spec["expirationSeconds"] = min(seconds, self._config.max_seconds)
+        most = self._config.service_account_max_token_expiration
+        if most:
+            seconds = spec["expirationSeconds"] = min(seconds, most)
         now = int(self._env.clock.time())
         lifetime = seconds
         own = all(audience in self.audiences for audience in spec["audiences"])
@@ -70,7 +61,7 @@ class TokenIssuer:
                 "aud": spec["audiences"],
                 "exp": now + lifetime,
                 "iat": now,
-                "iss": self._config.issuer,
+                "iss": self._config.service_account_issuer,
                 "jti": self._env.random.uuid(),
                 "kubernetes.io": claims,
                 "nbf": now,

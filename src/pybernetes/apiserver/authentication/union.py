@@ -2,14 +2,13 @@
 """All authenticators of a server, asked in upstream's order; the first that knows the caller wins."""
 
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pybernetes.apimachinery import errors
 from pybernetes.apimachinery.types import Object, User
 from pybernetes.apiserver.admission.types import Reader
 from pybernetes.apiserver.authentication.keys import VerifyKey
-from pybernetes.apiserver.authentication.requestheader import FrontProxy, ProxyHeaders
+from pybernetes.apiserver.authentication.requestheader import FrontProxy
 from pybernetes.apiserver.authentication.serviceaccount import ServiceAccountTokens
 from pybernetes.apiserver.authentication.token import (
     BearerTokens,
@@ -26,15 +25,6 @@ from pybernetes.base.clock import Clock
 from pybernetes.wire.types import Request
 
 MAX_CACHED = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class TokenKeys:
-    """Who issues service account tokens, and the keys that verify them."""
-
-    issuers: tuple[str, ...]
-    keys: tuple[VerifyKey, ...]
-    audiences: tuple[str, ...]
 
 
 class Union:
@@ -87,27 +77,24 @@ class Union:
         return full
 
 
-def bearer_tokens(config: Config, tokens: TokenKeys, reader: Reader, clock: Clock) -> BearerTokens:
+def bearer_tokens(
+    config: Config, keys: Sequence[VerifyKey], reader: Reader, clock: Clock
+) -> BearerTokens:
     """The token authenticators that a configuration asks for; TokenReview asks these alone."""
     kinds: list[TokenAuthenticator] = []
     if config.token_users:
         kinds.append(StaticTokens(config.token_users))
-    kinds.append(ServiceAccountTokens(tokens.issuers, tokens.keys, reader, clock))
+    issuers = (config.service_account_issuer,)
+    kinds.append(ServiceAccountTokens(issuers, keys, reader, clock))
     kinds.append(BootstrapTokens(reader, clock))
-    return BearerTokens(kinds, tokens.audiences, clock)
+    return BearerTokens(kinds, config.audiences, clock)
 
 
 def build(config: Config, bearer: BearerTokens, clock: Clock) -> Union:
     """Upstream's order: front proxy, client certificate, bearer token."""
     members: list[Authenticator] = []
     if config.requestheader_client_ca:
-        headers = ProxyHeaders(
-            allowed_names=config.requestheader_allowed_names,
-            username=config.requestheader_username_headers,
-            group=config.requestheader_group_headers,
-            extra_prefix=config.requestheader_extra_headers_prefix,
-        )
-        members.append(FrontProxy(config.requestheader_client_ca, headers, clock))
+        members.append(FrontProxy(config, clock))
     if config.client_ca:
         members.append(ClientCertificates(config.client_ca, clock))
     members.append(bearer)
