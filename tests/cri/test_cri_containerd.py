@@ -71,13 +71,13 @@ class TestContainerd(RuntimeSuite):
         daemon = PrivateContainerd(Env(), config)
         assert not await daemon.start()  # adopted
         _, container = await self.run_pod(runtime)
-        assert cleanup.shims(config.paths)
+        assert cleanup.shims(config)
         os.kill(daemon.pid(), signal.SIGKILL)
         assert await daemon.start()
         assert (await runtime.container_status(container)).state == "running"
         os.kill(daemon.pid(), signal.SIGKILL)
         assert await cleanup.remove(Env(), config, GROUP) == []
-        assert cleanup.shims(config.paths) == []
+        assert cleanup.shims(config) == []
         assert mounts.below(DATA) == []
         assert cgroups.trees(GROUP) == []
         assert daemon.pid() is None

@@ -27,7 +27,7 @@ def test_folder_becomes_an_image(tmp_path):
     (root / "bin/tool").chmod(0o4755)
     (root / "bin/alias").symlink_to("tool")
     config = ImageConfig(entrypoint=("/bin/tool",), env={"A": "1"}, user="7", ports=("80/tcp",))
-    oci.build(tmp_path / "image.tar", ["web"], config, oci.folder(root, keep_owner=False))
+    oci.build(tmp_path / "image.tar", ["web"], config, oci.folder(root))
     layer, written, index = layer_of(tmp_path / "image.tar")
     assert layer.getnames() == ["bin", "bin/alias", "bin/tool"]
     assert layer.getmember("bin/tool").mode == 0o4755

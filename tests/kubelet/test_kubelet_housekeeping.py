@@ -16,13 +16,13 @@ FACTS = plan.Facts("T1", Version("containerd", "1.6"), [Image("i", tags=("web:1"
 
 
 def test_node_status_keeps_extended_resources_and_heartbeats_are_no_change():
-    config = Config(node_name="n", node_ips=["192.0.2.1"], reserved={"memory": "1Gi"})
+    config = Config(node_name="n", node_ips=["192.0.2.1"])
     machine = Machine(cpus=2, memory=4 << 30)
     old = {"status": {"capacity": {"example.com/gpu": "3"}}}
     status = plan.status(old, config, machine, FACTS)
     assert status["capacity"]["example.com/gpu"] == "3"
     assert status["allocatable"]["example.com/gpu"] == "3"
-    assert status["allocatable"]["memory"] == "3Gi"
+    assert status["allocatable"]["memory"] == "4Gi"
     assert status["conditions"][-1]["reason"] == "KubeletReady"
     later = plan.Facts("T2", FACTS.version, FACTS.images)
     again = plan.status({"status": status}, config, machine, later)

@@ -6,12 +6,12 @@ import tomllib
 import pytest
 
 from pybernetes.machine import config, detect
-from pybernetes.machine.paths import Paths
 
 
 def test_each_missing_program_is_a_line_with_its_package(monkeypatch, tmp_path):
     monkeypatch.setattr(detect, "_PATH", str(tmp_path))
-    lines = [str(item) for item in detect.detect(cni_bin=tmp_path)]
+    monkeypatch.setattr(detect, "CNI_BIN_DIRS", (tmp_path,))
+    lines = [str(item) for item in detect.detect()]
     assert "runc is missing (starts containers); install it with: apt-get install runc" in lines
     assert any("containernetworking-plugins" in line for line in lines)
 
@@ -26,4 +26,4 @@ def test_config_is_toml_that_keeps_to_our_folder(tmp_path):
 
 def test_long_data_directory_is_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match="too long for a unix socket"):
-        Paths(tmp_path / ("x" * 120)).check()
+        config.Config(tmp_path / ("x" * 120)).check()

@@ -32,7 +32,7 @@ def machine_config(config: ClusterConfig) -> MachineConfig:
 def network_config(config: ClusterConfig) -> NetworkConfig:
     return NetworkConfig(
         node_name=config.node_name,
-        cni_conf_dir=machine_config(config).paths.cni_conf,
+        cni_conf_dir=machine_config(config).cni_conf,
         cni_state_dir=config.node_dir / "cni",
         cluster_cidr=config.cluster_cidr,
         service_cidr=config.service_cidr,
@@ -53,7 +53,7 @@ def kubelet_config(config: ClusterConfig) -> KubeletConfig:
         port=config.kubelet_port,
         cluster_dns=(config.dns_ip,),
         cluster_domain=config.domain,
-        cni_conf_dir=machine_config(config).paths.cni_conf,
+        cni_conf_dir=machine_config(config).cni_conf,
         cgroup_root=config.cgroup_root,
     )
 

@@ -23,7 +23,6 @@ from pybernetes.cri.types import (
     Streams,
     Unavailable,
     Unsupported,
-    Usage,
     Version,
 )
 
@@ -197,14 +196,6 @@ class Containerd:
     async def image_status(self, image: str) -> Image | None:
         answer = await self._call("ImageStatus", service=_IMAGES, image={"image": image})
         return convert.image(answer.image) if answer.HasField("image") else None
-
-    async def remove_image(self, image: str) -> None:
-        with contextlib.suppress(NotFound):
-            await self._call("RemoveImage", service=_IMAGES, image={"image": image})
-
-    async def image_fs(self) -> list[Usage]:
-        answer = await self._call("ImageFsInfo", service=_IMAGES)
-        return [convert.usage(item) for item in answer.image_filesystems]
 
     async def stats(self) -> list[Stats]:
         answer = await self._call("ListContainerStats")

@@ -4,7 +4,7 @@
 import dataclasses
 from typing import Any
 
-from pybernetes.cri.types import Condition, Container, ContainerState, Image, Sandbox, Stats, Usage
+from pybernetes.cri.types import Condition, Container, ContainerState, Image, Sandbox, Stats
 
 _STATES: tuple[ContainerState, ...] = ("created", "running", "exited", "unknown")
 
@@ -83,12 +83,6 @@ def image(item: Any) -> Image:
         user = int(item.uid.value)
     return Image(
         item.id, tuple(item.repo_tags), tuple(item.repo_digests), item.size, user, item.pinned
-    )
-
-
-def usage(item: Any) -> Usage:
-    return Usage(
-        item.fs_id.mountpoint, item.used_bytes.value, item.inodes_used.value, item.timestamp
     )
 
 

@@ -25,7 +25,6 @@ from pybernetes.cri.types import (
     Stats,
     Streams,
     Unsupported,
-    Usage,
     Version,
 )
 
@@ -266,12 +265,6 @@ class Hollow:
 
     async def image_status(self, image: str) -> Image | None:
         return self._images.get(image)
-
-    async def remove_image(self, image: str) -> None:
-        self._images.pop(image, None)
-
-    async def image_fs(self) -> list[Usage]:
-        return [Usage("/", 0, 0, self._now())]
 
     async def stats(self) -> list[Stats]:
         now = self._now()

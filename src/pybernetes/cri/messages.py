@@ -17,7 +17,6 @@ class Method:
     path: str
     request: Any
     response: Any
-    streaming: bool
 
 
 @cache
@@ -42,5 +41,4 @@ def method(service: str, name: str) -> Method:
         path=f"/{PACKAGE}.{service}/{name}",
         request=message_factory.GetMessageClass(found.input_type),
         response=message_factory.GetMessageClass(found.output_type),
-        streaming=found.server_streaming,
     )

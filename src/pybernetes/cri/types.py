@@ -123,16 +123,6 @@ class ExecResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """A file system's use: bytes and inodes."""
-
-    mountpoint: str
-    used_bytes: int
-    inodes_used: int
-    timestamp: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Stats:
     """What a container uses now. `cpu_nanoseconds` only grows."""
 
@@ -217,10 +207,6 @@ class Runtime(Protocol):
     async def list_images(self) -> list[Image]: ...
 
     async def image_status(self, image: str) -> Image | None: ...
-
-    async def remove_image(self, image: str) -> None: ...
-
-    async def image_fs(self) -> list[Usage]: ...
 
     async def stats(self) -> list[Stats]: ...
 

@@ -31,11 +31,7 @@ class ImageConfig:
     cmd: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
-    workdir: str = ""
     ports: Sequence[str] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-    volumes: Sequence[str] = ()
-    stop_signal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +50,12 @@ class Entry:
     gid: int = 0
 
 
-def folder(root: Path, prefix: str = "", *, keep_owner: bool = True) -> Iterator[Entry]:
+def folder(root: Path) -> Iterator[Entry]:
     """Everything under a folder, symbolic links as links; devices and sockets are left out."""
     for path in sorted(root.rglob("*")):
-        name = f"{prefix.strip('/')}/{path.relative_to(root)}".lstrip("/")
+        name = str(path.relative_to(root))
         info = path.lstat()
-        uid, gid = (info.st_uid, info.st_gid) if keep_owner else (0, 0)
+        uid, gid = info.st_uid, info.st_gid
         mode = info.st_mode & 0o7777
         if path.is_symlink():
             yield Entry(name, link=str(path.readlink()), uid=uid, gid=gid)
@@ -145,11 +141,7 @@ def _config_document(config: ImageConfig, layer: str) -> dict[str, Any]:
         "Cmd": list(config.cmd),
         "Env": [f"{name}={value}" for name, value in config.env.items()],
         "User": config.user,
-        "WorkingDir": config.workdir,
         "ExposedPorts": {port: {} for port in config.ports},
-        "Volumes": {path: {} for path in config.volumes},
-        "Labels": dict(config.labels),
-        "StopSignal": config.stop_signal,
     }
     return {
         "created": _EPOCH,

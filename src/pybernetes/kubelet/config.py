@@ -12,8 +12,7 @@ VERSION = "v1.37.1"
 class Config:
     """`data` is the node's own folder: pods' volumes and container logs live below it.
 
-    `capacity` overrides what is measured (hollow nodes measure nothing). `reserved` is taken off
-    allocatable.
+    `capacity` overrides what is measured (hollow nodes measure nothing).
     """
 
     node_name: str
@@ -26,7 +25,6 @@ class Config:
     resolv_conf: Path = Path("/etc/resolv.conf")
     cgroup_root: str = "/pybernetes"
     capacity: Mapping[str, str] = field(default_factory=dict)
-    reserved: Mapping[str, str] = field(default_factory=dict)
     max_pods: int = 110
     version: str = VERSION
     status_interval: float = 10.0  # nodeStatusUpdateFrequency

@@ -19,7 +19,6 @@ from pybernetes.cri.types import CriError, Runtime
 from pybernetes.linux import cgroups, mounts
 from pybernetes.machine.config import Config
 from pybernetes.machine.containerd import PrivateContainerd, StartError
-from pybernetes.machine.paths import Paths
 
 _SHIM = b"containerd-shim"
 
@@ -31,7 +30,7 @@ async def remove(
 
     `cgroup_root` is the kubelet's (Config.cgroup_root). `keep_images` leaves containerd's root.
     """
-    if config.paths.root.exists():
+    if config.root.exists():
         await _remove_pods(env, config)
     left = []
     for _ in range(50):
@@ -73,13 +72,18 @@ async def _remove_pods(env: Env, config: Config) -> None:
 
 def _by_hand(config: Config, cgroup_root: str, keep_images: bool) -> list[str]:
     """One round of removing what CRI left; what is still there."""
-    paths = config.paths
-    _kill_shims(paths)
+    _kill_shims(config)
     cgroups.kill(cgroup_root)
-    _remove_shim_sockets(paths)
+    _remove_shim_sockets(config)
     mounts.detach_below(config.data)
     left = [] if cgroups.remove(cgroup_root) else [f"cgroup {cgroup_root}"]
-    doomed = [paths.state, paths.socket, paths.pid, Path(f"{paths.socket}.ttrpc"), paths.config]
+    doomed = [
+        config.state,
+        config.socket,
+        config.pid,
+        Path(f"{config.socket}.ttrpc"),
+        config.config,
+    ]
     for path in doomed if keep_images else [*doomed, config.data / "containerd"]:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -90,9 +94,9 @@ def _by_hand(config: Config, cgroup_root: str, keep_images: bool) -> list[str]:
     return left + [f"mount {target}" for target in mounts.below(config.data)]
 
 
-def shims(paths: Paths) -> list[int]:
+def shims(config: Config) -> list[int]:
     """The shim processes of this node's containerd."""
-    ours = str(paths.socket).encode()
+    ours = str(config.socket).encode()
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -103,14 +107,14 @@ def shims(paths: Paths) -> list[int]:
     return sorted(found)
 
 
-def _kill_shims(paths: Paths) -> None:
-    for pid in shims(paths):
+def _kill_shims(config: Config) -> None:
+    for pid in shims(config):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-def _remove_shim_sockets(paths: Paths) -> None:
+def _remove_shim_sockets(config: Config) -> None:
     """Sockets of killed shims lie outside our folder; each bundle's `address` names its own."""
-    for file in paths.state.glob("io.containerd.runtime.v2.task/*/*/address"):
+    for file in config.state.glob("io.containerd.runtime.v2.task/*/*/address"):
         with contextlib.suppress(OSError):
             Path(file.read_text().removeprefix("unix://")).unlink(missing_ok=True)

@@ -5,40 +5,67 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pybernetes.machine.paths import Paths
-
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10.2"
 CNI_BIN_DIRS = (Path("/opt/cni/bin"), Path("/usr/lib/cni"), Path("/usr/libexec/cni"))
 
 
+SOCKET_LIMIT = 107  # bytes of a unix socket's path
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`data` is the node's folder (absolute). `cni_bin` None: the first folder that exists."""
+    """`data` is the node's own folder (absolute); all else lies below it."""
 
     data: Path
-    sandbox_image: str = PAUSE_IMAGE
-    cni_bin: Path | None = None
-    cni_conf: Path | None = None
-    start_timeout: float = 20.0
 
     @property
-    def paths(self) -> Paths:
-        return Paths(self.data)
+    def root(self) -> Path:
+        return self.data / "containerd" / "root"
+
+    @property
+    def state(self) -> Path:
+        return self.data / "containerd" / "state"
+
+    @property
+    def config(self) -> Path:
+        return self.data / "containerd" / "config.toml"
+
+    @property
+    def log(self) -> Path:
+        return self.data / "containerd" / "containerd.log"
+
+    @property
+    def pid(self) -> Path:
+        return self.data / "containerd" / "containerd.pid"
+
+    @property
+    def socket(self) -> Path:
+        return self.data / "containerd" / "c.sock"
+
+    @property
+    def cni_conf(self) -> Path:
+        return self.data / "cni" / "net.d"
+
+    def check(self) -> None:
+        """Raises ValueError when the data directory's path is too long for unix sockets."""
+        if len(str(self.socket)) > SOCKET_LIMIT:
+            raise ValueError(
+                f"data directory {self.data}: its path is too long for a unix socket"
+                f" (at most {SOCKET_LIMIT - len('/containerd/c.sock')} bytes)"
+            )
 
 
-def cni_bin_dir(config: Config) -> Path:
-    if config.cni_bin is not None:
-        return config.cni_bin
+def cni_bin_dir() -> Path:
     return next((path for path in CNI_BIN_DIRS if (path / "loopback").exists()), CNI_BIN_DIRS[0])
 
 
 def render(config: Config) -> str:
     """The TOML text. Strings are quoted as JSON, which TOML basic strings accept."""
-    paths, quote = config.paths, json.dumps
+    quote = json.dumps
     return f"""\
 version = 2
-root = {quote(str(paths.root))}
-state = {quote(str(paths.state))}
+root = {quote(str(config.root))}
+state = {quote(str(config.state))}
 oom_score = 0
 disabled_plugins = [
   "io.containerd.snapshotter.v1.aufs",
@@ -50,16 +77,16 @@ disabled_plugins = [
 ]
 
 [grpc]
-  address = {quote(str(paths.socket))}
+  address = {quote(str(config.socket))}
 
 [ttrpc]
-  address = {quote(str(paths.socket) + ".ttrpc")}
+  address = {quote(str(config.socket) + ".ttrpc")}
 
 [plugins."io.containerd.internal.v1.opt"]
-  path = {quote(str(paths.root / "opt"))}
+  path = {quote(str(config.root / "opt"))}
 
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = {quote(config.sandbox_image)}
+  sandbox_image = {quote(PAUSE_IMAGE)}
   stream_server_address = "127.0.0.1"
   stream_server_port = "0"
   restrict_oom_score_adj = true
@@ -70,8 +97,8 @@ disabled_plugins = [
   enable_unprivileged_icmp = true
 
 [plugins."io.containerd.grpc.v1.cri".cni]
-  bin_dir = {quote(str(cni_bin_dir(config)))}
-  conf_dir = {quote(str(config.cni_conf or paths.cni_conf))}
+  bin_dir = {quote(str(cni_bin_dir()))}
+  conf_dir = {quote(str(config.cni_conf))}
   max_conf_num = 1
 
 [plugins."io.containerd.grpc.v1.cri".containerd]
@@ -82,6 +109,6 @@ disabled_plugins = [
   runtime_type = "io.containerd.runc.v2"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-  Root = {quote(str(paths.state / "runc"))}
+  Root = {quote(str(config.state / "runc"))}
   SystemdCgroup = false
 """

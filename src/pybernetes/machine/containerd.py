@@ -18,6 +18,7 @@ from pybernetes.machine.config import Config, render
 from pybernetes.machine.detect import program
 
 POLL = 0.02
+START_TIMEOUT = 20.0
 
 
 class StartError(Exception):
@@ -34,35 +35,34 @@ class PrivateContainerd:
     def __init__(self, env: Env, config: Config) -> None:
         self._env = env
         self._config = config
-        self._paths = config.paths
 
     @property
     def socket(self) -> str:
-        return str(self._paths.socket)
+        return str(self._config.socket)
 
     def pid(self) -> int | None:
         """The running daemon's process, if it is ours (its command line names our config)."""
         try:
-            pid = int(self._paths.pid.read_text())
+            pid = int(self._config.pid.read_text())
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)  # reaps it if it was our child
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError):
             return None
-        return pid if str(self._paths.config).encode() in command else None
+        return pid if str(self._config.config).encode() in command else None
 
     async def start(self) -> bool:
         """True if a daemon was started, False if one was adopted. Raises StartError, ValueError."""
-        self._paths.check()
+        self._config.check()
         text = render(self._config)
-        unchanged = self._paths.config.exists() and self._paths.config.read_text() == text
+        unchanged = self._config.config.exists() and self._config.config.read_text() == text
         if self.pid() is not None:
             if unchanged and await self._serves():
                 return False
             await self.stop()
-        for folder in (self._paths.root, self._paths.state, self._paths.cni_conf):
+        for folder in (self._config.root, self._config.state, self._config.cni_conf):
             folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-        self._paths.config.write_text(text)
+        self._config.config.write_text(text)
         self._spawn()
         await self._wait_serving()
         return True
@@ -74,20 +74,20 @@ class PrivateContainerd:
         log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         pid = os.posix_spawn(
             command,
-            [command, "--config", str(self._paths.config)],
+            [command, "--config", str(self._config.config)],
             {**os.environ, "PATH": f"/usr/sbin:/sbin:{os.environ.get('PATH', os.defpath)}"},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(self._paths.log), log, 0o600),
+                (os.POSIX_SPAWN_OPEN, 1, str(self._config.log), log, 0o600),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
             ],
             setsid=True,
         )
-        self._paths.pid.write_text(str(pid))
+        self._config.pid.write_text(str(pid))
 
     async def _serves(self) -> bool:
         """Whether CRI answers and its plugin is loaded."""
-        if not self._paths.socket.exists():
+        if not self._config.socket.exists():
             return False
         runtime = Containerd(self.socket)
         try:
@@ -99,7 +99,7 @@ class PrivateContainerd:
         return True
 
     async def _wait_serving(self) -> None:
-        deadline = self._env.clock.monotonic() + self._config.start_timeout
+        deadline = self._env.clock.monotonic() + START_TIMEOUT
         misses = 0  # a fresh process shows no command line for a moment
         while self._env.clock.monotonic() < deadline and misses < 5:
             if await self._serves():
@@ -110,7 +110,7 @@ class PrivateContainerd:
 
     def _log_tail(self) -> str:
         with contextlib.suppress(OSError):
-            return "\n".join(self._paths.log.read_text(errors="replace").splitlines()[-8:])
+            return "\n".join(self._config.log.read_text(errors="replace").splitlines()[-8:])
         return ""
 
     async def stop(self, timeout: float = 10.0) -> None:
@@ -122,7 +122,7 @@ class PrivateContainerd:
         if not await self._wait_gone(pid, timeout):
             os.kill(pid, signal.SIGKILL)
             await self._wait_gone(pid, timeout)
-        self._paths.pid.unlink(missing_ok=True)
+        self._config.pid.unlink(missing_ok=True)
 
     async def _wait_gone(self, pid: int, timeout: float) -> bool:
         deadline = self._env.clock.monotonic() + timeout

@@ -40,7 +40,7 @@ def program(name: str) -> str | None:
     return shutil.which(name, path=_PATH)
 
 
-def detect(cni_bin: Path | None = None) -> list[Missing]:
+def detect() -> list[Missing]:
     """Everything missing for a real node; empty: this machine can run containers."""
     if sys.platform != "linux":
         return [Missing("Linux", f"containers need it, this is {sys.platform}")]
@@ -50,8 +50,7 @@ def detect(cni_bin: Path | None = None) -> list[Missing]:
     missing += [
         Missing(name, why, package) for name, why, package in _PROGRAMS if program(name) is None
     ]
-    folders = (cni_bin,) if cni_bin else CNI_BIN_DIRS
-    if not any(all((folder / name).exists() for name in _PLUGINS) for folder in folders):
+    if not any(all((folder / name).exists() for name in _PLUGINS) for folder in CNI_BIN_DIRS):
         missing.append(Missing("CNI plugins", "pod networking", "containernetworking-plugins"))
     if not Path("/sys/fs/cgroup").is_dir() or not Path("/proc/self/cgroup").exists():
         missing.append(Missing("cgroups", "no /sys/fs/cgroup is mounted"))

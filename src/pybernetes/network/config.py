@@ -19,4 +19,3 @@ class NetworkConfig:
     service_cidr: str = "10.96.0.0/12"
     bridge: str = "pybr0"
     table: str = "pybernetes-network"
-    mtu: int = 0  # 0: the bridge's own

@@ -97,7 +97,7 @@ class Network:
         await links.replace_route("unreachable", config.cluster_cidr)
         await nft.apply(ruleset(config))
         config.cni_conf_dir.mkdir(parents=True, exist_ok=True)
-        document = conflist(config.bridge, pod_cidr, config.cni_state_dir, config.mtu)
+        document = conflist(config.bridge, pod_cidr, config.cni_state_dir)
         partial = config.cni_conf_dir / (CONF_NAME + ".tmp")
         partial.write_text(json.dumps(document, indent=2))
         partial.rename(config.cni_conf_dir / CONF_NAME)
@@ -135,7 +135,7 @@ async def clean_up(config: NetworkConfig) -> None:
     (config.cni_conf_dir / CONF_NAME).unlink(missing_ok=True)
 
 
-def conflist(bridge: str, pod_cidr: str, state_dir: Path, mtu: int = 0) -> Object:
+def conflist(bridge: str, pod_cidr: str, state_dir: Path) -> Object:
     """A CNI 1.0 network of one bridge; addresses of `pod_cidr` are kept under `state_dir`."""
     bridge_plugin: Object = {
         "type": "bridge",
@@ -150,8 +150,6 @@ def conflist(bridge: str, pod_cidr: str, state_dir: Path, mtu: int = 0) -> Objec
             "routes": [{"dst": "0.0.0.0/0"}],
         },
     }
-    if mtu:
-        bridge_plugin["mtu"] = mtu
     return {
         "cniVersion": "1.0.0",
         "name": "pybernetes",

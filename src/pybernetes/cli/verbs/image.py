@@ -44,7 +44,7 @@ def _socket(cluster: Cluster) -> str:
 
     if not cluster.pid():
         raise CliError(f'cluster "{cluster.name}" is not running; `pybernetes up` starts it')
-    path = machine_config(ClusterConfig.read(cluster.data_dir)).paths.socket
+    path = machine_config(ClusterConfig.read(cluster.data_dir)).socket
     if not path.exists():
         raise CliError("this cluster's node is hollow: it starts nothing and keeps no images")
     return str(path)

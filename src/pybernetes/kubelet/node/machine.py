@@ -3,8 +3,7 @@
 
 import os
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -23,7 +22,6 @@ class Machine:
     kernel: str = ""
     os_image: str = ""
     architecture: str = "amd64"
-    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 def measure(data: Path) -> Machine:

@@ -23,7 +23,6 @@ class Facts:
     version: Version
     images: Sequence[Image] = ()
     trouble: str = ""
-    pressure: Mapping[str, bool] | None = None  # condition type -> true
 
 
 def registration(config: Config, machine: Machine) -> Object:
@@ -60,14 +59,12 @@ def capacity(config: Config, machine: Machine) -> dict[str, str]:
 
 
 def allocatable(config: Config, total: Mapping[str, str]) -> dict[str, str]:
-    """Capacity less what is reserved; nine tenths of the disk, as upstream's eviction default."""
+    """Capacity; of the disk nine tenths, as upstream's eviction default."""
     result = {}
     for name, text in total.items():
         left = quantity.parse(text)
         if name == "ephemeral-storage" and name not in config.capacity:
             left = quantity.from_int(left.to_int() * 9 // 10)
-        if name in config.reserved:
-            left = left - quantity.parse(config.reserved[name])
         result[name] = str(left)
     return result
 
@@ -116,21 +113,11 @@ _HEALTHY = (
     ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
     ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
 )
-_PRESSED = {
-    "MemoryPressure": ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
-    "DiskPressure": ("KubeletHasDiskPressure", "kubelet has disk pressure"),
-    "PIDPressure": ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
-}
 
 
 def _conditions(before: Object, facts: Facts) -> list[Object]:
     old = {item["type"]: item for item in before.get("conditions", ())}
-    rows = []
-    for type_, reason, message in _HEALTHY:
-        pressed = bool((facts.pressure or {}).get(type_))
-        if pressed:
-            reason, message = _PRESSED[type_]
-        rows.append((type_, "True" if pressed else "False", reason, message))
+    rows = [(type_, "False", reason, message) for type_, reason, message in _HEALTHY]
     if facts.trouble:
         rows.append(("Ready", "False", "KubeletNotReady", facts.trouble))
     else:
