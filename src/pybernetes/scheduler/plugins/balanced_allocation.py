@@ -5,21 +5,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pybernetes.scheduler.columns import CPU, MEMORY, NodeColumns
+from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import PodInfo
-from pybernetes.scheduler.types import MAX_SCORE, Mask, Normalize, Scores
+from pybernetes.scheduler.types import MAX_SCORE, Scores
 
 
-class NodeResourcesBalancedAllocation:
+class NodeResourcesBalancedAllocation(PluginDefaults):
     name = "NodeResourcesBalancedAllocation"
     weight = 1
     dynamic = True
-    normalize: Normalize = ""
-
-    def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
-        return None
-
-    def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
-        return []
 
     def score(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Scores | None:
         """50..100: above 75 where the pod improves the balance, below where it worsens it."""

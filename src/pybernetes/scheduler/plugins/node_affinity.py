@@ -4,6 +4,7 @@
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.nodeaffinity import preferred_score, required_matches
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import PodInfo
 from pybernetes.scheduler.types import Mask, Normalize, Scores
 
@@ -11,10 +12,9 @@ _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
-class NodeAffinity:
+class NodeAffinity(PluginDefaults):
     name = "NodeAffinity"
     weight = 2
-    dynamic = False
     normalize: Normalize = "max"
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:

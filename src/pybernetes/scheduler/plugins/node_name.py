@@ -4,15 +4,13 @@
 import numpy as np
 
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import PodInfo
-from pybernetes.scheduler.types import Mask, Normalize, Scores
+from pybernetes.scheduler.types import Mask
 
 
-class NodeName:
+class NodeName(PluginDefaults):
     name = "NodeName"
-    weight = 0
-    dynamic = False
-    normalize: Normalize = ""
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
         wanted = pod.node_name
@@ -26,6 +24,3 @@ class NodeName:
 
     def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
         return ["node(s) didn't match the requested node name"]
-
-    def score(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Scores | None:
-        return None

@@ -4,17 +4,16 @@
 import numpy as np
 
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import HostPort, PodInfo
-from pybernetes.scheduler.types import Mask, Normalize, Scores
+from pybernetes.scheduler.types import Mask
 
 _ANY = "0.0.0.0"
 
 
-class NodePorts:
+class NodePorts(PluginDefaults):
     name = "NodePorts"
-    weight = 0
     dynamic = True
-    normalize: Normalize = ""
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
         wanted = pod.template.host_ports
@@ -27,9 +26,6 @@ class NodePorts:
 
     def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
         return ["node(s) didn't have free ports for the requested pod ports"]
-
-    def score(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Scores | None:
-        return None
 
 
 def _clash(one: HostPort, other: HostPort) -> bool:

@@ -3,17 +3,15 @@
 
 from pybernetes.apis.core.taints import tolerates
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import PodInfo
-from pybernetes.scheduler.types import Mask, Normalize, Scores
+from pybernetes.scheduler.types import Mask
 
 _CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 
-class NodeUnschedulable:
+class NodeUnschedulable(PluginDefaults):
     name = "NodeUnschedulable"
-    weight = 0
-    dynamic = False
-    normalize: Normalize = ""
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
         cordoned = nodes.unschedulable[rows]
@@ -25,6 +23,3 @@ class NodeUnschedulable:
 
     def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
         return ["node(s) were unschedulable"]
-
-    def score(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Scores | None:
-        return None

@@ -4,15 +4,15 @@
 import numpy as np
 
 from pybernetes.scheduler.columns import CPU, MEMORY, PODS, NodeColumns
+from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import PodInfo
-from pybernetes.scheduler.types import MAX_SCORE, Mask, Normalize, Scores
+from pybernetes.scheduler.types import MAX_SCORE, Mask, Scores
 
 
-class NodeResourcesFit:
+class NodeResourcesFit(PluginDefaults):
     name = "NodeResourcesFit"
     weight = 1
     dynamic = True
-    normalize: Normalize = ""
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
         for name in pod.template.requests:

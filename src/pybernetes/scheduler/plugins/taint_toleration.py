@@ -7,6 +7,7 @@ import numpy as np
 
 from pybernetes.apis.core.taints import tolerates
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import PodInfo
 from pybernetes.scheduler.types import Mask, Normalize, Scores
 
@@ -14,10 +15,9 @@ _HARD = ("NoSchedule", "NoExecute")
 _SOFT = ("PreferNoSchedule",)
 
 
-class TaintToleration:
+class TaintToleration(PluginDefaults):
     name = "TaintToleration"
     weight = 3
-    dynamic = False
     normalize: Normalize = "reverse"
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
