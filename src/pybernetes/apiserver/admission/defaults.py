@@ -15,7 +15,7 @@ from pybernetes.apiserver.admission.plugin import (
     resource_of,
     spec_of,
 )
-from pybernetes.apiserver.admission.types import NODES as NODES_GVR
+from pybernetes.apiserver.reading import NODES as NODES_GVR
 from pybernetes.apiserver.types import AdmissionRequest, Operation
 
 STORAGE_CLASSES = GVR("storage.k8s.io", "v1", "storageclasses")

@@ -3,7 +3,7 @@
 
 from pybernetes.apimachinery import errors
 from pybernetes.apiserver.admission.plugin import Plugin, forbidden, resource_of
-from pybernetes.apiserver.admission.types import NAMESPACES
+from pybernetes.apiserver.reading import NAMESPACES
 from pybernetes.apiserver.types import AdmissionRequest
 
 IMMORTAL = ("default", "kube-system", "kube-public")

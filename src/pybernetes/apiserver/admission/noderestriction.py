@@ -21,9 +21,9 @@ from pybernetes.apiserver.admission.plugin import (
     forbidden,
     resource_of,
 )
-from pybernetes.apiserver.admission.types import NODES as NODES_GVR
-from pybernetes.apiserver.admission.types import PODS as PODS_GVR
 from pybernetes.apiserver.authorization.references import references
+from pybernetes.apiserver.reading import NODES as NODES_GVR
+from pybernetes.apiserver.reading import PODS as PODS_GVR
 from pybernetes.apiserver.types import AdmissionRequest, RequestInfo
 
 MIRROR = "kubernetes.io/config.mirror"

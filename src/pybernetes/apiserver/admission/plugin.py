@@ -8,7 +8,7 @@ from typing import ClassVar
 from pybernetes.apimachinery import errors, meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
-from pybernetes.apiserver.admission.types import Reader
+from pybernetes.apiserver.reading import Reader
 from pybernetes.apiserver.types import AdmissionRequest, Authorizer, Operation
 from pybernetes.base.env import Env
 

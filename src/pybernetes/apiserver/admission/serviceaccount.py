@@ -12,8 +12,8 @@ from pybernetes.apiserver.admission.plugin import (
     forbidden,
     spec_of,
 )
-from pybernetes.apiserver.admission.types import SERVICE_ACCOUNTS
 from pybernetes.apiserver.authorization.references import references
+from pybernetes.apiserver.reading import SERVICE_ACCOUNTS
 from pybernetes.apiserver.types import AdmissionRequest
 
 MIRROR = "kubernetes.io/config.mirror"

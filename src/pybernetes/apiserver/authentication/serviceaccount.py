@@ -12,16 +12,16 @@ import jwt
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import GVR, Object, User
-from pybernetes.apiserver.admission.types import (
+from pybernetes.apiserver.authentication.keys import VerifyKey
+from pybernetes.apiserver.authentication.token import TokenError, Verified
+from pybernetes.apiserver.authentication.users import CREDENTIAL_ID
+from pybernetes.apiserver.reading import (
     NODES,
     PODS,
     SECRETS,
     SERVICE_ACCOUNTS,
     Reader,
 )
-from pybernetes.apiserver.authentication.keys import VerifyKey
-from pybernetes.apiserver.authentication.token import TokenError, Verified
-from pybernetes.apiserver.authentication.users import CREDENTIAL_ID
 from pybernetes.base.clock import Clock
 
 LEEWAY = 60.0  # seconds of clock skew, and of grace for objects being deleted

@@ -11,8 +11,8 @@ from typing import Protocol
 from pybernetes.apimachinery import errors, meta
 from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import Object, User
-from pybernetes.apiserver.admission.types import SECRETS, Reader
 from pybernetes.apiserver.authentication.users import with_authenticated
+from pybernetes.apiserver.reading import SECRETS, Reader
 from pybernetes.base.clock import Clock
 from pybernetes.wire.types import Request
 

@@ -9,9 +9,9 @@ from pybernetes.apimachinery import errors, field, meta
 from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.apiserver.admission.types import NODES, PODS, SECRETS, SERVICE_ACCOUNTS, Reader
 from pybernetes.apiserver.authentication.keys import VerifyKey, load_private, verify_key
 from pybernetes.apiserver.config import Config
+from pybernetes.apiserver.reading import NODES, PODS, SECRETS, SERVICE_ACCOUNTS, Reader
 from pybernetes.base.env import Env
 
 GROUP = "authentication.k8s.io"

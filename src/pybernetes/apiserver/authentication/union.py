@@ -6,7 +6,6 @@ from typing import Any
 
 from pybernetes.apimachinery import errors
 from pybernetes.apimachinery.types import Object, User
-from pybernetes.apiserver.admission.types import Reader
 from pybernetes.apiserver.authentication.keys import VerifyKey
 from pybernetes.apiserver.authentication.requestheader import FrontProxy
 from pybernetes.apiserver.authentication.serviceaccount import ServiceAccountTokens
@@ -20,6 +19,7 @@ from pybernetes.apiserver.authentication.token import (
 from pybernetes.apiserver.authentication.users import NOBODY, user_info, with_authenticated
 from pybernetes.apiserver.authentication.x509 import ClientCertificates
 from pybernetes.apiserver.config import Config
+from pybernetes.apiserver.reading import Reader
 from pybernetes.apiserver.types import Authenticator
 from pybernetes.base.clock import Clock
 from pybernetes.wire.types import Request

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object, User
-from pybernetes.apiserver.admission.types import NODES, PODS, Reader
 from pybernetes.apiserver.authorization.bootstrap import cluster_role_rules
 from pybernetes.apiserver.authorization.references import references, volume_secrets
 from pybernetes.apiserver.authorization.rules import compiled
+from pybernetes.apiserver.reading import NODES, PODS, Reader
 from pybernetes.apiserver.types import Decision, RequestInfo
 
 CLAIMS = GVR("", "v1", "persistentvolumeclaims")

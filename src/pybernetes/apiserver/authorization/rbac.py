@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object, User
-from pybernetes.apiserver.admission.types import Reader
 from pybernetes.apiserver.authorization.rules import Rule, compiled, show_list
+from pybernetes.apiserver.reading import Reader
 from pybernetes.apiserver.types import Decision, RequestInfo
 
 GROUP = "rbac.authorization.k8s.io"
