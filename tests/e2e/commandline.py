@@ -17,6 +17,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 WEB = str(ROOT / "examples" / "web")
 KUBECTL = shutil.which("kubectl")
+RANGES = (
+    "--cluster-cidr",
+    "10.62.0.0/16",
+    "--service-cidr",
+    "10.63.0.0/16",
+)  # not those of a user's cluster
 IN_CI = bool(os.environ.get("CI"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commandline import KUBECTL, Cli, can_run_containers, require
+from commandline import KUBECTL, RANGES, Cli, can_run_containers, require
 
 
 def _cluster(tmp: Path, *flags: str, prefix: tuple[str, ...] = ()) -> Iterator[Cli]:
@@ -31,4 +31,4 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """A cluster whose node runs containers."""
     require(KUBECTL is not None, "kubectl")
     require(can_run_containers(), "root, containerd, runc, CNI plugins and nftables")
-    yield from _cluster(tmp_path_factory.mktemp("real"), "--node", "containerd")
+    yield from _cluster(tmp_path_factory.mktemp("real"), "--node", "containerd", *RANGES)

@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 import pytest
-from commandline import KUBECTL, Cli, wait_until
+from commandline import KUBECTL, RANGES, Cli, wait_until
 
 pytestmark = [pytest.mark.kubectl, pytest.mark.node, pytest.mark.timeout(60)]
 MANIFEST = str(Path(__file__).with_name("node.yaml"))
@@ -221,7 +221,7 @@ def test_pre_stop_runs_before_the_end(cli: Cli) -> None:
 
 def test_overlapping_ranges_are_one_clear_line(cli: Cli, tmp_path: Path) -> None:
     second = Cli(tmp_path / "data")
-    failed = second.pybernetes("up", "--name", "second", "--port", "0", check=False)
+    failed = second.pybernetes("up", "--name", "second", "--port", "0", *RANGES, check=False)
     second.pybernetes("delete", check=False)
     assert failed.returncode == 1
     last = failed.stderr.splitlines()[-1]
