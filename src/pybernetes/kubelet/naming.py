@@ -81,3 +81,11 @@ def find_container(pod: Object, name: str) -> Object | None:
 def is_sidecar(container: Object) -> bool:
     """A restartable init container."""
     return container.get("restartPolicy") == "Always"
+
+
+def field_path(pod: Object, name: str) -> str:
+    """spec.containers{web}: where events about a container point."""
+    for group in ("initContainers", "ephemeralContainers"):
+        if any(item["name"] == name for item in pod["spec"].get(group, ())):
+            return f"spec.{group}{{{name}}}"
+    return f"spec.containers{{{name}}}"

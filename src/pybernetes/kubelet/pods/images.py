@@ -108,16 +108,8 @@ class Images:
 
     def _event(self, pod: Object, container: Object, what: tuple[str, str, str]) -> None:
         type_, reason, message = what
-        path = field_path(pod, container["name"])
+        path = naming.field_path(pod, container["name"])
         self._recorder.event(pod, type_, reason, message, field_path=path)
-
-
-def field_path(pod: Object, name: str) -> str:
-    """spec.containers{web}: where events about a container point."""
-    for group in ("initContainers", "ephemeralContainers"):
-        if any(item["name"] == name for item in pod["spec"].get(group, ())):
-            return f"spec.{group}{{{name}}}"
-    return f"spec.containers{{{name}}}"
 
 
 def _tagged(image: str) -> str:

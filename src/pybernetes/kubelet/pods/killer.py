@@ -11,7 +11,6 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.types import Container, CriError
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.pods import hooks
-from pybernetes.kubelet.pods.images import field_path
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.checks import Target
@@ -25,8 +24,7 @@ async def kill_container(
 ) -> None:
     """End one container; returns when it is dead. Raises CriError."""
     text = message or f"Stopping container {container.name}"
-    path = field_path(pod, container.name)
-    tools.recorder.event(pod, "Normal", "Killing", text, field_path=path)
+    tools.event(pod, "Normal", "Killing", text, container=container.name)
     started = tools.env.clock.monotonic()
     if grace > 0:
         await _pre_stop(tools, pod, container, grace)
@@ -49,10 +47,8 @@ async def _pre_stop(tools: Tools, pod: Object, container: Container, grace: int)
         _log.info("preStop hook did not end in time", pod=naming.full_name(pod))
     except hooks.HookError as error:
         _log.info("preStop hook failed", pod=naming.full_name(pod), err=error)
-        path = field_path(pod, container.name)
-        tools.recorder.event(
-            pod, "Warning", "FailedPreStopHook", "PreStopHook failed", field_path=path
-        )
+        text = "PreStopHook failed"
+        tools.event(pod, "Warning", "FailedPreStopHook", text, container=container.name)
 
 
 async def kill_pod(tools: Tools, pod: Object, state: PodState, grace: int) -> None:

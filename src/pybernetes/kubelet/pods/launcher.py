@@ -13,7 +13,7 @@ from pybernetes.kubelet.containers import configs, dns
 from pybernetes.kubelet.containers.environment import ConfigError, Surroundings, environment
 from pybernetes.kubelet.containerstatus import Waiting
 from pybernetes.kubelet.pods import hooks, podcgroup
-from pybernetes.kubelet.pods.images import ImageError, field_path
+from pybernetes.kubelet.pods.images import ImageError
 from pybernetes.kubelet.pods.record import Record
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
@@ -84,14 +84,13 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
     sandbox = state.sandbox
     if spec is None or sandbox is None:
         return
-    path = field_path(pod, name)
     try:
         reference, image = await tools.images.ensure(pod, spec, tools.objects.fresh)
     except ImageError as error:
         text = f"Error: {error.waiting.reason}"
         if error.waiting.message.startswith("Back-off"):
             text = "Error: ImagePullBackOff"
-        tools.recorder.event(pod, "Warning", "Failed", text, field_path=path)
+        tools.event(pod, "Warning", "Failed", text, container=name)
         raise StartError(error.waiting, error.retry) from error
     attempt = _attempt(record, state, name)
     try:
@@ -110,7 +109,7 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
         )
         config = configs.container(pod, spec, parts)
     except (ConfigError, OSError) as error:
-        tools.recorder.event(pod, "Warning", "Failed", f"Error: {error}", field_path=path)
+        tools.event(pod, "Warning", "Failed", f"Error: {error}", container=name)
         raise StartError(Waiting("CreateContainerConfigError", str(error))) from error
     sandbox_config = record.sandbox_config or configs.sandbox(
         pod, sandbox.attempt, tools.config, tools.resolver
@@ -123,21 +122,21 @@ async def _run(
 ) -> None:
     spec, config, sandbox_config = what
     pod, name = record.pod, spec["name"]
-    path, sandbox = field_path(pod, name), state.sandbox
+    sandbox = state.sandbox
     if sandbox is None:
         return
     try:
         container_id = await tools.runtime.create_container(sandbox.id, config, sandbox_config)
     except CriError as error:
-        tools.recorder.event(pod, "Warning", "Failed", f"Error: {error}", field_path=path)
+        tools.event(pod, "Warning", "Failed", f"Error: {error}", container=name)
         raise StartError(Waiting("CreateContainerError", str(error))) from error
-    tools.recorder.event(pod, "Normal", "Created", "Container created", field_path=path)
+    tools.event(pod, "Normal", "Created", "Container created", container=name)
     try:
         await tools.runtime.start_container(container_id)
     except CriError as error:
-        tools.recorder.event(pod, "Warning", "Failed", f"Error: {error}", field_path=path)
+        tools.event(pod, "Warning", "Failed", f"Error: {error}", container=name)
         raise StartError(Waiting("RunContainerError", str(error))) from error
-    tools.recorder.event(pod, "Normal", "Started", "Container started", field_path=path)
+    tools.event(pod, "Normal", "Started", "Container started", container=name)
     record.resources[name] = spec.get("resources") or {}
     if not tools.runtime.hollow:
         await tools.env.offload.run(_link_log, tools, pod, config, container_id)
@@ -156,12 +155,9 @@ async def _post_start(tools: Tools, pod: Object, hook: Object, target: Target) -
         await hooks.run(tools.runtime, hook, target)
     except hooks.HookError as error:
         name = target.container["name"]
-        path = field_path(pod, name)
-        recorder = tools.recorder
-        recorder.event(
-            pod, "Warning", "FailedPostStartHook", "PostStartHook failed", field_path=path
-        )
-        recorder.event(pod, "Normal", "Killing", "FailedPostStartHook", field_path=path)
+        text = "PostStartHook failed"
+        tools.event(pod, "Warning", "FailedPostStartHook", text, container=name)
+        tools.event(pod, "Normal", "Killing", "FailedPostStartHook", container=name)
         grace = int(pod["spec"].get("terminationGracePeriodSeconds") or 30)
         await tools.runtime.stop_container(target.container_id, grace)
         raise StartError(Waiting("PostStartHookError", str(error))) from error

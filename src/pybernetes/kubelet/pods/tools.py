@@ -9,6 +9,7 @@ from pybernetes.base.env import Env
 from pybernetes.client.events import Recorder
 from pybernetes.client.types import Client
 from pybernetes.cri.types import Runtime
+from pybernetes.kubelet import naming
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.containers.dns import Resolver
 from pybernetes.kubelet.objects import Objects, Tokens
@@ -40,3 +41,10 @@ class Tools:
     services: Callable[[str], Sequence[Object]]  # whose variables pods of a namespace see
     allocatable: Callable[[], Mapping[str, str]]
     node: Callable[[], Object]
+
+    def event(
+        self, pod: Object, kind: str, reason: str, message: str, *, container: str = ""
+    ) -> None:
+        """An event about a pod, or about a container of it."""
+        path = naming.field_path(pod, container) if container else ""
+        self.recorder.event(pod, kind, reason, message, field_path=path)

@@ -13,7 +13,6 @@ from pybernetes.kubelet import naming, podactions, status
 from pybernetes.kubelet.containers import configs
 from pybernetes.kubelet.containerstatus import Memory, Waiting
 from pybernetes.kubelet.pods import killer, launcher, messages, resize
-from pybernetes.kubelet.pods.images import field_path
 from pybernetes.kubelet.pods.record import Record
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
@@ -83,8 +82,7 @@ def _note_backoff(tools: Tools, record: Record, plan: podactions.Plan) -> None:
         if record.waiting.get(name) != waiting:
             record.waiting[name] = waiting
             text = f"Back-off restarting failed container {name} in pod {full}"
-            path = field_path(pod, name)
-            tools.recorder.event(pod, "Warning", "BackOff", text, field_path=path)
+            tools.event(pod, "Warning", "BackOff", text, container=name)
 
 
 def _soonest(times: list[float], record: Record, now: float) -> float | None:

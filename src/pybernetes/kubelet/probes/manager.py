@@ -184,7 +184,7 @@ class Probes:
             self.on_result(one.uid)
 
     def _event(self, pod: Object, job: _Job, reason: str, message: str) -> None:
-        path = f"spec.containers{{{job.container.name}}}"
+        path = naming.field_path(pod, job.container.name)
         self._recorder.event(pod, "Warning", reason, message, field_path=path)
 
 
