@@ -4,7 +4,7 @@
 A controller is two files. `plan.py` decides: objects in, actions and status out, pure.
 `controller.py` acts: its constructor asks for informers and turns changes into keys; `sync(key)`
 looks at the current state again and applies the plan. Retries, back-off and logging of errors are
-the loop's (runtime/loop.py), never the controller's.
+the loop's (manager.py), never the controller's.
 """
 
 from collections.abc import Callable
