@@ -6,6 +6,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 printf 'module golden\ngo 1.26.0\n' > go.mod
-for module in k8s.io/kubernetes@v1.37.1 k8s.io/api@v0.37.1; do
+for module in k8s.io/kubernetes@v1.37.1 k8s.io/api@v0.37.1 k8s.io/apiextensions-apiserver@v0.37.1; do
   go mod download "$module"
 done

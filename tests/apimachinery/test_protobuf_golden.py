@@ -6,10 +6,13 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 from pybernetes.apimachinery import protobuf
 from pybernetes.apimachinery.types import gvk_of
 from pybernetes.apis.catalog import MESSAGES, schema_of
 
+pytestmark = pytest.mark.golden
 CACHE = Path(os.environ.get("GOMODCACHE") or Path.home() / "go/pkg/mod") / "k8s.io"
 PAIRS = sorted(
     [

@@ -38,6 +38,16 @@ def require(present: bool, what: str) -> None:
         (pytest.fail if IN_CI else pytest.skip)(f"needs {what}")
 
 
+def without_root() -> tuple[str, ...]:
+    """What to put before a command to run it without root: a user namespace, if we are root."""
+    if os.geteuid() != 0:
+        return ()
+    prefix = ("unshare", "--user")
+    allowed = subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+    require(allowed, "user namespaces, to drop root")
+    return prefix
+
+
 def wait_until(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
     """The first true value of `condition()`; the assertion says what was waited for."""
     deadline = time.monotonic() + seconds

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clusters started by the real command line, used through a real kubectl."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commandline import KUBECTL, RANGES, Cli, can_run_containers, require
+from commandline import KUBECTL, RANGES, Cli, can_run_containers, require, without_root
 
 
 def _cluster(tmp: Path, *flags: str, prefix: tuple[str, ...] = ()) -> Iterator[Cli]:
@@ -22,8 +21,7 @@ def _cluster(tmp: Path, *flags: str, prefix: tuple[str, ...] = ()) -> Iterator[C
 def hollow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """A cluster with a hollow node, run without root (in a user namespace when we are root)."""
     require(KUBECTL is not None, "kubectl")
-    prefix = ("unshare", "--user") if os.geteuid() == 0 else ()
-    yield from _cluster(tmp_path_factory.mktemp("hollow"), prefix=prefix)
+    yield from _cluster(tmp_path_factory.mktemp("hollow"), prefix=without_root())
 
 
 @pytest.fixture(scope="session")
