@@ -158,7 +158,7 @@ def _settle(service: Object, one: Object, endpoints: list[Object], plan: Plan) -
     if not endpoints:
         plan.delete.append(one)
         return
-    labels = _labels(service, one)
+    labels = _labels(service)
     if endpoints == one.get("endpoints") and labels == meta.labels(one):
         return
     metadata = {**one["metadata"], "labels": labels}
@@ -172,7 +172,7 @@ def _keep_placeholder(
     if ours:
         keep = ours[0]
         plan.delete = [one for one in plan.delete if one is not keep]
-        labels = _labels(service, keep)
+        labels = _labels(service)
         if keep.get("endpoints") or labels != meta.labels(keep):
             metadata = {**keep["metadata"], "labels": labels}
             plan.update.append({**keep, "metadata": metadata, "endpoints": []})
@@ -187,7 +187,7 @@ def _new_slice(service: Object, group: Group, endpoints: list[Object]) -> Object
         "metadata": meta.new_metadata(
             namespace=meta.namespace(service),
             generate_name=f"{meta.name(service)}-",
-            labels=_labels(service, None),
+            labels=_labels(service),
             owners=[meta.controller_reference(service)],
         ),
         "addressType": group[0],
@@ -196,7 +196,7 @@ def _new_slice(service: Object, group: Group, endpoints: list[Object]) -> Object
     }
 
 
-def _labels(service: Object, one: Object | None) -> dict[str, str]:
+def _labels(service: Object) -> dict[str, str]:
     """The service's labels and ours; of labels that others put on the slice nothing stays."""
     labels = {key: value for key, value in meta.labels(service).items() if key not in _OURS}
     labels |= {SERVICE_NAME: meta.name(service), MANAGED_BY: MANAGER}

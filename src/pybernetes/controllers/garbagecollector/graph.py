@@ -66,7 +66,7 @@ class Graph:
         if node is None:
             node = self._nodes[uid] = _node(obj)
         elif node.virtual and _place(node) != _place(_node(obj)):
-            self._tell_misled(node, obj)
+            self._tell_misled(node)
         node.gvr = gvr
         node.kind = (obj.get("apiVersion", ""), obj.get("kind", ""))
         node.namespace, node.name = meta.namespace(obj), meta.name(obj)
@@ -124,7 +124,7 @@ class Graph:
         if owner.virtual and not owner.dependents:
             self._nodes.pop(owner.uid, None)
 
-    def _tell_misled(self, node: Node, obj: Object) -> None:
+    def _tell_misled(self, node: Node) -> None:
         """The owner is not what its dependents said it was: they must be looked at."""
         for dependent in node.dependents:
             self._look(dependent)
