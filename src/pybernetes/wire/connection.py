@@ -8,6 +8,7 @@ bounded by not reading on.
 """
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections import deque
@@ -441,7 +442,8 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         if self._task is not None:
             self._task.cancel()
-        self._transport.abort()
+        with contextlib.suppress(AttributeError):  # Python 3.11.2: a closed TLS transport
+            self._transport.abort()
 
 
 class _HandedOver(TransportStream):
