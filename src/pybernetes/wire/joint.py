@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two streams joined: what one reads the other writes."""
 
+import contextlib
+
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.wire.types import Stream
 
@@ -10,21 +12,15 @@ async def _copy(source: Stream, target: Stream) -> None:
         await target.write(data)
 
 
-async def join(left: Stream, right: Stream, *, half_close: bool = False) -> None:
+async def join(left: Stream, right: Stream) -> None:
     """Copy both ways, then close both.
 
-    The first end, of whichever side, ends both ways; with `half_close` an end is handed on and the
-    other way goes on until it ends too. A side that breaks ends everything at once.
+    The first end, of whichever side, ends both ways.
     """
 
     async def one_way(source: Stream, target: Stream) -> None:
-        try:
+        with contextlib.suppress(ConnectionError):  # the other way is over as well
             await _copy(source, target)
-            if half_close:
-                await target.close_write()
-                return
-        except ConnectionError:
-            pass  # the other way is over as well
         group.cancel()
 
     try:
