@@ -26,6 +26,14 @@ def cli(real: Cli) -> Iterator[Cli]:
     real.kubectl("delete", "-f", WEB, "--timeout=90s")
 
 
+def read(path: Path) -> str:
+    """A file of /proc; "" if its process has ended."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
 def fetch(url: str) -> str:
     with urllib.request.urlopen(url, timeout=5) as answer:
         text: str = answer.read().decode()
@@ -74,16 +82,15 @@ def test_an_image_made_of_a_program_reaches_the_api_server(cli: Cli) -> None:
 
 def test_a_killed_container_is_restarted_and_counted(cli: Cli) -> None:
     name = web_pods(cli)[0]
-    pids = subprocess.run(["pgrep", "-f", "httpd -f"], capture_output=True, text=True, check=False)
-    assert pids.stdout.split()
     before = cli.get("pod", name, "-n", "demo")["status"]
     container = before["containerStatuses"][0]["containerID"].removeprefix("containerd://")
-    victim = next(
-        int(pid)
-        for pid in pids.stdout.split()
-        if container in Path(f"/proc/{pid}/cgroup").read_text()
-    )
-    os.kill(victim, signal.SIGKILL)
+    victims = [
+        int(process.name)
+        for process in Path("/proc").glob("[0-9]*")
+        if container in read(process / "cgroup") and "httpd" in read(process / "cmdline")
+    ]
+    assert victims
+    os.kill(victims[0], signal.SIGKILL)
 
     def restarted() -> bool:
         status = cli.get("pod", name, "-n", "demo")["status"]["containerStatuses"][0]

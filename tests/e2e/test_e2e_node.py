@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -185,8 +186,10 @@ def test_the_outside_sees_the_node_and_reaches_its_ports(cli: Cli, outside: str)
         finally:
             server.kill()
     for port in (31999, 18080):
-        curl = ["ip", "netns", "exec", outside, "curl", "-sm5", f"http://{US}:{port}/"]
-        assert subprocess.run(curl, capture_output=True, check=True).stdout == b"web\n"
+        fetch = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=5).read())"
+        command = ["ip", "netns", "exec", outside, sys.executable, "-c", fetch]
+        done = subprocess.run([*command, f"http://{US}:{port}/"], capture_output=True, check=True)
+        assert done.stdout == b"b'web\\n'\n"
 
 
 def test_a_grpc_probe_asks_the_health_service(cli: Cli) -> None:
