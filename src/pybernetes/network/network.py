@@ -17,6 +17,7 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
 from pybernetes.linux import links, nft, sysctl
+from pybernetes.network import hostports
 from pybernetes.network.config import NetworkConfig
 
 NODES = GVR("", "v1", "nodes")
@@ -129,6 +130,7 @@ async def check_free(config: NetworkConfig) -> None:
 async def clean_up(config: NetworkConfig) -> None:
     """Remove everything `run` made; safe to call at any time."""
     await nft.delete_table("ip", config.table)
+    await hostports.clean_up()
     await links.delete_route("unreachable", config.cluster_cidr)
     await links.delete_route(config.service_cidr, "dev", config.bridge)
     await links.delete_link(config.bridge)
