@@ -16,6 +16,7 @@ from pybernetes.apiserver.authorization.node import NodeAuthorizer
 from pybernetes.apiserver.authorization.rbac import CLUSTER_ROLES, ROLE_BINDINGS, Rbac
 from pybernetes.apiserver.authorization.rules import aggregated, missing
 from pybernetes.apiserver.authorization.union import Union, build
+from pybernetes.apiserver.requestinfo import parse
 from pybernetes.apiserver.types import RequestInfo
 
 RBAC = "rbac.authorization.k8s.io"
@@ -334,3 +335,18 @@ def _identity(obj):
 def gomod_kubernetes():
     cache = os.environ.get("GOMODCACHE") or pathlib.Path.home() / "go/pkg/mod"
     return pathlib.Path(cache) / "k8s.io/kubernetes@v1.37.1"
+
+
+@pytest.mark.parametrize(
+    ("method", "watch", "selector", "name"),
+    [
+        ("GET", False, "metadata.name=n1", "n1"),
+        ("GET", True, "metadata.name==n1", "n1"),
+        ("GET", False, "metadata.name=n1,spec.unschedulable=true", ""),
+        ("POST", False, "metadata.name=n1", ""),  # the body says which object: not the query
+        ("PATCH", False, "metadata.name=n1", ""),
+        ("DELETE", False, "metadata.name=n1", ""),
+    ],
+)
+def test_only_reads_are_named_by_their_field_selector(method, watch, selector, name):
+    assert parse(method, "/api/v1/nodes", watch, selector).name == name

@@ -47,7 +47,7 @@ class Dispatcher:
         found = VERBS.get(info.verb)
         if found is None or info.verb not in serving.row.verbs:
             raise not_allowed(ctx)
-        collection = info.verb in ("list", "watch", "deletecollection")  # `name`: from a selector
+        collection = info.verb in ("list", "watch")  # `name`: from a selector
         if serving.row.namespaced and not info.namespace and info.name and not collection:
             raise no_such_path()
         return found(self._core, ctx)

@@ -31,7 +31,7 @@ def _parts(path: str) -> tuple[str, str, list[str]] | None:
 def parse(method: str, path: str, watch: bool, selector: str = "") -> RequestInfo:
     """What is asked for. `watch`: the query says watch=true; `selector`: its fieldSelector.
 
-    A collection narrowed by metadata.name=NAME counts as that object to authorizers.
+    A list or watch of metadata.name=NAME counts as that object; a write never does.
     """
     split = _parts(path)
     if split is None:
@@ -53,8 +53,8 @@ def parse(method: str, path: str, watch: bool, selector: str = "") -> RequestInf
         verb = "deletecollection"
     if watch and verb in ("list", "get") and not subresource:
         verb = "watch"
-    if not name and selector.startswith(_BY_NAME) and "," not in selector:
-        name = selector[len(_BY_NAME) :]
+    if not name and verb in ("list", "watch") and selector.startswith(_BY_NAME):
+        name = "" if "," in selector else selector[len(_BY_NAME) :].removeprefix("=")
     tail = "/".join(rest)
     if tail and path.endswith("/"):
         tail += "/"
