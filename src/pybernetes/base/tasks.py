@@ -6,14 +6,13 @@ here children are kept in start order and cancelled newest first.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from pybernetes.base import logs
 
 _T = TypeVar("_T")
-_I = TypeVar("_I")
 _log = logs.get("tasks")
 
 
@@ -132,46 +131,3 @@ async def gather_ordered(
     async with TaskGroup(name) as group:
         tasks = [group.start(coro, str(index)) for index, coro in enumerate(coros)]
     return [task.result() for task in tasks]
-
-
-async def map_ordered(
-    function: Callable[[_I], Awaitable[_T]], items: Iterable[_I], limit: int, name: str = "map"
-) -> list[_T]:
-    """`function` of every item, at most `limit` at a time; results in the order of the items."""
-    free = asyncio.Semaphore(limit)
-
-    async def bounded(item: _I) -> _T:
-        async with free:
-            return await function(item)
-
-    return await gather_ordered([bounded(item) for item in items], name)
-
-
-async def first_completed(*coros: Coroutine[Any, Any, _T], name: str = "first") -> tuple[int, _T]:
-    """Index and result of the one that ends first; the others are cancelled and waited for.
-
-    If the first to end failed, its error is raised.
-    """
-    ended: list[asyncio.Task[_T]] = []
-    done = asyncio.Event()
-
-    def note(task: "asyncio.Task[_T]") -> None:
-        ended.append(task)
-        done.set()
-
-    async with TaskGroup(name) as group:
-        tasks = [group.start(coro, str(index)) for index, coro in enumerate(coros)]
-        for task in tasks:
-            task.add_done_callback(note)
-        await done.wait()
-        group.cancel()
-    return tasks.index(ended[0]), ended[0].result()
-
-
-async def wait_event(event: asyncio.Event, seconds: float) -> bool:
-    """Wait until `event` is set, at most `seconds`; whether it is."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return event.is_set()
