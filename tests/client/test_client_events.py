@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import orjson
 
@@ -11,6 +12,7 @@ from pybernetes.apimachinery.types import Object, User
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.base.virtualtime import run
+from pybernetes.client import events
 from pybernetes.client.events import Recorder
 from pybernetes.client.inprocess import InProcess
 from pybernetes.wire.types import Request, Response
@@ -108,5 +110,22 @@ def test_events_outlast_a_server_that_is_down() -> None:
             await asyncio.sleep(15)
             group.cancel()
         assert [event["message"] for event in server.objects.values()] == ["late"]
+
+    with_server(main)
+
+
+def test_drops_are_told_once_a_minute_with_their_count(monkeypatch) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(events, "BACKLOG", 1)
+    log = SimpleNamespace(warning=lambda _, dropped: told.append(dropped))
+    monkeypatch.setattr(events, "_log", log)
+
+    async def main(env: Env, server: Server, client: InProcess) -> None:
+        recorder = Recorder(env, client, "tester")
+        for _ in range(5):
+            recorder.event(POD, "Normal", "Tested", "m")
+        await asyncio.sleep(61)
+        recorder.event(POD, "Normal", "Tested", "m")
+        assert told == [1, 4]
 
     with_server(main)

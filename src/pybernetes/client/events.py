@@ -27,6 +27,7 @@ REMEMBERED = 4096
 SIMILAR, SIMILAR_SECONDS = 10, 600.0
 SPAM_BURST, SPAM_RATE = 25, 1 / 300
 TRIES, RETRY_SECONDS = 12, 10.0
+DROPS_TOLD_SECONDS = 60.0
 _log = logs.get("client.events")
 _V = TypeVar("_V")
 
@@ -91,6 +92,7 @@ class Recorder:
         self._backlog: deque[Object] = deque()
         self._wake = asyncio.Event()
         self._last_stamp = 0
+        self._dropped, self._drops_told = 0, -DROPS_TOLD_SECONDS
         self._similar: _Recent[_Similar] = _Recent()
         self._written: _Recent[_Written] = _Recent()
         self._spam: _Recent[TokenBucket] = _Recent()
@@ -106,13 +108,20 @@ class Recorder:
     ) -> None:
         """Note that something happened to `obj`. `event_type` is Normal or Warning."""
         if len(self._backlog) >= BACKLOG:
-            _log.warning("Too many events wait; one is dropped", reason=reason, object=obj)
+            self._drop()
             return
         involved = reference(obj)
         if field_path:
             involved["fieldPath"] = field_path
         self._backlog.append(self._make(involved, event_type, reason, message))
         self._wake.set()
+
+    def _drop(self) -> None:
+        self._dropped += 1
+        now = self._clock.monotonic()
+        if now >= self._drops_told + DROPS_TOLD_SECONDS:
+            _log.warning("Too many events wait; new ones are dropped", dropped=self._dropped)
+            self._dropped, self._drops_told = 0, now
 
     async def run(self) -> None:
         """Write events until cancelled."""
