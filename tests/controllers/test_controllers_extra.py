@@ -2,10 +2,12 @@
 """A controller from outside: one class and one row; and the loop's promises to it."""
 
 import asyncio
+from types import SimpleNamespace
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.controllers import manager
 from pybernetes.controllers.registry import CONTROLLERS
 from pybernetes.controllers.runtime.controller import Context, Row
 
@@ -69,3 +71,17 @@ def test_controllers_can_be_left_out(in_cluster) -> None:
 
 def test_names_are_upstreams() -> None:
     assert all(name.endswith("-controller") for name in CONTROLLERS)
+
+
+def test_lost_races_are_no_news_until_they_repeat(monkeypatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(
+        manager, "_log", SimpleNamespace(warning=lambda text, **_: told.append(text))
+    )
+    race = ApiError(409, "Conflict", "the object has been modified")
+    for failures in range(manager.LATE_TRIES):
+        manager._report("deployment", "ns/d", race, failures)
+    assert not told
+    manager._report("deployment", "ns/d", race, 7)
+    manager._report("deployment", "ns/d", ApiError(500, "InternalError", "broken"), 0)
+    assert len(told) == 2

@@ -23,6 +23,7 @@ from pybernetes.controllers.registry import CONTROLLERS
 from pybernetes.controllers.runtime.controller import Context, Controller, Row
 
 MANAGER = "kube-controller-manager"
+LATE_TRIES = 5  # lost races before one is worth a line
 _log = logs.get("controllers")
 
 
@@ -118,7 +119,7 @@ async def _work(name: str, controller: Controller, queue: WorkQueue[str]) -> Non
 
 def _report(name: str, key: str, error: Exception, failures: int) -> None:
     late = isinstance(error, ApiError) and error.code in (404, 409)  # the object changed or went
-    if late and not failures:
+    if late and failures < LATE_TRIES:
         return
     if failures & (failures + 1):  # the count including this one is no power of two
         return
