@@ -32,6 +32,15 @@ def deployment(name="d", image="i"):
     }
 
 
+async def test_a_new_object_has_the_status_an_empty_struct_has(call):
+    path = "/apis/apps/v1/namespaces/default/"
+    body = {**deployment(), "status": {"replicas": 7}}
+    assert (await call("POST", DEPLOYMENTS, body, expect=201))["status"] == {}
+    made = await call("POST", path + "daemonsets", deployment(), expect=201)
+    assert made["status"]["numberReady"] == 0
+    assert "status" not in await call("POST", MAPS, config_map(), expect=201)
+
+
 async def test_four_patches(call):
     await call("POST", DEPLOYMENTS, deployment(), expect=201)
     path = DEPLOYMENTS + "/d"

@@ -53,6 +53,12 @@ def decode(obj: Object, schema: Schema, at: str = "") -> list[str]:
     return [f'unknown field "{_show(path)}"' for path in found]
 
 
+def zero(schema: Schema) -> Object:
+    """What upstream writes for an empty struct: its required scalars."""
+    kinds = {key: schema.properties[key].type for key in schema.required}
+    return {key: _ZERO[kind] for key, kind in kinds.items() if kind in _ZERO}
+
+
 def cannot_be_handled(gvk: GVK, detail: str) -> ApiError:
     """400: what upstream answers to a body that cannot be decoded."""
     return bad_request(

@@ -2,6 +2,7 @@
 """CREATE: decode, default, admit, prepare, validate, store; with generated names tried again."""
 
 from pybernetes.apimachinery.errors import ApiError, already_exists, bad_request, invalid
+from pybernetes.apimachinery.schema import check
 from pybernetes.apimachinery.types import GVK, Object
 from pybernetes.apis.validation.meta import validate_meta
 from pybernetes.apiserver import codec
@@ -97,6 +98,9 @@ def prepare(ctx: Context, obj: Object) -> None:
     if "status" in row.subresources and not row.rules.status_on_create:
         obj.pop("status", None)
     row.rules.prepare_create(obj)
+    status = row.schema.properties.get("status") if "status" in row.subresources else None
+    if status is not None and status.name:  # a built-in kind's is never absent
+        obj.setdefault("status", check.zero(status))
     if row.rules.requestor is not None:
         row.rules.requestor(obj, ctx.user)
 
