@@ -15,6 +15,7 @@ from pybernetes.kubelet.containers.environment import (
     expand,
     service_variables,
 )
+from pybernetes.kubelet.pods import launcher
 
 POD = {
     "metadata": {"name": "p", "namespace": "n", "uid": "u", "labels": {"b": "2", "a": "1"}},
@@ -130,3 +131,16 @@ def test_files_are_replaced_all_at_once(tmp_path):
     assert (folder / "a").read_bytes() == b"9"
     assert not (folder / "d").is_symlink()
     assert not (folder / first).exists()
+
+
+def test_sub_path_makes_nothing_outside_its_volume(tmp_path):
+    volume, outside = tmp_path / "volume", tmp_path / "outside"
+    volume.mkdir(mode=0o750)
+    outside.mkdir()
+    (volume / "link").symlink_to(outside)
+    with pytest.raises(ConfigError, match="is not within its volume"):
+        launcher._sub_path(volume, "link/new")
+    assert list(outside.iterdir()) == []
+    made = launcher._sub_path(volume, "a/b")
+    assert made == volume.resolve() / "a/b"
+    assert made.stat().st_mode & 0o777 == 0o750

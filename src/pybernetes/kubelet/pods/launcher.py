@@ -229,13 +229,12 @@ async def _mounts(
 
 def _sub_path(volume: Path, sub: str) -> Path:
     """The path inside the volume, made if missing; it must not lead out."""
-    path = volume / sub
-    if not path.exists() and not path.is_symlink():
-        path.mkdir(parents=True, mode=0o750)
-        path.chmod(volume.stat().st_mode & 0o7777)
-    real = path.resolve()
+    real = (volume / sub).resolve()  # before anything is made: its links are the containers' to set
     if not real.is_relative_to(volume.resolve()):
         raise ConfigError(f"subPath {sub!r} is not within its volume")
+    if not real.exists():
+        real.mkdir(parents=True, mode=0o750)
+        real.chmod(volume.stat().st_mode & 0o7777)
     return real
 
 
