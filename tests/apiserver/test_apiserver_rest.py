@@ -38,6 +38,9 @@ async def test_a_new_object_has_the_status_an_empty_struct_has(call):
     assert (await call("POST", DEPLOYMENTS, body, expect=201))["status"] == {}
     made = await call("POST", path + "daemonsets", deployment(), expect=201)
     assert made["status"]["numberReady"] == 0
+    service = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}
+    made = await call("POST", NS + "/services", service, expect=201)
+    assert made["status"] == {"loadBalancer": {}}
     assert "status" not in await call("POST", MAPS, config_map(), expect=201)
 
 

@@ -38,6 +38,10 @@ _JSON_TYPES: dict[str, type] = {
 }
 _ANY_TYPE = {"quantity", "int-or-string", "date-time"}  # the converter looks at the type
 _ZERO: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": False}
+_NEVER_LEFT_OUT = (  # of statuses, and not required by the schema
+    *("availableReplicas", "loadBalancer"),
+    *("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"),
+)
 
 
 def decode(obj: Object, schema: Schema, at: str = "") -> list[str]:
@@ -54,9 +58,10 @@ def decode(obj: Object, schema: Schema, at: str = "") -> list[str]:
 
 
 def zero(schema: Schema) -> Object:
-    """What upstream writes for an empty struct: its required scalars."""
-    kinds = {key: schema.properties[key].type for key in schema.required}
-    return {key: _ZERO[kind] for key, kind in kinds.items() if kind in _ZERO}
+    """What upstream writes for an empty status: its fields that are never left out."""
+    fields = [(key, child) for key, child in schema.properties.items() if not child.omit_zero]
+    kept = {*schema.required, *_NEVER_LEFT_OUT}
+    return {key: _ZERO.get(child.type, {}) for key, child in fields if key in kept}
 
 
 def cannot_be_handled(gvk: GVK, detail: str) -> ApiError:
