@@ -71,10 +71,12 @@ def test_a_killed_process_is_noticed_and_its_state_survives(tmp_path: Path) -> N
     cli = Cli(tmp_path / "data")
     cli.pybernetes("up", "--node", "hollow", "--port", "0")
     cli.kubectl("create", "configmap", "kept", "--from-literal=a=b")
+    server = json.loads((cli.data_dir / "state.json").read_text())["server"]
     os.kill(int((cli.data_dir / "pybernetes.pid").read_text()), signal.SIGKILL)
     wait_until(lambda: "stopped" in cli.pybernetes("status", check=False).stdout, 10)
     cli.pybernetes("up")
     assert cli.get("configmap", "kept")["data"] == {"a": "b"}
+    assert json.loads((cli.data_dir / "state.json").read_text())["server"] == server
     cli.pybernetes("delete")
     assert not cli.data_dir.exists()
 

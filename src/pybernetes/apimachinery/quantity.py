@@ -87,10 +87,6 @@ def from_int(amount: int, form: Format = "DecimalSI") -> Quantity:
     return Quantity(amount * _NANO, form)
 
 
-def from_milli(amount: int, form: Format = "DecimalSI") -> Quantity:
-    return Quantity(amount * 10**6, form)
-
-
 def canonical(value: str | float) -> str:
     """The text that upstream stores for what was written. Raises QuantityError."""
     return str(parse(value))

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR
@@ -71,6 +72,15 @@ def api_config(config: ClusterConfig, pki: Pki, port: int) -> ApiConfig:
     )
 
 
+async def choose_port(config: ClusterConfig) -> int:
+    """The port asked for; where any will do, the last one if it is still free. Raises StartFailed."""
+    with contextlib.suppress(OSError, ValueError, KeyError, StartFailed):
+        if not config.port:
+            state = json.loads((config.data_dir / "state.json").read_text())
+            return await free_port(urlsplit(state["server"]).port or 0)
+    return await free_port(config.port)
+
+
 async def free_port(port: int) -> int:
     """The port to serve on: the one asked for, if it is free, or any. Raises StartFailed."""
     try:
@@ -126,7 +136,7 @@ class AllInOne:
         store = await SqliteStore.open(self._env, SqliteConfig(config.data_dir / "store.db"))
         nodes = Nodes(self._env, tls.client_context(pki.ca.certificate, pki.kubelet_client))
         try:
-            port = await free_port(config.port)
+            port = await choose_port(config)
             plane = ControlPlane(
                 self._env,
                 store,

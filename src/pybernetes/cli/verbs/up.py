@@ -8,7 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pybernetes.cli.clusters import Cluster, common_arguments, open_cluster
+from pybernetes.cli.clusters import (
+    DEFAULT_NAME,
+    Cluster,
+    common_arguments,
+    data_home,
+    open_cluster,
+)
 from pybernetes.cli.errors import CliError
 from pybernetes.cli.kubeconfig import use_context
 
@@ -115,4 +121,11 @@ def _print_next_steps(cluster: Cluster, context: str) -> None:
         print("Try:")
     print(f"  kubectl{flag} get nodes -o wide")
     print(f"  kubectl{flag} create deployment web --image=pybernetes/web:1 --replicas=3")
-    print("  pybernetes down            # stop; `pybernetes up` brings everything back")
+    print(f"  pybernetes down{_which(cluster)}   # stop; `up` brings everything back")
+
+
+def _which(cluster: Cluster) -> str:
+    """How the other verbs name this cluster."""
+    if cluster.data_dir != data_home() / cluster.name:
+        return f" --data-dir {cluster.data_dir}"
+    return "" if cluster.name == DEFAULT_NAME else f" {cluster.name}"
