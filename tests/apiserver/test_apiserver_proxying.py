@@ -11,6 +11,7 @@ import pytest
 from pybernetes.apimachinery.errors import ApiError, not_found
 from pybernetes.apiserver.proxying import Proxying
 from pybernetes.apiserver.proxying.rewriting import rewrite_page, rewriter
+from pybernetes.apiserver.proxying.targets import allowed
 from pybernetes.apiserver.requestinfo import parse
 from pybernetes.base.env import Env
 from pybernetes.base.random import Random
@@ -263,9 +264,9 @@ async def test_service_proxy_finds_a_ready_endpoint_of_a_pod(cluster, monkeypatc
     server = await serve(Env(), backend)
     monkeypatch.setattr("pybernetes.apiserver.proxying.targets.allowed", lambda address: True)
 
-    def endpoint(address: str, *, ready: bool = True, name: str = "local") -> dict:
+    def endpoint(*addresses: str, ready: bool = True, name: str = "local") -> dict:
         ref = {"namespace": "d", "name": name}
-        return {"addresses": [address], "conditions": {"ready": ready}, "targetRef": ref}
+        return {"addresses": [*addresses], "conditions": {"ready": ready}, "targetRef": ref}
 
     cluster.slices = [
         {
@@ -274,6 +275,7 @@ async def test_service_proxy_finds_a_ready_endpoint_of_a_pod(cluster, monkeypatc
             "endpoints": [
                 endpoint("127.0.0.9", ready=False),
                 endpoint("127.0.0.8"),  # not an address of that pod
+                endpoint("127.0.0.7", "127.0.0.1"),  # only its second is: the first is dialled
                 endpoint("127.0.0.1"),
             ],
         }
@@ -316,3 +318,9 @@ def test_links_of_pages_go_through_the_proxy():
     assert rewrite("relative") == "relative"
     assert rewrite("/api/proxy/x") == "/api/proxy/x"
     assert json.dumps(rewrite("/a?q=1#f")) == '"/api/proxy/a?q=1#f"'
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1", "::ffff:169.254.0.1", "::1"])
+def test_this_machine_is_no_target_however_it_is_written(address):
+    assert not allowed(address)
+    assert allowed("::ffff:10.0.0.1")

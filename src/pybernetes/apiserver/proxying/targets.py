@@ -65,6 +65,7 @@ def allowed(address: str) -> bool:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
+    ip = getattr(ip, "ipv4_mapped", None) or ip
     return not (ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_unspecified)
 
 
@@ -166,7 +167,7 @@ class ServiceTargets:
         except ApiError:
             return False
         ips = {ip.get("ip") for ip in (pod.get("status") or {}).get("podIPs") or ()}
-        if not any(address in ips for address in endpoint["addresses"]):
+        if endpoint["addresses"][0] not in ips:  # the one that is dialled
             return False
         check_runs(self._get, pod)
         return True
