@@ -4,7 +4,6 @@
 - A node's row never moves while the node exists; freed rows are reused.
 - `requested` counts every pod placed on the node: bound, or assumed by us until its binding is
   seen. A pod is counted once, by UID.
-- `generation` grows with every change to a node that could make a pod fit better.
 """
 
 from collections.abc import Callable
@@ -36,7 +35,6 @@ class NodeColumns:
         self.unschedulable = np.zeros(capacity, np.bool_)
         self.taints: dict[Taint, NDArray[np.bool_]] = {}
         self.ports: dict[int, dict[HostPort, int]] = {}
-        self.generation = 0
         self._free = list(range(capacity - 1, -1, -1))
         self._placed: dict[str, tuple[int, str, Template]] = {}  # by pod UID: row, node, template
         self._homeless: dict[str, dict[str, PodInfo]] = {}  # pods whose node is not known (yet)
@@ -58,7 +56,6 @@ class NodeColumns:
             row = self.rows[name] = self._new_row()
         self.objects[row] = node
         self.valid[row] = True
-        self.generation += 1
         spec = node.get("spec") or {}
         self.unschedulable[row] = bool(spec.get("unschedulable"))
         self._set_allocatable(row, (node.get("status") or {}).get("allocatable") or {})
@@ -110,7 +107,6 @@ class NodeColumns:
         if placed is None:
             return any(pods.pop(uid, None) for pods in self._homeless.values())
         self._count(placed[0], placed[2], -1)
-        self.generation += 1
         return True
 
     def ruled(self, key: bytes, rule: RowRule) -> NDArray[np.int64]:

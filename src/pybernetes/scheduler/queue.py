@@ -46,6 +46,10 @@ class SchedulingQueue:
             counts["unschedulable" if entry.place == "waiting" else entry.place] += 1
         return counts
 
+    def length(self, queue: str) -> int:
+        """One of `lengths`."""
+        return self.lengths()[queue]
+
     def add(self, pod: PodInfo) -> None:
         """A pod to be tried at once (new, or changed by its user)."""
         known = self._entries.get(pod.uid)

@@ -10,6 +10,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs
@@ -61,7 +62,9 @@ class Scheduler:
             "Attempts to schedule pods, by the result",
             ("result", "profile"),
         )
-        self._pending = gauge(env, "scheduler_pending_pods", "Pending pods, by queue", ("queue",))
+        pending = gauge(env, "scheduler_pending_pods", "Pending pods, by queue", ("queue",))
+        for name in self._queue.lengths():  # counted when somebody asks, not with every batch
+            pending.labels(name).set_function(partial(self._queue.length, name))
         self._latency = histogram(
             env,
             "scheduler_scheduling_algorithm_duration_seconds",
@@ -114,8 +117,6 @@ class Scheduler:
                 slice_start = clock.monotonic()
         else:
             self._wake.set()  # more may be active
-        for name, length in self._queue.lengths().items():
-            self._pending.labels(name).set(length)
         return decisions
 
     async def _settle(self, decisions: Sequence[Decision]) -> None:
