@@ -17,6 +17,11 @@ _BY_NAME = "metadata.name="
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
 
+def verb_of(method: str) -> str:
+    """The API's verb for an HTTP method, as long as nothing else of the request changes it."""
+    return _VERBS.get(method, method.lower())
+
+
 def _parts(path: str) -> tuple[str, str, list[str]] | None:
     """(group, version, the rest) of an API path; None for any other path."""
     parts = [part for part in path.split("/") if part]
@@ -37,7 +42,7 @@ def parse(method: str, path: str, watch: bool, selector: str = "") -> RequestInf
     if split is None:
         return RequestInfo(method.lower(), path)
     group, version, parts = split
-    verb = _VERBS.get(method, method.lower())
+    verb = verb_of(method)
     if parts[0] in ("watch", "proxy") and len(parts) > 1:  # the deprecated /watch/ paths
         verb, parts = parts[0], parts[1:]
     namespace = ""

@@ -53,10 +53,6 @@ def random_token(length: int = 32) -> str:
     return "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(length))
 
 
-def random_bytes(length: int) -> bytes:
-    return secrets.token_bytes(length)
-
-
 def new_key() -> bytes:
     """A private key, PKCS#8 PEM. Also what signs service account tokens (ES256)."""
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(

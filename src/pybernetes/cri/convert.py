@@ -39,11 +39,11 @@ def sandbox_status(status: Any) -> Sandbox:
     return dataclasses.replace(sandbox(status), ips=ips)
 
 
-def container(item: Any) -> Container:
-    """Of a Container (a list's row)."""
+def _container(item: Any, sandbox_id: str, **more: Any) -> Container:
+    """What a list's row and a status have in common, and `more`."""
     return Container(
         id=item.id,
-        sandbox_id=item.pod_sandbox_id,
+        sandbox_id=sandbox_id,
         name=item.metadata.name,
         attempt=item.metadata.attempt,
         image=item.image.image,
@@ -52,22 +52,20 @@ def container(item: Any) -> Container:
         created_at=item.created_at,
         labels=dict(item.labels),
         annotations=dict(item.annotations),
+        **more,
     )
+
+
+def container(item: Any) -> Container:
+    """Of a Container (a list's row)."""
+    return _container(item, item.pod_sandbox_id)
 
 
 def container_status(status: Any) -> Container:
     """Of a ContainerStatus; its sandbox is known only from the list."""
-    return Container(
-        id=status.id,
-        sandbox_id="",
-        name=status.metadata.name,
-        attempt=status.metadata.attempt,
-        image=status.image.image,
-        image_ref=status.image_ref,
-        state=_STATES[status.state],
-        created_at=status.created_at,
-        labels=dict(status.labels),
-        annotations=dict(status.annotations),
+    return _container(
+        status,
+        "",
         started_at=status.started_at,
         finished_at=status.finished_at,
         exit_code=status.exit_code,

@@ -11,20 +11,12 @@ from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.proxying.podstreams import flag
 from pybernetes.apiserver.proxying.proxying import CONNECT, Proxying
 from pybernetes.apiserver.reader import CacheReader
+from pybernetes.apiserver.requestinfo import verb_of
 from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.registry import Verb
 from pybernetes.apiserver.types import AdmissionRequest, Authorizer
 from pybernetes.wire.types import Reply
 
-_VERBS = {
-    "GET": "get",
-    "HEAD": "get",
-    "POST": "create",
-    "PUT": "update",
-    "PATCH": "patch",
-    "DELETE": "delete",
-    "OPTIONS": "options",
-}
 _OPTIONS = {  # what admission sees; pods/log is read, not connected to
     ("pods", "exec"): "PodExecOptions",
     ("pods", "attach"): "PodAttachOptions",
@@ -58,7 +50,7 @@ def connect_table(core: Core, reader: CacheReader, authorizer: Authorizer) -> Ta
         return await proxying.handle(ctx.request, info)
 
     return {
-        ("", resource, subresource): dict.fromkeys((_VERBS[m] for m in sorted(methods)), connect)
+        ("", resource, subresource): dict.fromkeys(map(verb_of, sorted(methods)), connect)
         for (resource, subresource), methods in CONNECT.items()
     }
 
