@@ -29,11 +29,27 @@ def decode(data: bytes) -> tuple[Any, list[str]]:
 
     Raises SyntaxFault.
     """
+    return _read(data, None)
+
+
+Lines = dict[tuple[int, str | int], int]
+
+
+def decode_lined(data: bytes) -> tuple[Any, list[str], Lines]:
+    """As `decode`, and the line of every item: (id of its dict or list, key or index) -> line."""
+    lines: Lines = {}
+    return *_read(data, lines), lines
+
+
+def _read(data: bytes, lines: Lines | None) -> tuple[Any, list[str]]:
     try:
-        reader = _Reader(yaml.parse(data, Loader=_LOADER))
-        return reader.document()
+        return _Reader(yaml.parse(data, Loader=_LOADER), lines).document()
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SyntaxFault(f"yaml: {str(error).splitlines()[0]}") from error
+        mark = getattr(error, "problem_mark", None)
+        if mark is None:
+            raise SyntaxFault(f"yaml: {str(error).splitlines()[0]}") from error
+        text = getattr(error, "problem", "")
+        raise SyntaxFault(f"yaml: line {mark.line + 1}: {text}") from error
 
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -42,8 +58,9 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _Reader:
     """Builds values from the parser's events; no aliases, so work is bounded by the text."""
 
-    def __init__(self, events: Iterator[_Event]) -> None:
+    def __init__(self, events: Iterator[_Event], lines: Lines | None) -> None:
         self._events = events
+        self._lines = lines
         self._repeated: list[str] = []
 
     def document(self) -> tuple[Any, list[str]]:
@@ -69,12 +86,17 @@ class _Reader:
         raise SyntaxFault("yaml: aliases are not supported")
 
     def _list(self, depth: int) -> list[Any]:
-        found = []
+        found: list[Any] = []
         for event in self._events:
             if isinstance(event, yaml.SequenceEndEvent):
                 break
+            self._note(found, len(found), event)
             found.append(self._value(event, depth + 1))
         return found
+
+    def _note(self, parent: Any, key: str | int, event: _Event) -> None:
+        if self._lines is not None:
+            self._lines[id(parent), key] = event.start_mark.line + 1
 
     def _mapping(self, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -85,6 +107,7 @@ class _Reader:
             if key in found:
                 line = event.start_mark.line + 1
                 self._repeated.append(f'line {line}: key "{key}" already set in map')
+            self._note(found, key, event)
             found[key] = self._value(next(self._events), depth + 1)
         return found
 
