@@ -22,7 +22,7 @@ def test_node_status_keeps_extended_resources_and_heartbeats_are_no_change():
     status = plan.status(old, config, machine, FACTS)
     assert status["capacity"]["example.com/gpu"] == "3"
     assert status["allocatable"]["example.com/gpu"] == "3"
-    assert status["allocatable"]["memory"] == "4Gi"
+    assert status["allocatable"]["memory"] == "3996Mi"
     assert status["conditions"][-1]["reason"] == "KubeletReady"
     later = plan.Facts("T2", FACTS.version, FACTS.images)
     again = plan.status({"status": status}, config, machine, later)

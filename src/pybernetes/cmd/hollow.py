@@ -93,7 +93,9 @@ class HollowFleet:
         recorder = Recorder(self._env, client, "kubelet", name)
         shared = Shared(self._services, self._nodes, recorder)
         address = str(NODE_RANGE[self._numbers[name] + 1])
-        config = KubeletConfig(node_name=name, node_ips=(address,), capacity=CAPACITY)
+        config = KubeletConfig(
+            node_name=name, node_ips=(address,), capacity=CAPACITY, eviction_hard={}
+        )
         runtime = self._runtimes.setdefault(name, Hollow(self._env))
         kubelet = Kubelet(self._env, client, runtime, config, shared=shared)
         self.kubelets[name] = kubelet

@@ -23,6 +23,7 @@ async def run(tools: Tools, workers: Workers) -> None:
         await asyncio.sleep(tools.config.gc_interval)
         for state in tools.pleg.states():
             await _collect(tools, state)
+        await workers.share_cpu()
         uids = {record.uid for record in workers.records()}
         await tools.env.offload.run(_folders, tools.config, uids, tools.env.clock.time())
 

@@ -27,6 +27,7 @@ from pybernetes.kubelet.node.controller import NodeController
 from pybernetes.kubelet.nodeapi import NodeView
 from pybernetes.kubelet.objects import Objects, Tokens
 from pybernetes.kubelet.pleg import Pleg
+from pybernetes.kubelet.pods import podcgroup
 from pybernetes.kubelet.pods.images import Images
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
@@ -155,6 +156,8 @@ class Kubelet:
             if self._informers is not None:
                 group.start(self._informers.run(), "informers")
                 group.start(self._shared.recorder.run(), "events")
+            if not self.runtime.hollow:
+                await self._enforce_allocatable()
             group.start(self.pleg.run(), "pleg")
             group.start(self.tools.statuses.run(), "status")
             group.start(self.tools.probes.run(), "probes")
@@ -164,10 +167,21 @@ class Kubelet:
                 group.start(gc.run(self.tools, self.workers), "gc")
                 group.start(rotation.run(self.env, self.runtime, self.config), "logs")
                 group.start(self._refresh_volumes(), "volumes")
-            self._shared.recorder.event(
-                self.node_reference(), "Normal", "Starting", "Starting kubelet."
-            )
+            self.event("Normal", "Starting", "Starting kubelet.")
             await asyncio.get_running_loop().create_future()
+
+    def event(self, kind: str, reason: str, message: str) -> None:
+        """An event about the node."""
+        self._shared.recorder.event(self.node_reference(), kind, reason, message)
+
+    async def _enforce_allocatable(self) -> None:
+        failed = await self.env.offload.run(podcgroup.make_tiers, self.config, self.machine)
+        if failed:
+            text = f"Failed to update Node Allocatable Limits {', '.join(failed)}"
+            self.event("Warning", "FailedNodeAllocatableEnforcement", text)
+        else:
+            text = "Updated Node Allocatable limit across pods"
+            self.event("Normal", "NodeAllocatableEnforced", text)
 
     def node_reference(self) -> Object:
         """The involved object of events about the node."""

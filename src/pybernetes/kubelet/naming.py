@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.core.pod.requests import qos_class
 from pybernetes.kubelet.config import Config
 
 PODS = GVR("", "v1", "pods")
@@ -57,6 +58,17 @@ def pod_dir(config: Config, pod_uid: str) -> Path:
 def log_dir(config: Config, pod: Object) -> Path:
     namespace, name = key(pod)
     return config.pod_logs_dir / f"{namespace}_{name}_{uid(pod)}"
+
+
+def kubepods(config: Config) -> str:
+    """The cgroup of all pods."""
+    return f"{config.cgroup_root.rstrip('/')}/kubepods"
+
+
+def cgroup(config: Config, pod: Object) -> str:
+    """A pod's cgroup; a Guaranteed pod's is right below kubepods."""
+    tier = {"Burstable": "/burstable", "BestEffort": "/besteffort"}.get(qos_class(pod), "")
+    return f"{kubepods(config)}{tier}/pod{uid(pod)}"
 
 
 def message_file(config: Config, pod_uid: str, container: str, attempt: int) -> Path:

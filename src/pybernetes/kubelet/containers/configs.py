@@ -57,17 +57,13 @@ def sandbox(pod: Object, attempt: int, config: KubeletConfig, host: dns.Resolver
             "kubernetes.io/config.seen": str(pod["metadata"].get("creationTimestamp", "")),
         },
         "linux": {
-            "cgroup_parent": cgroup_parent(config, pod),
+            "cgroup_parent": naming.cgroup(config, pod),
             "security_context": security.sandbox(pod),
             "sysctls": {
                 item["name"]: item["value"] for item in security_context.get("sysctls", ())
             },
         },
     }
-
-
-def cgroup_parent(config: KubeletConfig, pod: Object) -> str:
-    return f"{config.cgroup_root.rstrip('/')}/pod{naming.uid(pod)}"
 
 
 def _labels(pod: Object) -> dict[str, str]:

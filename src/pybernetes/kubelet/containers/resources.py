@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests and limits as cgroup values (LinuxContainerResources). Pure."""
+"""Requests and limits as cgroup values (LinuxContainerResources)."""
 
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.requests import qos_class
 from pybernetes.cri.types import Config
+from pybernetes.linux import cgroups
+from pybernetes.linux.cgroups import PERIOD
 
-PERIOD = 100_000  # microseconds
 MIN_QUOTA = 1000
 MIN_SHARES, MAX_SHARES = 2, 262_144
 _OOM = {"Guaranteed": -997, "BestEffort": 1000}
@@ -34,13 +35,26 @@ def linux(pod: Object, container: Object, memory_capacity: int) -> Config:
     resources = container.get("resources") or {}
     requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
     cpu_limit = milli(limits.get("cpu"))
-    return {
+    result: Config = {
         "cpu_shares": shares(milli(requests.get("cpu", limits.get("cpu")))),
         "cpu_period": PERIOD,
         "cpu_quota": quota(cpu_limit) or -1,
         "memory_limit_in_bytes": units(limits.get("memory")),
         "oom_score_adj": oom_score(pod, container, memory_capacity),
+        "hugepage_limits": [
+            {"page_size": page_size(name[10:]), "limit": units(text)}
+            for name, text in limits.items()
+            if name.startswith("hugepages-")
+        ],
     }
+    if cgroups.unified():  # one process killed for memory takes its container with it
+        result["unified"] = {"memory.oom.group": "1"}
+    return result
+
+
+def page_size(text: str) -> str:
+    """A page size of a resource name ("2Mi") as the kernel names it ("2MB")."""
+    return text.replace("i", "B") if text.endswith("i") else text
 
 
 def oom_score(pod: Object, container: Object, memory_capacity: int) -> int:

@@ -3,7 +3,8 @@
 
 import os
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -16,6 +17,8 @@ class Machine:
     cpus: int = 4
     memory: int = 8 << 30
     disk: int = 100 << 30
+    hugepages: Mapping[str, int] = field(default_factory=lambda: {"1Gi": 0, "2Mi": 0})  # by size
+    pids: int = 1 << 15
     machine_id: str = ""
     system_uuid: str = ""
     boot_id: str = ""
@@ -34,6 +37,10 @@ def measure(data: Path) -> Machine:
         cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
         memory=memory_total(),
         disk=disk.f_frsize * disk.f_blocks,
+        hugepages=_hugepages(),
+        pids=min(
+            int(_read(f"/proc/sys/kernel/{name}") or 0) for name in ("pid_max", "threads-max")
+        ),
         machine_id=_read("/etc/machine-id"),
         system_uuid=_read("/sys/class/dmi/id/product_uuid") or _read("/etc/machine-id"),
         boot_id=_read("/proc/sys/kernel/random/boot_id"),
@@ -41,6 +48,16 @@ def measure(data: Path) -> Machine:
         os_image=_os_image(),
         architecture=_ARCHITECTURES.get(platform.machine(), platform.machine()),
     )
+
+
+def _hugepages() -> dict[str, int]:
+    """Bytes set aside, by page size ("2Mi")."""
+    found = {}
+    for folder in sorted(Path("/sys/kernel/mm/hugepages").glob("hugepages-*kB")):
+        size = int(folder.name[10:-2])
+        pages = int(_read(f"{folder}/nr_hugepages") or 0)
+        found[f"{size >> 20}Gi" if size >> 20 else f"{size >> 10}Mi"] = pages * size << 10
+    return found
 
 
 def hollow(name: str) -> Machine:

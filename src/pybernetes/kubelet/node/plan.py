@@ -9,10 +9,11 @@ from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Image, Version
 from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.eviction.thresholds import amount
 from pybernetes.kubelet.node.machine import Machine
 
 MAX_IMAGES = 50
-_FIXED = ("cpu", "memory", "ephemeral-storage", "pods", "hugepages-1Gi", "hugepages-2Mi")
+_KEPT_FREE = {"memory": "memory.available", "ephemeral-storage": "nodefs.available"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,15 @@ def registration(config: Config, machine: Machine) -> Object:
         "beta.kubernetes.io/arch": machine.architecture,
         "beta.kubernetes.io/os": "linux",
         "kubernetes.io/arch": machine.architecture,
-        "kubernetes.io/hostname": config.node_name,
+        "kubernetes.io/hostname": config.hostname or config.node_name,
         "kubernetes.io/os": "linux",
+        **config.node_labels,
     }
+    spec: Object = {}
+    if config.register_with_taints:
+        spec["taints"] = [dict(taint) for taint in config.register_with_taints]
+    if config.provider_id:
+        spec["providerID"] = config.provider_id
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -42,30 +49,44 @@ def registration(config: Config, machine: Machine) -> Object:
             "labels": labels,
             "annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"},
         },
-        "spec": {},
+        "spec": spec,
     }
+
+
+def _binary(bytes_: int) -> str:
+    return str(quantity.from_int(bytes_, "BinarySI"))
 
 
 def capacity(config: Config, machine: Machine) -> dict[str, str]:
     measured = {
         "cpu": str(machine.cpus),
         "ephemeral-storage": f"{machine.disk >> 10}Ki",
-        "hugepages-1Gi": "0",
-        "hugepages-2Mi": "0",
+        **{f"hugepages-{size}": _binary(bytes_) for size, bytes_ in machine.hugepages.items()},
         "memory": f"{machine.memory >> 10}Ki",
         "pods": str(config.max_pods),
     }
     return measured | dict(config.capacity)
 
 
+def reserved(config: Config, name: str) -> quantity.Quantity:
+    """What systemReserved and kubeReserved keep from pods."""
+    texts = (config.system_reserved.get(name, "0"), config.kube_reserved.get(name, "0"))
+    return quantity.parse(texts[0]) + quantity.parse(texts[1])
+
+
 def allocatable(config: Config, total: Mapping[str, str]) -> dict[str, str]:
-    """Capacity; of the disk nine tenths, as upstream's eviction default."""
+    """Capacity less what is reserved, and less what hard eviction keeps free."""
     result = {}
     for name, text in total.items():
-        left = quantity.parse(text)
-        if name == "ephemeral-storage" and name not in config.capacity:
-            left = quantity.from_int(left.to_int() * 9 // 10)
-        result[name] = str(left)
+        left = quantity.parse(text) - reserved(config, name)
+        signal = _KEPT_FREE.get(name)
+        if signal and config.eviction_hard.get(signal):
+            free = amount(config.eviction_hard[signal], quantity.parse(text).to_int())
+            left -= quantity.from_int(free, "BinarySI")
+        if name == "memory":  # huge pages are nobody's memory
+            pages = [quantity.parse(t) for n, t in total.items() if n.startswith("hugepages-")]
+            left -= sum(pages, quantity.from_int(0, "BinarySI"))
+        result[name] = str(max(left, quantity.parse("0")))
     return result
 
 
@@ -105,7 +126,7 @@ def status(old: Object, config: Config, machine: Machine, facts: Facts) -> Objec
 
 def _addresses(config: Config) -> list[Object]:
     found = [{"type": "InternalIP", "address": ip} for ip in config.node_ips]
-    return [*found, {"type": "Hostname", "address": config.node_name}]
+    return [*found, {"type": "Hostname", "address": config.hostname or config.node_name}]
 
 
 _HEALTHY = (

@@ -51,7 +51,7 @@ async def start_sandbox(tools: Tools, record: Record, attempt: int) -> None:
     config = configs.sandbox(pod, attempt, tools.config, tools.resolver)
     if not tools.runtime.hollow:
         await tools.env.offload.run(_make_folders, tools, pod)
-        await tools.env.offload.run(podcgroup.create, config["linux"]["cgroup_parent"], pod)
+        await tools.env.offload.run(podcgroup.create, tools.config, pod)
     try:
         await tools.runtime.run_sandbox(config, await _handler(tools, pod))
     except (CriError, ApiError) as error:

@@ -1,48 +1,87 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cgroup of a whole pod, parent of its containers' cgroups (cgroup v1 and v2)."""
+"""The cgroups above containers: kubepods, its quality-of-service classes, and whole pods.
 
-import contextlib
+Names and values are upstream's (ResourceConfigForPod, the QoS container manager), on v1 and v2.
+"""
 
+from collections.abc import Iterable
+
+from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.requests import pod_limits, pod_requests
+from pybernetes.apis.core.pod.requests import pod_limits, pod_requests, qos_class
+from pybernetes.kubelet import naming
+from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.containers import resources
+from pybernetes.kubelet.node import plan
+from pybernetes.kubelet.node.machine import Machine
 from pybernetes.linux import cgroups
+from pybernetes.linux.cgroups import Limits
 
-_V1 = ("cpu", "memory")
-
-
-def create(name: str, pod: Object) -> None:
-    """Make the pod's cgroup and set what its containers may use together."""
-    for controller in _V1:
-        base = cgroups.ROOT / controller
-        if not (base / "cgroup.procs").exists():
-            continue
-        folder = base / name.strip("/")
-        folder.mkdir(parents=True, exist_ok=True)
-        for file, value in _values(pod, controller).items():
-            with contextlib.suppress(OSError):  # a kernel without this knob
-                (folder / file).write_text(str(value))
+TIERS = ("/burstable", "/besteffort")
+_UNBOUNDED = 1 << 62
 
 
-def _values(pod: Object, controller: str) -> dict[str, int]:
-    requests, limits = pod_requests(pod), pod_limits(pod)
-    if controller == "cpu":
-        values = {"cpu.shares": resources.shares(requests.get("cpu", 0))}
-        if _all_limited(pod, "cpu"):
-            values["cpu.cfs_period_us"] = resources.PERIOD
-            values["cpu.cfs_quota_us"] = resources.quota(limits["cpu"])
-        return values
-    if _all_limited(pod, "memory"):
-        return {"memory.limit_in_bytes": limits["memory"]}
-    return {}
+def limits(pod: Object, pids: int = -1) -> Limits:
+    """A pod is limited only if the pod itself or every container is."""
+    requested, limited = pod_requests(pod), pod_limits(pod)
+    bounded = {item for item in ("cpu", "memory") if _all_limited(pod, item)}
+    pages = {n[10:]: size for n, size in requested.items() if n.startswith("hugepages-")}
+    return Limits(
+        shares=resources.shares(requested.get("cpu", 0)),
+        quota=resources.quota(limited["cpu"]) if "cpu" in bounded else -1,
+        memory=limited["memory"] if "memory" in bounded else -1,
+        pids=pids if pids > 0 else -1,
+        hugepages={resources.page_size(size): number for size, number in pages.items()},
+    )
 
 
 def _all_limited(pod: Object, resource: str) -> bool:
-    """A pod is limited only if the pod itself or every container is."""
     spec = pod["spec"]
     if ((spec.get("resources") or {}).get("limits") or {}).get(resource):
         return True
-    containers = [*spec["containers"], *spec.get("initContainers", ())]
-    return all(
-        ((item.get("resources") or {}).get("limits") or {}).get(resource) for item in containers
+    containers = [*spec["containers"], *(spec.get("initContainers") or ())]
+    found = (((c.get("resources") or {}).get("limits") or {}).get(resource) for c in containers)
+    return all(text and quantity.parse(text) for text in found)
+
+
+def create(config: Config, pod: Object) -> list[str]:
+    """Make or update the pod's cgroup; what could not be set, in words."""
+    return cgroups.configure(naming.cgroup(config, pod), limits(pod, config.pod_pids_limit))
+
+
+def remove(config: Config, uid: str) -> None:
+    """Take away an empty pod cgroup, in whatever class it is."""
+    for tier in ("", *TIERS):
+        cgroups.remove(f"{naming.kubepods(config)}{tier}/pod{uid}")
+
+
+def node_limits(config: Config, machine: Machine) -> Limits:
+    """What all pods together may use: capacity less what is reserved."""
+    total = plan.capacity(config, machine) | {"pid": str(machine.pids)}
+    left = {item: quantity.parse(text) for item, text in total.items()}
+    if config.enforce_node_allocatable:
+        zero = quantity.parse("0")
+        left = {n: max(q - plan.reserved(config, n), zero) for n, q in left.items()}
+    pages = {n[10:]: q.to_int() for n, q in left.items() if n.startswith("hugepages-")}
+    return Limits(
+        shares=resources.shares(left["cpu"].to_milli()),
+        memory=left["memory"].to_int(),
+        pids=left["pid"].to_int(),
+        hugepages={resources.page_size(size): number for size, number in pages.items()},
     )
+
+
+def make_tiers(config: Config, machine: Machine) -> list[str]:
+    """Make kubepods and its classes; what could not be set, in words."""
+    top = node_limits(config, machine)
+    loose = dict.fromkeys(top.hugepages, _UNBOUNDED)
+    failed = cgroups.configure(naming.kubepods(config), top)
+    for tier in TIERS:
+        failed += cgroups.configure(f"{naming.kubepods(config)}{tier}", Limits(2, hugepages=loose))
+    return failed
+
+
+def share_burstable(config: Config, pods: Iterable[Object]) -> None:
+    """Burstable pods together weigh what they request together."""
+    total = sum(pod_requests(pod).get("cpu", 0) for pod in pods if qos_class(pod) == "Burstable")
+    cgroups.configure(f"{naming.kubepods(config)}/burstable", Limits(resources.shares(total)))

@@ -3,7 +3,7 @@
 
 from pybernetes.cri.types import CriError
 from pybernetes.kubelet import naming
-from pybernetes.kubelet.containers import configs, resources
+from pybernetes.kubelet.containers import resources
 from pybernetes.kubelet.pods import podcgroup
 from pybernetes.kubelet.pods.record import Record
 from pybernetes.kubelet.pods.tools import Tools
@@ -23,8 +23,7 @@ async def apply(tools: Tools, record: Record, state: PodState) -> None:
         linux = resources.linux(pod, spec, tools.memory_capacity)
         try:
             if not changed and not tools.runtime.hollow:
-                parent = configs.cgroup_parent(tools.config, pod)
-                await tools.env.offload.run(podcgroup.create, parent, pod)
+                await tools.env.offload.run(podcgroup.create, tools.config, pod)
             await tools.runtime.update_resources(running.id, linux)
         except CriError as error:
             message = f"Error resizing container {name}: {error}"
@@ -34,7 +33,6 @@ async def apply(tools: Tools, record: Record, state: PodState) -> None:
         changed = True
     if changed:
         if not tools.runtime.hollow:  # once more: what shrinks, shrinks after its containers
-            parent = configs.cgroup_parent(tools.config, pod)
-            await tools.env.offload.run(podcgroup.create, parent, pod)
+            await tools.env.offload.run(podcgroup.create, tools.config, pod)
         tools.recorder.event(pod, "Normal", "ResizeCompleted", "Pod resize completed")
         record.dirty = True

@@ -10,15 +10,13 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs
 from pybernetes.cri.types import Container, CriError
 from pybernetes.kubelet import naming, podactions, status
-from pybernetes.kubelet.containers import configs
 from pybernetes.kubelet.containerstatus import Memory, Waiting
-from pybernetes.kubelet.pods import killer, launcher, messages, resize
+from pybernetes.kubelet.pods import killer, launcher, messages, podcgroup, resize
 from pybernetes.kubelet.pods.record import Record
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.volumeapi import MountError
 from pybernetes.kubelet.volumemanager import Facts
-from pybernetes.linux import cgroups
 
 _log = logs.get("kubelet.pod")
 
@@ -239,8 +237,7 @@ async def _release(tools: Tools, record: Record) -> None:
     except OSError as error:
         _log.warning("Volumes could not be removed", pod=naming.full_name(record.pod), err=error)
     if not tools.runtime.hollow:
-        parent = configs.cgroup_parent(tools.config, record.pod)
-        await tools.env.offload.run(cgroups.remove, parent)
+        await tools.env.offload.run(podcgroup.remove, tools.config, record.uid)
 
 
 async def end_turn(tools: Tools, record: Record) -> float | None:

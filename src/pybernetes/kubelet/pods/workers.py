@@ -17,7 +17,7 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.types import CriError
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.admission import admit
-from pybernetes.kubelet.pods import killer, worker
+from pybernetes.kubelet.pods import killer, podcgroup, worker
 from pybernetes.kubelet.pods.record import Record
 from pybernetes.kubelet.pods.tools import Tools
 
@@ -39,6 +39,16 @@ class Workers:
 
     def records(self) -> list[Record]:
         return list(self._records.values())
+
+    def active(self) -> list[Object]:
+        """The pods that hold resources of this node."""
+        return [item.pod for item in self._records.values() if item.admitted and _active(item)]
+
+    async def share_cpu(self) -> None:
+        """Weigh the Burstable pods' common cgroup anew."""
+        if not self._tools.runtime.hollow:
+            config, pods = self._tools.config, self.active()
+            await self._tools.env.offload.run(podcgroup.share_burstable, config, pods)
 
     def find(self, uid: str) -> Object | None:
         """The newest version of a pod that the API still has."""
@@ -152,6 +162,7 @@ class Workers:
             record.cleaned = record.cleaned or not (state.sandboxes or state.containers)
         elif not record.admitted and not record.ending:
             self._admit(record)
+            await self.share_cpu()
         if record.ending:
             return await worker.end_turn(self._tools, record)
         if record.rejected is not None:
@@ -164,11 +175,7 @@ class Workers:
         record.admitted = True
         if self._tools.pleg.state(record.uid).sandboxes:
             return  # it ran before we were restarted
-        others = [
-            item.pod
-            for item in self._records.values()
-            if item is not record and item.admitted and _active(item)
-        ]
+        others = [pod for pod in self.active() if pod is not record.pod]
         record.rejected = admit(record.pod, self._tools.node(), others)
         if record.rejected is not None:
             reason, message = record.rejected

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests, limits and reservations as cgroup values, on v1 and v2; what a node registers."""
+
+import pytest
+
+from pybernetes.apis.core.pod.requests import pod_requests
+from pybernetes.kubelet import naming
+from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.node import plan
+from pybernetes.kubelet.node.machine import Machine
+from pybernetes.kubelet.pods import podcgroup
+from pybernetes.linux import cgroups
+from pybernetes.linux.cgroups import Limits
+
+CONFIG = Config(node_name="n", cgroup_root="/lab")
+
+
+def pod(*resources, **spec):
+    containers = [{"name": f"c{i}", "resources": item} for i, item in enumerate(resources)]
+    return {"metadata": {"uid": "u"}, "spec": {"containers": containers, **spec}}
+
+
+def both(cpu, memory):
+    return {name: {"cpu": cpu, "memory": memory} for name in ("requests", "limits")}
+
+
+@pytest.mark.parametrize(
+    ("given", "parent", "limits"),
+    [
+        (pod({}), "/lab/kubepods/besteffort/podu", Limits(2, -1, -1, -1)),
+        (pod(both("1", "1Gi")), "/lab/kubepods/podu", Limits(1024, 100_000, 1 << 30, -1)),
+        (
+            pod({"requests": {"cpu": "250m"}}, {"limits": {"memory": "1Gi"}}),
+            "/lab/kubepods/burstable/podu",
+            Limits(256, -1, -1, -1),  # one container without limits: the pod has none
+        ),
+        (
+            pod(both("1", "1Gi"), overhead={"cpu": "500m", "memory": "1Gi"}),
+            "/lab/kubepods/podu",
+            Limits(1536, 150_000, 2 << 30, -1),
+        ),
+        (
+            pod({"requests": {"hugepages-2Mi": "4Mi"}, "limits": {"hugepages-2Mi": "4Mi"}}),
+            "/lab/kubepods/besteffort/podu",
+            Limits(2, -1, -1, -1, {"2MB": 4 << 20}),
+        ),
+    ],
+)
+def test_a_pods_cgroup(given, parent, limits):
+    assert (naming.cgroup(CONFIG, given), podcgroup.limits(given)) == (parent, limits)
+
+
+def test_knobs_of_both_versions():
+    limits = Limits(1024, 50_000, 1 << 20, -1, {"2MB": 0})
+    assert cgroups.knobs(limits, v2=False) == {
+        "cpu": {"cpu.shares": "1024", "cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "50000"},
+        "memory": {"memory.limit_in_bytes": "1048576"},
+        "pids": {"pids.max": "max"},
+        "hugetlb": {"hugetlb.2MB.limit_in_bytes": "0"},
+    }
+    assert cgroups.knobs(limits, v2=True) == {
+        "cpu": {"cpu.weight": "39", "cpu.max": "50000 100000"},
+        "memory": {"memory.max": "1048576"},
+        "pids": {"pids.max": "max"},
+        "hugetlb": {"hugetlb.2MB.max": "0"},
+    }
+    assert cgroups.knobs(Limits(quota=-1, memory=-1), v2=True) == {
+        "cpu": {"cpu.max": "max 100000"},
+        "memory": {"memory.max": "max"},
+    }
+
+
+def test_on_v2_every_cgroup_above_hands_its_controllers_down(tmp_path):
+    (tmp_path / "cgroup.controllers").write_text("cpu memory")
+    (tmp_path / "cgroup.procs").touch()
+    assert cgroups.configure("/lab/kubepods", Limits(2, memory=5), tmp_path) == []
+    folder = tmp_path / "lab" / "kubepods"
+    assert (folder / "cpu.weight").read_text() == "1"
+    assert (folder / "memory.max").read_text() == "5"
+    for above in (tmp_path, tmp_path / "lab"):
+        assert (above / "cgroup.subtree_control").exists()
+    assert not (folder / "cgroup.subtree_control").exists()
+
+
+def test_usage_leaves_out_memory_that_can_be_reclaimed(tmp_path):
+    (tmp_path / "cgroup.controllers").touch()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "memory.current").write_text("100")
+    (tmp_path / "a" / "memory.stat").write_text("inactive_file 30\nanon 50\npgfault 7\n")
+    (tmp_path / "a" / "cpu.stat").write_text("usage_usec 3\n")
+    found = cgroups.usage("/a", tmp_path)
+    assert (found.working_set, found.rss, found.cpu, found.page_faults) == (70, 50, 3000, 7)
+    assert cgroups.usage("/b", tmp_path) == cgroups.Usage()
+
+
+def test_reservations_lower_allocatable_and_kubepods():
+    config = Config(
+        node_name="n",
+        capacity={"cpu": "2", "memory": "2Gi", "ephemeral-storage": "10Gi"},
+        system_reserved={"cpu": "200m", "memory": "256Mi", "pid": "100"},
+        kube_reserved={"cpu": "300m"},
+        eviction_hard={"memory.available": "5%", "nodefs.available": "1Gi"},
+    )
+    machine = Machine(pids=1000)
+    usable = plan.allocatable(config, plan.capacity(config, machine))
+    assert usable["cpu"] == "1500m"
+    assert usable["memory"] == str((2 << 30) - (256 << 20) - ((2 << 30) * 5 // 100))
+    assert (usable["ephemeral-storage"], usable["pods"]) == ("9Gi", "110")
+    top = podcgroup.node_limits(config, machine)
+    assert (top.shares, top.memory, top.pids) == (1536, (2 << 30) - (256 << 20), 900)
+
+
+def test_registration_says_what_the_lab_file_says():
+    config = Config(
+        node_name="w1",
+        hostname="w1.lab",
+        node_labels={"disk": "ssd"},
+        register_with_taints=[{"key": "a", "effect": "NoSchedule"}],
+        provider_id="lab://w1",
+    )
+    node = plan.registration(config, Machine())
+    assert node["metadata"]["labels"]["kubernetes.io/hostname"] == "w1.lab"
+    assert node["metadata"]["labels"]["disk"] == "ssd"
+    taints = [{"key": "a", "effect": "NoSchedule"}]
+    assert node["spec"] == {"taints": taints, "providerID": "lab://w1"}
+
+
+def test_overhead_counts():
+    assert pod_requests(pod({}, overhead={"cpu": "250m"}))["cpu"] == 250
