@@ -69,7 +69,7 @@ labels:
     assert faults(text) == [
         'line 1: name: "A" is not a name of small letters',
         "line 2: size: 12 must be at most 9",
-        "line 3: sizes: unknown; known here: name, size, nodes, labels",
+        'line 3: sizes: unknown (did you mean "size"?); known here: name, size, nodes, labels',
         'line 5: nodes[0]: "boss" must be one of "worker", "control-plane"',
         "line 6: nodes[1]: has 2 keys: 1 to 1",
         "line 8: nodes[2]: must be a string or an object, not integer",
@@ -88,7 +88,7 @@ labels:
         ("name: a\nnodes: []\n", "line 2: nodes: has 0 items: at least 1"),
         ("name: true\n", "line 1: name: must be a string, not boolean"),
         ("name: a\nsize: true\n", "line 2: size: must be an integer, not boolean"),
-        ("a: &x 1\nb: *x\n", "yaml: aliases are not supported"),
+        ("a: &x 1\nb: *x\n", "line 2: aliases are not supported"),
     ],
 )
 def test_one_fault(text: str, wanted: str) -> None:

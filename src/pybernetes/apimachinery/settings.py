@@ -7,6 +7,7 @@ maxProperties, anyOf (told apart by type), $ref within the document. A `pattern`
 by the `description` beside it.
 """
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -130,7 +131,9 @@ def _object(value: dict[str, Any], node: JsonSchema, root: JsonSchema, path: Pat
         if key in known:
             yield from _check(item, known[key], root, (*path, key))
         elif other is False:
-            yield (*path, key), f"unknown; known here: {', '.join(known)}"
+            near = difflib.get_close_matches(key, known, 1)
+            meant = f' (did you mean "{near[0]}"?)' if near else ""
+            yield (*path, key), f"unknown{meant}; known here: {', '.join(known)}"
         elif other is not True:
             yield from _check(item, other, root, (*path, key))
     for key in node.get("required", ()):
@@ -147,7 +150,7 @@ def _resolved(value: Any, node: JsonSchema, root: JsonSchema) -> JsonSchema:
         target: Any = root
         for step in node["$ref"].removeprefix("#/").split("/"):
             target = target[step]
-        node = target
+        node = {**target, **{key: item for key, item in node.items() if key != "$ref"}}
     if "anyOf" not in node:
         return node
     choices = [_resolved(value, choice, root) for choice in node["anyOf"]]

@@ -42,8 +42,14 @@ def decode_lined(data: bytes) -> tuple[Any, list[str], Lines]:
 
 
 def _read(data: bytes, lines: Lines | None) -> tuple[Any, list[str]]:
+    reader = _Reader(yaml.parse(data, Loader=_LOADER), lines)
     try:
-        return _Reader(yaml.parse(data, Loader=_LOADER), lines).document()
+        return reader.document()
+    except SyntaxFault as error:
+        if lines is None:
+            raise
+        text = str(error).removeprefix("yaml: ")
+        raise SyntaxFault(f"yaml: line {reader.line}: {text}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         if mark is None:
@@ -61,6 +67,7 @@ class _Reader:
     def __init__(self, events: Iterator[_Event], lines: Lines | None) -> None:
         self._events = events
         self._lines = lines
+        self.line = 1  # where it has come to
         self._repeated: list[str] = []
 
     def document(self) -> tuple[Any, list[str]]:
@@ -96,7 +103,7 @@ class _Reader:
 
     def _note(self, parent: Any, key: str | int, event: _Event) -> None:
         if self._lines is not None:
-            self._lines[id(parent), key] = event.start_mark.line + 1
+            self.line = self._lines[id(parent), key] = event.start_mark.line + 1
 
     def _mapping(self, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -7,6 +7,7 @@ VERBS = {
     "delete": "Stop a cluster and remove all of its data",
     "status": "Show what runs, where, and since when",
     "list": "List the clusters of this user",
+    "lab": "Print the schema of lab files; check a file",
     "image": "Load images into a cluster's node, and list them",
     "component": "Run one component alone against a kubeconfig",
     "doctor": "Tell what this machine offers and what is missing for real containers",

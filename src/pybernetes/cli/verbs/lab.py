@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pybernetes lab schema|check`: what a lab's file may say, and whether one does."""
+
+import argparse
+from pathlib import Path
+
+from pybernetes.cli.errors import CliError
+
+EXAMPLES = """examples:
+  pybernetes lab schema > lab.schema.json     for editors: # yaml-language-server: $schema=lab.schema.json
+  pybernetes lab check lab.yaml               every error with its line; starts nothing
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("schema", "check"))
+    parser.add_argument("file", nargs="?", type=Path, help="check: the lab's file")
+
+
+def run(options: argparse.Namespace) -> int:
+    from pybernetes.cli.lab import file
+
+    if options.action == "schema":
+        print(file.SCHEMA.read_text(), end="")
+        return 0
+    if options.file is None:
+        raise CliError("lab check: name a file", 2)
+    lab = file.load(options.file)
+    names = ", ".join(node["name"] for node in lab.settings["lab"]["nodes"])
+    print(f'{options.file}: lab "{lab.name}" with the nodes {names}')
+    return 0
