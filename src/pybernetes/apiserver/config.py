@@ -39,6 +39,10 @@ class Config:
     # admission
     enable_admission_plugins: tuple[str, ...] = ()
     disable_admission_plugins: tuple[str, ...] = ()
+    # the audit log; "" for the path: none
+    audit_log_path: str = ""
+    audit_log_maxsize: int = 100  # megabytes of one file
+    audit_log_maxbackup: int = 1
     # limits
     max_requests_inflight: int = 400
     max_mutating_requests_inflight: int = 200

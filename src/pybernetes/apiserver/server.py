@@ -18,6 +18,7 @@ from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.dispatch import Dispatcher
 from pybernetes.apiserver.endpoints.registry import endpoints
+from pybernetes.apiserver.filters.auditlog import AuditLog
 from pybernetes.apiserver.filters.registry import filters
 from pybernetes.apiserver.proxying.table import connect_table
 from pybernetes.apiserver.reader import CacheReader
@@ -80,7 +81,9 @@ class ApiServer:
             virtual(answers),
             endpoints(core, self.security, self.openapi, lambda: self._ready.is_set()),
         )
-        self._chain = Chain(filters(core, self.security), dispatcher.dispatch, core)
+        self._audit = AuditLog(config) if config.audit_log_path else None
+        steps = filters(core, self.security, self._audit)
+        self._chain = Chain(steps, dispatcher.dispatch, core)
         self._ready = asyncio.Event()
 
     @property
@@ -99,11 +102,16 @@ class ApiServer:
         """Serve until cancelled."""
         await self.start()
         core = self.core
-        async with TaskGroup("apiserver") as group:
-            group.start(core.feed.run(), "cache")
-            group.start(compact_forever(core.store, core.config.compaction_interval), "compaction")
-            await core.feed.wait_fresh()
-            self._ready.set()
+        try:
+            async with TaskGroup("apiserver") as group:
+                group.start(core.feed.run(), "cache")
+                interval = core.config.compaction_interval
+                group.start(compact_forever(core.store, interval), "compaction")
+                await core.feed.wait_fresh()
+                self._ready.set()
+        finally:
+            if self._audit is not None:
+                self._audit.close()
 
     async def wait_ready(self) -> None:
         """Return once requests are served."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image writer: files in, one OCI image archive out, which `ctr images import` and Docker both load.
+"""Image writer: files in, an OCI archive of one or more images out, which `ctr images import` and Docker both load.
 
 The same input gives the same bytes: entries are sorted, times are zero, layers are not compressed.
 """
@@ -65,32 +65,65 @@ def folder(root: Path) -> Iterator[Entry]:
             yield Entry(name, source=path, mode=mode, uid=uid, gid=gid)
 
 
-def build(target: Path, names: Sequence[str], config: ImageConfig, entries: Iterable[Entry]) -> str:
-    """Write the archive to `target`; the image's id (its config's digest).
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer's tar archive; several images may have it."""
 
-    `names` are full references ("docker.io/pybernetes/web:1"). Blocking: offload large images.
-    """
-    with tempfile.TemporaryFile() as layer:
-        _write_layer(layer, entries)
-        size, digest = layer.tell(), _digest_of(layer)
-        settings = _encode(_config_document(config, digest))
-        manifest = _encode(
-            {
-                "schemaVersion": 2,
-                "mediaType": _MANIFEST,
-                "config": _descriptor(_CONFIG, settings),
-                "layers": [{"mediaType": _LAYER, "digest": digest, "size": size}],
-            }
-        )
-        with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
-            _add(archive, "oci-layout", _encode({"imageLayoutVersion": "1.0.0"}))
-            _add(archive, "index.json", _encode(_index(manifest, names)))
-            _add(archive, "manifest.json", _encode(_docker(settings, digest, names)))
-            _add(archive, _blob(_sha256(manifest)), manifest)
-            _add(archive, _blob(_sha256(settings)), settings)
-            layer.seek(0)
-            archive.addfile(_info(_blob(digest), size), layer)
-    return _sha256(settings)
+    path: Path
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """One image of an archive. `names` are full references ("docker.io/pybernetes/web:1")."""
+
+    names: Sequence[str]
+    config: ImageConfig
+    layers: Sequence[Layer]
+
+
+def build(target: Path, names: Sequence[str], config: ImageConfig, entries: Iterable[Entry]) -> str:
+    """Write an archive of one image of one layer; its id. Blocking: offload large images."""
+    with tempfile.TemporaryDirectory() as folder:
+        only = layer(Path(folder) / "layer.tar", entries)
+        return archive(target, [ImageSpec(names, config, [only])])[0]
+
+
+def layer(target: Path, entries: Iterable[Entry]) -> Layer:
+    """Write `entries` as a layer to `target`, missing parent folders included."""
+    with target.open("w+b") as file:
+        _write_layer(file, entries)
+        size = file.tell()
+        return Layer(target, _digest_of(file), size)
+
+
+def archive(target: Path, images: Sequence[ImageSpec]) -> list[str]:
+    """Write an archive of several images, each layer once; their ids (their configs' digests)."""
+    blobs: dict[str, bytes] = {}
+    index: list[dict[str, Any]] = []
+    docker: list[dict[str, Any]] = []
+    ids = []
+    for image in images:
+        digests = [item.digest for item in image.layers]
+        settings = _encode(_config_document(image.config, digests))
+        manifest = _encode(_manifest(settings, image.layers))
+        blobs |= {_sha256(settings): settings, _sha256(manifest): manifest}
+        index += _index_rows(manifest, image.names)
+        docker.append(_docker(settings, digests, image.names))
+        ids.append(_sha256(settings))
+    layers = {item.digest: item for image in images for item in image.layers}
+    with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
+        _add(tar, "oci-layout", _encode({"imageLayoutVersion": "1.0.0"}))
+        document = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": index}
+        _add(tar, "index.json", _encode(document))
+        _add(tar, "manifest.json", _encode(docker))
+        for digest, data in blobs.items():
+            _add(tar, _blob(digest), data)
+        for item in layers.values():
+            with item.path.open("rb") as file:
+                tar.addfile(_info(_blob(item.digest), item.size), file)
+    return ids
 
 
 def reference(name: str) -> str:
@@ -104,38 +137,38 @@ def reference(name: str) -> str:
     return name if tagged else f"{name}:latest"
 
 
-def _write_layer(layer: IO[bytes], entries: Iterable[Entry]) -> None:
+def _write_layer(file: IO[bytes], entries: Iterable[Entry]) -> None:
     found = {entry.path.strip("/"): entry for entry in entries}
     for path in list(found):
         for parent in list(Path(path).parents)[:-1]:
             found.setdefault(str(parent), Entry(str(parent)))
-    with tarfile.open(fileobj=layer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in sorted(found):
-            _write_entry(archive, path, found[path])
+            _write_entry(tar, path, found[path])
 
 
-def _write_entry(archive: tarfile.TarFile, path: str, entry: Entry) -> None:
+def _write_entry(tar: tarfile.TarFile, path: str, entry: Entry) -> None:
     info = tarfile.TarInfo(path)
     info.uid, info.gid = entry.uid, entry.gid
     if entry.link:
         info.type, info.linkname, info.mode = tarfile.SYMTYPE, entry.link, 0o777
-        archive.addfile(info)
+        tar.addfile(info)
     elif entry.source is not None:
         status = entry.source.stat()
         info.size = status.st_size
         info.mode = status.st_mode & 0o7777 if entry.mode is None else entry.mode
         with entry.source.open("rb") as data:
-            archive.addfile(info, data)
+            tar.addfile(info, data)
     elif entry.data is not None:
         info.size = len(entry.data)
         info.mode = 0o644 if entry.mode is None else entry.mode
-        archive.addfile(info, io.BytesIO(entry.data))
+        tar.addfile(info, io.BytesIO(entry.data))
     else:
         info.type, info.mode = tarfile.DIRTYPE, 0o755 if entry.mode is None else entry.mode
-        archive.addfile(info)
+        tar.addfile(info)
 
 
-def _config_document(config: ImageConfig, layer: str) -> dict[str, Any]:
+def _config_document(config: ImageConfig, layers: list[str]) -> dict[str, Any]:
     run: dict[str, Any] = {
         "Entrypoint": list(config.entrypoint),
         "Cmd": list(config.cmd),
@@ -148,12 +181,22 @@ def _config_document(config: ImageConfig, layer: str) -> dict[str, Any]:
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": {key: value for key, value in run.items() if value},
-        "rootfs": {"type": "layers", "diff_ids": [layer]},
+        "rootfs": {"type": "layers", "diff_ids": layers},
         "history": [{"created": _EPOCH, "created_by": "pybernetes"}],
     }
 
 
-def _index(manifest: bytes, names: Sequence[str]) -> dict[str, Any]:
+def _manifest(settings: bytes, layers: Sequence[Layer]) -> dict[str, Any]:
+    rows = [{"mediaType": _LAYER, "digest": item.digest, "size": item.size} for item in layers]
+    return {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST,
+        "config": _descriptor(_CONFIG, settings),
+        "layers": rows,
+    }
+
+
+def _index_rows(manifest: bytes, names: Sequence[str]) -> list[dict[str, Any]]:
     rows = []
     for name in names:
         full = reference(name)
@@ -162,12 +205,16 @@ def _index(manifest: bytes, names: Sequence[str]) -> dict[str, Any]:
             "org.opencontainers.image.ref.name": full.rpartition(":")[2],
         }
         rows.append({**_descriptor(_MANIFEST, manifest), "annotations": notes})
-    return {"schemaVersion": 2, "mediaType": _INDEX, "manifests": rows}
+    return rows
 
 
-def _docker(settings: bytes, layer: str, names: Sequence[str]) -> list[dict[str, Any]]:
+def _docker(settings: bytes, layers: list[str], names: Sequence[str]) -> dict[str, Any]:
     tags = [reference(name).removeprefix("docker.io/").removeprefix("library/") for name in names]
-    return [{"Config": _blob(_sha256(settings)), "RepoTags": tags, "Layers": [_blob(layer)]}]
+    return {
+        "Config": _blob(_sha256(settings)),
+        "RepoTags": tags,
+        "Layers": [_blob(item) for item in layers],
+    }
 
 
 def _descriptor(media_type: str, data: bytes) -> dict[str, Any]:
@@ -200,5 +247,5 @@ def _info(name: str, size: int) -> tarfile.TarInfo:
     return info
 
 
-def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    archive.addfile(_info(name, len(data)), io.BytesIO(data))
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    tar.addfile(_info(name, len(data)), io.BytesIO(data))

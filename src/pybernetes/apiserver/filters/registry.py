@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.filters.audit import Headers
+from pybernetes.apiserver.filters.auditlog import AuditLog
 from pybernetes.apiserver.filters.inflight import MaxInFlight
 from pybernetes.apiserver.filters.metrics import Metrics
 from pybernetes.apiserver.filters.security import Authentication, Authorization, Impersonation
@@ -12,8 +13,9 @@ from pybernetes.apiserver.filters.types import Filter
 from pybernetes.apiserver.security import Security
 
 
-def filters(core: Core, security: Security) -> Sequence[Filter]:
+def filters(core: Core, security: Security, audit: AuditLog | None) -> Sequence[Filter]:
     return (
+        *((audit,) if audit else ()),
         Headers(core.env),
         Metrics(core.env),
         Authentication(security.authenticator),
