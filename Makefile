@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help up test down setup lint types imports format node-test fast-test bench e2e conformance soak docs clean
+.PHONY: help up test down setup lint types imports format node-test fast-test bench e2e conformance conformance-ledger soak docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -38,8 +38,12 @@ bench: setup ## print the figures that the documentation quotes
 e2e: setup ## the README's transcript with a real kubectl, on a real and on a hollow node
 	@$(BIN)/pytest -q tests/e2e $(ARGS)
 
-conformance: ## Kubernetes' own conformance suite (not there yet: see docs/status.md)
-	@echo 'make conformance: not supported yet, see docs/status.md' >&2; exit 2
+conformance: setup ## Kubernetes' own suite [FOCUS=regex SIG=sig-apps SPECS=file SERIAL=0|1 MINUTES=n KEEP=1]
+	@$(BIN)/python -m conformance run --focus '$(FOCUS)' --sig '$(SIG)' --specs '$(SPECS)' --serial '$(SERIAL)' \
+	  --procs $(or $(PROCS),4) --nodes $(or $(NODES),2) --minutes $(or $(MINUTES),0) $(if $(KEEP),--keep) $(ARGS)
+
+conformance-ledger: setup ## add what passed twice in a row to the ledger; write docs/conformance.md
+	@$(BIN)/python -m conformance ledger
 
 soak: ## long tests (not there yet: see docs/status.md)
 	@echo 'make soak: not supported yet, see docs/status.md' >&2; exit 2
