@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conformance tool's decisions: which specs, which batches, what a result means for the ledger."""
+
+import json
+import re
+from pathlib import Path
+
+from conformance import document, ledger, results, specs
+from conformance.results import Result
+from conformance.specs import Spec
+from conformance.versions import LEDGER, ROOT
+
+
+def result(name: str, state: str) -> Result:
+    return Result(name, state, 1.0)
+
+
+def test_upstreams_list_has_462_specs_of_ten_sigs() -> None:
+    found = specs.conformance()
+    assert len(found) == 462
+    assert len({spec.sig for spec in found}) == 10
+    assert all(specs.sig_of(spec.name) == spec.sig for spec in found)
+
+
+def test_choosing_by_sig_pattern_and_names() -> None:
+    found = specs.conformance()
+    apps = specs.choose(found, sig="sig-apps")
+    assert len(apps) == 60
+    assert {spec.sig for spec in specs.choose(found, focus="CronJob")} == {"sig-apps"}
+    other = "[sig-cli] Kubectl Port forwarding works"
+    assert specs.choose(found, names=[other]) == [Spec(other, "sig-cli")]
+
+
+def test_specs_that_run_alone_come_last_in_smaller_batches() -> None:
+    many = [Spec(f"a{number}", "") for number in range(9)]
+    alone = [Spec(f"b{number} [Serial]", "") for number in range(3)]
+    shapes = [(len(batch), batch[0].alone) for batch in specs.batches([*alone, *many], 8)]
+    assert shapes == [(8, False), (1, False), (2, True), (1, True)]
+
+
+def test_a_focus_matches_its_names_and_nothing_else() -> None:
+    names = ["[sig-a] x (y) z.? [Slow]", "[sig-a] plain"]
+    pattern = specs.focus_of([Spec(name, "sig-a") for name in names])
+    assert all(re.search(pattern, name) for name in names)
+    assert not re.search(pattern, "[sig-a] plain and more")
+
+
+def test_a_run_is_compared_with_the_ledger() -> None:
+    rows = [result("kept", "passed"), result("new", "passed"), result("lost", "failed")]
+    found = ledger.compare(["kept", "lost", "not run"], [*rows, result("never", "timedout")])
+    assert [row.name for row in found.kept] == ["kept"]
+    assert [row.name for row in found.new] == ["new"]
+    assert [row.name for row in found.regressed] == ["lost"]
+    assert [row.name for row in found.failing] == ["never"]
+
+
+def test_only_two_passes_in_a_row_count() -> None:
+    rows = [result("a", "passed"), result("a", "failed"), result("a", "passed")]
+    assert ledger.passed_twice(rows) == set()
+    assert ledger.passed_twice([*rows, result("a", "passed")]) == {"a"}
+
+
+def test_a_report_gives_names_states_and_the_first_line_of_why(tmp_path: Path) -> None:
+    report = {
+        "LeafNodeType": "It",
+        "ContainerHierarchyTexts": ["[sig-a] outer"],
+        "LeafNodeText": "inner",
+        "State": "failed",
+        "RunTime": 2_500_000_000,
+        "Failure": {"Message": "\nexpected 1\ngot 2"},
+        "CapturedGinkgoWriterOutput": "the log",
+    }
+    unfocused = {**report, "State": "skipped", "Failure": {}}
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps([{"SpecReports": [report, unfocused]}]))
+    (finding,) = results.read_report(path, "run")
+    assert finding.result == Result("[sig-a] outer inner", "failed", 2.5, "expected 1", "run")
+    assert "the log" in finding.log
+    assert results.read_report(tmp_path / "none.json", "run") == []
+
+
+def test_the_ledger_is_sorted_and_holds_upstreams_names_only() -> None:
+    names = ledger.read(LEDGER)
+    assert names == sorted(set(names))
+    assert set(names) <= {spec.name for spec in specs.conformance()}
+
+
+def test_the_page_counts_what_the_ledger_holds() -> None:
+    names = ledger.read(LEDGER)
+    assert document.counts(ROOT / "docs" / "conformance.md") == (len(names), 462)
+    assert f"| **{len(names)}** |" in document.render(names, [])
