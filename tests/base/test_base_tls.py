@@ -84,12 +84,13 @@ def test_validity_follows_the_clock() -> None:
 async def test_a_request_is_granted_as_asked(ca: tls.KeyPair) -> None:
     key = tls.new_key()
     wanted = tls.Subject("system:node:n1", ["system:nodes"], dns=["n1"], ips=["10.0.0.5"])
-    granted = tls.sign_request(ca, tls.new_request(key, wanted), CLOCK, usages=["server"], days=1)
+    request = tls.new_request(key, wanted)
+    granted = tls.sign_request(ca, request, CLOCK, usages=["server auth"], seconds=86400)
     assert tls.subject(granted) == "CN=system:node:n1,O=system:nodes"
     context = tls.server_context(tls.KeyPair(granted, key))
     await _handshake(context, tls.client_context(ca.certificate), "10.0.0.5")
     with pytest.raises(ValueError, match="PEM"):
-        tls.sign_request(ca, b"nonsense", CLOCK, usages=["client"], days=1)
+        tls.sign_request(ca, b"nonsense", CLOCK, usages=["client auth"], seconds=600)
 
 
 def test_files_are_private(ca: tls.KeyPair, tmp_path: Path) -> None:

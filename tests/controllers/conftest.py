@@ -14,6 +14,7 @@ from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
+from pybernetes.base.tls import new_ca
 from pybernetes.base.virtualtime import run
 from pybernetes.client.informer import Informers
 from pybernetes.client.inprocess import InProcess
@@ -30,7 +31,8 @@ class Cluster:
 
     def __init__(self, env: Env, server: ApiServer) -> None:
         self.env = env
-        self.client = InProcess(server.handler, ADMIN)
+        self.client_of = lambda user: InProcess(server.handler, user)
+        self.client = self.client_of(ADMIN)
         self.ready: Callable[[Object], bool] = lambda _: True
         self.grace = 0.0  # seconds a deleted pod needs to stop
 
@@ -103,7 +105,9 @@ def in_cluster() -> Callable[..., None]:
             server = ApiServer(env, Config(), MemoryStore(env))
             cluster = Cluster(env, server)
             extra = options.pop("extra", None)
-            config = ControllersConfig(root_ca="CA", freeze_caches=True, **options)
+            ca = new_ca("kubernetes", env.clock)
+            made = {"root_ca": ca.certificate.decode(), "signing_ca": ca}
+            config = ControllersConfig(freeze_caches=True, **{**made, **options})
             manager = Manager(
                 env, lambda name: InProcess(server.handler, identity(name)), config, extra
             )

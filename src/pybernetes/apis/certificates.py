@@ -1,20 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """certificates.k8s.io: CertificateSigningRequest: asked once, then only approved, denied or signed.
 
+ClusterTrustBundle: authorities that a signer's clients trust, named after the signer if it has one.
+
 Who asks (spec.username and so on) is written by the API server, which knows the request's user.
 Whether spec.request holds a good PKCS#10 request is checked by the signers, which parse it.
 """
 
 import base64
 import datetime
+import re
 
 from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.timestamps import human_duration
 from pybernetes.apimachinery.types import Object, User
 from pybernetes.apis.columns import AGE, NAME, look, text
 from pybernetes.apis.kind import Column, Kind
-from pybernetes.apis.validation.names import domain_prefixed_path
-from pybernetes.apis.validation.part import Part, creating
+from pybernetes.apis.validation.names import (
+    dns1123_subdomain,
+    domain_prefixed_path,
+    path_segment,
+)
+from pybernetes.apis.validation.part import Part, creating, updating
 
 _LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
 _USAGES = [
@@ -26,6 +33,7 @@ _USAGES = [
 ]
 _PEM = b"-----BEGIN CERTIFICATE REQUEST-----"
 _NO_PEM = "PEM block type must be CERTIFICATE REQUEST"
+_PEM_BLOCK = re.compile("-----BEGIN ([A-Z0-9 ]+)-----\r?\n(.*?)-----END \\1-----", re.DOTALL)
 _DECIDED = ("Approved", "Denied")
 
 
@@ -80,15 +88,20 @@ def _request(part: Part) -> None:
     if signer == _LEGACY_SIGNER:
         wrong = "the legacy signerName is not allowed via this API version"
         spec.invalid("signerName", signer, wrong)
-    elif errors := domain_prefixed_path(signer, spec.path("signerName")):
-        spec.errors.extend(errors)
-    elif "." not in signer.partition("/")[0]:
-        wrong = "should be a domain with at least two segments separated by dots"
-        spec.invalid("signerName", signer, wrong)
+    else:
+        _signer(spec, signer)
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < 600:
         wrong = "may not specify a duration less than 600 seconds (10 minutes)"
         spec.invalid("expirationSeconds", seconds, wrong)
+
+
+def _signer(spec: Part, signer: str) -> None:
+    if errors := domain_prefixed_path(signer, spec.path("signerName")):
+        spec.errors.extend(errors)
+    elif "." not in signer.partition("/")[0]:
+        wrong = "should be a domain with at least two segments separated by dots"
+        spec.invalid("signerName", signer, wrong)
 
 
 def _is_pem(request: str) -> bool:
@@ -153,4 +166,73 @@ CERTIFICATE_SIGNING_REQUEST = Kind(
         Column("RequestedDuration", _duration),
         Column("Condition", _condition),
     ),
+)
+
+
+def _bundle(part: Part) -> None:
+    """Upstream's ValidateClusterTrustBundle."""
+    name, spec = look(part.obj, "metadata", "name") or "", part.child("spec")
+    signer = spec.get("signerName") or ""
+    prefix = signer.replace("/", ":") + ":" if signer else ""
+    if not name.startswith(prefix):
+        named = f"for signerName {signer} must be named with prefix {prefix}"
+        part.invalid("metadata.name", name, f"ClusterTrustBundle {named}")
+    elif not prefix and ":" in name:
+        wrong = 'ClusterTrustBundle without signer name must not have ":" in its name'
+        part.invalid("metadata.name", name, wrong)
+    else:
+        part.wrong("metadata.name", name, dns1123_subdomain(name.removeprefix(prefix)))
+    if signer:
+        _signer(spec, signer)
+
+
+def _trusted(part: Part) -> None:
+    """Every block is a CA's certificate, and each is there once."""
+    bundle: str = look(part.obj, "spec", "trustBundle") or ""
+    blocks = _PEM_BLOCK.findall(bundle)
+    wrong = [f"entry {n} {why}" for n, block in enumerate(blocks) if (why := _unfit(block))]
+    if not wrong and len({body for _, body in blocks}) < len(blocks):
+        wrong = ["duplicate trust anchor"]
+    if not blocks:
+        wrong = ["at least one trust anchor must be provided"]
+    part.wrong("spec.trustBundle", "<value omitted>", wrong)
+
+
+def _unfit(block: tuple[str, str]) -> str:
+    from cryptography import x509
+
+    kind, body = block
+    if kind != "CERTIFICATE":
+        return f"has bad block type: {kind}"
+    if ":" in body:
+        return "has PEM block headers"
+    try:
+        found = x509.load_der_x509_certificate(base64.b64decode(body))
+        basic = found.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        return "does not have the CA bit set"
+    except ValueError:
+        return "does not parse as X.509"
+    return "" if basic.ca else "does not have the CA bit set"
+
+
+def _update_bundle(new: Object, old: Object) -> Errors:
+    part = Part(new, errors=updating(_bundle, "spec.signerName")(new, old))
+    if look(new, "spec", "trustBundle") != look(old, "spec", "trustBundle"):
+        _trusted(part)
+    return part.errors
+
+
+def _create_bundle(part: Part) -> None:
+    _bundle(part)
+    _trusted(part)
+
+
+CLUSTER_TRUST_BUNDLE = Kind(
+    validate_name=path_segment,
+    validate_create=creating(_create_bundle),
+    validate_update=_update_bundle,
+    fields=lambda obj: {"spec.signerName": look(obj, "spec", "signerName") or ""},
+    field_names=("spec.signerName",),
+    columns=(NAME, Column("SignerName", text("spec", "signerName", empty="<none>"))),
 )

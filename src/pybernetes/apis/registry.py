@@ -72,6 +72,7 @@ _GROUPS: Mapping[str, Mapping[str, Kind]] = {
     "batch": {"CronJob": CRON_JOB, "Job": JOB},
     "certificates.k8s.io": {
         "CertificateSigningRequest": certificates.CERTIFICATE_SIGNING_REQUEST,
+        "ClusterTrustBundle": certificates.CLUSTER_TRUST_BUNDLE,
     },
     "coordination.k8s.io": {"Lease": coordination.LEASE},
     "discovery.k8s.io": {"EndpointSlice": endpoints.ENDPOINT_SLICE},

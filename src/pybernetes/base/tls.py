@@ -11,20 +11,45 @@ import os
 import secrets
 import ssl
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.x509.oid import NameOID
 
 from pybernetes.base.clock import Clock
 
 BACKDATE = datetime.timedelta(minutes=5)
 TOKEN_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
-_PURPOSES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
+SHORT = 8 * 3600.0  # seconds; the end of longer lives is backdated too
+_NO_TIME = datetime.timedelta()
+_KEY_USAGE_BITS = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+    *("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
+_KEY_USAGES = {bit.replace("_", " "): bit for bit in _KEY_USAGE_BITS} | {
+    "signing": "digital_signature",
+    "cert sign": "key_cert_sign",
+}
+_PURPOSES = {
+    "any": "2.5.29.37.0",
+    "server auth": "1.3.6.1.5.5.7.3.1",
+    "client auth": "1.3.6.1.5.5.7.3.2",
+    "code signing": "1.3.6.1.5.5.7.3.3",
+    "email protection": "1.3.6.1.5.5.7.3.4",
+    "s/mime": "1.3.6.1.5.5.7.3.4",
+    "ipsec end system": "1.3.6.1.5.5.7.3.5",
+    "ipsec tunnel": "1.3.6.1.5.5.7.3.6",
+    "ipsec user": "1.3.6.1.5.5.7.3.7",
+    "timestamping": "1.3.6.1.5.5.7.3.8",
+    "ocsp signing": "1.3.6.1.5.5.7.3.9",
+    "microsoft sgc": "1.3.6.1.4.1.311.10.3.3",
+    "netscape sgc": "2.16.840.1.113730.4.1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +110,16 @@ def _name(subject: Subject) -> x509.Name:
 
 def _builder(clock: Clock, days: float) -> x509.CertificateBuilder:
     now = clock.now().replace(microsecond=0)
-    return (
-        x509.CertificateBuilder()
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATE)
-        .not_valid_after(now + datetime.timedelta(days=days))
-    )
+    return _lifetime(now, now + datetime.timedelta(days=days))
 
 
-def _usage(*, authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_encipherment=False,
-        content_commitment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=authority,
-        crl_sign=authority,
-        encipher_only=False,
-        decipher_only=False,
-    )
+def _lifetime(now: datetime.datetime, end: datetime.datetime) -> x509.CertificateBuilder:
+    builder = x509.CertificateBuilder().serial_number(x509.random_serial_number())
+    return builder.not_valid_before(now - BACKDATE).not_valid_after(end)
+
+
+def _usage(*bits: str) -> x509.KeyUsage:
+    return x509.KeyUsage(**{bit: bit in bits for bit in _KEY_USAGE_BITS})
 
 
 def _pem(certificate: x509.Certificate) -> bytes:
@@ -123,7 +138,7 @@ def new_ca(name: str, clock: Clock, *, days: float = 3650) -> KeyPair:
         .issuer_name(named)
         .public_key(key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(_usage(authority=True), critical=True)
+        .add_extension(_usage("digital_signature", "key_cert_sign", "crl_sign"), critical=True)
         .add_extension(identifier, critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -140,25 +155,52 @@ def issue(
 ) -> KeyPair:
     """A key and a certificate for it, signed by `ca`. `usages`: "server", "client" or both."""
     key = new_key()
-    public = _private(key).public_key()
-    return KeyPair(_sign(ca, _leaf(_builder(clock, days), subject, usages).public_key(public)), key)
+    builder = _builder(clock, days).subject_name(_name(subject))
+    wanted = ["digital signature", *(f"{usage} auth" for usage in usages)]
+    builder = _extended(builder, *_extensions(wanted))
+    names = _alternatives(subject)
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return KeyPair(_sign(ca, builder, _private(key).public_key()), key)
 
 
 def sign_request(
-    ca: KeyPair, request: bytes, clock: Clock, *, usages: Sequence[str], days: float
+    ca: KeyPair, request: bytes, clock: Clock, *, usages: Sequence[str], seconds: float
 ) -> bytes:
     """The certificate (PEM) for a PKCS#10 request; subject, SANs and key are the request's.
 
-    The caller has decided that the request may be granted. Raises ValueError on a bad request.
+    `usages` are the Kubernetes API's names. It lives for `seconds`, counted from its backdated
+    beginning if those are 8 hours or more, and never longer than `ca`. The caller has decided that
+    the request may be granted. Raises ValueError on a bad request or usage, or if `ca` has expired.
     """
     asked = x509.load_pem_x509_csr(request)
     if not asked.is_signature_valid:
-        raise ValueError("the request's signature is not valid")
-    builder = _leaf(_builder(clock, days), None, usages).subject_name(asked.subject)
-    for extension in asked.extensions:
-        if isinstance(extension.value, x509.SubjectAlternativeName):
-            builder = builder.add_extension(extension.value, critical=extension.critical)
-    return _sign(ca, builder.public_key(asked.public_key()))
+        raise ValueError("unable to verify certificate request signature")
+    now = clock.now().replace(microsecond=0)
+    ending = not_after(ca.certificate)
+    if now >= ending:
+        raise ValueError(f"the signer has expired: NotAfter={ending}")
+    end = now + datetime.timedelta(seconds=seconds) - (BACKDATE if seconds >= SHORT else _NO_TIME)
+    builder = _lifetime(now, min(end, ending)).subject_name(asked.subject)
+    names = [one for one in asked.extensions if one.oid == x509.SubjectAlternativeName.oid]
+    return _sign(ca, _extended(builder, *_extensions(usages), *names), asked.public_key())
+
+
+def _extensions(usages: Sequence[str]) -> Iterator[x509.Extension[x509.ExtensionType]]:
+    """What a leaf certificate for `usages` says of itself."""
+    unknown = [usage for usage in usages if usage not in _KEY_USAGES and usage not in _PURPOSES]
+    if unknown:
+        raise ValueError(f"unrecognized usage values: {unknown}")
+    plain = x509.BasicConstraints(ca=False, path_length=None)
+    yield x509.Extension(plain.oid, True, plain)
+    bits = {_KEY_USAGES[usage] for usage in usages if usage in _KEY_USAGES}
+    if bits:
+        usage = _usage(*bits)
+        yield x509.Extension(usage.oid, True, usage)
+    purposes = sorted({_PURPOSES[usage] for usage in usages if usage in _PURPOSES})
+    if purposes:
+        extended = x509.ExtendedKeyUsage([x509.ObjectIdentifier(oid) for oid in purposes])
+        yield x509.Extension(extended.oid, False, extended)
 
 
 def new_request(key: bytes, subject: Subject) -> bytes:
@@ -176,28 +218,20 @@ def _alternatives(subject: Subject) -> list[x509.GeneralName]:
     return names + [x509.IPAddress(ipaddress.ip_address(ip)) for ip in subject.ips]
 
 
-def _leaf(
-    builder: x509.CertificateBuilder, subject: Subject | None, usages: Sequence[str]
+def _extended(
+    builder: x509.CertificateBuilder, *extensions: x509.Extension[x509.ExtensionType]
 ) -> x509.CertificateBuilder:
-    purposes = x509.ExtendedKeyUsage([_PURPOSES[usage] for usage in usages])
-    builder = (
-        builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(authority=False), critical=True)
-        .add_extension(purposes, critical=False)
-    )
-    if subject is None:
-        return builder
-    names = _alternatives(subject)
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return builder.subject_name(_name(subject))
+    for extension in extensions:
+        builder = builder.add_extension(extension.value, critical=extension.critical)
+    return builder
 
 
-def _sign(ca: KeyPair, builder: x509.CertificateBuilder) -> bytes:
+def _sign(ca: KeyPair, builder: x509.CertificateBuilder, key: CertificatePublicKeyTypes) -> bytes:
     authority = x509.load_pem_x509_certificate(ca.certificate)
     identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     signer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
-    builder = builder.issuer_name(authority.subject).add_extension(signer, critical=False)
+    builder = builder.issuer_name(authority.subject).public_key(key)
+    builder = builder.add_extension(signer, critical=False)
     return _pem(builder.sign(_private(ca.key), hashes.SHA256()))
 
 

@@ -144,7 +144,9 @@ class AllInOne:
                 ControlPlaneConfig(
                     api=api_config(config, pki, port),
                     controllers=ControllersConfig(
-                        root_ca=pki.ca.certificate.decode(), cluster_cidrs=(config.cluster_cidr,)
+                        root_ca=pki.ca.certificate.decode(),
+                        signing_ca=pki.ca,
+                        cluster_cidrs=(config.cluster_cidr,),
                     ),
                 ),
             )

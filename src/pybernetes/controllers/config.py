@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from pybernetes.base.tls import KeyPair
+
 
 @dataclass(frozen=True, slots=True)
 class ControllersConfig:
@@ -10,6 +12,9 @@ class ControllersConfig:
 
     controllers: tuple[str, ...] = ("*",)
     root_ca: str = ""  # PEM, published as kube-root-ca.crt; empty: not published
+    signing_ca: KeyPair | None = None  # signs CertificateSigningRequests; None: nobody does
+    cluster_signing_duration: float = 365 * 86400.0  # how long such a certificate lives at most
+    approve_kubelet_serving: bool = False  # for names and addresses that the Node object has
     cluster_cidrs: tuple[str, ...] = ("10.244.0.0/16",)  # pod ranges, at most one per IP family
     node_cidr_mask_ipv4: int = 24
     node_cidr_mask_ipv6: int = 64

@@ -20,7 +20,7 @@ from pybernetes.client.queue import WorkQueue
 from pybernetes.client.types import Client
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.controllers.registry import CONTROLLERS
-from pybernetes.controllers.runtime.controller import Context, Controller, Row
+from pybernetes.controllers.runtime.controller import Context, Controller, NotYet, Row
 
 MANAGER = "kube-controller-manager"
 LATE_TRIES = 5  # lost races before one is worth a line
@@ -107,6 +107,8 @@ async def _work(name: str, controller: Controller, queue: WorkQueue[str]) -> Non
         key = await queue.get()
         try:
             await controller.sync(key)
+        except NotYet:
+            queue.add_rate_limited(key)
         except Exception as error:  # noqa: BLE001 -- one key's failure must not stop the others
             _report(name, key, error, queue.failures(key))
             queue.add_rate_limited(key)

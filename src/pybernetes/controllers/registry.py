@@ -3,6 +3,8 @@
 
 from collections.abc import Mapping
 
+from pybernetes.controllers.bootstrap.controller import BootstrapSigner, TokenCleaner
+from pybernetes.controllers.certificates.controller import Approving, Cleaning, Signing
 from pybernetes.controllers.clusterroleaggregation.controller import (
     ClusterRoleAggregationController,
 )
@@ -15,7 +17,7 @@ from pybernetes.controllers.nodeipam.controller import NodeIpamController
 from pybernetes.controllers.nodelifecycle.controller import NodeLifecycleController
 from pybernetes.controllers.podgc.controller import PodGarbageCollector
 from pybernetes.controllers.replicaset import controller as replicaset
-from pybernetes.controllers.rootca.controller import RootCaPublisher
+from pybernetes.controllers.rootca.controller import RootCaPublisher, TrustBundlePublisher
 from pybernetes.controllers.runtime.controller import Row
 from pybernetes.controllers.serviceaccount.controller import ServiceAccountController
 from pybernetes.controllers.tainteviction.controller import TaintEvictionController
@@ -24,6 +26,9 @@ CONTROLLERS: Mapping[str, Row] = {
     "namespace-controller": Row(NamespaceController, "namespace-controller", workers=10),
     "serviceaccount-controller": Row(ServiceAccountController, "service-account-controller"),
     "root-ca-certificate-publisher-controller": Row(RootCaPublisher, "root-ca-cert-publisher"),
+    "kube-apiserver-serving-clustertrustbundle-publisher-controller": Row(
+        TrustBundlePublisher, "kube-apiserver-serving-clustertrustbundle-publisher", workers=1
+    ),
     "deployment-controller": Row(DeploymentController, "deployment-controller"),
     "replicaset-controller": Row(replicaset.build, "replicaset-controller"),
     "replicationcontroller-controller": Row(replicaset.build_replication, "replication-controller"),
@@ -39,6 +44,11 @@ CONTROLLERS: Mapping[str, Row] = {
     "clusterrole-aggregation-controller": Row(
         ClusterRoleAggregationController, "clusterrole-aggregation-controller"
     ),
+    "certificatesigningrequest-approving-controller": Row(Approving, "certificate-controller"),
+    "certificatesigningrequest-signing-controller": Row(Signing, "certificate-controller"),
+    "certificatesigningrequest-cleaner-controller": Row(Cleaning, "certificate-controller"),
+    "bootstrap-signer-controller": Row(BootstrapSigner, "bootstrap-signer"),
+    "token-cleaner-controller": Row(TokenCleaner, "token-cleaner"),
     "endpoints-controller": Row(EndpointsController, "endpoint-controller"),
     "endpointslice-controller": Row(
         EndpointSliceController, "endpointslice-controller", "endpoint-slice-controller"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CertificateApproval, CertificateSigning, CertificateSubjectRestriction: who may use a signer."""
+"""CertificateApproval, -Signing, -SubjectRestriction, ClusterTrustBundleAttest: who may use a signer."""
 
 import base64
 from typing import ClassVar
@@ -9,6 +9,7 @@ from cryptography.x509.oid import NameOID
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.admission.plugin import GroupResource, Plugin, forbidden
+from pybernetes.apiserver.authorization.escalation import only_collection
 from pybernetes.apiserver.types import AdmissionRequest, Authorizer, Operation, RequestInfo
 
 GROUP = "certificates.k8s.io"
@@ -87,3 +88,15 @@ class CertificateSubjectRestriction(Plugin):
             raise forbidden(
                 request, f"use of {CLIENT_SIGNER} signer with {MASTERS} group is not allowed"
             )
+
+
+class ClusterTrustBundleAttest(Plugin):
+    name = "ClusterTrustBundleAttest"
+    resources = frozenset(((GROUP, "clustertrustbundles"),))
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        signer = _signer(request.obj)
+        if not signer or (request.old and only_collection(request.obj or {}, request.old)):
+            return
+        if not _may(self.authorizer, request, "attest", signer):
+            raise forbidden(request, f'user not permitted to attest for signerName "{signer}"')

@@ -11,6 +11,7 @@ from pybernetes.apiserver.admission.certificates import (
     CertificateApproval,
     CertificateSigning,
     CertificateSubjectRestriction,
+    ClusterTrustBundleAttest,
 )
 from pybernetes.apiserver.admission.chain import Chain
 from pybernetes.apiserver.admission.defaults import (
@@ -45,6 +46,7 @@ PLUGINS: tuple[type[Plugin], ...] = (
     RuntimeClass,
     CertificateApproval,
     CertificateSigning,
+    ClusterTrustBundleAttest,
     CertificateSubjectRestriction,
     DefaultIngressClass,
     PodTopologyLabels,
@@ -58,7 +60,6 @@ LAST = (  # made elsewhere, or charged last: they come after all others, in this
 )
 UNSUPPORTED = (
     "AlwaysPullImages",
-    "ClusterTrustBundleAttest",
     "DenyServiceExternalIPs",
     "EventRateLimit",
     "ExtendedResourceToleration",

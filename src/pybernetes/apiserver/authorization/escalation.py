@@ -26,7 +26,7 @@ class EscalationCheck:
         """Raises ApiError 403. `old` is None on create. Other resources pass."""
         if info.group != GROUP or MASTERS in user.groups:
             return
-        if old is not None and _same_but_lifecycle(new, old):
+        if old is not None and only_collection(new, old):
             return
         if info.resource in ("roles", "clusterroles"):
             self._check_role(user, info, new, old)
@@ -84,7 +84,7 @@ def _aggregates(role: Object) -> bool:
     return bool((role.get("aggregationRule") or {}).get("clusterRoleSelectors"))
 
 
-def _same_but_lifecycle(new: Object, old: Object) -> bool:
+def only_collection(new: Object, old: Object) -> bool:
     """True if only finalizers and owner references differ, as garbage collection needs."""
     return _plain(new) == _plain(old)
 

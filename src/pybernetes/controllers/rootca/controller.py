@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes the cluster's CA certificate in every namespace."""
+"""Publishes the cluster's CA certificate: in every namespace, and as a ClusterTrustBundle."""
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
-from pybernetes.controllers.rootca.plan import NAME, plan_config_map
-from pybernetes.controllers.runtime.batches import is_terminating_namespace
+from pybernetes.controllers.rootca.plan import NAME, SIGNER, plan_bundle, plan_config_map
+from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context
-from pybernetes.controllers.runtime.resources import CONFIG_MAPS, NAMESPACES
+from pybernetes.controllers.runtime.resources import CLUSTER_TRUST_BUNDLES, CONFIG_MAPS, NAMESPACES
 
 
 class RootCaPublisher:
@@ -42,3 +42,27 @@ class RootCaPublisher:
         except ApiError as error:
             if error.reason != "AlreadyExists" and not is_terminating_namespace(error):
                 raise
+
+
+class TrustBundlePublisher:
+    """Keeps one ClusterTrustBundle of the API server's signer. Its only key is that signer."""
+
+    def __init__(self, context: Context) -> None:
+        self._client = context.client
+        self._root_ca = context.config.root_ca
+        only = f"spec.signerName={SIGNER}"
+        if self._root_ca:
+            self._bundles = context.informers.get(CLUSTER_TRUST_BUNDLES, field_selector=only)
+            self._bundles.on_change(lambda _old, _new: context.queue.add(SIGNER))
+            context.queue.add(SIGNER)
+
+    async def sync(self, key: str) -> None:
+        wanted = plan_bundle(self._root_ca)
+        current = self._bundles.find("", meta.name(wanted))
+        if current is None:
+            await self._client.create(CLUSTER_TRUST_BUNDLES, wanted)
+        elif current["spec"]["trustBundle"] != self._root_ca:
+            await self._client.update(CLUSTER_TRUST_BUNDLES, {**current, "spec": wanted["spec"]})
+        for bundle in self._bundles.items():
+            if meta.name(bundle) != meta.name(wanted):
+                await delete_if_there(self._client, CLUSTER_TRUST_BUNDLES, bundle)

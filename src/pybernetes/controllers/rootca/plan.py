@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides what a namespace's kube-root-ca.crt ConfigMap should be. Pure."""
+"""Decides what a namespace's kube-root-ca.crt ConfigMap, or the ClusterTrustBundle, should be. Pure."""
+
+import hashlib
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 
 NAME = "kube-root-ca.crt"
+SIGNER = "kubernetes.io/kube-apiserver-serving"
 DESCRIPTION = "kubernetes.io/description"
 _TEXT = (
     "Contains a CA bundle that can be used to verify the kube-apiserver when using internal "
@@ -29,4 +32,15 @@ def plan_config_map(namespace: Object, current: Object | None, root_ca: str) -> 
         **current,
         "metadata": {**current["metadata"], "annotations": annotations},
         "data": data,
+    }
+
+
+def plan_bundle(root_ca: str) -> Object:
+    """The ClusterTrustBundle of the API server's signer; its name follows its content."""
+    digest = hashlib.sha256(root_ca.encode()).hexdigest()[:24]
+    return {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "ClusterTrustBundle",
+        "metadata": {"name": f"{SIGNER.replace('/', ':')}:{digest}"},
+        "spec": {"signerName": SIGNER, "trustBundle": root_ca},
     }

@@ -31,6 +31,10 @@ class Context:
     config: ControllersConfig
 
 
+class NotYet(Exception):
+    """Raised by `sync` for what may work later: tried again with back-off, and not worth a line."""
+
+
 class Controller(Protocol):
     """`sync` is never called for one key twice at the same time; it is called after the informers
     asked for in the constructor have synced. Raising ApiError or ConnectionError tries again."""

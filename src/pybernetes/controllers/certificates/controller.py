@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Approves, signs and removes CertificateSigningRequests. Keys are their names."""
+
+import base64
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.timestamps import rfc3339
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.base import tls
+from pybernetes.controllers.certificates import plan
+from pybernetes.controllers.runtime.batches import delete_if_there
+from pybernetes.controllers.runtime.controller import Context, NotYet
+from pybernetes.controllers.runtime.resources import CERTIFICATE_SIGNING_REQUESTS, NODES
+
+_REVIEWS = GVR("authorization.k8s.io", "v1", "subjectaccessreviews")
+_CLEANING_PERIOD = 3600.0  # seconds
+_BY_USER = "spec.username"
+
+
+class _Requests:
+    """What the three share: the requests, and writing a condition."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client = context.client
+        self._requests = context.informers.get(CERTIFICATE_SIGNING_REQUESTS)
+
+    def _queue_changes(self) -> None:
+        def changed(_: Object | None, new: Object | None) -> None:
+            if new is not None:
+                self._context.queue.add(meta.name(new))
+
+        self._requests.on_change(changed)
+
+    def _with(self, request: Object, kind: str, reason: str, message: str) -> Object:
+        now = rfc3339(self._context.env.clock.now())
+        new = {"type": kind, "status": "True", "reason": reason, "message": message}
+        new |= {"lastUpdateTime": now, "lastTransitionTime": now}
+        status = request.get("status") or {}
+        return {
+            **request,
+            "status": {**status, "conditions": [*(status.get("conditions") or ()), new]},
+        }
+
+    async def _write(self, request: Object, subresource: str) -> None:
+        await self._client.update(CERTIFICATE_SIGNING_REQUESTS, request, subresource=subresource)
+
+
+class Approving(_Requests):
+    """Approves what kubelets may have; what it does not recognise waits for a person."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._requests.add_index(_BY_USER, lambda one: [one["spec"].get("username") or ""])
+        self._queue_changes()
+        self._serving = context.config.approve_kubelet_serving
+        if self._serving:
+            self._nodes = context.informers.get(NODES)
+            self._nodes.on_change(self._node_changed)
+
+    def _node_changed(self, _: Object | None, node: Object | None) -> None:
+        """A request that came before its Node had all addresses is looked at again."""
+        if node is not None:
+            for request in self._requests.by_index(_BY_USER, plan.NODE_PREFIX + meta.name(node)):
+                if not plan.is_decided(request):
+                    self._context.queue.add(meta.name(request))
+
+    async def sync(self, key: str) -> None:
+        request = self._requests.find("", key)
+        if request is None or plan.is_decided(request):
+            return
+        try:
+            asked = plan.read(request)
+        except ValueError:
+            return  # it can never be signed
+        if self._serving and plan.is_serving(request, asked, self._nodes.items()):
+            await self._approve(request, "Auto approving kubelet serving certificate of its node.")
+            return
+        tried = plan.subresources(request, asked)
+        for subresource, message in tried:
+            if await self._allowed(request, subresource):
+                await self._approve(request, message)
+                return
+        if tried:
+            raise NotYet(f"{key} was recognised, but no subject access review approved it")
+
+    async def _allowed(self, request: Object, subresource: str) -> bool:
+        spec = request["spec"]
+        wanted = {
+            "group": "certificates.k8s.io",
+            "resource": "certificatesigningrequests",
+            "verb": "create",
+            "subresource": subresource,
+            "version": "*",
+        }
+        user = {key: spec[key] for key in ("uid", "groups", "extra") if key in spec}
+        review = {"user": spec.get("username"), **user, "resourceAttributes": wanted}
+        version, kind = "authorization.k8s.io/v1", "SubjectAccessReview"
+        asked = {"apiVersion": version, "kind": kind, "spec": review}
+        answer = await self._client.create(_REVIEWS, asked)
+        return bool(answer["status"].get("allowed"))
+
+    async def _approve(self, request: Object, message: str) -> None:
+        approved = self._with(request, "Approved", "AutoApproved", message)
+        await self._write(approved, "approval")
+
+
+class Signing(_Requests):
+    """Signs approved requests with the cluster's CA; without one it does nothing."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._ca = context.config.signing_ca
+        if self._ca is not None:
+            self._queue_changes()
+
+    async def sync(self, key: str) -> None:
+        request = self._requests.find("", key)
+        if request is None or self._ca is None or not plan.awaits_signature(request):
+            return
+        try:
+            wrong = plan.refusal(request["spec"]["signerName"], plan.read(request))
+            if not wrong:
+                await self._write(self._signed(request, self._ca), "status")
+                return
+        except ValueError as error:
+            wrong = str(error)
+        await self._write(self._with(request, "Failed", "SignerValidationFailure", wrong), "status")
+
+    def _signed(self, request: Object, ca: tls.KeyPair) -> Object:
+        config, clock = self._context.config, self._context.env.clock
+        certificate = tls.sign_request(
+            ca,
+            plan.pem_of(request),
+            clock,
+            usages=request["spec"]["usages"],
+            seconds=plan.lifetime(request, config.cluster_signing_duration),
+        )
+        text = base64.b64encode(certificate).decode()
+        return {**request, "status": {**request["status"], "certificate": text}}
+
+
+class Cleaning(_Requests):
+    """Removes old requests, once an hour; its only key stands for all of them."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        context.queue.add("all")
+
+    async def sync(self, key: str) -> None:
+        now = self._context.env.clock.now()
+        self._context.queue.add_after(key, _CLEANING_PERIOD)
+        for request in self._requests.items():
+            if plan.is_stale(request, now):
+                await delete_if_there(self._client, CERTIFICATE_SIGNING_REQUESTS, request)
