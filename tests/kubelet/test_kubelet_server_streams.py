@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exec, attach and port-forward through the kubelet's listener, as each kind of client does it.
 
-The runtime's streaming server, behind the URLs that CRI hands out, is played by our own SPDY.
+The runtime's streaming server, behind the URLs that CRI hands out, is played by our own SPDY; the
+pod is on the host's network, its port that of a real listener.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from pybernetes.base.env import Env
 from pybernetes.base.random import Random
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.kubelet.server.handler import KubeletServer
-from pybernetes.kubelet.server.protocols import RUNTIME_EXEC, RUNTIME_FORWARD, choose_spdy
+from pybernetes.kubelet.server.protocols import RUNTIME_EXEC, choose_spdy
 from pybernetes.wire.client import HttpPool
 from pybernetes.wire.server import serve
 from pybernetes.wire.spdy import SpdySession
@@ -39,22 +40,21 @@ FAILED = {
 
 
 class Runtime:
-    """A runtime's streaming server: a shell, and a pod whose port 80 answers in upper case."""
+    """A runtime's streaming server: a shell."""
 
     def __init__(self) -> None:
         self.left = asyncio.Event()  # a client went away before the end
 
     async def handler(self, request: Request) -> Reply:
-        chosen = choose_spdy(request, [*RUNTIME_EXEC, *RUNTIME_FORWARD])
+        chosen = choose_spdy(request, RUNTIME_EXEC)
         assert not isinstance(chosen, Response)
-        serve = self._shell if request.path == "/exec" else self._forward
 
         async def run(stream: Stream) -> None:
             session = SpdySession(stream, server=True)
             async with TaskGroup("runtime") as group:
                 group.start(session.run(), "run")
                 with contextlib.suppress(ConnectionError):
-                    await serve(session, request.query)
+                    await self._shell(session, request.query)
                 await session.close()
 
         return UpgradeResponse(run, chosen[1])
@@ -90,18 +90,6 @@ class Runtime:
         await parts["stderr"].write(b"bye")
         return FAILED
 
-    async def _forward(self, session: SpdySession, _: str) -> None:
-        while (error := await session.accept()) is not None:
-            data = await session.accept()
-            assert data is not None
-            if data.headers["port"] == "80":
-                while got := await data.read():
-                    await data.write(got.upper())
-            else:
-                await error.write(b"connection refused")
-            await error.close_write()
-            await data.close_write()
-
 
 class Node:
     """A NodeApi whose streams are a Runtime's."""
@@ -120,8 +108,8 @@ class Node:
             raise ApiError(500, "InternalError", "no such command")
         return f"{self.base}/exec?{self.shell}"
 
-    async def port_forward(self, pod, ports):
-        return f"{self.base}/forward"
+    async def network_namespace(self, pod):
+        return ""
 
 
 async def allow(request: Request, names: list[str]) -> None:
@@ -298,39 +286,133 @@ async def test_refusals(pool, path, query, headers, status, text):
     assert text is None or reply.body == text
 
 
-async def forward_once(session: SpdySession, request: int, port: str) -> tuple[bytes, bytes]:
-    headers = {"port": port, "requestID": str(request)}
+FORWARD = "/portForward/default/web"
+
+
+class Port:
+    """A port of the pod: says what it heard in upper case once the client has finished."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.ended = asyncio.Event()  # a connection broke off
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            writer.write(b"welcome ")
+            writer.write((await reader.read()).upper())
+            writer.write_eof()
+            await reader.read()
+        except OSError:
+            pass
+        self.ended.set()
+        writer.close()
+
+
+@pytest.fixture
+async def port():
+    port = Port()
+    server = await asyncio.start_server(port.answer, "127.0.0.1", 0)
+    port.number = server.sockets[0].getsockname()[1]
+    yield port
+    server.close()
+
+
+async def pair(session: SpdySession, request: int, port: int) -> tuple[Stream, Stream]:
+    headers = {"port": str(port), "requestID": str(request)}
     error = await session.open(headers | {"streamType": "error"}, finished=True)
-    data = await session.open(headers | {"streamType": "data"})
+    return await session.open(headers | {"streamType": "data"}), error
+
+
+async def forward_once(session: SpdySession, request: int, port: int) -> tuple[bytes, bytes]:
+    data, error = await pair(session, request, port)
     with contextlib.suppress(ConnectionError):
         await data.write(b"question")
         await data.close_write()
     return await read_all(data), await read_all(error)
 
 
-@pytest.mark.parametrize("tunnelled", [False, True])
-async def test_port_forward(pool, tunnelled):
-    path = "/portForward/default/web"
+@contextlib.asynccontextmanager
+async def forwarding(pool: HttpPool, tunnelled: bool) -> AsyncIterator[SpdySession]:
     if tunnelled:
-        socket = await websocket(pool, path, "", "SPDY/3.1+portforward.k8s.io")
+        socket = await websocket(pool, FORWARD, "", "SPDY/3.1+portforward.k8s.io")
         context = over(WebSocketStream(socket))
     else:
-        context = spdy(pool, path, "", SPDY | {"x-stream-protocol-version": "portforward.k8s.io"})
+        headers = SPDY | {"x-stream-protocol-version": "portforward.k8s.io"}
+        context = spdy(pool, FORWARD, "", headers)
     async with context as session:
+        yield session
+
+
+@pytest.mark.parametrize("tunnelled", [False, True])
+async def test_port_forward_with_half_close(pool, port, tunnelled):
+    async with forwarding(pool, tunnelled) as session:
         for request in range(3):
-            assert await forward_once(session, request, "80") == (b"QUESTION", b"")
-        answer, complaint = await forward_once(session, 9, "81")
+            assert await forward_once(session, request, port.number) == (b"welcome QUESTION", b"")
+        answer, complaint = await forward_once(session, 9, 1)  # nobody listens there
         assert answer == b""
-        assert complaint == b"connection refused"
+        assert complaint == (
+            b"error forwarding port 1 to pod web_default, uid : failed to connect to localhost:1"
+            b" on the node, IPv4: dial tcp 127.0.0.1:1: connect: connection refused"
+            b" IPv6: dial tcp [::1]:1: connect: connection refused"
+        )
 
 
-async def test_port_forward_over_websocket_channels(pool):
-    socket = await websocket(pool, "/portForward/default/web", "port=80", "v4.channel.k8s.io")
-    assert [await socket.receive(), await socket.receive()] == [b"\x00\x50\x00", b"\x01\x50\x00"]
+@pytest.mark.parametrize("tunnelled", [False, True])
+async def test_a_forwarded_connection_ends_with_its_client(pool, port, tunnelled):
+    """Reset while the pod says nothing, or with the whole client: the pod is told either way."""
+    for whole in (False, True):
+        port.ended.clear()
+        async with forwarding(pool, tunnelled) as session:
+            data, _ = await pair(session, 1, port.number)
+            assert await data.read() == b"welcome "
+            if not whole:
+                await data.close()
+                async with asyncio.timeout(2):
+                    await port.ended.wait()
+        async with asyncio.timeout(2):
+            await port.ended.wait()
+
+
+async def test_many_forwarded_connections_at_once(pool, port):
+    async with forwarding(pool, tunnelled=True) as session, TaskGroup("many") as group:
+        jobs = [
+            group.start(forward_once(session, number, port.number), str(number))
+            for number in range(100)
+        ]
+        assert {await job for job in jobs} == {(b"welcome QUESTION", b"")}
+    assert port.connections == 100
+
+
+async def test_streams_that_make_no_sense_are_reset(pool, port):
+    async with forwarding(pool, tunnelled=False) as session:
+        good = {"port": str(port.number), "streamType": "error"}
+        for headers in ({}, good | {"port": "0"}, good | {"port": "x"}, good | {"streamType": "x"}):
+            stream = await session.open(headers)
+            assert await stream.read() == b""
+            assert stream.was_reset
+        assert await forward_once(session, 1, port.number) == (b"welcome QUESTION", b"")
+
+
+async def test_clients_too_old_for_request_ids_are_served(pool, port):
+    async with forwarding(pool, tunnelled=False) as session:
+        headers = {"port": str(port.number)}
+        await session.open(headers | {"streamType": "error"}, finished=True)
+        data = await session.open(headers | {"streamType": "data"})
+        await data.close_write()
+        assert await read_all(data) == b"welcome "
+
+
+async def test_port_forward_over_websocket_channels(pool, port):
+    number = port.number.to_bytes(2, "little")
+    socket = await websocket(pool, FORWARD, f"port={port.number}", "v4.channel.k8s.io")
+    assert [await socket.receive(), await socket.receive()] == [b"\x00" + number, b"\x01" + number]
+    assert await socket.receive() == b"\x00welcome "
     await socket.send(b"abc", b"\x00")
-    assert await socket.receive() == b"\x00ABC"
-    await socket.close()
-    refused = await websocket(pool, "/portForward/default/web", "port=81", "v4.channel.k8s.io")
-    assert [await refused.receive(), await refused.receive()] == [b"\x00\x51\x00", b"\x01\x51\x00"]
+    await socket.close()  # channels cannot end: that ends the connection
+    async with asyncio.timeout(2):
+        await port.ended.wait()
+    refused = await websocket(pool, FORWARD, "port=1", "v4.channel.k8s.io")
+    assert [await refused.receive(), await refused.receive()] == [b"\x00\x01\x00", b"\x01\x01\x00"]
     complaint = await refused.receive()
-    assert complaint == b"\x01error forwarding port 81 to pod web_default: connection refused"
+    assert complaint.startswith(b"\x01error forwarding port 1 to pod web_default")

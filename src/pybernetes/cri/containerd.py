@@ -172,9 +172,9 @@ class Containerd:
         answer = await self._call("Attach", container_id=container_id, **_flags(streams))
         return str(answer.url)
 
-    async def port_forward_url(self, sandbox_id: str, ports: Sequence[int]) -> str:
-        answer = await self._call("PortForward", pod_sandbox_id=sandbox_id, port=list(ports))
-        return str(answer.url)
+    async def network_namespace(self, sandbox_id: str) -> str:
+        answer = await self._call("PodSandboxStatus", pod_sandbox_id=sandbox_id, verbose=True)
+        return convert.network_namespace(answer.info.get("info", ""))
 
     async def pull_image(
         self, image: str, auth: Config | None = None, sandbox_config: Config | None = None

@@ -2,9 +2,18 @@
 """CRI answers (protobuf messages) as the small types of types.py."""
 
 import dataclasses
+import json
 from typing import Any
 
-from pybernetes.cri.types import Condition, Container, ContainerState, Image, Sandbox, Stats
+from pybernetes.cri.types import (
+    Condition,
+    Container,
+    ContainerState,
+    Image,
+    Sandbox,
+    Stats,
+    Unsupported,
+)
 
 _STATES: tuple[ContainerState, ...] = ("created", "running", "exited", "unknown")
 
@@ -37,6 +46,16 @@ def sandbox_status(status: Any) -> Sandbox:
     first = [status.network.ip] if status.network.ip else []
     ips = tuple(first + [item.ip for item in status.network.additional_ips])
     return dataclasses.replace(sandbox(status), ips=ips)
+
+
+def network_namespace(info: str) -> str:
+    """The path in the OCI spec that containerd and CRI-O show in a sandbox's verbose status."""
+    try:
+        namespaces = json.loads(info)["runtimeSpec"]["linux"]["namespaces"]
+        found = [str(item["path"]) for item in namespaces if item["type"] == "network"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unsupported("the runtime does not show a pod's network namespace") from error
+    return found[0] if found else ""
 
 
 def _container(item: Any, sandbox_id: str, **more: Any) -> Container:

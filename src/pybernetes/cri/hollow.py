@@ -244,7 +244,7 @@ class Hollow:
     async def attach_url(self, container_id: str, streams: Streams) -> str:
         self._refuse("attach")
 
-    async def port_forward_url(self, sandbox_id: str, ports: Sequence[int]) -> str:
+    async def network_namespace(self, sandbox_id: str) -> str:
         self._refuse("port-forward")
 
     def _refuse(self, what: str) -> NoReturn:

@@ -197,7 +197,8 @@ class Runtime(Protocol):
 
     async def attach_url(self, container_id: str, streams: "Streams") -> str: ...
 
-    async def port_forward_url(self, sandbox_id: str, ports: Sequence[int]) -> str: ...
+    async def network_namespace(self, sandbox_id: str) -> str:
+        """The file of the sandbox's network namespace; "": it has none of its own."""
 
     async def pull_image(
         self, image: str, auth: Config | None = None, sandbox_config: Config | None = None

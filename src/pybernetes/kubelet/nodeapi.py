@@ -136,12 +136,12 @@ class NodeView:
         with _told():
             return await self._tools.runtime.attach_url(found.id, streams)
 
-    async def port_forward(self, pod: Object, ports: Sequence[int]) -> str:
+    async def network_namespace(self, pod: Object) -> str:
         sandbox = self._tools.pleg.state(naming.uid(pod)).sandbox
         if sandbox is None:
             raise errors.ApiError(500, "InternalError", "the pod's sandbox is not running")
         with _told():
-            return await self._tools.runtime.port_forward_url(sandbox.id, ports)
+            return await self._tools.runtime.network_namespace(sandbox.id)
 
     def healthy(self) -> str:
         return self._tools.pleg.healthy()

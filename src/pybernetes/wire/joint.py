@@ -7,7 +7,8 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.wire.types import Stream
 
 
-async def _copy(source: Stream, target: Stream) -> None:
+async def copy(source: Stream, target: Stream) -> None:
+    """Everything up to the end of `source`. Raises ConnectionError."""
     while data := await source.read():
         await target.write(data)
 
@@ -20,7 +21,7 @@ async def join(left: Stream, right: Stream) -> None:
 
     async def one_way(source: Stream, target: Stream) -> None:
         with contextlib.suppress(ConnectionError):  # the other way is over as well
-            await _copy(source, target)
+            await copy(source, target)
         group.cancel()
 
     try:

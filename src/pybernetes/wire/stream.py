@@ -6,6 +6,7 @@ writer waits while the transport's buffer is full.
 """
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable
 
@@ -163,11 +164,15 @@ class TransportStream(asyncio.Protocol):
     TLS cannot end one direction only: there `close_write` flushes, and the end is seen on close.
     """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
+    def __init__(self, transport: asyncio.Transport | None = None) -> None:
+        if transport is not None:
+            self._transport = transport
         self._inbox = Inbox(self._pause, self._resume)
         self._gate = Gate()
         self._lost = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         self._inbox.feed(data)
@@ -220,6 +225,18 @@ class TransportStream(asyncio.Protocol):
         self._transport.close()
         self._inbox.feed_eof()
         self._inbox.clear()
+
+
+async def connect(sock: socket.socket, address: tuple[str, int]) -> Stream:
+    """`sock` (non-blocking, taken over) connected to `address`. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    try:
+        await loop.sock_connect(sock, address)
+        _, stream = await loop.create_connection(TransportStream, sock=sock)
+    except BaseException:
+        sock.close()
+        raise
+    return stream
 
 
 class EndOfStream(ConnectionError):

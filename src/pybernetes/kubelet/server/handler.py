@@ -22,6 +22,7 @@ from pybernetes.base.env import Env
 from pybernetes.kubelet.auth import subresources
 from pybernetes.kubelet.nodeapi import NodeView
 from pybernetes.kubelet.server.logs import log_options, stream_log
+from pybernetes.kubelet.server.podports import PodPorts
 from pybernetes.kubelet.server.portforward import forward_ports, serve_forward
 from pybernetes.kubelet.server.protocols import plain, refused
 from pybernetes.kubelet.server.remotecommand import (
@@ -178,9 +179,9 @@ class KubeletServer:
     async def _port_forward(self, call: _Call) -> Reply:
         ports = _checked(forward_ports, call.query)
         pod, _ = self._find(call, with_container=False)
-        url = await self._api.port_forward(pod, ports)
         name = f"{pod['metadata']['name']}_{pod['metadata'].get('namespace', '')}"
-        return await serve_forward(self._env, call.request, url, ports, pod=name)
+        inside = PodPorts(self._env, name, await self._api.network_namespace(pod))
+        return serve_forward(call.request, inside, ports)
 
 
 class _Probes(Collector):

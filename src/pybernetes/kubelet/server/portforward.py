@@ -1,38 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Port-forward: SPDY/3.1, bare or in a WebSocket tunnel, is passed through; channels are bridged.
+"""Port-forward over SPDY/3.1, bare or in a WebSocket tunnel, and over a WebSocket's channels.
 
-Source: k8s.io/kubelet/pkg/cri/streaming/portforward and k8s.io/streaming.
+Each connection is a pair of streams, one for data and one for what went wrong. Its halves end on
+their own, in both directions; a reset of the client's or of the pod's side ends both; the end of
+the client's connection ends all. Source: k8s.io/cri-streaming/pkg/streaming/portforward.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from pybernetes.apimachinery.errors import ApiError
-from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
+from pybernetes.kubelet.server.podports import PodPorts
 from pybernetes.kubelet.server.protocols import (
+    FORWARD,
     FORWARD_WEBSOCKET,
-    RUNTIME_FORWARD,
     TUNNEL,
+    choose_spdy,
     is_spdy,
     plain,
 )
 from pybernetes.kubelet.server.remotecommand import Channels
-from pybernetes.kubelet.server.runtime import (
-    connect,
-    pass_through,
-    read_all,
-    running,
-    tunnel_through,
-)
-from pybernetes.wire.joint import join
-from pybernetes.wire.spdy import SpdySession
+from pybernetes.wire.joint import copy
+from pybernetes.wire.spdy import SpdySession, SpdyStream
 from pybernetes.wire.stream import Gate, Inbox
-from pybernetes.wire.types import Reply, Request, Stream, UpgradeResponse
-from pybernetes.wire.websocket import HandshakeError, WebSocket, handshake, is_websocket, protocols
+from pybernetes.wire.types import Reply, Request, Response, Stream, UpgradeResponse
+from pybernetes.wire.websocket import (
+    HandshakeError,
+    WebSocket,
+    WebSocketStream,
+    handshake,
+    is_websocket,
+)
 
-_COMPLAINT_TIMEOUT = 5.0  # the runtime ends the error stream just after the data
+_PAIRING = 30.0  # seconds for the second stream of a pair
 
 
 def forward_ports(query: dict[str, list[str]]) -> list[int]:
@@ -46,39 +49,137 @@ def forward_ports(query: dict[str, list[str]]) -> list[int]:
     return ports
 
 
-async def serve_forward(
-    env: Env, request: Request, url: str, ports: Sequence[int], *, pod: str
-) -> Reply:
-    """Upgrade `request` to the runtime's port-forward at `url`.
+def serve_forward(request: Request, inside: PodPorts, ports: Sequence[int]) -> Reply:
+    """Upgrade `request` to connections `inside` a pod.
 
-    `ports` are those of the query, needed only by clients that use channels. `pod` names the pod
-    in what these are told.
+    `ports` are those of the query, needed only by clients that use channels.
     """
     if is_spdy(request):
-        return await pass_through(env, url, request, RUNTIME_FORWARD)
+        chosen = choose_spdy(request, FORWARD)
+        if isinstance(chosen, Response):
+            return chosen
+        return UpgradeResponse(lambda stream: _serve_spdy(stream, inside), chosen[1])
     if not is_websocket(request):
         return plain(400, "unable to upgrade: missing upgrade headers in request")
-    if TUNNEL in protocols(request):
-        return await tunnel_through(env, url, request)
     try:
         protocol, headers = handshake(request, FORWARD_WEBSOCKET)
     except HandshakeError as error:
         return plain(error.status, str(error))
-    if not ports:
+    if protocol != TUNNEL and not ports:
         return plain(400, 'query parameter "port" is required')
 
     async def run(stream: Stream) -> None:
-        channels = Channels(WebSocket(stream), "base64." in protocol)
-        with contextlib.suppress(ConnectionError, ApiError):
-            async with running(await connect(env, url, RUNTIME_FORWARD[0])) as connection:
-                await _serve_channels(channels, ports, connection, pod)
-        await channels.close()
+        socket = WebSocket(stream)
+        if protocol == TUNNEL:
+            await _serve_spdy(WebSocketStream(socket), inside)
+        else:
+            await _serve_channels(Channels(socket, "base64." in protocol), ports, inside)
 
     return UpgradeResponse(run, headers)
 
 
+class _Client(Stream, Protocol):
+    """The client's end of one connection."""
+
+    was_reset: bool
+
+
+async def _forward(inside: PodPorts, port: int, data: _Client, complaints: Stream) -> None:
+    """One connection, from dialling to its end."""
+    with contextlib.suppress(ConnectionError):
+        try:
+            pod = await inside.dial(port)
+        except ConnectionError as error:
+            words = f"error forwarding port {port} to pod {inside.pod}, uid : {error}"
+            await complaints.write(words.encode())
+        else:
+            await _carry(data, pod)
+        await complaints.close()
+    await data.close()
+
+
+async def _carry(client: _Client, pod: Stream) -> None:
+    async def there() -> None:
+        await copy(client, pod)
+        if client.was_reset:
+            raise ConnectionResetError("the client is gone")
+        await pod.close_write()
+
+    async def back() -> None:
+        await copy(pod, client)
+        await client.close_write()
+
+    try:
+        with contextlib.suppress(ConnectionError):
+            async with TaskGroup("forward") as group:
+                group.start(there(), "there")
+                group.start(back(), "back")
+    finally:
+        await pod.close()
+
+
+# SPDY: the client opens the two streams of each connection.
+
+
+@dataclass(slots=True)
+class _Pair:
+    streams: dict[str, SpdyStream] = field(default_factory=dict)  # by type
+    complete: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def _serve_spdy(stream: Stream, inside: PodPorts) -> None:
+    session = SpdySession(stream, server=True)
+    pairs: dict[str, _Pair] = {}
+    async with session.running(), TaskGroup("port-forward") as group:
+        while (opened := await session.accept()) is not None:
+            kind, request = opened.headers.get("streamtype", ""), _request_id(opened)
+            if not _is_valid(opened) or (request in pairs and kind in pairs[request].streams):
+                await opened.close()
+                continue
+            if request not in pairs:
+                pairs[request] = _Pair()
+                group.start(_serve_pair(pairs, request, inside), request)
+            pair = pairs[request]
+            pair.streams[kind] = opened
+            if len(pair.streams) == 2:
+                pair.complete.set()
+        group.cancel()
+
+
+def _is_valid(stream: SpdyStream) -> bool:
+    port = stream.headers.get("port", "")
+    in_range = port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536
+    return in_range and stream.headers.get("streamtype") in {"data", "error"}
+
+
+def _request_id(stream: SpdyStream) -> str:
+    """Clients too old to give one open the error stream first and the data stream right behind."""
+    behind = 2 if stream.headers.get("streamtype") == "data" else 0
+    return stream.headers.get("requestid") or str(stream.id - behind)
+
+
+async def _serve_pair(pairs: dict[str, _Pair], request: str, inside: PodPorts) -> None:
+    pair = pairs[request]
+    try:
+        async with asyncio.timeout(_PAIRING):
+            await pair.complete.wait()
+    except TimeoutError:
+        for stream in pair.streams.values():
+            await stream.close()
+        return
+    finally:
+        del pairs[request]
+    data, complaints = pair.streams["data"], pair.streams["error"]
+    await _forward(inside, int(data.headers["port"]), data, complaints)
+
+
+# A WebSocket's channels: the query says which ports there are.
+
+
 class _Channel:
     """One channel of a WebSocket as a Stream. Channels cannot end on their own."""
+
+    was_reset = False
 
     def __init__(self, channels: Channels, number: int, gate: Gate) -> None:
         self.inbox = Inbox(gate.close, gate.open)
@@ -99,45 +200,22 @@ class _Channel:
         self.inbox.clear()
 
 
-async def _serve_channels(
-    channels: Channels, ports: Sequence[int], connection: SpdySession, pod: str
-) -> None:
+async def _serve_channels(channels: Channels, ports: Sequence[int], inside: PodPorts) -> None:
     """Port number n has its data on channel 2n and its errors on 2n+1; both begin with the port."""
     gate = Gate()
     parts = [_Channel(channels, number, gate) for number in range(2 * len(ports))]
-    async with TaskGroup("port-forward") as group:
-        try:
+    with contextlib.suppress(ConnectionError):
+        async with TaskGroup("port-forward") as group:
             for number, port in enumerate(ports):
                 data, complaints = parts[2 * number], parts[2 * number + 1]
                 for part in (data, complaints):
                     await part.write(port.to_bytes(2, "little"))
-                headers = {"port": str(port), "requestID": str(number)}
-                words = f"error forwarding port {port} to pod {pod}: "
-                group.start(_forward(connection, headers, (data, complaints), words), str(port))
+                group.start(_forward(inside, port, data, complaints), str(port))
             while (message := await channels.receive()) is not None:
                 channel, got = message
                 if 0 <= channel < len(parts) and channel % 2 == 0:
                     parts[channel].inbox.feed(got)
                 if gate.closed:
                     await gate.passed()
-        finally:
             group.cancel()
-
-
-async def _forward(
-    connection: SpdySession, headers: dict[str, str], pair: tuple[Stream, Stream], words: str
-) -> None:
-    """One port's connection: `pair` is its data and its error stream."""
-    stream, complaints = pair
-    with contextlib.suppress(ConnectionError):
-        error = await connection.open(headers | {"streamType": "error"}, finished=True)
-        data = await connection.open(headers | {"streamType": "data"})
-        async with TaskGroup("forward") as group:
-            complaint = group.start(read_all(error), "error")
-            await join(stream, data)  # channels cannot half-close
-            text = b""
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_COMPLAINT_TIMEOUT):
-                    text = await complaint
-        if text:
-            await complaints.write(words.encode() + text)
+    await channels.close()

@@ -12,7 +12,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.wire.types import Headers, Request, Response
 
 RUNTIME_EXEC = ("v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io")
-RUNTIME_FORWARD = ("portforward.k8s.io",)
+FORWARD = ("portforward.k8s.io",)
 EXEC_WEBSOCKET = (
     "v5.channel.k8s.io",
     "v4.channel.k8s.io",

@@ -20,7 +20,7 @@ from pybernetes.kubelet.server.protocols import (
     is_spdy,
     plain,
 )
-from pybernetes.kubelet.server.runtime import connect, pass_through, read_all, running
+from pybernetes.kubelet.server.runtime import connect, pass_through, read_all
 from pybernetes.wire.spdy import SpdySession, SpdyStream
 from pybernetes.wire.types import Reply, Request, Stream, UpgradeResponse
 from pybernetes.wire.websocket import HandshakeError, WebSocket, handshake, is_websocket
@@ -111,7 +111,8 @@ async def _status(
 ) -> bytes:
     """Serve the session to its end; the Status that ends it, as v4 of the protocol has it."""
     try:
-        async with running(await connect(env, url, RUNTIME_EXEC[0])) as connection:
+        connection = await connect(env, url, RUNTIME_EXEC[0])
+        async with connection.running():
             return await _bridge(connection, streams, channels)
     except ConnectionError:
         broken = "the connection to the container broke"

@@ -5,19 +5,14 @@ containerd 1.6 speaks up to v4 of the exec protocol; each URL is good for one co
 that speaks SPDY itself is passed through, byte for byte; for the others a session is bridged.
 """
 
-import contextlib
 import urllib.parse
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.base.env import Env
-from pybernetes.base.tasks import TaskGroup
 from pybernetes.kubelet.server.protocols import (
     PROTOCOL_HEADER,
-    RUNTIME_FORWARD,
-    TUNNEL,
     choose_spdy,
-    plain,
 )
 from pybernetes.wire.client import HttpPool
 from pybernetes.wire.joint import join
@@ -31,7 +26,6 @@ from pybernetes.wire.types import (
     Upgraded,
     UpgradeResponse,
 )
-from pybernetes.wire.websocket import HandshakeError, WebSocket, WebSocketStream, handshake
 
 
 async def _ask(env: Env, url: str, protocol: str) -> ClientReply:
@@ -63,22 +57,6 @@ async def connect(env: Env, url: str, protocol: str) -> SpdySession:
     raise ApiError(500, "InternalError", f"unable to upgrade connection: {text}")
 
 
-@contextlib.asynccontextmanager
-async def running(connection: SpdySession) -> AsyncIterator[SpdySession]:
-    """The session at work; closed at the end."""
-
-    async def run() -> None:
-        with contextlib.suppress(ConnectionError):
-            await connection.run()
-
-    async with TaskGroup("runtime") as group:
-        group.start(run(), "connection")
-        try:
-            yield connection
-        finally:
-            await connection.close()
-
-
 async def read_all(stream: Stream) -> bytes:
     parts = []
     while data := await stream.read():
@@ -100,20 +78,3 @@ async def pass_through(env: Env, url: str, request: Request, supported: Sequence
         await join(stream, backend)
 
     return UpgradeResponse(run, chosen[1])
-
-
-async def tunnel_through(env: Env, url: str, request: Request) -> Reply:
-    """Answer a WebSocket that carries SPDY with the runtime's own port-forward connection."""
-    try:
-        _, headers = handshake(request, (TUNNEL,))
-    except HandshakeError as error:
-        return plain(error.status, str(error))
-    reply = await _ask(env, url, RUNTIME_FORWARD[0])
-    if not isinstance(reply, Upgraded):
-        return reply
-    backend = reply.stream
-
-    async def run(stream: Stream) -> None:
-        await join(WebSocketStream(WebSocket(stream)), backend)
-
-    return UpgradeResponse(run, headers)

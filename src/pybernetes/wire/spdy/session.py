@@ -9,8 +9,9 @@ Otherwise the connection itself slows the sender: a stream whose reader is behin
 import asyncio
 import contextlib
 import struct
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
+from pybernetes.base.tasks import TaskGroup
 from pybernetes.wire.spdy import frames
 from pybernetes.wire.spdy.frames import FIN, HeaderCodec, SpdyError
 from pybernetes.wire.stream import EndOfStream, Gate, Inbox, Reader
@@ -28,7 +29,7 @@ class SpdyStream:
 
     - `headers` are those it was opened with.
     - The other side's reset ends reading as a finish does (that is how Go tools say goodbye) and
-      makes writing raise ConnectionResetError.
+      makes writing raise ConnectionResetError; `was_reset` tells which it was.
     """
 
     def __init__(self, session: "SpdySession", stream_id: int, headers: Mapping[str, str]) -> None:
@@ -38,6 +39,7 @@ class SpdyStream:
         self.window = session.peer_window
         self.gate = Gate()  # closed while the peer's window is used up
         self.write_closed = False
+        self.was_reset = False
         self.replied = asyncio.Event()
         self._session = session
 
@@ -100,6 +102,21 @@ class SpdySession:
 
     def go_on(self) -> None:
         self._gate.open()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve the connection while the block lasts; close it at its end."""
+
+        async def run() -> None:
+            with contextlib.suppress(ConnectionError):
+                await self.run()
+
+        async with TaskGroup("spdy") as group:
+            group.start(run(), "session")
+            try:
+                yield
+            finally:
+                await self.close()
 
     async def run(self) -> None:
         """Serve the connection until either side ends it. Raises SpdyError on broken frames."""
@@ -209,8 +226,6 @@ class SpdySession:
             self._on_reset(_id(payload))
         elif kind == frames.PING:
             await self._on_ping(payload)
-        elif kind == frames.GOAWAY:
-            self._incoming.put_nowait(None)
         elif kind == frames.SETTINGS:
             self._on_settings(payload)
         elif kind == frames.WINDOW_UPDATE:
@@ -253,6 +268,7 @@ class SpdySession:
     def _on_reset(self, stream_id: int) -> None:
         stream = self._streams.pop(stream_id, None)
         if stream is not None:
+            stream.was_reset = True
             stream.gate.fail(ConnectionResetError("the stream was reset"))
             stream.inbox.feed_eof()
             stream.replied.set()
