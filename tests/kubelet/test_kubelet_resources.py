@@ -4,7 +4,7 @@
 import pytest
 
 from pybernetes.apis.core.pod.requests import pod_requests
-from pybernetes.kubelet import naming
+from pybernetes.kubelet import admission, naming
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.node import plan
 from pybernetes.kubelet.node.machine import Machine
@@ -127,3 +127,51 @@ def test_registration_says_what_the_lab_file_says():
 
 def test_overhead_counts():
     assert pod_requests(pod({}, overhead={"cpu": "250m"}))["cpu"] == 250
+
+
+def admitted(pod, **policy):
+    pod = {**pod, "metadata": {**pod["metadata"], "namespace": "n", "name": "p"}}
+    found = admission.admit(pod, {}, [], admission.Policy(**policy))
+    return found and (found[0], found[1].removeprefix("Pod was rejected: "))
+
+
+SYSCTLS = {"sysctls": [{"name": "kernel.shm_rmid_forced", "value": "1"}]}
+UNSAFE = {"sysctls": [{"name": "kernel/msgmax", "value": "1"}]}
+TOLERANT = [{"key": "node.kubernetes.io/memory-pressure", "operator": "Exists"}]
+
+
+@pytest.mark.parametrize(
+    ("spec", "policy", "reason", "message"),
+    [
+        ({"securityContext": SYSCTLS}, {}, None, None),
+        (
+            {"securityContext": UNSAFE},
+            {},
+            "SysctlForbidden",
+            'forbidden sysctl: "kernel.msgmax" not allowlisted',
+        ),
+        ({"securityContext": UNSAFE}, {"unsafe_sysctls": ["kernel.msg*"]}, None, None),
+        (
+            {"securityContext": SYSCTLS, "hostIPC": True},
+            {},
+            "SysctlForbidden",
+            'forbidden sysctl: "kernel.shm_rmid_forced" not allowed with host IPC enabled',
+        ),
+        (
+            {},
+            {"pressure": ["MemoryPressure"]},
+            "Evicted",
+            "The node had condition: [MemoryPressure]. ",
+        ),
+        ({"tolerations": TOLERANT}, {"pressure": ["MemoryPressure"]}, None, None),
+        ({"priority": 2_000_000_000}, {"pressure": ["DiskPressure"]}, None, None),
+        (
+            {},
+            {"stopping": True},
+            "NodeShutdown",
+            "Pod was rejected as the node is shutting down.",
+        ),
+    ],
+)
+def test_what_a_node_in_trouble_takes(spec, policy, reason, message):
+    assert admitted(pod({}, **spec), **policy) == (reason and (reason, message))

@@ -1,28 +1,91 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the node takes a pod that was bound to it (upstream's predicate admit handler). Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core import taints
 from pybernetes.apis.core.nodeaffinity import required_matches
-from pybernetes.apis.core.pod.requests import amounts, pod_requests
+from pybernetes.apis.core.pod.requests import amounts, pod_requests, qos_class
 
 Rejection = tuple[str, str]
 _ANY = ("", "0.0.0.0", "::")
 
 
-def admit(pod: Object, node: Object, others: Sequence[Object]) -> Rejection | None:
+_SAFE_SYSCTLS = (
+    "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ip_local_reserved_ports", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_wmem", "net.ipv4.tcp_slow_start_after_idle", "net.ipv4.tcp_notsent_lowat",
+)  # fmt: skip
+SYSTEM_CRITICAL = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What else decides. `pressure`: node conditions that are true."""
+
+    unsafe_sysctls: Sequence[str] = ()
+    pressure: Collection[str] = ()
+    stopping: bool = False
+
+
+def is_critical(pod: Object) -> bool:
+    notes = pod["metadata"].get("annotations") or {}
+    static = notes.get("kubernetes.io/config.source", "api") != "api"
+    priority = pod["spec"].get("priority") or 0
+    return static or "kubernetes.io/config.mirror" in notes or priority >= SYSTEM_CRITICAL
+
+
+def admit(
+    pod: Object, node: Object, others: Sequence[Object], policy: Policy | None = None
+) -> Rejection | None:
     """(reason, message) of a rejection; None: admitted. `others` are the pods that run here."""
-    found = _resources(pod, node, others) or _selector(pod, node) or _ports(pod, others)
+    policy = policy or Policy()
+    found = _pressure(pod, policy.pressure) or _sysctls(pod, policy.unsafe_sysctls)
+    found = found or resources(pod, node, others) or _selector(pod, node) or _ports(pod, others)
     found = found or _taints(pod, node)
+    if found is None and policy.stopping:
+        found = "NodeShutdown", "Pod was rejected as the node is shutting down."
     if found is None:
         return None
     reason, message = found
     return reason, f"Pod was rejected: {message}"
 
 
-def _resources(pod: Object, node: Object, others: Sequence[Object]) -> Rejection | None:
+def _pressure(pod: Object, conditions: Collection[str]) -> Rejection | None:
+    if not conditions or is_critical(pod):
+        return None
+    if set(conditions) == {"MemoryPressure"}:
+        taint = {"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"}
+        tolerations = pod["spec"].get("tolerations") or ()
+        if qos_class(pod) != "BestEffort" or taints.is_tolerated(tolerations, taint):
+            return None
+    return "Evicted", f"The node had condition: [{' '.join(sorted(conditions))}]. "
+
+
+def _sysctls(pod: Object, unsafe: Sequence[str]) -> Rejection | None:
+    for item in (pod["spec"].get("securityContext") or {}).get("sysctls", ()):
+        name, wrong = item["name"].replace("/", "."), ""
+        allowed = [*_SAFE_SYSCTLS, *(pattern.replace("/", ".") for pattern in unsafe)]
+        if not any(
+            name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1]))
+            for pattern in allowed
+        ):
+            wrong = "not allowlisted"
+        elif name.startswith("net.") and pod["spec"].get("hostNetwork"):
+            wrong = "not allowed with host Net enabled"
+        elif not name.startswith("net.") and pod["spec"].get("hostIPC"):
+            wrong = "not allowed with host IPC enabled"
+        if wrong:
+            return "SysctlForbidden", f'forbidden sysctl: "{name}" {wrong}'
+    return None
+
+
+def resources(pod: Object, node: Object, others: Sequence[Object]) -> Rejection | None:
+    """Whether the node has what the pod requests, beside the others."""
     allocatable = amounts((node.get("status") or {}).get("allocatable"))
     if len(others) + 1 > allocatable.get("pods", 1 << 30):
         return _short("pods", 1, len(others), allocatable["pods"])

@@ -40,6 +40,7 @@ class Memory:
     finished: bool = False  # nothing will be started any more
     messages: Mapping[str, str] = field(default_factory=dict)  # termination messages by id
     resources: Mapping[str, Object] = field(default_factory=dict)  # actuated, by name
+    conditions: Mapping[str, Object] = field(default_factory=dict)  # more of them, by type
 
 
 def statuses(pod: Object, state: PodState, memory: Memory, group: str) -> list[Object]:

@@ -57,6 +57,7 @@ class Facts:
     failed_liveness: Mapping[str, str] = field(default_factory=dict)  # id -> "liveness"/"startup"
     started: Callable[[str], bool] = lambda _: True  # id -> its startup probe has passed
     backoff: Callable[[Object, Container], float] = lambda _c, _d: 0.0
+    restarts: Callable[[Object], bool] = lambda _: False  # its new resources need a restart
 
 
 def plan(pod: Object, state: PodState, facts: Facts) -> Plan:
@@ -212,9 +213,9 @@ def _plan_one(
     message = _why_kill(container, current, facts)
     if not message:
         return True
-    definition = message.endswith("changed")
+    definition = message.endswith(("changed", "requires restart"))
     restart = definition or policy_of(pod, container) != "Never"
-    message += ", will be restarted" if restart else ""
+    message += ", will be restarted" if restart and not message.endswith("requires restart") else ""
     result.kill.append(Kill(current, message, restart))
     return False
 
@@ -224,6 +225,8 @@ def _why_kill(container: Object, current: Container, facts: Facts) -> str:
     recorded = current.annotations.get(naming.CONTAINER_HASH)
     if recorded is not None and recorded != naming.container_hash(container):
         return f"Container {name} definition changed"
+    if facts.restarts(container):
+        return f"Container {name} resize requires restart"
     probe = facts.failed_liveness.get(current.id)
     return f"Container {name} failed {probe} probe" if probe else ""
 

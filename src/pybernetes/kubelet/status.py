@@ -8,12 +8,17 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.pod.requests import Amounts, pod_limits, pod_requests
 from pybernetes.kubelet import containerstatus, naming, podactions
 from pybernetes.kubelet.containerstatus import Memory
 from pybernetes.kubelet.podstate import PodState
 
-OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+RESIZE = ("PodResizePending", "PodResizeInProgress")  # there only while true
+OWNED = (
+    "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", *RESIZE,
+)  # fmt: skip
 
 
 def generate(pod: Object, state: PodState, memory: Memory) -> Object:
@@ -28,7 +33,8 @@ def generate(pod: Object, state: PodState, memory: Memory) -> Object:
     init = containerstatus.statuses(pod, state, memory, "initContainers")
     regular = containerstatus.statuses(pod, state, memory, "containers")
     ephemeral = containerstatus.statuses(pod, state, memory, "ephemeralContainers")
-    status["phase"] = "Failed" if memory.failed else _phase(pod, (init, regular), memory)
+    ended = memory.failed is not None and not state.running  # not before all has stopped
+    status["phase"] = "Failed" if ended else _phase(pod, (init, regular), memory)
     known = (status["phase"], init, regular)
     status["conditions"] = _conditions(pod, state, known, memory)
     _addresses(status, pod, state, memory)
@@ -43,10 +49,23 @@ def generate(pod: Object, state: PodState, memory: Memory) -> Object:
     for kept in ("reason", "message", "resize", "nominatedNodeName", "resourceClaimStatuses"):
         if kept in old:
             status[kept] = old[kept]
-    if memory.failed:
+    if memory.failed and ended:
         status["reason"], status["message"] = memory.failed
     status["qosClass"] = old.get("qosClass") or "BestEffort"
+    requests, limits = _texts(pod_requests(pod)), _texts(pod_limits(pod))
+    if requests or limits:
+        status["allocatedResources"] = requests
+        status["resources"] = {"requests": requests, "limits": limits}
     return status
+
+
+def _texts(amounts: Amounts) -> dict[str, str]:
+    return {
+        name: quantity.canonical(f"{number}m")
+        if name == "cpu"
+        else str(quantity.from_int(number, "BinarySI"))
+        for name, number in amounts.items()
+    }
 
 
 def _rejected(old: Object, pod: Object, memory: Memory) -> Object:
@@ -164,17 +183,20 @@ def _conditions(
     result = []
     for type_, (value, reason, message) in wanted:
         condition: Object = {"type": type_, "status": "True" if value else "False"}
-        if reason:
-            condition["reason"] = reason
-        if message:
-            condition["message"] = message
-        before = old.get(type_, {})
-        same = before.get("status") == condition["status"] and "lastTransitionTime" in before
-        condition["lastTransitionTime"] = before["lastTransitionTime"] if same else memory.now
-        if generation:
-            condition["observedGeneration"] = generation
+        condition |= {"reason": reason} if reason else {}
+        condition |= {"message": message} if message else {}
+        condition |= {"observedGeneration": generation} if generation else {}
         result.append(condition)
-    return result + [item for type_, item in old.items() if type_ not in OWNED]
+    result += memory.conditions.values()
+    taken = {*OWNED, *memory.conditions}
+    others = [item for type_, item in old.items() if type_ not in taken]
+    return [_timed(item, old, memory.now) for item in result] + others
+
+
+def _timed(condition: Object, old: Mapping[str, Object], now: str) -> Object:
+    before = old.get(condition["type"], {})
+    same = before.get("status") == condition["status"]
+    return {**condition, "lastTransitionTime": (same and before.get("lastTransitionTime")) or now}
 
 
 _Condition = tuple[bool, str, str]

@@ -10,6 +10,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs
 from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
 from pybernetes.kubelet import naming
+from pybernetes.kubelet.status import RESIZE
 
 _log = logs.get("kubelet.status")
 RETRY = 10.0  # upstream's syncPeriod
@@ -89,7 +90,8 @@ class StatusManager:
             self._done(uid)
             return True
         namespace, name = naming.key(pod)
-        patch: Object = {"metadata": {"uid": uid}, "status": _patch(pod, status)}
+        last = self._written.get(uid) or {}
+        patch: Object = {"metadata": {"uid": naming.uid(pod)}, "status": _patch(pod, status, last)}
         try:
             await self._client.patch(
                 naming.PODS,
@@ -116,7 +118,7 @@ class StatusManager:
             self._idle[uid].set()
 
 
-def _patch(pod: Object, status: Object) -> Object:
+def _patch(pod: Object, status: Object, last: Object) -> Object:
     """The strategic merge patch: our lists replace what is there, conditions merge by type."""
     result = copy.copy(status)
     before = pod.get("status") or {}
@@ -129,6 +131,9 @@ def _patch(pod: Object, status: Object) -> Object:
     result["conditions"] = [
         {"reason": None, "message": None, **item} for item in status.get("conditions", ())
     ]
+    there = {c["type"] for old in (before, last) for c in old.get("conditions", ())}
+    for type_ in sorted(there & set(RESIZE) - {c["type"] for c in status.get("conditions", ())}):
+        result["conditions"].append({"$patch": "delete", "type": type_})
     return result
 
 

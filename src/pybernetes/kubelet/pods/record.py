@@ -23,14 +23,22 @@ class Delay:
 
 @dataclass(slots=True)
 class Record:
-    """One pod. `pod` is the newest version seen; `gone`: the API no longer has it."""
+    """One pod. `wanted` is the newest version seen; `pod` is it with the resources it was given.
+
+    gone: the API no longer has it. allocated: resources it was given, by container, "" for the
+    pod's own; actuated (`resources`): what runs with them. conditions: more of them, by type.
+    """
 
     uid: str
     pod: Object
+    wanted: Object = field(default_factory=dict)
+    allocated: dict[str, Object] = field(default_factory=dict)
+    conditions: dict[str, Object] = field(default_factory=dict)
+    most_grace: int | None = None  # of an eviction or a shutdown
     gone: bool = False
     admitted: bool = False
     rejected: tuple[str, str] | None = None
-    failed: tuple[str, str] | None = None  # (reason, message) of a deadline
+    failed: tuple[str, str] | None = None  # (reason, message) of a deadline or an eviction
     start_time: str = ""
     finished: bool = False  # nothing will be started any more
     cleaned: bool = False  # runtime and disk hold nothing of it but dead containers
@@ -43,6 +51,7 @@ class Record:
     resources: dict[str, Object] = field(default_factory=dict)
     sandbox_config: Object | None = None
     # the worker's
+    over: asyncio.Event = field(default_factory=asyncio.Event)  # nothing of it runs any more
     dirty: bool = False
     interrupted: bool = False
     killing: bool = False
@@ -56,11 +65,21 @@ class Record:
 
     def grace(self) -> int:
         """Seconds containers get to stop."""
-        metadata = self.pod["metadata"]
-        if metadata.get("deletionGracePeriodSeconds") is not None:
-            return int(metadata["deletionGracePeriodSeconds"])
-        value = self.pod["spec"].get("terminationGracePeriodSeconds")
-        return 30 if value is None else int(value)
+        value = self.pod["metadata"].get("deletionGracePeriodSeconds")
+        if value is None:
+            value = self.pod["spec"].get("terminationGracePeriodSeconds")
+        grace = 30 if value is None else int(value)
+        return grace if self.most_grace is None else min(grace, self.most_grace)
+
+    def note(self, type_: str, reason: str, message: str) -> bool:
+        """Say that a condition is true; whether that is new."""
+        condition: Object = {"type": type_, "status": "True", "message": message}
+        condition |= {"reason": reason} if reason else {}
+        generation = self.wanted.get("metadata", {}).get("generation")
+        condition |= {"observedGeneration": generation} if generation else {}
+        new = self.conditions.get(type_) != condition
+        self.conditions[type_] = condition
+        return new
 
     def backoff_left(self, name: str, dead: Container, now: float) -> float:
         """Seconds until `name`, dead since `dead.finished_at`, may start again. `now`: wall time."""

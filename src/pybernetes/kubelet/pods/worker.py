@@ -37,8 +37,8 @@ async def run_turn(tools: Tools, record: Record) -> float | None:
         return await _finish(tools, record, state)
     if plan.idle:
         await _refresh_volumes(tools, record, state)
-        await resize.apply(tools, record, state)
-        return _soonest([deadline, *plan.backing_off.values()], record, now)
+        again = await resize.apply(tools, record, state)
+        return _soonest([deadline, again, *plan.backing_off.values()], record, now)
     later = await _apply(tools, record, plan, state)
     await tools.pleg.refresh()
     return later
@@ -54,6 +54,7 @@ def _facts(tools: Tools, record: Record) -> podactions.Facts:
         failed_liveness=tools.probes.failed(record.uid),
         started=tools.probes.is_started,
         backoff=backoff,
+        restarts=lambda container: resize.restarts(record, container),
     )
 
 
@@ -203,6 +204,7 @@ def publish(tools: Tools, record: Record, state: PodState) -> None:
         finished=record.finished or record.ending,
         messages=record.messages,
         resources=record.resources,
+        conditions=record.conditions,
     )
     pod = record.pod
     newest = tools.statuses.get(record.uid)
@@ -224,6 +226,7 @@ async def _finish(tools: Tools, record: Record, state: PodState) -> float | None
         await tools.pleg.refresh()
         await _release(tools, record)
         record.cleaned = True
+        record.over.set()
     state = tools.pleg.state(record.uid)
     await _notice(tools, record, state)
     publish(tools, record, state)

@@ -7,6 +7,7 @@
 """
 
 import asyncio
+from asyncio import Event
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +17,8 @@ from pybernetes.base import logs
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.types import CriError
 from pybernetes.kubelet import naming
-from pybernetes.kubelet.admission import admit
-from pybernetes.kubelet.pods import killer, podcgroup, worker
+from pybernetes.kubelet.admission import Policy, Rejection, admit
+from pybernetes.kubelet.pods import killer, podcgroup, resize, worker
 from pybernetes.kubelet.pods.record import Record
 from pybernetes.kubelet.pods.tools import Tools
 
@@ -36,6 +37,7 @@ class Workers:
         self._records: dict[str, Record] = {}
         self._group: TaskGroup | None = None
         self._synced = False
+        self.policy: Callable[[], Policy] = lambda: Policy(tools.config.allowed_unsafe_sysctls)
 
     def records(self) -> list[Record]:
         return list(self._records.values())
@@ -43,6 +45,9 @@ class Workers:
     def active(self) -> list[Object]:
         """The pods that hold resources of this node."""
         return [item.pod for item in self._records.values() if item.admitted and _active(item)]
+
+    def _others(self, record: Record) -> list[Object]:
+        return [pod for pod in self.active() if pod is not record.pod]
 
     async def share_cpu(self) -> None:
         """Weigh the Burstable pods' common cgroup anew."""
@@ -82,10 +87,11 @@ class Workers:
         if record is None:
             if new is None:
                 return
-            record = self._records[uid] = Record(uid, pod)
+            record = self._records[uid] = Record(uid, pod, pod)
             record.start_time = (pod.get("status") or {}).get("startTime") or ""
         was_ending, grace = record.ending, record.grace()
-        record.pod, record.gone = pod, new is None
+        record.wanted, record.gone = pod, new is None
+        record.pod = resize.given(pod, record.allocated)
         sooner = was_ending and record.grace() < grace and not record.gone
         if (record.ending and not was_ending) or sooner:
             self._interrupt(record)
@@ -169,14 +175,40 @@ class Workers:
             worker.publish(self._tools, record, state)
         if record.rejected is not None or record.cleaned:
             return None
+        if record.allocated and not record.finished:
+            self._allocate(record)
         return await worker.run_turn(self._tools, record)
 
+    def _allocate(self, record: Record) -> None:
+        before = record.allocated
+        resize.allocate(self._tools, record, self._others(record))
+        if record.allocated is not before:
+            self._retry_resizes()
+
+    def _retry_resizes(self) -> None:
+        """Something was freed, or taken: look at the wishes that wait."""
+        for record in self.records():
+            if resize.PENDING in record.conditions:
+                self.wake(record.uid)
+
+    def fail(self, uid: str, status: Rejection, *, grace: int, disrupted: str = "") -> Event | None:
+        """End a pod for good; what it returns is set once nothing of it runs. None: no such pod."""
+        record = self._records.get(uid)
+        if record is None or record.ending or record.finished:
+            return None
+        record.failed, record.finished, record.most_grace = status, True, grace
+        if disrupted:
+            record.note("DisruptionTarget", "TerminationByKubelet", disrupted)
+        self._interrupt(record)
+        self.wake(uid)
+        return record.over
+
     def _admit(self, record: Record) -> None:
-        record.admitted = True
+        record.admitted, record.allocated = True, resize.of(record.wanted)
         if self._tools.pleg.state(record.uid).sandboxes:
             return  # it ran before we were restarted
-        others = [pod for pod in self.active() if pod is not record.pod]
-        record.rejected = admit(record.pod, self._tools.node(), others)
+        others = self._others(record)
+        record.rejected = admit(record.pod, self._tools.node(), others, self.policy())
         if record.rejected is not None:
             reason, message = record.rejected
             record.finished = True
@@ -200,6 +232,8 @@ class Workers:
         tools.tokens.forget(record.uid)
         tools.probes.stop(record.uid)
         self._records.pop(record.uid, None)
+        record.over.set()
+        self._retry_resizes()
         return None
 
 
