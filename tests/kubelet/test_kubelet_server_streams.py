@@ -79,6 +79,9 @@ class Runtime:
         await session.accept()  # the client hangs up
 
     async def _work(self, parts, what):
+        if what == "crash":
+            await parts["stdout"].write(b"half of ")
+            raise ConnectionResetError
         if what == "fail":
             return {"status": "Failure", "message": "the container is gone"}
         if what == "tty":
@@ -260,6 +263,13 @@ async def test_a_failure_is_told_as_the_protocol_has_it(pool, protocol):
     if protocol.startswith("v4"):
         words = json.loads(words)["message"].encode()
     assert words == b"the container is gone"
+
+
+async def test_output_that_breaks_off_is_no_success(pool):
+    pool.node.shell = "crash"
+    said = await collect(await websocket(pool, EXEC, ALL, "v5.channel.k8s.io"))
+    assert said[1] == b"half of "
+    assert "connection to the container broke" in json.loads(said[3])["message"]
 
 
 async def test_a_runtime_that_is_gone_is_told_in_the_status(pool):

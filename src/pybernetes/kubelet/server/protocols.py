@@ -65,9 +65,9 @@ def encode_failure(error: ApiError) -> bytes:
 def encode_status(words: bytes, protocol: str) -> bytes:
     """What `protocol` says for the Status that v4 has: before v4 the message, nothing for success."""
     if protocol.startswith(("v4.", "v5.")):
-        return words or b'{"metadata":{},"status":"Success"}'
+        return words
     try:
-        status: Object = json.loads(words or b"{}")
+        status: Object = json.loads(words)
     except ValueError:
         return words
     return b"" if status.get("status") != "Failure" else str(status.get("message", "")).encode()

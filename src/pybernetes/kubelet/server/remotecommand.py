@@ -129,7 +129,8 @@ async def _bridge(connection: SpdySession, streams: Streams, channels: Channels)
         STDERR: ("stderr", streams.stderr and not streams.tty),
         RESIZE: ("resize", streams.tty),
     }
-    error = await connection.open({"streamType": "error"})
+    # Finished at once: what reaches a runtime that has closed makes its kernel drop unsent output.
+    error = await connection.open({"streamType": "error"}, finished=True)
     parts = {
         channel: await connection.open({"streamType": name})
         for channel, (name, wanted) in asked.items()
@@ -140,11 +141,12 @@ async def _bridge(connection: SpdySession, streams: Streams, channels: Channels)
     async with TaskGroup("bridge") as group:
         listening = group.start(_listen(channels, parts, connection), "client")
         draining = [group.start(_drain(parts[n], channels, n), str(n)) for n in outputs]
-        await error.close_write()
         words = await read_all(error)
         for task in draining:
             await task
         listening.cancel()
+    if not words:
+        raise ConnectionResetError("no status came")
     return words
 
 

@@ -76,7 +76,7 @@ class SpdyStream:
 
 
 class SpdySession:
-    """- `run` reads frames until the connection ends, then every stream ends.
+    """- `run` reads frames until the connection ends; streams that have not ended then fail.
     - `accept` hands out the streams the other side opens, in order; each was answered already.
     - Frames leave in the order of the calls; a call waits while the connection is slow.
     """
@@ -333,7 +333,7 @@ class SpdySession:
         gone = ConnectionResetError("the SPDY session is over")
         for stream in self._streams.values():
             stream.gate.fail(gone)
-            stream.inbox.feed_eof()
+            stream.inbox.fail(gone)
             stream.replied.set()
         self._streams.clear()
         for answered in self._pings.values():
