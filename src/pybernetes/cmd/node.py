@@ -42,7 +42,13 @@ def network_config(config: ClusterConfig) -> NetworkConfig:
 
 
 def proxy_config(config: ClusterConfig) -> ProxyConfig:
-    return ProxyConfig(node_name=config.node_name, table=f"pybernetes-{config.slug}-proxy")
+    return ProxyConfig(
+        node_name=config.node_name,
+        table=f"pybernetes-{config.slug}-proxy",
+        cluster_cidr=config.cluster_cidr,
+        service_cidr=config.service_cidr,
+        health_address=config.gateway,
+    )
 
 
 def kubelet_config(config: ClusterConfig) -> KubeletConfig:

@@ -2,46 +2,62 @@
 """The service proxy: watches Services and EndpointSlices and keeps the nftables table in step."""
 
 import asyncio
+import contextlib
+import datetime
 
-from pybernetes.apimachinery.types import GVR
+from pybernetes.apimachinery import timestamps
+from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs
 from pybernetes.base.env import Env
-from pybernetes.base.metrics import histogram
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
 from pybernetes.linux import nft
-from pybernetes.linux.commands import CommandError, succeeds
+from pybernetes.linux.commands import CommandError
+from pybernetes.proxy import conntrack
 from pybernetes.proxy.config import ProxyConfig
-from pybernetes.proxy.ruleset import Rules, base, rules, script
-from pybernetes.proxy.services import ServicePort, service_ports
+from pybernetes.proxy.health import Health
+from pybernetes.proxy.metrics import ProxyMetrics
+from pybernetes.proxy.services import Place, View, service_of, view
+from pybernetes.proxy.sync import Cluster, Syncer
 
 SERVICES = GVR("", "v1", "services")
+NODES = GVR("", "v1", "nodes")
 SLICES = GVR("discovery.k8s.io", "v1", "endpointslices")
+BY_SERVICE = "service"
+_TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
+_ZONE = "topology.kubernetes.io/zone"
 _log = logs.get("proxy")
 
 
 class Proxy:
-    """Level-triggered: every round computes the whole table and writes the difference.
+    """Level-triggered by service: one that changed is looked at again, and the difference written.
 
-    After a failed write the next round starts from an empty table.
+    - A change is written at once; those that come soon after it wait for one another.
+    - After a write that failed, and after others changed nftables, everything is written again;
+      connections and affinities survive that.
+    - `informers`: shared with others and run by their owner; without, it runs its own.
     """
 
-    def __init__(self, env: Env, client: Client, config: ProxyConfig) -> None:
+    def __init__(
+        self, env: Env, client: Client, config: ProxyConfig, informers: Informers | None = None
+    ) -> None:
         self._env = env
         self._config = config
-        self._informers = Informers(env, client)
-        self._services = self._informers.get(SERVICES)
-        self._slices = self._informers.get(SLICES)
-        self._written: Rules | None = None  # None: the table's contents are unknown
-        self._ports: list[ServicePort] = []
+        self._own = Informers(env, client) if informers is None else None
+        shared = informers or self._own or Informers(env, client)
+        self._services = shared.get(SERVICES)
+        self._slices = shared.get(SLICES)
+        self._nodes = shared.get(NODES, field_selector=f"metadata.name={config.node_name}")
+        self._slices.add_index(BY_SERVICE, lambda one: [service_of(one)])
+        self._place, self._node_ip = Place(config.node_name), ""
+        self._dirty: dict[str, None] = {}  # services to look at again
+        self._triggers: list[datetime.datetime] = []  # when what is to be written came about
         self._changed = asyncio.Event()
         self._ready = asyncio.Event()
-        self._duration = histogram(
-            env, "kubeproxy_sync_proxy_rules_duration_seconds", "SyncProxyRules latency in seconds"
-        )
-        self._services.on_change(lambda _old, _new: self._changed.set())
-        self._slices.on_change(lambda _old, _new: self._changed.set())
+        self.health = Health(env, config, self._node)
+        self._metrics = ProxyMetrics(env)
+        self._syncer = Syncer(env, config, Cluster(self._keys, self._view, lambda: self._node_ip))
 
     async def wait_ready(self) -> None:
         await self._ready.wait()
@@ -49,49 +65,113 @@ class Proxy:
     async def run(self) -> None:
         """Keep the table right until cancelled; the table stays (clean_up removes it)."""
         async with TaskGroup("proxy") as group:
-            group.start(self._informers.run(), "informers")
-            await self._informers.wait_synced()
-            self._changed.set()
-            while True:
+            if self._own is not None:
+                group.start(self._own.run(), "informers")
+            for informer in (self._services, self._slices, self._nodes):
+                await informer.wait_synced()
+            self._nodes.on_change(self._node_changed)
+            self._services.on_change(self._service_changed)
+            self._slices.on_change(self._slice_changed)
+            self._triggers.clear()  # what came about before we did is not our latency
+            try:
+                while True:
+                    await self._round()
+                    await asyncio.sleep(self._config.min_sync_period)
+                    await self._wait_changed()
+            finally:
+                await self.health.close()
+
+    async def _wait_changed(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0 if self._syncer.unused else self._config.sync_period):
                 await self._changed.wait()
-                await asyncio.sleep(self._config.min_sync_period)
-                self._changed.clear()
-                try:
-                    await self._sync()
-                    self._ready.set()
-                except CommandError as error:
-                    _log.error("Writing the rules failed", error=error)
-                    self._written = None
-                    self._changed.set()
-                    await asyncio.sleep(self._config.retry_period)
 
-    async def _sync(self) -> None:
+    async def _round(self) -> None:
+        self._changed.clear()
+        dirty, self._dirty = self._dirty, {}
+        triggers, self._triggers = self._triggers, []
         start = self._env.clock.monotonic()
-        ports = service_ports(self._services.items(), self._slices.items(), self._config.node_name)
-        desired = rules(ports)
-        table = self._config.table
-        if self._written is None:
-            text = base(table) + script(table, Rules(), desired)
-        else:
-            text = script(table, self._written, desired)
-        if text:
-            await nft.apply(text)
-            await self._forget_flows(ports)
-        self._written, self._ports = desired, ports
-        self._duration.observe(self._env.clock.monotonic() - start)
+        full = self._syncer.lost
+        try:
+            if await self._syncer.write(dirty, full=full):
+                self._count(self._env.clock.monotonic() - start, triggers, full=full)
+        except CommandError as error:
+            _log.error("Writing the rules failed", error=error)
+            self._metrics.counters["sync_proxy_rules_nftables_sync_failures"].inc()
+            self._triggers = triggers + self._triggers
+            self._changed.set()
+            await asyncio.sleep(self._config.retry_period)
+            return
+        await self._cut_flows()
+        await self.health.listen(self._syncer.checked)
+        if not self._dirty:
+            self.health.written()
+        self._ready.set()
 
-    async def _forget_flows(self, ports: list[ServicePort]) -> None:
-        """UDP flows outlive their endpoint: drop those towards endpoints that are gone."""
-        now = {port.key: port for port in ports}
-        for old in self._ports:
-            if old.protocol != "udp":
-                continue
-            new = now.get(old.key)
-            left = set(new.backends) if new else set()
-            for address, _ in (pair for pair in old.backends if pair not in left):
-                for service in old.cluster_ips:
-                    flow = ["-p", "udp", "--orig-dst", service, "--reply-src", address]
-                    await succeeds(["conntrack", "-D", *flow])
+    async def _cut_flows(self) -> None:
+        if ports := self._syncer.take_udp():
+            start = self._env.clock.monotonic()
+            cut = await conntrack.clean_up(ports)
+            took = self._env.clock.monotonic() - start
+            self._metrics.seconds["conntrack_reconciler_sync_duration_seconds"].observe(took)
+            self._metrics.counters["conntrack_reconciler_deleted_entries"].inc(cut)
+
+    def _count(self, took: float, triggers: list[datetime.datetime], *, full: bool) -> None:
+        seconds, now = self._metrics.seconds, self._env.clock.now()
+        for kind in ("", "full_" if full else "partial_"):
+            seconds[f"sync_{kind}proxy_rules_duration_seconds"].observe(took)
+        for trigger in triggers:
+            seconds["network_programming_duration_seconds"].observe((now - trigger).total_seconds())
+        self._metrics.gauges["sync_proxy_rules_last_timestamp_seconds"].set(now.timestamp())
+        self._metrics.applied()
+        for policy, count in self._syncer.homeless.items():
+            self._metrics.no_local.labels(policy, "IPv4").set(count)
+
+    def _node(self) -> Object | None:
+        return self._nodes.find("", self._config.node_name)
+
+    def _keys(self) -> list[str]:
+        return [_key(one) for one in self._services.items()]
+
+    def _view(self, key: str) -> View:
+        namespace, _, name = key.partition("/")
+        slices = self._slices.by_index(BY_SERVICE, key)
+        return view(self._services.find(namespace, name), slices, self._place)
+
+    def _mark(self, key: str, of: str) -> None:
+        self._dirty[key] = None
+        self._metrics.changed(of)
+        self._metrics.gauges["sync_proxy_rules_last_queued_timestamp_seconds"].set(
+            self._env.clock.time()
+        )
+        self.health.queued()
+        self._changed.set()
+
+    def _service_changed(self, old: Object | None, new: Object | None) -> None:
+        self._mark(_key(new or old or {}), "service")
+
+    def _slice_changed(self, old: Object | None, new: Object | None) -> None:
+        for key in dict.fromkeys(service_of(one) for one in (old, new) if one is not None):
+            self._mark(key, "endpoint")
+        stamps = [(one or {}).get("metadata", {}).get("annotations") or {} for one in (old, new)]
+        if stamps[1].get(_TRIGGER, "") > stamps[0].get(_TRIGGER, ""):
+            self._triggers.append(timestamps.parse(stamps[1][_TRIGGER]))
+
+    def _node_changed(self, _old: Object | None, new: Object | None) -> None:
+        """This node's zone and address decide over endpoints and firewalls of all services."""
+        node = new or {}
+        zone = (node.get("metadata", {}).get("labels") or {}).get(_ZONE, "")
+        addresses = (node.get("status") or {}).get("addresses") or ()
+        ips = [one["address"] for one in addresses if one["type"] == "InternalIP"]
+        found = (Place(self._config.node_name, zone), next((ip for ip in ips if ":" not in ip), ""))
+        if found != (self._place, self._node_ip):
+            self._place, self._node_ip = found
+            for key in self._keys():
+                self._mark(key, "service")
+
+
+def _key(service: Object) -> str:
+    return f"{service['metadata']['namespace']}/{service['metadata']['name']}"
 
 
 async def clean_up(config: ProxyConfig) -> None:

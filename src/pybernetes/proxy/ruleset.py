@@ -1,55 +1,111 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ServicePorts -> nftables: a fixed base, and per service chains and map elements. Pure.
+"""Services -> nftables: a fixed base, and what each service adds to it. Pure.
 
-A packet is looked up in one verdict map (address, protocol, port), so the cost does not grow with
-the number of services. `script(old, new)` changes only what differs, in one transaction.
+Most services are map elements alone. A packet to one is looked up in `service-ips`, which leads it
+to `balance-tcp-N`, the chain that all services with N endpoints share, which draws a number and
+looks up the endpoint with it in `tcp-endpoints`. So neither the cost of a packet nor that of a change grows
+with the number of services. Only session affinity and addresses outside of the cluster (node
+ports, external and balancer addresses) take chains of the service's own.
 
 TCP is refused with a reset: an ICMP answer that comes back while the caller still sends its SYN
-is forgotten, and the caller waits a second.
+is forgotten, and the caller waits a second. Others are refused before they are routed: an ICMP
+redirect (out by the link it came in) would use up the caller's share of ICMP answers.
 """
 
-import hashlib
-from collections.abc import Iterable
+import ipaddress
 from dataclasses import dataclass, field
 
+from pybernetes.proxy.config import ProxyConfig
 from pybernetes.proxy.services import Backend, ServicePort
 
 MARK = "0x4000"  # this packet's source is rewritten on its way out
-REJECT = "goto reject-chain"
+MASQUERADE = f"meta mark set mark or {MARK}"
+SERVICES, NODE_PORTS = "service-ips", "service-nodeports"
+NO_SERVICES, NO_NODE_PORTS = "no-endpoint-services", "no-endpoint-nodeports"
+FIREWALL, HAIRPINS = "firewall-ips", "hairpin-connections"
+Element = tuple[str, str]  # map or set, key
+
+_ADDRESSES = "type ipv4_addr . inet_proto . inet_service : verdict"
+_PORTS = "type inet_proto . inet_service : verdict"
+_TUPLE = "ip daddr . meta l4proto . th dport"
+CONTAINERS = {  # what holds elements: its kind and its type
+    SERVICES: ("map", _ADDRESSES),
+    NODE_PORTS: ("map", _PORTS),
+    NO_SERVICES: ("map", _ADDRESSES),
+    NO_NODE_PORTS: ("map", _PORTS),
+    FIREWALL: ("map", _ADDRESSES),
+    HAIRPINS: ("set", "type ipv4_addr . ipv4_addr . inet_proto . inet_service"),
+} | {
+    f"{protocol}-endpoints": (
+        "map",
+        f"typeof ip daddr . {protocol} dport . numgen random mod 2 : ip daddr . {protocol} dport",
+    )
+    for protocol in ("tcp", "udp", "sctp")
+}
 
 
 @dataclass(slots=True)
 class Rules:
-    """What the table holds beyond its base: chains, their sets, and map elements by map name."""
+    """What a service adds to the table. A set's element has the value ""."""
 
     chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
     affinity_sets: dict[str, int] = field(default_factory=dict)  # name -> timeout in seconds
-    elements: dict[str, dict[str, str]] = field(default_factory=dict)  # map -> key -> verdict
+    elements: dict[Element, str] = field(default_factory=dict)
+    balanced: dict[str, tuple[Backend, ...]] = field(default_factory=dict)  # key in `service-ips`
 
 
-def base(table: str) -> str:
-    """The script that makes an empty table of ours, whatever was there before."""
-    concat = "type ipv4_addr . inet_proto . inet_service : verdict;"
+def base(config: ProxyConfig) -> str:
+    """The script that makes our table without a service, and keeps its other chains and sets.
+
+    To be followed, in the same transaction, by all that services add.
+    """
+    table = f"ip {config.table}"
+    maps = [
+        f"add {kind} {table} {name} {{ {of}; }}\nflush {kind} {table} {name}"
+        for name, (kind, of) in CONTAINERS.items()
+    ]
+    return "\n".join(
+        [f"add table {table}", *maps, f"flush table {table}", f"table {table} {{", _chains(config)]
+    )
+
+
+def _chains(config: ProxyConfig) -> str:
+    ours = "fib daddr type local ip daddr != 127.0.0.0/8"
+    if config.node_port_addresses:
+        ours += f" ip daddr {{ {', '.join(config.node_port_addresses)} }}"
+    outsiders = ""
+    if config.cluster_cidr and config.service_cidr:
+        outsiders = f"ip saddr != {config.cluster_cidr} ip daddr {config.service_cidr} {MASQUERADE}"
     return f"""\
-add table ip {table}
-delete table ip {table}
-table ip {table} {{
-  map service-ips {{ {concat} }}
-  map service-nodeports {{ type inet_proto . inet_service : verdict; }}
-  map no-endpoint-services {{ {concat} }}
-  map no-endpoint-nodeports {{ type inet_proto . inet_service : verdict; }}
   chain reject-chain {{
     meta l4proto tcp reject with tcp reset
     reject
   }}
-  chain mark-for-masquerade {{ meta mark set mark or {MARK}; }}
   chain services {{
-    ip daddr . meta l4proto . th dport vmap @service-ips
-    ip daddr != 127.0.0.0/8 fib daddr type local meta l4proto . th dport vmap @service-nodeports
+    {outsiders}
+    {_TUPLE} vmap @{SERVICES}
+    {ours} meta l4proto . th dport vmap @{NODE_PORTS}
   }}
-  chain no-endpoints {{
-    ip daddr . meta l4proto . th dport vmap @no-endpoint-services
-    ip daddr != 127.0.0.0/8 fib daddr type local meta l4proto . th dport vmap @no-endpoint-nodeports
+  chain service-endpoints-check {{
+    {_TUPLE} vmap @{NO_SERVICES}
+  }}
+  chain nodeport-endpoints-check {{
+    {ours} meta l4proto . th dport vmap @{NO_NODE_PORTS}
+  }}
+  chain firewall-check {{
+    {_TUPLE} vmap @{FIREWALL}
+  }}
+  chain masquerading {{
+    meta mark & {MARK} != 0 meta mark set mark xor {MARK} masquerade fully-random
+    ct status dnat ip saddr . ip daddr . meta l4proto . th dport @{HAIRPINS} masquerade fully-random
+  }}
+  chain filter-prerouting-pre-dnat {{
+    type filter hook prerouting priority -110; policy accept;
+    ct state new jump firewall-check
+  }}
+  chain filter-output-pre-dnat {{
+    type filter hook output priority -110; policy accept;
+    ct state new jump firewall-check
   }}
   chain nat-prerouting {{
     type nat hook prerouting priority dstnat; policy accept;
@@ -61,139 +117,139 @@ table ip {table} {{
   }}
   chain nat-postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
-    meta mark & {MARK} != 0 meta mark set mark xor {MARK} masquerade fully-random
+    jump masquerading
   }}
-  chain filter-input {{
-    type filter hook input priority -110; policy accept;
-    ct state new jump no-endpoints
-  }}
-  chain filter-forward {{
-    type filter hook forward priority -110; policy accept;
-    ct state new jump no-endpoints
+  chain filter-prerouting {{
+    type filter hook prerouting priority -90; policy accept;
+    ct state new jump nodeport-endpoints-check
+    ct state new jump service-endpoints-check
   }}
   chain filter-output {{
     type filter hook output priority -90; policy accept;
-    ct state new jump no-endpoints
+    ct state new jump service-endpoints-check
   }}
 }}
 """
 
 
-def rules(ports: Iterable[ServicePort]) -> Rules:
-    """The desired contents of the table for `ports`."""
+def balance(protocol: str, count: int) -> tuple[str, ...]:
+    """The rules of `balance-PROTOCOL-COUNT`; the second is for packets that meet a change."""
+    return tuple(
+        f"dnat ip to ip daddr . {protocol} dport . numgen random mod {number} "
+        f"map @{protocol}-endpoints"
+        for number in dict.fromkeys((count, 1))
+    )
+
+
+def rules(ports: tuple[ServicePort, ...], config: ProxyConfig, node_ip: str = "") -> Rules:
+    """What a service with these ports adds."""
     result = Rules()
     for port in ports:
-        inside = _balance(result, port, port.backends, "")
-        for address in port.cluster_ips:
-            _element(result, "services", f"{address} . {port.protocol} . {port.port}", inside)
-        if not port.node_port and not port.external_ips:
-            continue
-        outside = _external(result, port)
-        for address in port.external_ips:
-            _element(result, "services", f"{address} . {port.protocol} . {port.port}", outside)
-        if port.node_port:
-            _element(result, "nodeports", f"{port.protocol} . {port.node_port}", outside)
+        _internal(result, port)
+        if port.external:
+            _external(result, port, config)
+        if port.balancer_ips and port.source_ranges:
+            _firewall(result, port, node_ip)
+        for address, number in port.hairpins:
+            key = f"{address} . {address} . {port.protocol} . {number}"
+            result.elements[HAIRPINS, key] = ""
     return result
 
 
-def _element(result: Rules, kind: str, key: str, chain: str) -> None:
-    if chain:
-        name = {"services": "service-ips", "nodeports": "service-nodeports"}[kind]
-        result.elements.setdefault(name, {})[key] = f"goto {chain}"
-    else:
-        result.elements.setdefault(f"no-endpoint-{kind}", {})[key] = REJECT
-
-
-def _external(result: Rules, port: ServicePort) -> str:
-    """The chain for traffic from outside; "" where there is no endpoint."""
-    target = _balance(
-        result, port, port.external_backends, "ext-local-" if port.external_local else ""
-    )
-    if not target or port.external_local:
-        return target
-    chain = _name("external", port.key)
-    result.chains[chain] = ("jump mark-for-masquerade", f"goto {target}")
-    return chain
-
-
-def _balance(result: Rules, port: ServicePort, backends: tuple[Backend, ...], variant: str) -> str:
-    """The chain that spreads over `backends`; "" where there is none."""
+def _internal(result: Rules, port: ServicePort) -> None:
+    backends = port.local if port.internal_local else port.cluster
+    key = _key(port.cluster_ip, port)
     if not backends:
-        return ""
-    endpoints = [_endpoint(result, port, backend) for backend in backends]
-    lines: list[str] = []
-    if port.affinity_seconds:
-        lines.extend(
-            f"ip saddr @{_affinity(port, backend)} goto {chain}"
-            for backend, chain in zip(backends, endpoints, strict=True)
+        result.elements[NO_SERVICES, key] = _refusal(port)
+    elif port.affinity_seconds:
+        chain = _spread(result, port, "local" if port.internal_local else "service")
+        result.elements[SERVICES, key] = f"goto {chain}"
+    else:
+        result.balanced[key] = backends
+        result.elements[SERVICES, key] = f"goto balance-{port.protocol}-{len(backends)}"
+
+
+def _external(result: Rules, port: ServicePort, config: ProxyConfig) -> None:
+    keys = [
+        (SERVICES, NO_SERVICES, _key(ip, port)) for ip in (*port.external_ips, *port.balancer_ips)
+    ]
+    if port.node_port:
+        keys.append((NODE_PORTS, NO_NODE_PORTS, f"{port.protocol} . {port.node_port}"))
+    backends = port.local if port.external_local else port.cluster
+    for used, unused, key in keys:
+        if port.anywhere:
+            result.elements[used, key] = f"goto external-{port.name}"
+        if not backends:
+            result.elements[unused, key] = _refusal(port)
+    if not port.anywhere:
+        return
+    everywhere = f"goto {_spread(result, port, 'service')}"
+    lines = [MASQUERADE, everywhere]
+    if port.external_local:
+        lines = [
+            "fib saddr type local " + MASQUERADE,
+            "fib saddr type local " + everywhere,  # the node itself is not outside
+        ]
+        if config.cluster_cidr:
+            lines.insert(0, f"ip saddr {config.cluster_cidr} {everywhere}")  # nor is a pod
+        if port.local:
+            lines.append(f"goto {_spread(result, port, 'local')}")
+    result.chains[f"external-{port.name}"] = tuple(lines)
+
+
+def _firewall(result: Rules, port: ServicePort, node_ip: str) -> None:
+    chain = f"firewall-{port.name}"
+    allowed = list(port.source_ranges)
+    if any(_contains(one, node_ip) for one in allowed):
+        allowed.extend(port.balancer_ips)  # the node's own packets to an address it holds itself
+    result.chains[chain] = (f"ip saddr != {{ {', '.join(allowed)} }} drop",)
+    for address in port.balancer_ips:
+        result.elements[FIREWALL, _key(address, port)] = f"goto {chain}"
+
+
+def _spread(result: Rules, port: ServicePort, policy: str) -> str:
+    """The service's own chain ("service-..." or "local-...") over the endpoints of a policy."""
+    backends = port.local if policy == "local" else port.cluster
+    chain = f"{policy}-{port.name}"
+    if not port.affinity_seconds:
+        choices = ", ".join(f"{at} : {ip} . {number}" for at, (ip, number) in enumerate(backends))
+        result.chains[chain] = (
+            f"meta l4proto {port.protocol} dnat ip to "
+            f"numgen random mod {len(backends)} map {{ {choices} }}",
         )
-    choices = ", ".join(f"{index} : goto {chain}" for index, chain in enumerate(endpoints))
-    lines.append(f"numgen random mod {len(endpoints)} vmap {{ {choices} }}")
-    chain = _name(f"{variant}service", port.key)
+        return chain
+    ends = [_sticky(result, port, backend) for backend in backends]
+    lines = [f"ip saddr @{known} goto {end}" for end, known in ends]
+    choices = ", ".join(f"{at} : goto {end}" for at, (end, _) in enumerate(ends))
+    lines.append(f"numgen random mod {len(ends)} vmap {{ {choices} }}")
     result.chains[chain] = tuple(lines)
     return chain
 
 
-def _endpoint(result: Rules, port: ServicePort, backend: Backend) -> str:
+def _sticky(result: Rules, port: ServicePort, backend: Backend) -> tuple[str, str]:
+    """The chain of one endpoint, and the set of its clients.
+
+    The timeout, which nftables cannot change in place, is part of the set's name.
+    """
     address, number = backend
-    chain = _name("endpoint", f"{port.key}/{address}:{number}")
-    lines = [f"ip saddr {address} jump mark-for-masquerade"]  # a pod that reaches itself
-    if port.affinity_seconds:
-        name = _affinity(port, backend)
-        result.affinity_sets[name] = port.affinity_seconds
-        lines.append(f"update @{name} {{ ip saddr }}")
-    lines.append(f"meta l4proto {port.protocol} dnat to {address}:{number}")
-    result.chains[chain] = tuple(lines)
-    return chain
-
-
-def _affinity(port: ServicePort, backend: Backend) -> str:
-    """The set's name; its timeout, which nftables cannot change in place, is part of it."""
-    return _name("affinity", f"{port.key}/{backend[0]}:{backend[1]}/{port.affinity_seconds}")
-
-
-def _name(kind: str, key: str) -> str:
-    return f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-
-
-def script(table: str, old: Rules, new: Rules) -> str:
-    """The transaction that turns `old` into `new`; "" where nothing differs."""
-    lines: list[str] = []
-    for name, timeout in new.affinity_sets.items():
-        if name not in old.affinity_sets:
-            flags = f"type ipv4_addr; flags dynamic,timeout; timeout {timeout}s;"
-            lines.append(f"add set ip {table} {name} {{ {flags} }}")
-    changed = {name for name, text in new.chains.items() if old.chains.get(name) != text}
-    ordered = [name for name in new.chains if name in changed]
-    lines.extend(f"add chain ip {table} {name}" for name in ordered if name not in old.chains)
-    for name in ordered:
-        if name in old.chains:
-            lines.append(f"flush chain ip {table} {name}")
-        lines.extend(f"add rule ip {table} {name} {rule}" for rule in new.chains[name])
-    lines.extend(_element_changes(table, old, new))
-    gone = [name for name in old.chains if name not in new.chains]
-    lines.extend(f"flush chain ip {table} {name}" for name in gone)
-    lines.extend(f"delete chain ip {table} {name}" for name in gone)
-    lines.extend(
-        f"delete set ip {table} {name}"
-        for name in old.affinity_sets
-        if name not in new.affinity_sets
+    end = f"endpoint-{port.name}__{address}/{number}"
+    known = f"affinity-{port.name}__{address}/{number}/{port.affinity_seconds}"
+    result.affinity_sets[known] = port.affinity_seconds
+    result.chains[end] = (
+        f"update @{known} {{ ip saddr }}",
+        f"meta l4proto {port.protocol} dnat to {address}:{number}",
     )
-    return "\n".join([*lines, ""]) if lines else ""
+    return end, known
 
 
-def _element_changes(table: str, old: Rules, new: Rules) -> list[str]:
-    lines: list[str] = []
-    for name in sorted({*old.elements, *new.elements}):
-        before, after = old.elements.get(name, {}), new.elements.get(name, {})
-        lines.extend(
-            f"delete element ip {table} {name} {{ {key} }}"
-            for key, verdict in before.items()
-            if after.get(key) != verdict
-        )
-        lines.extend(
-            f"add element ip {table} {name} {{ {key} : {verdict} }}"
-            for key, verdict in after.items()
-            if before.get(key) != verdict
-        )
-    return lines
+def _refusal(port: ServicePort) -> str:
+    """No endpoint on any node refuses; none on this node under a Local policy drops."""
+    return "drop" if port.anywhere else "goto reject-chain"
+
+
+def _key(address: str, port: ServicePort) -> str:
+    return f"{address} . {port.protocol} . {port.port}"
+
+
+def _contains(network: str, address: str) -> bool:
+    return bool(address) and ipaddress.IPv4Address(address) in ipaddress.IPv4Network(network)
