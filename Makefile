@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help up test down setup lint types imports format node-test fast-test bench e2e conformance conformance-ledger soak docs clean
+.PHONY: help up test down setup lint types imports format node-test fast-test bench e2e fresh conformance conformance-ledger soak docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,8 +35,11 @@ format: setup ## format the code
 bench: setup ## print the figures that the documentation quotes
 	@$(BIN)/python -m benchmarks
 
-e2e: setup ## the README's transcript with a real kubectl, on a real and on a hollow node
+e2e: setup ## what the README and docs/labs.md promise, with real kubectls, containers and labs
 	@$(BIN)/pytest -q tests/e2e $(ARGS)
+
+fresh: ## `make up` and `make test` in a bare Debian made by debootstrap (ARGS=up, ARGS=lab: a part)
+	@scripts/fresh.sh $(ARGS)
 
 conformance: setup ## Kubernetes' own suite [FOCUS=regex SIG=sig-apps SPECS=file SERIAL=0|1 MINUTES=n KEEP=1]
 	@$(BIN)/python -m conformance run --focus '$(FOCUS)' --sig '$(SIG)' --specs '$(SPECS)' --serial '$(SERIAL)' \

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Tools that only the tests need: golden data from upstream's Go modules (never committed).
+# Tools that only the tests need: golden data from upstream's Go modules (never committed), and the
+# kubectl of the version that we serve (2 minutes once; kept outside of the tree, by version).
 set -euo pipefail
+cd "$(dirname "$0")/.."
+top=$PWD
 command -v go >/dev/null || { echo "ci-tools: go is missing: the golden tests cannot run" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -9,3 +12,5 @@ printf 'module golden\ngo 1.26.0\n' > go.mod
 for module in k8s.io/kubernetes@v1.37.1 k8s.io/api@v0.37.1 k8s.io/apiextensions-apiserver@v0.37.1; do
   go mod download "$module"
 done
+cd "$top"
+.venv/bin/python -c 'from conformance.build import ensure; print(ensure("kubectl") / "kubectl")'
