@@ -248,6 +248,16 @@ def identity(der: bytes) -> tuple[str, list[str]]:
     return (names[0] if names else ""), groups
 
 
+def names(certificate: bytes) -> set[str]:
+    """Where the server of a PEM certificate answers: host names and addresses."""
+    found = x509.load_pem_x509_certificate(certificate).extensions
+    try:
+        value = found.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set()
+    return {str(name.value) for name in value}
+
+
 def not_after(certificate: bytes) -> datetime.datetime:
     """When a PEM certificate ends."""
     return x509.load_pem_x509_certificate(certificate).not_valid_after_utc

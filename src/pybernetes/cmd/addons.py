@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a cluster has beside the control plane's own objects (addons.json): the DNS's account and
-its permissions, and what kubeadm grants nodes that join with a bootstrap token.
+its permissions, and what kubeadm grants nodes that join with a bootstrap token. In a lab also
+(lab.json) that nodes, which run proxy and DNS as themselves, may what these may.
 """
 
 import json
@@ -20,10 +21,9 @@ def dns_user() -> User:
     return User(user.name, (*user.groups, "system:authenticated"))
 
 
-async def ensure(client: Client) -> None:
+async def ensure(client: Client, file: str = "addons.json") -> None:
     """Create what is missing; what is there stays as its user left it."""
-    text = resources.files("pybernetes.cmd").joinpath("addons.json").read_text()
-    for obj in json.loads(text):
+    for obj in json.loads(resources.files("pybernetes.cmd").joinpath(file).read_text()):
         group, _, version = obj["apiVersion"].rpartition("/")
         gvr = GVR(group, version, f"{obj['kind'].lower()}s")
         try:

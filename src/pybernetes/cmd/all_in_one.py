@@ -25,8 +25,10 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.client import kubeconfig
 from pybernetes.client.informer import Informers
 from pybernetes.cmd import addons
-from pybernetes.cmd.config import ClusterConfig, ConfigError
+from pybernetes.cmd.config import ClusterConfig, read_json, write_json
 from pybernetes.cmd.control_plane import ControlPlane, ControlPlaneConfig
+from pybernetes.cmd.labconfig import ConfigError, is_lab
+from pybernetes.cmd.labsettings import API_PORT
 from pybernetes.cmd.nodes import Nodes
 from pybernetes.cmd.pki import Pki, ensure
 from pybernetes.cmd.process import run
@@ -34,7 +36,7 @@ from pybernetes.controllers.config import ControllersConfig
 from pybernetes.linux.commands import CommandError
 from pybernetes.machine.containerd import StartError
 from pybernetes.machine.detect import detect
-from pybernetes.network.network import NetworkError
+from pybernetes.network.network import NetworkError, check_free
 from pybernetes.storage.sqlite.driver import SqliteConfig, SqliteStore
 from pybernetes.storage.types import StoreError
 from pybernetes.wire.server import Server, serve
@@ -62,7 +64,7 @@ _CANNOT_START = (
 def api_config(config: ClusterConfig, pki: Pki, port: int) -> ApiConfig:
     return ApiConfig(
         advertise_address=config.gateway,
-        advertise_port=port,
+        advertise_port=API_PORT if config.lab else port,
         service_cluster_ip_range=config.service_cidr,
         service_account_issuer=f"https://kubernetes.default.svc.{config.domain}",
         service_account_signing_key=pki.service_account,
@@ -94,6 +96,16 @@ async def free_port(port: int) -> int:
     probe.close()
     await probe.wait_closed()
     return found
+
+
+async def settled(data_dir: Path) -> ClusterConfig:
+    """The configuration; a lab's ranges and addresses are chosen and recorded. Raises ConfigError."""
+    asked = read_json(data_dir)
+    if is_lab(asked) and not detect():
+        from pybernetes.cmd import lab
+
+        write_json(data_dir, await lab.settle(data_dir, asked))
+    return ClusterConfig.read(data_dir)
 
 
 def write_kubeconfig(config: ClusterConfig, pki: Pki, server: str) -> Path:
@@ -128,6 +140,7 @@ class AllInOne:
         self._config = config
         self._report = report
         self._servers: list[Server] = []
+        self._hints: list[str] = []
 
     async def run(self) -> None:
         """Run until cancelled. Raises StartFailed."""
@@ -153,10 +166,9 @@ class AllInOne:
             async with TaskGroup("all in one") as group:
                 group.start(plane.run(), "control plane")
                 await plane.wait_ready()
-                self._servers.append(await serve_api(self._env, plane.api.handler, pki, port=port))
+                await self._serve(plane, pki, "127.0.0.1", port)
                 await addons.ensure(plane.client())
                 node = await self._start_node(group, plane, nodes, pki, port=port)
-                await self._wait_node_ready(plane)
                 self._settle(pki, port, node)
                 gcpolicy.freeze()
                 await asyncio.get_running_loop().create_future()  # until cancelled
@@ -169,35 +181,65 @@ class AllInOne:
     async def _start_node(
         self, group: TaskGroup, plane: ControlPlane, nodes: Nodes, pki: Pki, *, port: int
     ) -> str:
-        """Start the node's agents; a phrase that says what the node is."""
+        """Start the node, or the lab's; a phrase that says what they are."""
         config = self._config
         missing = detect() if config.node != "hollow" else []
         if config.node == "containerd" and missing:
             raise StartFailed("; ".join(str(item) for item in missing))
+        self._hints = [f"hollow: {item}" for item in missing]
         if config.node == "hollow" or missing:
-            from pybernetes.cmd.hollow import HollowFleet
+            return await self._start_hollow(group, plane, nodes)
+        if config.lab is not None:
+            return await self._start_lab(group, plane, pki)
+        from pybernetes.cmd.node import RealNode, host_node
 
-            self._hints = [f"hollow: {item}" for item in missing]
-            cache = plane.client(shared=True)
-            fleet = HollowFleet(
-                self._env, plane.client, config.nodes, config.node_name, cache=cache
-            )
-            for name, handler in fleet.handlers.items():
-                nodes.add_local(name, handler)
-            group.start(fleet.run(), "hollow nodes")
-            return f"{config.nodes} hollow node(s): pods are simulated, nothing is started"
-        from pybernetes.cmd.node import RealNode
-
-        self._hints = []
         self._report("starting containerd")
-        node = RealNode(self._env, plane.client, config, pki)
+        agents = host_node(config)
+        await check_free(agents.network)
+        context = tls.server_context(pki.kubelet)
+        node = RealNode(self._env, plane.client, agents, context=context, ca=pki.ca.certificate)
         nodes.add_local(config.node_name, node.kubelet.handler)
         group.start(node.run(), "node")
         await node.network_ready.wait()
-        self._servers.append(
-            await serve_api(self._env, plane.api.handler, pki, config.gateway, port=port)
-        )
+        await self._serve(plane, pki, config.gateway, port)
+        await self._wait_node_ready(plane)
         return f"node {config.node_name} runs containers (containerd)"
+
+    async def _serve(self, plane: ControlPlane, pki: Pki, address: str, port: int) -> None:
+        server = await serve_api(self._env, plane.api.handler, pki, address, port=port)
+        self._servers.append(server)
+
+    async def _start_hollow(self, group: TaskGroup, plane: ControlPlane, nodes: Nodes) -> str:
+        from pybernetes.cmd.hollow import HollowFleet
+
+        config = self._config
+        names = [node.name for node in config.lab.nodes] if config.lab else []
+        fleet = HollowFleet(
+            self._env,
+            plane.client,
+            config.nodes,
+            config.node_name,
+            cache=plane.client(shared=True),
+            names=names,
+        )
+        for name, handler in fleet.handlers.items():
+            nodes.add_local(name, handler)
+        group.start(fleet.run(), "hollow nodes")
+        await self._wait_node_ready(plane)
+        return f"{len(fleet.handlers)} hollow node(s): pods are simulated, nothing is started"
+
+    async def _start_lab(self, group: TaskGroup, plane: ControlPlane, pki: Pki) -> str:
+        from pybernetes.cmd.lab import Lab
+
+        assert self._config.lab is not None
+        await addons.ensure(plane.client(), "lab.json")
+        lab = Lab(self._env, self._config, pki, plane.client())
+        await lab.set_up()
+        await self._serve(plane, pki, self._config.gateway, API_PORT)
+        self._report(f"starting {len(self._config.lab.nodes)} nodes")
+        group.start(lab.run(), "lab")
+        await lab.wait_ready()
+        return f"{len(self._config.lab.nodes)} nodes run containers (containerd)"
 
     async def _wait_node_ready(self, plane: ControlPlane) -> None:
         self._report("waiting for the node to be Ready")
@@ -269,7 +311,8 @@ def main() -> int:
                 sink.close()
 
     async def work(env: Env) -> None:
-        await AllInOne(env, ClusterConfig.read(options.data_dir), report).run()
+        config = await settled(options.data_dir)
+        await AllInOne(env, config, report).run()
 
     try:
         held = _hold_pid_file(options.data_dir)

@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 from pybernetes.base.env import Env
-from pybernetes.cmd.config import ClusterConfig, ConfigError
+from pybernetes.cmd import lab
+from pybernetes.cmd.config import ClusterConfig
+from pybernetes.cmd.labconfig import ConfigError
 from pybernetes.cmd.node import machine_config, network_config, proxy_config
 from pybernetes.cmd.process import run
 from pybernetes.machine import cleanup
@@ -20,6 +22,8 @@ from pybernetes.proxy import proxy
 
 async def clean_up(env: Env, config: ClusterConfig) -> list[str]:
     """Stop all pods and containerd, remove rules, links and mounts; what is left, a line each."""
+    if config.lab is not None:
+        return await lab.clean_up(config)
     left = await cleanup.remove(env, machine_config(config), config.cgroup_root, keep_images=True)
     await proxy.clean_up(proxy_config(config))
     await network.clean_up(network_config(config))
@@ -29,7 +33,7 @@ async def clean_up(env: Env, config: ClusterConfig) -> list[str]:
 
 def main(data_dir: Path) -> int:
     """0 if nothing is left."""
-    if os.geteuid() != 0 or not (data_dir / "node").exists():
+    if os.geteuid() != 0 or not any((data_dir / made).exists() for made in ("node", "nodes")):
         return 0  # hollow nodes make nothing on the host
     left: list[str] = []
 

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pybernetes.cmd.labconfig import ConfigError, LabConfig, is_lab, resolve
+
 DEFAULT_NAME = "pybernetes"
-
-
-class ConfigError(Exception):
-    """The settings cannot be used; one line that says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """A whole cluster in one process. Everything else is derived, so that `down` finds it again.
+    """A whole cluster in one process, or a lab. All else is derived, so that `down` finds it again.
 
     `node`: auto, containerd, hollow. `nodes`: how many hollow nodes. `port` 0: any free one.
+    `lab`: its nodes, each a process of its own (labconfig.py).
     """
 
     data_dir: Path
@@ -31,14 +30,15 @@ class ClusterConfig:
     cluster_cidr: str = "10.244.0.0/16"
     service_cidr: str = "10.96.0.0/16"
     domain: str = "cluster.local"
+    lab: LabConfig | None = None
 
     @classmethod
     def read(cls, data_dir: Path) -> "ClusterConfig":
         """What config.json in `data_dir` says. Raises ConfigError."""
-        try:
-            found: dict[str, Any] = json.loads((data_dir / "config.json").read_text())
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{data_dir / 'config.json'}: {error}") from error
+        found = read_json(data_dir)
+        if is_lab(found):
+            found = resolve(found)
+            found["lab"] = LabConfig.parse(found["lab"])
         known = {key: value for key, value in found.items() if key in cls.__slots__}
         config = cls(**{**known, "data_dir": data_dir})
         config.check()
@@ -56,8 +56,6 @@ class ClusterConfig:
             raise ConfigError(f"--nodes {self.nodes}: must be between 1 and 10000")
         if self.nodes > (ranges := 1 << max(0, 24 - pods.prefixlen)):
             raise ConfigError(f"--cluster-cidr {pods} has pod ranges for {ranges} nodes only")
-        if self.nodes > 1 and self.node != "hollow":
-            raise ConfigError("--nodes above 1 needs --node hollow: several real nodes come later")
 
     @property
     def node_name(self) -> str:
@@ -65,13 +63,23 @@ class ClusterConfig:
 
     @property
     def gateway(self) -> str:
-        """The first node's bridge address: the stable address of the API server, kubelet, DNS."""
+        """The stable address of the API server: a bridge's, which never changes."""
+        if self.lab is not None:
+            return self.lab.gateway
         return str(ipaddress.ip_network(self.cluster_cidr)[1])
 
     @property
     def service_ip(self) -> str:
         """The `kubernetes` Service's address: the range's first."""
         return str(ipaddress.ip_network(self.service_cidr)[1])
+
+    @property
+    def networks(self) -> list[ipaddress.IPv4Network]:
+        """Every range that is this cluster's."""
+        nodes = [self.lab.network] if self.lab else []
+        return [
+            ipaddress.IPv4Network(text) for text in (self.cluster_cidr, self.service_cidr, *nodes)
+        ]
 
     @property
     def dns_ip(self) -> str:
@@ -93,6 +101,22 @@ class ClusterConfig:
     @property
     def cgroup_root(self) -> str:
         return f"/pybernetes-{self.slug}"
+
+
+def read_json(data_dir: Path) -> dict[str, Any]:
+    """config.json in `data_dir`. Raises ConfigError."""
+    try:
+        found: dict[str, Any] = json.loads((data_dir / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{data_dir / 'config.json'}: {error}") from error
+    return found
+
+
+def write_json(data_dir: Path, config: dict[str, Any]) -> None:
+    """Replace config.json at once."""
+    partial = data_dir / "config.json.tmp"
+    partial.write_text(json.dumps(config, indent=2) + "\n")
+    partial.replace(data_dir / "config.json")
 
 
 def _range(flag: str, text: str, longest: int) -> ipaddress.IPv4Network:

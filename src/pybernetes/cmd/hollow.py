@@ -7,7 +7,7 @@ pods); everything a kubelet writes or asks for it does as its own node.
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from pybernetes.apimachinery.types import GVR, Object
@@ -43,18 +43,18 @@ class HollowFleet:
         prefix: str = "hollow",
         *,
         cache: Client | None = None,  # fills the informers
+        names: Sequence[str] = (),  # instead of `count` and `prefix`
     ) -> None:
         self._env = env
         self._client_for = client_for
-        names = [prefix] if count == 1 else [f"{prefix}-{number}" for number in range(count)]
+        names = names or [f"{prefix}-{number}" if count > 1 else prefix for number in range(count)]
         self._numbers = {name: number for number, name in enumerate(names)}
         self.kubelets: dict[str, Kubelet] = {}
         self._runtimes: dict[str, Hollow] = {}
         self.handlers: dict[str, Handler] = {name: self._handler(name) for name in names}
         self._informers = Informers(env, cache or client_for(ADMIN))
-        pods, nodes = (f"spec.nodeName={prefix}", f"metadata.name={prefix}")
-        if count != 1:
-            pods = nodes = ""
+        pods = f"spec.nodeName={names[0]}" if len(names) == 1 else ""
+        nodes = f"metadata.name={names[0]}" if len(names) == 1 else ""
         self._pods = self._informers.get(PODS, field_selector=pods)
         self._nodes = self._informers.get(NODES, field_selector=nodes)
         self._services = self._informers.get(SERVICES)

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real node on this host: containerd, pod network, service proxy, DNS, kubelet."""
+"""A real node: containerd, pod network, service proxy, DNS, kubelet. On this host, or in a lab."""
 
 import asyncio
+import ssl
+from dataclasses import dataclass
 
-from pybernetes.base import tls
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.informer import Informers
 from pybernetes.cmd import addons
 from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.identities import PROXY, ClientFor, node_user
-from pybernetes.cmd.pki import Pki
 from pybernetes.cri.containerd import Containerd
 from pybernetes.dns.config import DnsConfig
 from pybernetes.dns.server import Dns
@@ -19,10 +20,21 @@ from pybernetes.kubelet.kubelet import Kubelet
 from pybernetes.machine.config import Config as MachineConfig
 from pybernetes.machine.containerd import PrivateContainerd
 from pybernetes.network.config import NetworkConfig
-from pybernetes.network.network import Network, check_free
+from pybernetes.network.network import Network
 from pybernetes.proxy.config import ProxyConfig
 from pybernetes.proxy.proxy import Proxy
 from pybernetes.wire.server import serve
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """What each agent of a node is told."""
+
+    machine: MachineConfig
+    network: NetworkConfig
+    proxy: ProxyConfig
+    dns: DnsConfig
+    kubelet: KubeletConfig
 
 
 def machine_config(config: ClusterConfig) -> MachineConfig:
@@ -51,48 +63,67 @@ def proxy_config(config: ClusterConfig) -> ProxyConfig:
     )
 
 
-def kubelet_config(config: ClusterConfig) -> KubeletConfig:
-    return KubeletConfig(
-        node_name=config.node_name,
-        data=config.node_dir / "kubelet",
-        node_ips=(config.gateway,),
-        port=config.kubelet_port,
-        cluster_dns=(config.dns_ip,),
-        cluster_domain=config.domain,
-        cni_conf_dir=machine_config(config).cni_conf,
-        cgroup_root=config.cgroup_root,
+def host_node(config: ClusterConfig) -> NodeConfig:
+    """The node of a cluster in one process, which uses the host's own namespaces."""
+    machine, name = machine_config(config), config.node_name
+    return NodeConfig(
+        machine=machine,
+        network=network_config(config),
+        proxy=proxy_config(config),
+        dns=DnsConfig(
+            node_name=name, address=config.gateway, service_ip=config.dns_ip, domain=config.domain
+        ),
+        kubelet=KubeletConfig(
+            node_name=name,
+            data=config.node_dir / "kubelet",
+            node_ips=(config.gateway,),
+            port=config.kubelet_port,
+            cluster_dns=(config.dns_ip,),
+            cluster_domain=config.domain,
+            cni_conf_dir=machine.cni_conf,
+            cgroup_root=config.cgroup_root,
+        ),
     )
 
 
 class RealNode:
-    """`run` until cancelled. Containers outlive it, so that a restarted node finds them again."""
+    """`run` until cancelled. Containers outlive it, so that a restarted node finds them again.
 
-    def __init__(self, env: Env, client_for: ClientFor, config: ClusterConfig, pki: Pki) -> None:
-        self._env = env
-        self._config = config
-        self._pki = pki
-        self._containerd = PrivateContainerd(env, machine_config(config))
+    `ca` (PEM) vouches for callers of the kubelet. The agents share `informers` where they are given.
+    """
+
+    def __init__(
+        self,
+        env: Env,
+        client_for: ClientFor,
+        config: NodeConfig,
+        *,
+        context: ssl.SSLContext,
+        ca: bytes,
+        informers: Informers | None = None,
+    ) -> None:
+        self._env, self._config = env, config
+        self._context, self._ca = context, ca
+        self._containerd = PrivateContainerd(env, config.machine)
         self._runtime = Containerd(self._containerd.socket)
-        client = client_for(node_user(config.node_name))
-        self._network = Network(env, client, network_config(config))
-        self._proxy = Proxy(env, client_for(PROXY), proxy_config(config))
-        dns = DnsConfig(
-            node_name=config.node_name,
-            address=config.gateway,
-            service_ip=config.dns_ip,
-            domain=config.domain,
-        )
-        self._dns = Dns(env, client_for(addons.dns_user()), dns)
-        self.kubelet = Kubelet(env, client, self._runtime, kubelet_config(config))
+        client = client_for(node_user(config.kubelet.node_name))
+        self._informers = informers
+        self._network = Network(env, client, config.network, informers)
+        self._proxy = Proxy(env, client_for(PROXY), config.proxy, informers)
+        self._dns = Dns(env, client_for(addons.dns_user()), config.dns, informers)
+        self.kubelet = Kubelet(env, client, self._runtime, config.kubelet, informers=informers)
         self.network_ready = asyncio.Event()
 
     async def run(self) -> None:
-        await check_free(network_config(self._config))
+        config = self._config
         await self._containerd.start()
         async with TaskGroup("node") as group:
+            if self._informers is not None:
+                group.start(self._informers.run(), "informers")
+            group.start(self._containerd.keep(), "containerd")
             group.start(self._network.run(), "network")
             group.start(self._proxy.run(), "proxy")
-            await builtin.ensure(self._runtime, self._containerd.socket, self._config.node_dir)
+            await builtin.ensure(self._runtime, self._containerd.socket, config.machine.data)
             group.start(self.kubelet.run(), "kubelet")
             await self._network.wait_ready()
             self.network_ready.set()
@@ -100,10 +131,10 @@ class RealNode:
             listener = await serve(
                 self._env,
                 self.kubelet.handler,
-                self._config.gateway,
-                self._config.kubelet_port,
-                ssl_context=tls.server_context(self._pki.kubelet),
-                client_ca=self._pki.ca.certificate.decode(),
+                config.kubelet.node_ips,
+                config.kubelet.port,
+                ssl_context=self._context,
+                client_ca=self._ca.decode(),
             )
             try:
                 await asyncio.get_running_loop().create_future()  # until cancelled

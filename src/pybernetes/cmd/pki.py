@@ -83,7 +83,8 @@ def _issued(
     usages: tuple[str, ...],
 ) -> tls.KeyPair:
     pair = tls.load(folder, name)
-    if pair is None or tls.not_after(pair.certificate) - clock.now() < RENEW_BEFORE:
+    ends = pair is not None and tls.not_after(pair.certificate) - clock.now() < RENEW_BEFORE
+    if pair is None or ends or not tls.names(pair.certificate) >= {*subject.dns, *subject.ips}:
         pair = tls.issue(ca, subject, clock, usages=usages)
         tls.save(pair, folder, name)
     return pair

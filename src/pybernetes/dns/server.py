@@ -78,11 +78,14 @@ def _slice_addresses(one: Object) -> list[str]:
 class Dns:
     """See config.py. `port` is the bound port once ready."""
 
-    def __init__(self, env: Env, client: Client, config: DnsConfig) -> None:
+    def __init__(
+        self, env: Env, client: Client, config: DnsConfig, informers: Informers | None = None
+    ) -> None:
         self._client = client
         self._config = config
-        self._informers = Informers(env, client)
-        cluster = InformedCluster(self._informers)
+        self._own_informers = informers is None  # else they are shared, and run by their owner
+        self._informers = informers or Informers(env, client)
+        self._cluster = cluster = InformedCluster(self._informers)
         self._zone = Zone(cluster, config.domain)
         self._answers: dict[bytes, bytes] = {}
         upstreams = config.upstreams or resolvers(
@@ -107,8 +110,10 @@ class Dns:
         """Answer until cancelled."""
         config = self._config
         async with TaskGroup("dns") as group:
-            group.start(self._informers.run(), "informers")
-            await self._informers.wait_synced()
+            if self._own_informers:
+                group.start(self._informers.run(), "informers")
+            for informer in self._cluster.informers:
+                await informer.wait_synced()
             listeners = Listeners(self._resolve, group)
             await listeners.open(config.address, config.port)
             try:

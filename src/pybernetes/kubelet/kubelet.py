@@ -52,7 +52,8 @@ class Shared:
 class Kubelet:
     """`await run()` works until cancelled; `await wait_ready()` returns once the node is Ready.
 
-    With `shared` (a fleet) the pods are told by `pod_changed`; without, it watches for itself.
+    With `shared` (a fleet) the pods are told by `pod_changed`; without, it watches for itself,
+    through `informers` (run by their owner) where they are given.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class Kubelet:
         config: Config,
         *,
         shared: Shared | None = None,
+        informers: Informers | None = None,
     ) -> None:
         self.env, self.client, self.runtime, self.config = env, client, runtime, config
         self._informers: Informers | None = None
         self._pods: Informer | None = None
         if shared is None:
-            self._informers = Informers(env, client)
+            self._own_informers = informers is None
+            self._informers = informers or Informers(env, client)
             name = f"={config.node_name}"
             self._pods = self._informers.get(naming.PODS, field_selector=f"spec.nodeName{name}")
             shared = Shared(
@@ -154,7 +157,8 @@ class Kubelet:
     async def run(self) -> None:
         async with TaskGroup(f"kubelet {self.config.node_name}") as group:
             if self._informers is not None:
-                group.start(self._informers.run(), "informers")
+                if self._own_informers:
+                    group.start(self._informers.run(), "informers")
                 group.start(self._shared.recorder.run(), "events")
             if not self.runtime.hollow:
                 await self._enforce_allocatable()

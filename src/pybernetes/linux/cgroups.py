@@ -139,6 +139,13 @@ def trees(name: str, root: Path = ROOT) -> list[Path]:
     return [path for path in candidates if path.is_dir() and not path.is_symlink()]
 
 
+def enter(name: str) -> None:
+    """Move this process into the cgroup `name`, which is made if it is missing."""
+    configure(name, Limits())
+    for tree in trees(name):
+        (tree / "cgroup.procs").write_text(str(os.getpid()))
+
+
 def processes(tree: Path) -> list[int]:
     """Every process in the cgroup and below."""
     found: set[int] = set()

@@ -2,6 +2,7 @@
 """Bridges, addresses, routes: through iproute2's `ip`."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from pybernetes.linux.commands import run, succeeds
@@ -9,10 +10,40 @@ from pybernetes.linux.commands import run, succeeds
 
 async def ensure_bridge(name: str, address: str) -> None:
     """A bridge `name` that is up and holds `address` ("10.244.0.1/24")."""
-    if not await succeeds(["ip", "link", "show", "dev", name]):
+    if not await exists(name):
         await run(["ip", "link", "add", name, "type", "bridge"])
+    await add_address(name, address)
+    await set_up(name, up=True)
+
+
+async def ensure_veth(name: str, bridge: str, peer: str, netns: Path) -> None:
+    """A veth `name` on `bridge` whose other end is `peer` in the namespace pinned at `netns`."""
+    if not await exists(name):
+        far = ["peer", "name", peer, "netns", str(netns)]
+        await run(["ip", "link", "add", name, "master", bridge, "type", "veth", *far])
+    await set_up(name, up=True)
+
+
+async def add_address(name: str, address: str) -> None:
+    """Give the link `address` ("10.244.0.1/24"), if it has not got it yet."""
     await run(["ip", "address", "replace", address, "dev", name])
-    await run(["ip", "link", "set", name, "up"])
+
+
+async def set_up(name: str, *, up: bool) -> None:
+    """Turn a link on or off."""
+    await run(["ip", "link", "set", name, "up" if up else "down"])
+
+
+async def exists(name: str) -> bool:
+    return await succeeds(["ip", "link", "show", "dev", name])
+
+
+async def on_bridge(bridge: str) -> list[str]:
+    """The names of the links that are ports of `bridge`; none if there is no bridge."""
+    if not await exists(bridge):
+        return []
+    found = json.loads(await run(["ip", "-json", "link", "show", "master", bridge]) or "[]")
+    return [str(link["ifname"]) for link in found]
 
 
 async def delete_link(name: str) -> None:

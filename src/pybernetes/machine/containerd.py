@@ -11,14 +11,18 @@ import os
 import signal
 from pathlib import Path
 
+from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.cri.containerd import Containerd
 from pybernetes.cri.types import CriError
+from pybernetes.linux.processes import wait_end
 from pybernetes.machine.config import Config, render
 from pybernetes.machine.detect import program
 
 POLL = 0.02
 START_TIMEOUT = 20.0
+RETRY = 1.0
+_log = logs.get("machine.containerd")
 
 
 class StartError(Exception):
@@ -66,6 +70,17 @@ class PrivateContainerd:
         self._spawn()
         await self._wait_serving()
         return True
+
+    async def keep(self) -> None:
+        """Start the daemon again whenever it ends, until cancelled."""
+        while True:
+            await wait_end(self.pid() or -1)
+            _log.warning("containerd ended; it is started again")
+            try:
+                await self.start()
+            except StartError as error:
+                _log.error("containerd does not start", err=error)
+                await asyncio.sleep(RETRY)
 
     def _spawn(self) -> None:
         command = program("containerd")

@@ -9,7 +9,8 @@ from pathlib import Path
 class NetworkConfig:
     """`bridge` and `table` are names on this host that only this cluster uses.
 
-    `cni_conf_dir` is where the runtime reads its network configuration from.
+    `cni_conf_dir` is where the runtime reads its network configuration from. `segment`: the other
+    nodes are on our link, and pods leave it with their own addresses.
     """
 
     node_name: str
@@ -19,3 +20,4 @@ class NetworkConfig:
     service_cidr: str = "10.96.0.0/12"
     bridge: str = "pybr0"
     table: str = "pybernetes-network"
+    segment: bool = False

@@ -8,6 +8,7 @@ is rejected (our table) or unreachable (a route).
 import asyncio
 import ipaddress
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from pybernetes.apimachinery.types import GVR, Object
@@ -17,6 +18,7 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
 from pybernetes.linux import links, nft, sysctl
+from pybernetes.linux.commands import CommandError
 from pybernetes.network import hostports
 from pybernetes.network.config import NetworkConfig
 
@@ -32,13 +34,14 @@ class NetworkError(Exception):
 def ruleset(config: NetworkConfig) -> str:
     """The node's own nftables table: pods that leave are masqueraded, strays are rejected. Pure."""
     table, pods, services = config.table, config.cluster_cidr, config.service_cidr
+    out = f'ip saddr {pods} ip daddr != {pods} oifname != "{config.bridge}" masquerade'
     return f"""\
 add table ip {table}
 delete table ip {table}
 table ip {table} {{
   chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
-    ip saddr {pods} ip daddr != {pods} oifname != "{config.bridge}" masquerade
+    {"" if config.segment else out}
   }}
   chain strays {{
     meta l4proto tcp reject with tcp reset
@@ -56,13 +59,33 @@ table ip {table} {{
 """
 
 
-class Network:
-    """Sets up the network once the node has its pod range, then stays out of the way."""
+def peers(nodes: Iterable[Object], own: str) -> dict[str, str]:
+    """The other nodes' pod ranges and the addresses they are reached at. Pure."""
+    found = {}
+    for node in nodes:
+        pods = (node.get("spec") or {}).get("podCIDR")
+        addresses = (node.get("status") or {}).get("addresses") or ()
+        internal = [one["address"] for one in addresses if one["type"] == "InternalIP"]
+        if pods and internal and node["metadata"]["name"] != own:
+            found[pods] = internal[0]
+    return found
 
-    def __init__(self, env: Env, client: Client, config: NetworkConfig) -> None:
+
+class Network:
+    """Sets up the network once the node has its pod range, then keeps the routes to other nodes.
+
+    `informers` may be shared; then somebody else runs them.
+    """
+
+    def __init__(
+        self, env: Env, client: Client, config: NetworkConfig, informers: Informers | None = None
+    ) -> None:
         self._config = config
-        self._informers = Informers(env, client)
-        self._nodes = self._informers.get(NODES, field_selector=f"metadata.name={config.node_name}")
+        self._own_informers = informers is None
+        self._informers = informers or Informers(env, client)
+        only = "" if config.segment else f"metadata.name={config.node_name}"
+        self._nodes = self._informers.get(NODES, field_selector=only)
+        self._routes: dict[str, str] = {}
         self._ready = asyncio.Event()
         self._changed = asyncio.Event()
         self._nodes.on_change(lambda _old, _new: self._changed.set())
@@ -73,7 +96,8 @@ class Network:
     async def run(self) -> None:
         """Wait for spec.podCIDR, set up, and keep the set-up until cancelled."""
         async with TaskGroup("network") as group:
-            group.start(self._informers.run(), "informers")
+            if self._own_informers:
+                group.start(self._informers.run(), "informers")
             while True:
                 await self._changed.wait()
                 self._changed.clear()
@@ -81,6 +105,21 @@ class Network:
                 if pod_cidr and not self._ready.is_set():
                     await self._set_up(pod_cidr)
                     self._ready.set()
+                if self._config.segment and self._ready.is_set():
+                    await self._route_peers()
+
+    async def _route_peers(self) -> None:
+        wanted = peers(self._nodes.items(), self._config.node_name)
+        if wanted == self._routes:
+            return
+        for pods in self._routes.keys() - wanted.keys():
+            await links.delete_route(pods)
+        self._routes = wanted
+        for pods, address in wanted.items():
+            try:
+                await links.replace_route(pods, "via", address)
+            except CommandError as error:  # the other node has not told its new address yet
+                _log.warning("No route to a node's pods", pods=pods, address=address, err=error)
 
     def _pod_cidr(self) -> str:
         node: Object | None = self._nodes.find("", self._config.node_name)

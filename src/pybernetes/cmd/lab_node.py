@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One node of a lab in its own namespaces (`python -m pybernetes.cmd.lab_node DATA_DIR NAME`).
+
+Everything it needs to know is in its folder (node.json, pki), so that it goes on, and can be
+started again, without the main process. Its containerd and containers outlive it.
+"""
+
+import fcntl
+import os
+import socket
+import sys
+from pathlib import Path
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.base import gcpolicy, tls
+from pybernetes.base.env import Env
+from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.https import Https
+from pybernetes.client.informer import Informers
+from pybernetes.client.kubeconfig import ClusterConfig as Access
+from pybernetes.cmd.labsettings import LINK, Settings
+from pybernetes.cmd.node import NodeConfig, RealNode
+from pybernetes.cmd.process import run
+from pybernetes.dns.config import DnsConfig
+from pybernetes.kubelet.config import Config as KubeletConfig
+from pybernetes.linux import cgroups, hosts, links
+from pybernetes.machine import disk
+from pybernetes.machine.config import Config as MachineConfig
+from pybernetes.network.config import NetworkConfig
+from pybernetes.network.network import NODES, peers
+from pybernetes.proxy.config import ProxyConfig
+
+_LOCAL = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+
+
+def node_config(settings: Settings, node_dir: Path) -> NodeConfig:
+    """What the agents are told: names that are unique here need not be on the host."""
+    machine, name = MachineConfig(data=node_dir), settings.name
+    return NodeConfig(
+        machine=machine,
+        network=NetworkConfig(
+            node_name=name,
+            cni_conf_dir=machine.cni_conf,
+            cni_state_dir=node_dir / "cni",
+            cluster_cidr=settings.cluster_cidr,
+            service_cidr=settings.service_cidr,
+            bridge="cni0",
+            segment=True,
+        ),
+        proxy=ProxyConfig(node_name=name),
+        dns=DnsConfig(name, settings.ip, service_ip=settings.dns_ip, domain=settings.domain),
+        kubelet=KubeletConfig(
+            node_name=name,
+            data=node_dir / "kubelet",
+            node_ips=(settings.ip,),
+            cluster_dns=(settings.dns_ip,),
+            cluster_domain=settings.domain,
+            cni_conf_dir=machine.cni_conf,
+            cgroup_root=settings.cgroup,
+            node_cgroup=settings.cgroup,
+            node_labels=settings.labels,
+            register_with_taints=settings.taints,
+            capacity=settings.capacity,
+        ),
+    )
+
+
+async def _set_up_link(settings: Settings) -> None:
+    await links.set_up("lo", up=True)
+    await links.add_address(LINK, settings.address)
+    await links.set_up(LINK, up=True)
+    await links.replace_route("default", "via", settings.gateway)
+
+
+async def work(env: Env, settings: Settings, node_dir: Path) -> None:
+    """Be the node until cancelled."""
+    await _set_up_link(settings)
+    pair = {name: tls.load(node_dir / "pki", name) for name in ("kubelet-client", "kubelet")}
+    client, serving = pair["kubelet-client"], pair["kubelet"]
+    assert client is not None
+    assert serving is not None
+    ca = (node_dir / "pki" / "ca.crt").read_bytes()
+    api = Https(env, Access(settings.server, ca, client.certificate, client.key))
+    informers = Informers(env, api)
+    nodes = informers.get(NODES)
+    own = {settings.name: settings.ip}
+
+    def name_nodes() -> None:
+        found = {node["metadata"]["name"]: ip for node in nodes.items() for ip in _address(node)}
+        hosts.write("pybernetes", settings.hosts | found | own)
+
+    nodes.on_change(lambda _old, _new: name_nodes())
+    node = RealNode(
+        env,
+        lambda _user: api,
+        node_config(settings, node_dir),
+        context=tls.server_context(serving),
+        ca=ca,
+        informers=informers,
+    )
+    async with TaskGroup("lab node") as group:
+        group.start(node.run(), "node")
+        await node.kubelet.wait_ready()
+        gcpolicy.freeze()
+
+
+def _address(node: Object) -> list[str]:
+    return list(peers([{**node, "spec": {"podCIDR": "-"}}], "").values())
+
+
+def main(data_dir: Path, name: str) -> int:
+    """Take the node's place (cgroup, disk, name), then work until SIGTERM."""
+    node_dir = data_dir / "nodes" / name
+    held = (node_dir / "node.pid").open("a+")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"node {name} runs already", file=sys.stderr)
+        return 1
+    held.truncate(0)
+    held.write(f"{os.getpid()}\n")
+    held.flush()
+    settings = Settings.read(node_dir)
+    cgroups.enter(f"{settings.cgroup}/system")
+    socket.sethostname(name)
+    disk.set_up(data_dir, node_dir, hosts.with_block(_LOCAL, "pybernetes", settings.hosts), name)
+    with held:
+        return run(lambda env: work(env, settings, node_dir))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""node.json in a lab node's folder: all that the main process tells the node's process."""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import orjson
+
+from pybernetes.apimachinery.types import Object
+
+LINK = "eth0"
+API_PORT = 6443  # of the API server on the segment, where nobody else can listen
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`address` has its prefix length; `hosts` are the nodes' names and addresses."""
+
+    name: str
+    address: str
+    gateway: str
+    server: str
+    cluster_cidr: str
+    service_cidr: str
+    dns_ip: str
+    domain: str
+    cgroup: str
+    labels: dict[str, str]
+    taints: list[Object]
+    capacity: dict[str, str]
+    hosts: dict[str, str]
+
+    @property
+    def ip(self) -> str:
+        return self.address.partition("/")[0]
+
+    def write(self, node_dir: Path) -> None:
+        node_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
+        partial = node_dir / "node.json.tmp"
+        partial.write_bytes(orjson.dumps(asdict(self)))
+        partial.replace(node_dir / "node.json")
+
+    @classmethod
+    def read(cls, node_dir: Path) -> "Settings":
+        found = orjson.loads((node_dir / "node.json").read_bytes())
+        return cls(**{field.name: found[field.name] for field in fields(cls)})

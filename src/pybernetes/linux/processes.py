@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for processes, our children or not."""
+
+import asyncio
+import contextlib
+import os
+
+
+async def wait_end(pid: int) -> None:
+    """Until the process has ended; at once if there is none. A child of ours is reaped."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+    reap(pid)
+
+
+def reap(pid: int) -> None:
+    """Take note of a child's end, if it is a child and has ended."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)

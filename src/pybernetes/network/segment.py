@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A lab's segment on the host: a bridge that its nodes hang on, with the host's own address in it.
+
+The lab is a network of this host only: nodes and pods reach the outside with the host's address,
+the host reaches nodes, pods and services, nobody else does (other labs included). Pods are routed
+to their nodes; what no node covers is unreachable.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pybernetes.linux import links, nft, sysctl
+
+LINKS = "pyb"  # links of all clusters of ours begin with it
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentConfig:
+    """`bridge` and `table` are names that only this lab uses; `address` is the host's in `network`."""
+
+    bridge: str
+    table: str
+    network: str
+    address: str
+    cluster_cidr: str
+    service_cidr: str
+
+
+def ruleset(config: SegmentConfig) -> str:
+    """The lab's table on the host. Pure."""
+    table, bridge = config.table, config.bridge
+    lab = f"{{ {config.network}, {config.cluster_cidr} }}"
+    return f"""\
+add table ip {table}
+delete table ip {table}
+table ip {table} {{
+  chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr {lab} oifname != {{ "{bridge}", "lo" }} masquerade
+  }}
+  chain input {{
+    type filter hook input priority filter; policy accept;
+    ip daddr {config.address} iifname != {{ "{bridge}", "lo" }} reject
+  }}
+  chain forward {{
+    type filter hook forward priority filter; policy accept;
+    oifname "{bridge}" iifname != "{bridge}" ct state new reject
+    iifname "{bridge}" oifname != "{bridge}" oifname "{LINKS}*" reject
+  }}
+}}
+"""
+
+
+async def taken(bridge: str) -> list[ipaddress.IPv4Network]:
+    """The ranges that this host has routes to; those of our own `bridge`'s lab only if it is down."""
+    ours = await links.exists(bridge)
+    found = []
+    for route in await links.routes():
+        destination = route.get("dst", "default")
+        if destination != "default" and not (
+            ours and (route.get("dev") == bridge or "type" in route)
+        ):
+            found.append(ipaddress.IPv4Network(destination, strict=False))
+    return found
+
+
+async def set_up(config: SegmentConfig) -> None:
+    """Make bridge, rules and routes; doing it twice is fine. Raises CommandError."""
+    sysctl.write("net.ipv4.ip_forward", "1")
+    length = ipaddress.ip_network(config.network).prefixlen
+    await links.ensure_bridge(config.bridge, f"{config.address}/{length}")
+    await links.replace_route("unreachable", config.cluster_cidr)
+    await links.replace_route("unreachable", config.service_cidr)
+    await nft.apply(ruleset(config))
+
+
+async def route_pods(config: SegmentConfig, old: Mapping[str, str], new: Mapping[str, str]) -> None:
+    """Make the host's routes (pod range -> its node's address) `new`, where they were `old`."""
+    for pods in old.keys() - new.keys():
+        await links.delete_route(pods, "dev", config.bridge)
+    for pods, node in new.items():
+        if old.get(pods) != node:
+            await links.replace_route(pods, "via", node, "dev", config.bridge)
+
+
+async def clean_up(config: SegmentConfig) -> None:
+    """Remove everything; safe to call at any time."""
+    for link in [*await links.on_bridge(config.bridge), config.bridge]:
+        await links.delete_link(link)
+    await nft.delete_table("ip", config.table)
+    await links.delete_route("unreachable", config.cluster_cidr)
+    await links.delete_route("unreachable", config.service_cidr)
