@@ -7,7 +7,7 @@ pods); everything a kubelet writes or asks for it does as its own node.
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from pybernetes.apimachinery.types import GVR, Object
@@ -18,12 +18,19 @@ from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
 from pybernetes.cmd.identities import ADMIN, ClientFor, node_user
 from pybernetes.cri.hollow import Hollow
+from pybernetes.cri.script import Script
+from pybernetes.cri.stages import Stages
 from pybernetes.kubelet.config import Config as KubeletConfig
 from pybernetes.kubelet.kubelet import Kubelet, Shared
 from pybernetes.wire.types import Handler, Reply, Request
 
 NODE_RANGE = ipaddress.IPv4Network("172.30.0.0/16")  # addresses that nothing listens on
-CAPACITY = {"cpu": "4", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110"}
+CAPACITY: Mapping[str, str] = {
+    "cpu": "4",
+    "memory": "16Gi",
+    "ephemeral-storage": "100Gi",
+    "pods": "110",
+}
 PODS, NODES = GVR("", "v1", "pods"), GVR("", "v1", "nodes")
 SERVICES = GVR("", "v1", "services")
 BY_NODE = "node"
@@ -44,7 +51,9 @@ class HollowFleet:
         *,
         cache: Client | None = None,  # fills the informers
         names: Sequence[str] = (),  # instead of `count` and `prefix`
+        stages: Stages | None = None,
     ) -> None:
+        self._stages = stages.seeded(env.random.child("stages")) if stages else Stages()
         self._env = env
         self._client_for = client_for
         names = names or [f"{prefix}-{number}" if count > 1 else prefix for number in range(count)]
@@ -75,6 +84,8 @@ class HollowFleet:
             self._group = group
             for name in self._numbers:
                 self.start(name)
+                if (script := self._runtimes[name].script).node.lost:
+                    group.start(self._lose(name, script), name)
             self._started.set()
             await asyncio.get_running_loop().create_future()  # until cancelled
 
@@ -83,6 +94,13 @@ class HollowFleet:
         await self._started.wait()
         for kubelet in list(self.kubelets.values()):
             await kubelet.wait_ready()
+
+    async def _lose(self, name: str, script: Script) -> None:
+        for alive, gone in script.losses():
+            await asyncio.sleep(alive)
+            self.stop(name)
+            await asyncio.sleep(gone)
+            self.start(name)
 
     def start(self, name: str) -> None:
         """Start a node (again): of containers it may have had, none runs any more."""
@@ -93,10 +111,17 @@ class HollowFleet:
         recorder = Recorder(self._env, client, "kubelet", name)
         shared = Shared(self._services, self._nodes, recorder)
         address = str(NODE_RANGE[self._numbers[name] + 1])
+        if name not in self._runtimes:
+            self._runtimes[name] = Hollow(self._env, stages=self._stages, node=name)
+        runtime = self._runtimes[name]
+        said = runtime.script.node
         config = KubeletConfig(
-            node_name=name, node_ips=(address,), capacity=CAPACITY, eviction_hard={}
+            node_name=name,
+            node_ips=(address,),
+            node_labels=said.labels,
+            capacity={**CAPACITY, **said.capacity},
+            eviction_hard={},
         )
-        runtime = self._runtimes.setdefault(name, Hollow(self._env))
         kubelet = Kubelet(self._env, client, runtime, config, shared=shared)
         self.kubelets[name] = kubelet
         for pod in self._pods.by_index(BY_NODE, name):

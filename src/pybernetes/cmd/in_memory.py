@@ -19,6 +19,7 @@ from pybernetes.cmd.hollow import HollowFleet
 from pybernetes.cmd.identities import ADMIN
 from pybernetes.cmd.nodes import Nodes
 from pybernetes.controllers.config import ControllersConfig
+from pybernetes.cri.stages import Stages
 from pybernetes.storage.memory import MemoryStore
 from pybernetes.storage.types import Store
 
@@ -27,7 +28,7 @@ ACCOUNTS = GVR("", "v1", "serviceaccounts")
 
 
 class Cluster:
-    """`nodes` hollow nodes; leaving the block stops everything. Works on any loop and any clock."""
+    """`nodes` hollow nodes that do what `stages` say; leaving the block stops everything. Works on any loop and any clock."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Cluster:
         nodes: int = 0,
         config: ControlPlaneConfig | None = None,
         store: Store | None = None,
+        stages: Stages | None = None,
     ) -> None:
         self.env = env or Env()
         self.store = store or MemoryStore(self.env)
@@ -45,7 +47,11 @@ class Cluster:
         )
         self.control_plane = ControlPlane(self.env, self.store, self._dialer, config)
         self.fleet = HollowFleet(
-            self.env, self.client, nodes, cache=self.control_plane.client(shared=True)
+            self.env,
+            self.client,
+            nodes,
+            cache=self.control_plane.client(shared=True),
+            stages=stages,
         )
         for name, handler in self.fleet.handlers.items():
             self._dialer.add_local(name, handler)

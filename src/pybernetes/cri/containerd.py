@@ -46,7 +46,7 @@ class Containerd:
     - A runtime that restarts is reconnected to by the next call.
     """
 
-    hollow = False
+    hollow = None
 
     def __init__(self, address: str) -> None:
         self._address = address

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Runtime that starts nothing: containers are entries in a table, for tests and simulation.
 
-Every pull, start and stop takes the time Delays says, by the event loop's clock. Anything that
-would need a process (exec, attach, port-forward, logs) is refused by name.
+Every pull, start and stop takes the time that Delays or a stage says, by the event loop's clock;
+what containers do besides is what stages say: nothing, without them. Anything that would need a
+process (exec, attach, port-forward; logs and stats where no stage has them) is refused by name.
 """
 
 import asyncio
@@ -12,7 +13,10 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from pybernetes.base.env import Env
+from pybernetes.cri.script import Script
+from pybernetes.cri.stages import Stages, Where
 from pybernetes.cri.types import (
+    INIT,
     Condition,
     Config,
     Container,
@@ -49,9 +53,17 @@ class Hollow:
     - Every change is told to `events()`, so that nobody has to poll.
     """
 
-    hollow = True
-
-    def __init__(self, env: Env, delays: Delays | None = None) -> None:
+    def __init__(
+        self,
+        env: Env,
+        delays: Delays | None = None,
+        *,
+        stages: Stages | None = None,
+        node: str = "",
+    ) -> None:
+        self.hollow = self
+        self.script = Script(env, stages or Stages(), node)
+        self._node = node
         self._env = env
         self._random = env.random.child("hollow")
         self._delays = delays or Delays()
@@ -60,16 +72,70 @@ class Hollow:
         self._sandboxes: dict[str, Sandbox] = {}
         self._containers: dict[str, Container] = {}
         self._images: dict[str, Image] = {}
+        self._memory: dict[str, int] = {}  # limits in bytes, of containers that have one
+        self._ends: dict[str, asyncio.TimerHandle] = {}  # of containers that end by themselves
         self._watchers: list[asyncio.Queue[Event]] = []
 
-    def exit(self, container_id: str, code: int, reason: str = "") -> None:
+    def exit(self, container_id: str, code: int, reason: str = "", message: str = "") -> None:
         """End a running container with an exit code."""
         item = self._container(container_id)
         if item.state != "running":
             return
+        timer = self._ends.pop(container_id, None)
+        if timer is not None:
+            timer.cancel()
         reason = reason or ("Completed" if code == 0 else "Error")
-        self._set(
-            replace(item, state="exited", finished_at=self._now(), exit_code=code, reason=reason)
+        ended = replace(item, state="exited", finished_at=self._now(), exit_code=code)
+        self._set(replace(ended, reason=reason, message=message))
+
+    def probed(self, container_id: str, kinds: Sequence[str]) -> list[str]:
+        return self.script.probed(self._where(container_id), kinds)
+
+    def probe(self, container_id: str, kind: str) -> bool:
+        item = self._container(container_id)
+        return self.script.passes(kind, self._where(container_id), self._age(item))
+
+    def log(self, container_id: str, since: int) -> list[tuple[int, str]]:
+        item = self._containers.get(container_id)
+        if item is None:
+            return []
+        start, after = item.started_at, (since - item.started_at) / 1e9 if since else -1.0
+        lines = self.script.log(self._where(container_id), after, self._age(item))
+        if lines is None:
+            self._refuse("logs")
+        return [(start + int(age * 1e9), text) for age, text in lines]
+
+    def _age(self, item: Container) -> float:
+        """Seconds it runs, or ran."""
+        return max(0, (item.finished_at or self._now()) - item.started_at) / 1e9
+
+    def _where(self, container_id: str) -> Where:
+        item = self._container(container_id)
+        sandbox = self._sandbox(item.sandbox_id)
+        return Where(
+            self._node,
+            sandbox.namespace,
+            sandbox.name,
+            container=item.name,
+            image=item.image,
+            init=INIT in item.annotations,
+            labels=sandbox.labels,
+            annotations=sandbox.annotations,
+            uid=sandbox.uid,
+            attempt=item.attempt,
+        )
+
+    def _pod(self, config: Config | None, image: str = "") -> Where:
+        config = config or {}
+        meta = config.get("metadata", {})
+        return Where(
+            self._node,
+            meta.get("namespace", ""),
+            meta.get("name", ""),
+            image=image,
+            labels=config.get("labels", {}),
+            annotations=config.get("annotations", {}),
+            uid=meta.get("uid", ""),
         )
 
     def lose_power(self) -> None:
@@ -108,14 +174,16 @@ class Hollow:
         return Version("hollow", VERSION)
 
     async def status(self) -> list[Condition]:
-        return [Condition("RuntimeReady", True), Condition("NetworkReady", True)]
+        trouble = self.script.trouble()
+        ready = Condition("RuntimeReady", not trouble, "Stage" if trouble else "", trouble)
+        return [ready, Condition("NetworkReady", True)]
 
     async def update_runtime_config(self, pod_cidr: str) -> None:
         """New pods get addresses of the node's range."""
         self._range = ipaddress.ip_network(pod_cidr)
 
     async def run_sandbox(self, config: Config, handler: str = "") -> str:
-        await asyncio.sleep(self._delays.run_sandbox)
+        await self.script.step("sandbox", self._pod(config), self._delays.run_sandbox)
         meta, linux = config["metadata"], config.get("linux", {})
         spaces = linux.get("security_context", {}).get("namespace_options", {})
         shared = spaces.get("network") in ("NODE", 2)
@@ -161,7 +229,7 @@ class Hollow:
         await self.stop_sandbox(sandbox_id)
         for item in list(self._containers.values()):
             if item.sandbox_id == sandbox_id:
-                del self._containers[item.id]
+                self._forget(item)
         sandbox = self._sandboxes.pop(sandbox_id, None)
         if sandbox is not None:
             self._tell(Event(sandbox_id, sandbox.uid))
@@ -175,11 +243,12 @@ class Hollow:
     async def create_container(
         self, sandbox_id: str, config: Config, sandbox_config: Config
     ) -> str:
-        await asyncio.sleep(self._delays.create)
+        meta, image = config["metadata"], config["image"]["image"]
+        where = self._pod(sandbox_config, image)._replace(container=meta["name"])
+        await self.script.step("create", where, self._delays.create)
         sandbox = self._sandbox(sandbox_id)
         if not sandbox.ready:
             raise CriError(f'sandbox "{sandbox_id}" is not running')
-        meta, image = config["metadata"], config["image"]["image"]
         known = self._images.get(image)
         item = Container(
             id=self._identity(),
@@ -194,32 +263,47 @@ class Hollow:
             annotations=dict(config.get("annotations", {})),
             log_path=config.get("log_path", ""),
         )
+        limit = config.get("linux", {}).get("resources", {}).get("memory_limit_in_bytes", 0)
+        if limit:
+            self._memory[item.id] = limit
         self._set(item)
         return item.id
 
     async def start_container(self, container_id: str) -> None:
-        await asyncio.sleep(self._delays.start)
+        await self.script.step("start", self._where(container_id), self._delays.start)
         item = self._container(container_id)
         if item.state != "created":
             raise CriError(f'container "{container_id}" is in {item.state} state')
         self._set(replace(item, state="running", started_at=self._now()))
+        end = self.script.end(self._where(container_id), self._memory.get(container_id, 0))
+        if end is not None:
+            delay, (code, reason), message = end
+            self._ends[container_id] = asyncio.get_running_loop().call_later(
+                delay, self.exit, container_id, code, reason, message
+            )
 
     async def stop_container(self, container_id: str, timeout: int) -> None:
         item = self._containers.get(container_id)
         if item is None or item.state != "running":
             return
-        await asyncio.sleep(min(self._delays.stop, timeout))
+        where = self._where(container_id)
+        delay, (code, reason) = self.script.stop(where, timeout, self._delays.stop)
+        await asyncio.sleep(delay)
         if container_id in self._containers:
-            self.exit(container_id, 0 if timeout else 137)
+            self.exit(container_id, code, reason)
 
     async def remove_container(self, container_id: str) -> None:
         item = self._containers.get(container_id)
         if item is None:
             return
-        self.exit(container_id, 137)
-        del self._containers[container_id]
+        self._forget(item)
         sandbox = self._sandboxes.get(item.sandbox_id)
         self._tell(Event(container_id, sandbox.uid if sandbox else ""))
+
+    def _forget(self, item: Container) -> None:
+        self.exit(item.id, 137)
+        del self._containers[item.id]
+        self._memory.pop(item.id, None)
 
     async def list_containers(self) -> list[Container]:
         return list(self._containers.values())
@@ -228,7 +312,7 @@ class Hollow:
         return self._container(container_id)
 
     async def update_resources(self, container_id: str, linux: Config) -> None:
-        self._container(container_id)
+        self._memory[self._container(container_id).id] = linux.get("memory_limit_in_bytes", 0)
 
     async def reopen_log(self, container_id: str) -> None:
         self._container(container_id)
@@ -256,7 +340,7 @@ class Hollow:
         self, image: str, auth: Config | None = None, sandbox_config: Config | None = None
     ) -> str:
         if image not in self._images:
-            await asyncio.sleep(self._delays.pull)
+            await self.script.step("pull", self._pod(sandbox_config, image), self._delays.pull)
             self._images[image] = _image(image)
         return self._images[image].id
 
@@ -267,12 +351,14 @@ class Hollow:
         return self._images.get(image)
 
     async def stats(self) -> list[Stats]:
-        now = self._now()
-        return [
-            Stats(item.id, now, cpu_nanoseconds=0, memory_working_set=0)
-            for item in self._containers.values()
-            if item.state == "running"
-        ]
+        if not self.script.measures:
+            self._refuse("stats")
+        return [self._stats(item) for item in self._containers.values() if item.state == "running"]
+
+    def _stats(self, item: Container) -> Stats:
+        cpu, memory = self.script.usage(self._where(item.id), self._age(item))
+        used = int(memory)
+        return Stats(item.id, self._now(), int(cpu * 1e9), used, used, used)
 
     async def events(self) -> AsyncIterator[Event]:
         queue: asyncio.Queue[Event] = asyncio.Queue()

@@ -16,6 +16,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+INIT = (
+    "io.pybernetes.container.init"  # annotation of containers that are to end before others start
+)
 Config = dict[str, Any]
 ContainerState = Literal["created", "running", "exited", "unknown"]
 
@@ -146,10 +149,25 @@ class Event:
     uid: str
 
 
+class Simulated(Protocol):
+    """What a runtime that starts nothing says in the place of what would run. Raises NotFound."""
+
+    def probed(self, container_id: str, kinds: Sequence[str]) -> list[str]:
+        """The kinds of probes (startup, readiness, liveness) that are to be asked."""
+
+    def probe(self, container_id: str, kind: str) -> bool:
+        """Whether a probe passes now."""
+
+    def log(self, container_id: str, since: int) -> list[tuple[int, str]]:
+        """(time in ns, line) logged after `since`, the newest 10,000. Raises Unsupported."""
+
+
 class Runtime(Protocol):
     """A container runtime, as the kubelet sees it. Every method raises CriError."""
 
-    hollow: bool  # starts nothing: no files, no sockets, no processes behind it
+    @property
+    def hollow(self) -> Simulated | None:
+        """Set where nothing is started: no files, no sockets, no processes behind it."""
 
     async def version(self) -> Version: ...
 

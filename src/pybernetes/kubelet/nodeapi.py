@@ -3,8 +3,8 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from pybernetes.apimachinery import errors
 from pybernetes.apimachinery.types import Object
@@ -62,8 +62,6 @@ class NodeView:
         ]
 
     async def logs(self, pod: Object, container: str, wanted: Wanted) -> AsyncIterator[bytes]:
-        if self._tools.runtime.hollow:
-            self._not_supported("logs")
         found = self._log_source(pod, container, wanted.previous)
         path = Path(found.log_path)
 
@@ -71,6 +69,11 @@ class NodeView:
             state = self._tools.pleg.state(naming.uid(pod))
             return any(c.id == found.id and c.state == "running" for c in state.containers)
 
+        if hollow := self._tools.runtime.hollow:
+            with _told():
+                async for data in reader.follow(partial(hollow.log, found.id), wanted, running):
+                    yield data
+            return
         try:
             async for data in reader.read(path, wanted, running):
                 yield data
@@ -100,10 +103,6 @@ class NodeView:
                 if item["name"] == name:
                     return str((item["state"].get("waiting") or {}).get("reason", ""))
         return "ContainerCreating"
-
-    def _not_supported(self, what: str) -> NoReturn:
-        message = f"{what}: not supported, node {self.node_name} is hollow and runs nothing"
-        raise errors.ApiError(501, "NotImplemented", message)
 
     def _running(self, pod: Object, name: str) -> Container:
         found = self._tools.pleg.state(naming.uid(pod)).active(name)
@@ -147,14 +146,10 @@ class NodeView:
         return self._tools.pleg.healthy()
 
     async def stats_summary(self) -> Object:
-        if self._tools.runtime.hollow:
-            self._not_supported("stats")
         with _told():
             return await summary.summary(self._tools)
 
     async def resource_metrics(self) -> bytes:
-        if self._tools.runtime.hollow:
-            self._not_supported("metrics")
         with _told():
             return await summary.resource_metrics(self._tools)
 

@@ -29,6 +29,14 @@ def node_memory() -> int:
     return found.get("MemTotal", 0) - found.get("MemAvailable", 0)
 
 
+async def _node(tools: Tools) -> tuple[int, int]:
+    """(CPU nanoseconds, bytes) of the node; of a hollow one what its containers use."""
+    if tools.runtime.hollow:
+        rows = await tools.runtime.stats()
+        return sum(r.cpu_nanoseconds for r in rows), sum(r.memory_working_set for r in rows)
+    return await tools.env.offload.run(node_cpu), await tools.env.offload.run(node_memory)
+
+
 async def _containers(tools: Tools) -> list[tuple[Container, Stats, str, str]]:
     """(container, its stats, namespace, pod) of all that run."""
     stats = {item.container_id: item for item in await tools.runtime.stats()}
@@ -43,7 +51,7 @@ async def _containers(tools: Tools) -> list[tuple[Container, Stats, str, str]]:
 async def summary(tools: Tools) -> Object:
     """Upstream's Summary, without what we do not measure."""
     now = rfc3339(tools.env.clock.now())
-    cpu, memory = await tools.env.offload.run(node_cpu), await tools.env.offload.run(node_memory)
+    cpu, memory = await _node(tools)
     rows = await _containers(tools)
     pods = []
     for state in tools.pleg.states():
@@ -98,7 +106,7 @@ def _container(container: Container, stats: Stats) -> Object:
 
 async def resource_metrics(tools: Tools) -> bytes:
     """Upstream's /metrics/resource in the text format."""
-    cpu, memory = await tools.env.offload.run(node_cpu), await tools.env.offload.run(node_memory)
+    cpu, memory = await _node(tools)
     lines = [
         "# TYPE node_cpu_usage_seconds_total counter",
         f"node_cpu_usage_seconds_total {cpu / 1e9}",

@@ -20,6 +20,7 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.inprocess import InProcess
 from pybernetes.cmd.control_plane import ControlPlaneConfig
 from pybernetes.cmd.in_memory import Cluster
+from pybernetes.cri.stages import Stages
 from pybernetes.simulation.eventlog import EventLog
 
 _T = TypeVar("_T")
@@ -59,11 +60,13 @@ def simulate(
     seed: int = 0,
     nodes: int = 1,
     config: ControlPlaneConfig | None = None,
+    stages: Stages | None = None,
 ) -> _T:
     """Run `scenario` to its end in a fresh world; the same seed gives the same run, byte for byte."""
 
     async def main(env: Env) -> _T:
-        async with Cluster(env, nodes=nodes, config=config) as cluster, TaskGroup("world") as group:
+        cluster = Cluster(env, nodes=nodes, config=config, stages=stages)
+        async with cluster, TaskGroup("world") as group:
             log = EventLog(env.clock, cluster.store)
             follower = group.start(log.run(), "event log")
             try:

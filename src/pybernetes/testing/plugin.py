@@ -2,6 +2,7 @@
 """The pytest plugin. `pip install pybernetes` is all a test suite needs for these fixtures:
 
 pybernetes_cluster   a running cluster in this process, in memory, with one hollow node
+pybernetes_stages    what its containers do: override it to return Stages (docs/hollow.md)
 pybernetes_client    its administrator's client
 
 They are asynchronous: the test suite needs pytest-asyncio (or anyio's pytest plugin).
@@ -22,16 +23,23 @@ with contextlib.suppress(ImportError):  # its decorator works in its strict mode
 
 if TYPE_CHECKING:
     from pybernetes.client.types import Client
+    from pybernetes.cri.stages import Stages
     from pybernetes.testing.cluster import Cluster
 
 
-async def _cluster() -> "AsyncIterator[Cluster]":
+async def _cluster(pybernetes_stages: "Stages | None") -> "AsyncIterator[Cluster]":
     """A fresh cluster for this test."""
     from pybernetes.testing.cluster import Cluster
 
-    async with Cluster(nodes=1) as cluster:
+    async with Cluster(nodes=1, stages=pybernetes_stages) as cluster:
         await cluster.wait_working()
         yield cluster
+
+
+@pytest.fixture
+def pybernetes_stages() -> "Stages | None":
+    """None: containers run until they are stopped."""
+    return None
 
 
 pybernetes_cluster = fixtures.fixture(_cluster)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.cri.types import Config, Image
+from pybernetes.cri.types import INIT, Config, Image
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.config import Config as KubeletConfig
 from pybernetes.kubelet.containers import dns, resources, security
@@ -124,6 +124,8 @@ def _annotations(pod: Object, spec: Object, parts: Parts) -> dict[str, str]:
         naming.GRACE_PERIOD: str(pod["spec"].get("terminationGracePeriodSeconds", 30)),
         naming.MESSAGE_FILE: parts.message_file,
     }
+    if spec in pod["spec"].get("initContainers", ()) and not naming.is_sidecar(spec):
+        result[INIT] = "true"
     hook = (spec.get("lifecycle") or {}).get("preStop")
     if hook:
         result[naming.PRE_STOP] = json.dumps(hook)

@@ -2,14 +2,16 @@
 """Reads a container's log as clients want it: tail, since, timestamps, limit, follow."""
 
 import asyncio
+import datetime
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 BLOCK = 64 << 10
 POLL = 0.1
+FOLLOW = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,34 @@ async def read(path: Path, wanted: Wanted, running: Callable[[], bool]) -> Async
                 await asyncio.sleep(POLL)
     finally:
         file.close()
+
+
+async def follow(
+    lines: Callable[[int], Sequence[tuple[int, str]]],
+    wanted: Wanted,
+    running: Callable[[], bool],
+) -> AsyncIterator[bytes]:
+    """The chosen ones of `lines(since)`: (time in ns, text), of stdout, that are written to no file."""
+    left, last, tail = wanted.limit, 0, wanted.tail
+    while True:
+        alive, found = running(), lines(last)
+        last = found[-1][0] if found else last
+        rows = [f"{_time(at)} stdout F {text}\n" for at, text in found]
+        text = _render(
+            "".join(rows[max(0, len(rows) - tail) :] if tail is not None else rows).encode(), wanted
+        )
+        tail = None
+        yield text[:left]
+        left = None if left is None else max(0, left - len(text))
+        if left == 0 or not wanted.follow or not alive:
+            return
+        await asyncio.sleep(FOLLOW)
+
+
+def _time(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, 10**9)
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
 
 
 def _reopened(path: Path, file: BinaryIO) -> BinaryIO:

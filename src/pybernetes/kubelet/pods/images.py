@@ -81,7 +81,7 @@ class Images:
         error: CriError | None = None
         for auth in [*await _credentials(pod, reference, lookup), None]:
             try:
-                await self._runtime.pull_image(reference, auth)
+                await self._runtime.pull_image(reference, auth, _sandbox_config(pod))
                 error = None
                 break
             except CriError as failure:
@@ -110,6 +110,17 @@ class Images:
         type_, reason, message = what
         path = naming.field_path(pod, container["name"])
         self._recorder.event(pod, type_, reason, message, field_path=path)
+
+
+def _sandbox_config(pod: Object) -> Config:
+    """For which pod an image is pulled."""
+    namespace, name = naming.key(pod)
+    metadata = pod["metadata"]
+    return {
+        "metadata": {"name": name, "namespace": namespace, "uid": naming.uid(pod)},
+        "labels": metadata.get("labels") or {},
+        "annotations": metadata.get("annotations") or {},
+    }
 
 
 def _tagged(image: str) -> str:

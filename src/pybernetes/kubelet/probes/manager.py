@@ -2,11 +2,11 @@
 """When probes are made, and what they come to: ready, started, failed, by container id.
 
 One task for each probe of a running container. Thresholds, initial values and pauses are
-upstream's. Hollow containers pass every probe at once.
+upstream's. Hollow containers are asked what a stage says something about, and pass all else at once.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from pybernetes.apimachinery.types import Object
@@ -14,12 +14,13 @@ from pybernetes.base import metrics
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
-from pybernetes.cri.types import Container, Runtime
+from pybernetes.cri.types import Container, CriError, Runtime
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.checks import Finding, ProbeError, Target, check
 
 KINDS = {"startup": "startupProbe", "readiness": "readinessProbe", "liveness": "livenessProbe"}
+EVERY_SECOND: Object = {"periodSeconds": 1, "failureThreshold": 1}  # of hollow containers without
 _SHOWN = {"startup": "Startup", "readiness": "Readiness", "liveness": "Liveness"}
 
 
@@ -111,18 +112,22 @@ class Probes:
     def _add(
         self, pod: Object, spec: Object, container: Container, latest: Callable[[], Object]
     ) -> None:
-        kinds = {} if self._runtime.hollow else {k: f for k, f in KINDS.items() if spec.get(f)}
-        one = _Probed(naming.uid(pod), asyncio.Event(), "readiness" not in kinds)
+        kinds = {kind: spec.get(name) or EVERY_SECOND for kind, name in KINDS.items()}
+        if self._runtime.hollow:
+            asked: Collection[str] = self._runtime.hollow.probed(container.id, list(KINDS))
+        else:
+            asked = [kind for kind, probe in kinds.items() if probe is not EVERY_SECOND]
+        one = _Probed(naming.uid(pod), asyncio.Event(), "readiness" not in asked)
         before = _old_status(pod, container.id)
         if container.started_at / 1e9 < self._born and before:
             one.ready = one.ready or bool(before.get("ready"))  # we were restarted, it was not
             if before.get("started"):
                 one.started.set()
-        if "startup" not in kinds:
+        if "startup" not in asked:
             one.started.set()
         self._probed[container.id] = one
-        for kind, name in kinds.items():
-            job = _Job(latest, spec, spec[name], container, kind)
+        for kind in asked:
+            job = _Job(latest, spec, kinds[kind], container, kind)
             if self._group is not None:
                 label = f"{container.name}-{kind}"
                 one.tasks.append(self._group.start(self._probe(one, job), label))
@@ -159,8 +164,12 @@ class Probes:
         target = Target(job.spec, job.container.id, ip)
         shown = _SHOWN[job.kind]
         try:
-            finding = await check(self._runtime, job.probe, target)
-        except (ProbeError, ValueError) as error:
+            if hollow := self._runtime.hollow:
+                passed = hollow.probe(job.container.id, job.kind)
+                finding = Finding("success") if passed else Finding("failure", "a stage says so")
+            else:
+                finding = await check(self._runtime, job.probe, target)
+        except (CriError, ProbeError, ValueError) as error:
             message = f"{shown} probe errored and resulted in unknown state: {error}"
             self._event(pod, job, "Unhealthy", message)
             self._total.labels(shown, "unknown").inc()
