@@ -58,7 +58,7 @@ def test_every_fault_has_its_line_and_says_what_is_meant() -> None:
     assert found == [
         "line 4: stages[1].run.for.about: must be a duration, then a share: [5s, 20%]",
         'line 5: stages[2].run.exit.256: "256" is no exit code: 0 to 255, or OOMKilled',
-        "line 6: stages[3].match.labels: unable to parse requirement: found '', expected: '('",
+        "line 6: stages[3].match.labels: unable to parse requirement: found '' expected: '('",
         'line 10: stages[4].usage.memory.soon: "soon" is no time such as 30s or 1m30s',
         'line 11: stages[5].usage.cpu: "lots" is no quantity such as 250m or 64Mi',
         "line 12: stages[6].match: a stage about nodes can match by node only",

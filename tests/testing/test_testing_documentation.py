@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python examples of README.md and docs/testing.md run as they are written."""
+"""The Python examples of README.md, docs/testing.md and docs/hollow.md run as they are written."""
 
+import json
 import re
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,23 @@ def test_the_examples_are_tests_that_pass(tmp_path, name, wanted, tests) -> None
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert f"{tests} passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_page_about_stages_is_true(tmp_path) -> None:
+    text = (ROOT / "docs" / "hollow.md").read_text()
+    (stages,) = re.findall(r"^```yaml\n(.*?)^```", text, re.S | re.M)
+    (tmp_path / "stages.yaml").write_text(stages)
+    program = "import asyncio\nfrom pybernetes.kubelet.naming import PODS\n"
+    program += blocks("docs/hollow.md")[0]
+    program += "test_ten_minutes_of_crash_loop()\nasyncio.run(with_the_file())\n"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    schema = json.loads((resources.files("pybernetes.cri") / "stages.schema.json").read_text())
+    kinds = schema["$defs"]
+    known = [*kinds["stage"]["properties"], *kinds["match"]["properties"]]
+    known += kinds["delay"]["anyOf"][2]["properties"]
+    assert [word for word in known if not re.search(f"[`{{]{word}[`:]", text)] == ["name"]
 
 
 def test_the_program_without_pytest_runs() -> None:

@@ -47,6 +47,14 @@ class SettingsError(ValueError):
         super().__init__("; ".join(str(fault) for fault in sorted(faults)))
         self.faults = sorted(faults)
 
+    def told(self, file: object) -> str:
+        """FILE:LINE: PATH: MESSAGE for each, under a line that counts them."""
+        rows = [
+            f"{file}:{max(1, line)}: {': '.join(filter(None, (at, text)))}"
+            for line, at, text in self.faults
+        ]
+        return "\n".join([f"{file} has {len(rows)} error(s)", *rows])
+
 
 class Settings:
     """A decoded file that fits its schema. `value` is what it says."""

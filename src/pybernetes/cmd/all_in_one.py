@@ -221,6 +221,7 @@ class AllInOne:
             config.node_name,
             cache=plane.client(shared=True),
             names=names,
+            stages=config.stages(),
         )
         for name, handler in fleet.handlers.items():
             nodes.add_local(name, handler)

@@ -16,6 +16,7 @@ from pybernetes.client import kubeconfig
 from pybernetes.client.https import Https
 from pybernetes.client.kubeconfig import ClusterConfig as Access
 from pybernetes.cmd.process import run
+from pybernetes.cri.stages import Stages
 
 API_SERVER = "apiserver"
 
@@ -33,6 +34,7 @@ class ComponentConfig:
     node_name: str = "node"
     address: str = "127.0.0.1"
     port: int = 0
+    stages: Stages | None = None  # of hollow nodes
 
 
 async def _apiserver(env: Env, config: ComponentConfig) -> None:
@@ -89,7 +91,9 @@ async def _hollow_node(env: Env, access: Access, config: ComponentConfig) -> Non
     from pybernetes.cmd.hollow import HollowFleet
     from pybernetes.wire.server import serve
 
-    fleet = HollowFleet(env, lambda _user: Https(env, access), 1, config.node_name)
+    fleet = HollowFleet(
+        env, lambda _user: Https(env, access), 1, config.node_name, stages=config.stages
+    )
     handler = fleet.handlers[config.node_name]
     server = await serve(env, handler, config.address, config.port)
     try:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pybernetes.apimachinery.settings import SettingsError
 from pybernetes.cmd.labconfig import ConfigError, LabConfig, is_lab, resolve
+from pybernetes.cri import stagefile
+from pybernetes.cri.stages import Stages
 
 DEFAULT_NAME = "pybernetes"
 
@@ -97,6 +100,14 @@ class ClusterConfig:
     @property
     def node_dir(self) -> Path:
         return self.data_dir / "node"
+
+    def stages(self) -> Stages | None:
+        """How hollow containers live, if `up --stages` said so. Raises ConfigError."""
+        path = self.data_dir / "stages.yaml"
+        try:
+            return stagefile.read(path) if path.exists() else None
+        except (OSError, SettingsError) as error:
+            raise ConfigError(f"{path}: {error}") from error
 
     @property
     def cgroup_root(self) -> str:

@@ -26,9 +26,9 @@ class _Wrong(ValueError):
     """(where below the value, what is wrong)."""
 
 
-def read(path: Path) -> Stages:
+def read(path: Path | str) -> Stages:
     """The stages in a file. Raises SettingsError, OSError."""
-    return parse(path.read_text())
+    return parse(Path(path).read_text())
 
 
 def parse(text: str) -> Stages:
@@ -137,11 +137,12 @@ def _capacity(value: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _curve(value: Any) -> Curve:
-    points = value if isinstance(value, dict) else {"0s": value}
-    for time in points:
+    if not isinstance(value, dict):
+        return Curve([(0.0, _amount(value))])
+    for time in value:
         if not re.fullmatch(f"({_PART.pattern})+", time):
             raise _Wrong((time,), f'"{time}" is no time such as 30s or 1m30s')
-    amounts = _fields(dict.fromkeys(points, _amount), points)
+    amounts = _fields(dict.fromkeys(value, _amount), value)
     return Curve([(seconds(time), amount) for time, amount in amounts.items()])
 
 

@@ -49,9 +49,7 @@ def load(path: FilePath) -> Lab:
         if faults:
             raise SettingsError([found.fault(at, text) for at, text in faults])
     except SettingsError as error:
-        lines = [f"{path}:{max(1, line)}: {': '.join(filter(None, (at, text)))}"
-                 for line, at, text in error.faults]  # fmt: skip
-        raise CliError("\n".join([f"{path} has {len(lines)} error(s)", *lines])) from error
+        raise CliError(error.told(path)) from error
     return _settings(found.value)
 
 

@@ -7,6 +7,7 @@ The API server works on a data directory and leaves admin.kubeconfig there; the 
 import argparse
 from pathlib import Path
 
+from pybernetes.cli import stages
 from pybernetes.cli.errors import CliError
 
 NAMES = ("apiserver", "controller-manager", "dns", "hollow-node", "proxy", "scheduler")
@@ -22,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kubeconfig", type=Path, help="all but apiserver")
     parser.add_argument("--data-dir", type=Path, help="apiserver: where its state is kept")
     parser.add_argument("--node-name", default="node", help="hollow-node, proxy, dns")
+    parser.add_argument("--stages", type=Path, metavar="FILE", help="hollow-node")
     parser.add_argument("--address", default="127.0.0.1", help="where it listens, if it does")
     parser.add_argument("--port", type=int, default=0, help="where it listens (0: its default)")
 
@@ -30,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
     from pybernetes.client.kubeconfig import KubeconfigError
     from pybernetes.cmd.all_in_one import StartFailed
     from pybernetes.cmd.component import ComponentConfig, main
+    from pybernetes.cmd.stages import parse
 
     flag = "data_dir" if options.component == "apiserver" else "kubeconfig"
     if getattr(options, flag) is None:
@@ -41,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
         node_name=options.node_name,
         address=options.address,
         port=options.port,
+        stages=parse(stages.check(options.stages)) if options.stages else None,
     )
     try:
         return main(config)

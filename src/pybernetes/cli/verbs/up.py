@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pybernetes.cli import stages
 from pybernetes.cli.clusters import (
     DEFAULT_NAME,
     Cluster,
@@ -21,6 +22,7 @@ from pybernetes.cli.kubeconfig import use_context
 EXAMPLES = """examples:
   pybernetes up                          one node: real containers where possible, else hollow
   pybernetes up --node hollow            a node that starts nothing (any system, no root)
+  pybernetes up --node hollow --nodes 100 --stages stages.yaml   pods that finish, crash, flap
   pybernetes up --name test --port 0     a second cluster beside the first
   pybernetes up --foreground             stay attached; Ctrl-C stops it
 """
@@ -41,6 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cluster-cidr", help="pod addresses (default: 10.244.0.0/16)")
     parser.add_argument("--service-cidr", help="service addresses (default: 10.96.0.0/16)")
+    parser.add_argument(
+        "--stages", type=Path, metavar="FILE", help="how hollow containers live; none: no longer so"
+    )
     parser.add_argument("--foreground", action="store_true", help="do not detach")
     parser.add_argument("--no-kubeconfig", action="store_true", help="leave ~/.kube/config alone")
 
@@ -53,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
             f"`pybernetes down {cluster.name}` stops it"
         )
     cluster.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if options.stages:
+        stages.keep(cluster, options.stages)
     cluster.settle(options)
     if options.foreground:
         os.execv(sys.executable, [sys.executable, *_command(cluster, -1)])
