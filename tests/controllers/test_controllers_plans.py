@@ -15,6 +15,7 @@ from pybernetes.controllers.nodelifecycle import plan as node
 from pybernetes.controllers.podgc.plan import plan_pods
 from pybernetes.controllers.replicaset.plan import plan_replicas, plan_status
 from pybernetes.controllers.runtime.owners import plan_claim
+from pybernetes.controllers.runtime.revisions import short_hash
 from pybernetes.controllers.tainteviction.plan import eviction_time
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
@@ -79,9 +80,9 @@ def test_scaling_is_shared_by_size_and_the_rest_goes_to_the_largest() -> None:
 def test_a_template_has_one_hash_until_it_collides() -> None:
     template = make_deployment()["spec"]["template"]
     labelled = {**template, "metadata": {"labels": {"a": "b", "pod-template-hash": "x"}}}
-    first = deployment.template_hash(template, 0)
-    assert deployment.template_hash(labelled, 0) == first
-    assert deployment.template_hash(template, 1) != first
+    first = short_hash(deployment.template_key(template))
+    assert short_hash(deployment.template_key(labelled)) == first
+    assert short_hash(deployment.template_key(template), 1) != first
 
 
 def make_pod(name, phase="Running", ready=True, since="2026-01-01T11:00:00Z", **metadata):

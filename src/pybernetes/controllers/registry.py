@@ -8,10 +8,14 @@ from pybernetes.controllers.certificates.controller import Approving, Cleaning, 
 from pybernetes.controllers.clusterroleaggregation.controller import (
     ClusterRoleAggregationController,
 )
+from pybernetes.controllers.cronjob.controller import CronJobController
+from pybernetes.controllers.daemonset.controller import DaemonSetController
 from pybernetes.controllers.deployment.controller import DeploymentController
+from pybernetes.controllers.disruption.controller import DisruptionController
 from pybernetes.controllers.endpoints.controller import EndpointsController
 from pybernetes.controllers.endpointslice.controller import EndpointSliceController
 from pybernetes.controllers.garbagecollector.controller import GarbageCollector
+from pybernetes.controllers.job.controller import JobController
 from pybernetes.controllers.namespace.controller import NamespaceController
 from pybernetes.controllers.nodeipam.controller import NodeIpamController
 from pybernetes.controllers.nodelifecycle.controller import NodeLifecycleController
@@ -20,7 +24,9 @@ from pybernetes.controllers.replicaset import controller as replicaset
 from pybernetes.controllers.rootca.controller import RootCaPublisher, TrustBundlePublisher
 from pybernetes.controllers.runtime.controller import Row
 from pybernetes.controllers.serviceaccount.controller import ServiceAccountController
+from pybernetes.controllers.statefulset.controller import StatefulSetController
 from pybernetes.controllers.tainteviction.controller import TaintEvictionController
+from pybernetes.controllers.ttlafterfinished.controller import TtlAfterFinishedController
 
 CONTROLLERS: Mapping[str, Row] = {
     "namespace-controller": Row(NamespaceController, "namespace-controller", workers=10),
@@ -32,6 +38,20 @@ CONTROLLERS: Mapping[str, Row] = {
     "deployment-controller": Row(DeploymentController, "deployment-controller"),
     "replicaset-controller": Row(replicaset.build, "replicaset-controller"),
     "replicationcontroller-controller": Row(replicaset.build_replication, "replication-controller"),
+    "daemonset-controller": Row(
+        DaemonSetController, "daemon-set-controller", "daemonset-controller"
+    ),
+    "statefulset-controller": Row(
+        StatefulSetController, "statefulset-controller", "statefulset-controller"
+    ),
+    "job-controller": Row(JobController, "job-controller"),
+    "cronjob-controller": Row(CronJobController, "cronjob-controller"),
+    "ttl-after-finished-controller": Row(
+        TtlAfterFinishedController, "ttl-after-finished-controller"
+    ),
+    "disruption-controller": Row(
+        DisruptionController, "disruption-controller", "controllermanager"
+    ),
     "garbage-collector-controller": Row(
         GarbageCollector, "generic-garbage-collector", "garbage-collector-controller", workers=20
     ),

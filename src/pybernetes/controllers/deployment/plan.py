@@ -5,14 +5,12 @@ Sizes are planned as a map from the ReplicaSet's name to its new replicas; the c
 Source of the arithmetic: upstream's deployment util, rolling.go, sync.go.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import orjson
-
 from pybernetes.apimachinery import intstr, meta
 from pybernetes.apimachinery.types import Object
+from pybernetes.controllers.runtime.revisions import short_hash
 
 REVISION = "deployment.kubernetes.io/revision"
 REVISION_HISTORY = "deployment.kubernetes.io/revision-history"
@@ -28,7 +26,6 @@ _NOT_COPIED = (
     "deprecated.deployment.rollback.to",
 )
 _HISTORY_CHARACTERS = 2000
-_SAFE = "bcdfghjklmnpqrstvwxz2456789"  # upstream's SafeEncodeString
 _MAX_NAME = 253
 
 Sizes = dict[str, int]
@@ -116,18 +113,11 @@ def revision(obj: Object) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def template_hash(template: Object, collisions: int) -> str:
-    """A short name for a template: the same for the same template and number of collisions."""
-    text = orjson.dumps([template_key(template), collisions], option=orjson.OPT_SORT_KEYS)
-    number = int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
-    return "".join(_SAFE[ord(digit) % len(_SAFE)] for digit in str(number))
-
-
 def new_replica_set(deployment: Object, sets: Sets) -> Object:
     """The ReplicaSet for the Deployment's template, sized for its first step."""
     spec = deployment["spec"]
     collisions = (deployment.get("status") or {}).get("collisionCount") or 0
-    hashed = template_hash(spec["template"], collisions)
+    hashed = short_hash(template_key(spec["template"]), collisions)
     template = {**spec["template"]}
     head = template.get("metadata") or {}
     labels = {**(head.get("labels") or {}), HASH_LABEL: hashed}

@@ -6,7 +6,6 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core.pod.status import is_active
 from pybernetes.controllers.replicaset.plan import (
-    next_look,
     plan_replicas,
     plan_status,
     without_zeros,
@@ -15,7 +14,7 @@ from pybernetes.controllers.runtime import owners
 from pybernetes.controllers.runtime.batches import all_at_once, slow_start
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.podcontrol import PodControl
-from pybernetes.controllers.runtime.pods import from_template, is_terminating
+from pybernetes.controllers.runtime.pods import from_template, is_terminating, next_available
 from pybernetes.controllers.runtime.resources import PODS, REPLICA_SETS, REPLICATION_CONTROLLERS
 from pybernetes.controllers.runtime.writes import Writes
 
@@ -51,7 +50,7 @@ class ReplicaSetController:
         await self._write_status(owner, plan_status(owner, pods, str(failure or ""), now))
         if failure is not None:
             raise failure
-        wait = next_look(owner, pods, now)
+        wait = next_available(pods, owner["spec"].get("minReadySeconds") or 0, now)
         if wait is not None:
             self._context.queue.add_after(key, wait)
 

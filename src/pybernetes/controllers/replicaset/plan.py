@@ -79,10 +79,3 @@ def _conditions(old: Object, failure: str, diff: int, now: datetime.datetime) ->
             },
         )
     return listed if failure else conditions.without(listed, "ReplicaFailure")
-
-
-def next_look(owner: Object, pods: Sequence[Object], now: datetime.datetime) -> float | None:
-    """Seconds until a ready pod becomes available; None if there is none to wait for."""
-    min_ready = owner["spec"].get("minReadySeconds") or 0
-    times = [available_in(pod, min_ready, now) for pod in pods if is_active(pod)]
-    return min((time for time in times if time), default=None)

@@ -34,6 +34,12 @@ def available_in(pod: Object, min_ready: int, now: datetime.datetime) -> float |
     return max(0.0, min_ready - (now - parse(since)).total_seconds())
 
 
+def next_available(pods: Sequence[Object], min_ready: int, now: datetime.datetime) -> float | None:
+    """Seconds until the next ready pod counts as available; None if there is none to wait for."""
+    times = [available_in(pod, min_ready, now) for pod in pods if is_active(pod)]
+    return min((time for time in times if time), default=None)
+
+
 def from_template(owner: Object, template: Object) -> Object:
     """A new pod of `owner`; the server completes its name."""
     head = template.get("metadata") or {}

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acts for CronJobs: makes Jobs when they are due, keeps status.active right, removes old Jobs."""
+
+import datetime
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.timestamps import rfc3339
+from pybernetes.apimachinery.types import Object
+from pybernetes.client.frozen import copy_object
+from pybernetes.controllers.cronjob import plan, schedule
+from pybernetes.controllers.runtime import owners
+from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
+from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.resources import CRON_JOBS, JOBS
+
+
+class CronJobController:
+    """Keys are namespace/name of the CronJob."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client = context.client
+        self._cron_jobs = context.informers.get(CRON_JOBS)
+        self._jobs = context.informers.get(JOBS)
+        owners.index_by_controller(self._jobs)
+        self._cron_jobs.on_change(lambda old, new: context.queue.add(meta.key(new or old or {})))
+        self._jobs.on_change(self._job_changed)
+
+    def _job_changed(self, old: Object | None, new: Object | None) -> None:
+        job = new or old or {}
+        owner = meta.controller_of(job)
+        if owner is not None and owner.get("kind") == "CronJob":
+            self._context.queue.add(meta.make_key(meta.namespace(job), owner["name"]))
+
+    async def sync(self, key: str) -> None:
+        found = self._cron_jobs.find(*meta.split_key(key))
+        if found is None:
+            return
+        cron_job = copy_object(found)
+        jobs = self._jobs.by_index(owners.BY_CONTROLLER, meta.uid(cron_job))
+        status = cron_job.setdefault("status", {})
+        before = copy_object(status)
+        self._look_at(cron_job, jobs)
+        wait = None
+        try:
+            if not meta.is_deleting(cron_job) and not cron_job["spec"].get("suspend"):
+                wait = await self._run_if_due(cron_job)
+        finally:
+            if {k: v for k, v in status.items() if v} != {k: v for k, v in before.items() if v}:
+                namespace = meta.namespace(cron_job)
+                await self._client.update(CRON_JOBS, cron_job, namespace, subresource="status")
+        for job in plan.too_old(cron_job, jobs):
+            await self._delete(cron_job, job)
+        if wait is not None:
+            self._context.queue.add_after(key, wait)
+
+    def _look_at(self, cron_job: Object, jobs: list[Object]) -> None:
+        """Take what finished or went out of status.active."""
+        status, by_uid = cron_job["status"], {meta.uid(job): job for job in jobs}
+        kept = []
+        for reference in status.get("active") or ():
+            job = by_uid.get(reference.get("uid", ""))
+            how = plan.finished(job) if job is not None else ""
+            if job is None and self._is_new(reference):
+                kept.append(reference)
+            elif job is None:
+                text = f"Active job went missing: {reference['name']}"
+                self._event(cron_job, "Normal", "MissingJob", text)
+            elif how:
+                text = f"Saw completed job: {meta.name(job)}, condition: {how}"
+                self._event(cron_job, "Normal", "SawCompletedJob", text)
+            else:
+                kept.append(reference)
+        status["active"] = kept
+        good = [job for job in jobs if plan.finished(job) == "Complete"]
+        newest = plan.last_success(status, good)
+        if newest:
+            status["lastSuccessfulTime"] = newest
+
+    def _is_new(self, reference: Object) -> bool:
+        """True if the cache has not come as far as the job's creation."""
+        seen, made = self._jobs.resource_version, reference.get("resourceVersion", "")
+        return seen.isdigit() and made.isdigit() and int(seen) < int(made)
+
+    async def _run_if_due(self, cron_job: Object) -> float | None:
+        """Seconds until the next run. Raises ApiError."""
+        spec, status = cron_job["spec"], cron_job["status"]
+        try:
+            times = schedule.parse(spec["schedule"], spec.get("timeZone") or "")
+        except schedule.ScheduleError as error:
+            zone = str(error).startswith("unknown time zone")
+            reason = "UnknownTimeZone" if zone else "UnparseableSchedule"
+            text = f'unparseable schedule: "{spec["schedule"]}" : {error}'
+            if zone:
+                text = f'invalid timeZone: "{spec["timeZone"]}": {error}'
+            self._event(cron_job, "Warning", reason, text)
+            return None
+        due = plan.due(cron_job, times, self._context.env.clock.now())
+        if due.missed:
+            text = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds"
+            self._event(cron_job, "Warning", "TooManyMissedTimes", f"{text} or check clock skew")
+        if due.too_late:
+            text = "Missed scheduled time to start a job"
+            self._event(cron_job, "Warning", "MissSchedule", text)
+        if due.time is None:
+            return due.next
+        if spec.get("concurrencyPolicy") == "Forbid" and status["active"]:
+            text = "Not starting job because prior execution is running and concurrency policy is Forbid"
+            self._event(cron_job, "Normal", "JobAlreadyActive", text)
+            return due.next
+        if spec.get("concurrencyPolicy") == "Replace":
+            for reference in list(status["active"]):
+                job = self._jobs.find(meta.namespace(cron_job), reference["name"])
+                if job is not None:
+                    await self._delete(cron_job, job)
+                status["active"].remove(reference)
+        await self._start(cron_job, due.time)
+        return due.next
+
+    async def _start(self, cron_job: Object, moment: datetime.datetime) -> None:
+        wanted, namespace = plan.new_job(cron_job, moment), meta.namespace(cron_job)
+        try:
+            job = await self._client.create(JOBS, wanted, namespace)
+        except ApiError as error:
+            if is_terminating_namespace(error):
+                return
+            if error.reason != "AlreadyExists":
+                self._event(cron_job, "Warning", "FailedCreate", f"Error creating job: {error}")
+                raise
+            job = await self._client.get(JOBS, meta.name(wanted), namespace)
+            known = [one["uid"] for one in cron_job["status"]["active"]]
+            if not meta.is_controlled_by(job, cron_job) or meta.uid(job) in known:
+                return
+        else:
+            text = f"Created job {meta.name(job)}"
+            self._event(cron_job, "Normal", "SuccessfulCreate", text)
+        if not plan.finished(job):
+            cron_job["status"]["active"].append(plan.reference(job))
+        cron_job["status"]["lastScheduleTime"] = rfc3339(moment)
+
+    async def _delete(self, cron_job: Object, job: Object) -> None:
+        options = {"propagationPolicy": "Background"}
+        if await delete_if_there(self._client, JOBS, job, options):
+            text = f"Deleted job {meta.name(job)}"
+            self._event(cron_job, "Normal", "SuccessfulDelete", text)
+
+    def _event(self, cron_job: Object, kind: str, reason: str, text: str) -> None:
+        self._context.recorder.event(cron_job, kind, reason, text)

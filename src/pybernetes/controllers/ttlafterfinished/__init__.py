@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finished Jobs with ttlSecondsAfterFinished are deleted when their time is over."""

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deletes finished Jobs, their pods in the background, once their time to live is over."""
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.types import Object
+from pybernetes.controllers.runtime.batches import delete_if_there
+from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.resources import JOBS
+from pybernetes.controllers.ttlafterfinished.plan import left
+
+
+class TtlAfterFinishedController:
+    """Keys are namespace/name of Jobs."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._jobs = context.informers.get(JOBS)
+        self._jobs.on_change(self._changed)
+
+    def _changed(self, _old: Object | None, new: Object | None) -> None:
+        if new is not None and left(new, self._context.env.clock.now()) is not None:
+            self._context.queue.add(meta.key(new))
+
+    async def sync(self, key: str) -> None:
+        job = self._jobs.find(*meta.split_key(key))
+        wait = left(job, self._context.env.clock.now()) if job is not None else None
+        if job is None or wait is None:
+            return
+        if wait > 0:
+            self._context.queue.add_after(key, wait)
+            return
+        options = {
+            "propagationPolicy": "Foreground",
+            "preconditions": {
+                "uid": meta.uid(job),
+                "resourceVersion": meta.resource_version(job),
+            },
+        }
+        await delete_if_there(self._context.client, JOBS, job, options)
