@@ -14,6 +14,8 @@ NAMES = (
     "api",
     "scheduler",
     "pods",
+    "proxy",
+    "dns",
     "memory",
     "simulation",
 )
