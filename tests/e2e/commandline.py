@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `pybernetes` command and a real kubectl, as the end-to-end tests use them."""
 
+import contextlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 WEB = str(ROOT / "examples" / "web")
 KUBECTL = shutil.which("kubectl")
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+_BUILT = _CACHE / "pybernetes" / "conformance" / "1.37.1" / "bin" / "kubectl"
+KUBECTLS = {"machine": KUBECTL, "1.37": shutil.which(_BUILT)}  # the second: scripts/ci-tools.sh
 RANGES = (
     "--cluster-cidr",
     "10.62.0.0/16",
@@ -59,18 +64,22 @@ def wait_until(condition: Callable[[], Any], seconds: float = 60.0, what: str = 
 
 @dataclass
 class Cli:
-    """The `pybernetes` command and kubectl, aimed at one data directory."""
+    """The `pybernetes` command and kubectl, aimed at one data directory.
+
+    `prefix` goes before both commands, which then run in another namespace.
+    """
 
     data_dir: Path
     prefix: tuple[str, ...] = ()
+    program: str = KUBECTL or "kubectl"
 
     def pybernetes(
         self, verb: str, *args: str, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        command = [*self.prefix, sys.executable, "-m", "pybernetes.cli.main", verb, *args]
+        command = [*self.prefix, sys.executable, "-m", "pybernetes.cli.main", verb]
         env = {**os.environ, "HOME": str(self.data_dir.parent), "KUBECONFIG": str(self.user_config)}
         done = subprocess.run(
-            [*command, "--data-dir", str(self.data_dir)],
+            [*command, "--data-dir", str(self.data_dir), *args],
             capture_output=True,
             text=True,
             timeout=120,
@@ -100,16 +109,44 @@ class Cli:
     def kubectl_process(
         self, *args: str, data: str = "", seconds: float = 90
     ) -> subprocess.CompletedProcess[str]:
-        assert KUBECTL
-        config = str(self.data_dir / "admin.kubeconfig")
         return subprocess.run(
-            [KUBECTL, "--kubeconfig", config, *args],
+            self.kubectl_command(*args),
             input=data,
             capture_output=True,
             text=True,
             timeout=seconds,
             check=False,
         )
+
+    def kubectl_command(self, *args: str) -> list[str]:
+        config = str(self.data_dir / "admin.kubeconfig")
+        return [*self.prefix, self.program, "--kubeconfig", config, *args]
+
+    @contextlib.contextmanager
+    def kubectl_running(self, *args: str, line: str) -> Iterator[str]:
+        """A kubectl that goes on (port-forward, proxy), after its first line with `line` in it."""
+        command = self.kubectl_command(*args)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            try:
+                yield next(text for text in process.stdout if line in text)
+            finally:
+                process.terminate()
+
+    def terminal(self, *args: str, typed: str = "") -> tuple[str, int]:
+        """What kubectl shows on a terminal where `typed` is typed, and its exit code."""
+        command = ["script", "-qec", shlex.join(self.kubectl_command(*args)), "/dev/null"]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdin
+        with process:
+            if typed:
+                time.sleep(1.0)
+            process.stdin.write(typed)
+            process.stdin.flush()
+            output, _ = process.communicate(timeout=20)
+        return output, process.returncode
 
     def get(self, *args: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.kubectl("get", *args, "-o", "json"))

@@ -18,7 +18,7 @@ from typing import Any
 
 import grpc
 import pytest
-from commandline import KUBECTL, RANGES, Cli, wait_until
+from commandline import RANGES, Cli, wait_until
 
 pytestmark = [pytest.mark.kubectl, pytest.mark.node, pytest.mark.timeout(60)]
 MANIFEST = str(Path(__file__).with_name("node.yaml"))
@@ -80,38 +80,20 @@ def test_logs_of_now_and_before(cli: Cli) -> None:
 
 
 def test_a_terminal_by_exec_and_by_attach(cli: Cli) -> None:
-    def terminal(command: str, typed: str = "") -> tuple[str, int]:
-        config = cli.data_dir / "admin.kubeconfig"
-        words = ["script", "-qec", f"{KUBECTL} --kubeconfig {config} {command}", "/dev/null"]
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert process.stdin
-        assert process.stdout
-        with process:
-            if typed:
-                time.sleep(1.0)
-            process.stdin.write(typed)
-            process.stdin.flush()
-            output, _ = process.communicate(timeout=20)
-        return output, process.returncode
-
-    output, code = terminal("exec -it web -- sh -c 'tty; exit 3'")
+    output, code = cli.terminal("exec", "-it", "web", "--", "sh", "-c", "tty; exit 3")
     assert ("/dev/pts/0" in output, code) == (True, 3)
-    output, _ = terminal("attach -it shell", "expr 40 + 2\nexit\n")
+    output, _ = cli.terminal("attach", "-it", "shell", typed="expr 40 + 2\nexit\n")
     assert "42" in output.split()
 
 
 def test_port_forward_and_copies(cli: Cli, tmp_path: Path) -> None:
-    config = str(cli.data_dir / "admin.kubeconfig")
-    command = [str(KUBECTL), "--kubeconfig", config, "port-forward", "svc/web", ":80"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        port = int(process.stdout.readline().split()[2].rpartition(":")[2])
+    with cli.kubectl_running("port-forward", "svc/web", ":80", line="Forwarding") as line:
+        port = int(line.split()[2].rpartition(":")[2])
         for _ in range(2):
             with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
                 connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 answer = b"".join(iter(lambda: connection.recv(4096), b""))
                 assert answer.endswith(b"web\n")
-        process.terminate()
     data = os.urandom(1_000_000)
     (tmp_path / "there").write_bytes(data)
     cli.kubectl("cp", str(tmp_path / "there"), "web:/tmp/copy")

@@ -20,7 +20,6 @@ from pybernetes.cli.errors import CliError
 
 DEFAULT_NAME = "pybernetes"
 FORMAT = 1  # of the data directory; larger ones are refused
-_SETTINGS = ("node", "nodes", "port", "cluster_cidr", "service_cidr")
 
 
 def data_home() -> Path:
@@ -49,6 +48,23 @@ def open_cluster(options: argparse.Namespace) -> "Cluster":
     return cluster
 
 
+def open_existing(options: argparse.Namespace, *, lab: bool = False) -> "Cluster":
+    """The cluster that is named; else the default one, or the only lab (`lab`: only that).
+
+    Raises CliError.
+    """
+    cluster = open_cluster(options)
+    named = options.name or options.name_flag or options.data_dir
+    labs = [one for one in all_clusters() if one.lab()] if not named else []
+    if len(labs) == 1 and (lab or not cluster.exists):
+        return labs[0]
+    if not cluster.exists:
+        there = ", ".join(one.name for one in all_clusters())
+        hint = f"there are: {there}" if there else "`pybernetes up` makes one"
+        raise CliError(f'there is no cluster "{cluster.name}" ({cluster.data_dir}); {hint}')
+    return cluster
+
+
 def all_clusters() -> list["Cluster"]:
     """The clusters under the default data home, by name."""
     home = data_home()
@@ -73,19 +89,25 @@ class Cluster:
 
     def check_format(self) -> None:
         """Refuse a data directory that a newer version made."""
-        found = self._read("config.json").get("format", FORMAT)
+        found = self.config().get("format", FORMAT)
         if found > FORMAT:
             raise CliError(
                 f"{self.data_dir} has format {found}, newer than this version's {FORMAT}: "
                 "upgrade pybernetes, or use another --data-dir"
             )
 
-    def settle(self, options: argparse.Namespace) -> None:
+    def config(self) -> dict[str, Any]:
+        """What was asked for, and what was chosen since."""
+        return self._read("config.json")
+
+    def lab(self) -> dict[str, Any]:
+        """The lab's `network` and `nodes`; empty if this cluster is no lab."""
+        found: dict[str, Any] = self.config().get("lab") or {}
+        return found
+
+    def settle(self, asked: dict[str, Any]) -> None:
         """Write config.json: what was asked for now, over what was asked for before."""
-        asked = {
-            key: getattr(options, key) for key in _SETTINGS if getattr(options, key) is not None
-        }
-        config = {**self._read("config.json"), **asked, "format": FORMAT, "name": self.name}
+        config = {**self.config(), **asked, "format": FORMAT, "name": self.name}
         partial = self.data_dir / "config.json.tmp"
         partial.write_text(json.dumps(config, indent=2) + "\n")
         partial.replace(self.data_dir / "config.json")
@@ -99,9 +121,16 @@ class Cluster:
 
     def pid(self) -> int:
         """The process that runs this cluster; 0 if none does (a stale file does not count)."""
-        path = self.data_dir / "pybernetes.pid"
+        return self._holder("pybernetes.pid")
+
+    def node_pid(self, node: str) -> int:
+        """The process of a lab's node; 0 if none runs."""
+        return self._holder(f"nodes/{node}/node.pid")
+
+    def _holder(self, name: str) -> int:
+        """The process that holds a pid file locked."""
         try:
-            with path.open("r+") as held:
+            with (self.data_dir / name).open("r+") as held:
                 try:
                     fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:

@@ -8,6 +8,7 @@ VERBS = {
     "status": "Show what runs, where, and since when",
     "list": "List the clusters of this user",
     "lab": "Print the schema of lab files; check a file",
+    "node": "List, add, remove, start, stop, kill, cut off and heal the nodes of a lab; a shell in one",
     "image": "Load images into a cluster's node, and list them",
     "component": "Run one component alone against a kubeconfig",
     "doctor": "Tell what this machine offers and what is missing for real containers",

@@ -55,9 +55,9 @@ def load(path: FilePath) -> Lab:
 
 def check_node(node: Node, lab: dict[str, Any]) -> None:
     """Raises CliError for a node that cannot be added to `lab`."""
-    others = [((), other) for other in lab["nodes"]]
+    kinds, others = _schema()["$defs"], [((), other) for other in lab["nodes"]]
     try:
-        settings.load(json.dumps(node).encode(), {**_schema(), "$ref": "#/$defs/node"})
+        settings.load(json.dumps(node).encode(), {**kinds["node"], "$defs": kinds})
         faults = node_faults([*others, ((), node)], lab.get("network", ""))
         text = next((f"{at[-1]}: {text}" for at, text in faults), "")
     except SettingsError as error:
@@ -183,4 +183,4 @@ def _settings(value: dict[str, Any]) -> Lab:
 def node_entry(node: Node, role: str) -> Node:
     """A node as config.json has it: quantities are texts."""
     texts = {key: str(node[key]) for key in _LEAST if key in node}
-    return {**node, **texts, "role": role}
+    return {"role": role, **node, **texts}

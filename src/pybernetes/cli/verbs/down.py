@@ -5,7 +5,7 @@ import argparse
 import subprocess
 import sys
 
-from pybernetes.cli.clusters import Cluster, common_arguments, open_cluster
+from pybernetes.cli.clusters import Cluster, common_arguments, open_existing
 from pybernetes.cli.errors import CliError
 
 EXAMPLES = """examples:
@@ -19,9 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    cluster = open_cluster(options)
-    if not cluster.exists:
-        raise CliError(f'there is no cluster "{cluster.name}" ({cluster.data_dir})')
+    cluster = open_existing(options)
     print(stop(cluster))
     return 0
 

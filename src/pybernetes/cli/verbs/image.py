@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`pybernetes image load|list`: bring images into a cluster's node without a registry."""
+"""`pybernetes image load|list`: bring images into a cluster's nodes without a registry."""
 
 import argparse
 import asyncio
 from pathlib import Path
 
-from pybernetes.cli.clusters import Cluster, open_cluster
+from pybernetes.cli.clusters import Cluster, open_existing
 from pybernetes.cli.errors import CliError
 
 EXAMPLES = """examples:
@@ -27,39 +27,48 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    cluster = open_cluster(options)
-    socket = _socket(cluster)
+    cluster = open_existing(options)
+    sockets = _sockets(cluster)
     if options.action == "list":
-        return _list(socket)
+        return _list(sockets)
     if options.source is None:
         raise CliError("image load: name an archive, a folder or a static program", 2)
     if not options.source.exists():
         raise CliError(f"{options.source} does not exist")
-    return _load(socket, cluster, options)
+    return _load(sockets, cluster, options)
 
 
-def _socket(cluster: Cluster) -> str:
+def _sockets(cluster: Cluster) -> dict[str, str]:
+    """containerd of every node that runs, by the node's name. Raises CliError."""
     from pybernetes.cmd.config import ClusterConfig
-    from pybernetes.cmd.node import machine_config
+    from pybernetes.cmd.lab import node_dir
+    from pybernetes.machine.config import Config
 
     if not cluster.pid():
         raise CliError(f'cluster "{cluster.name}" is not running; `pybernetes up` starts it')
-    path = machine_config(ClusterConfig.read(cluster.data_dir)).socket
-    if not path.exists():
-        raise CliError("this cluster's node is hollow: it starts nothing and keeps no images")
-    return str(path)
+    config = ClusterConfig.read(cluster.data_dir)
+    folders = {config.node_name: config.node_dir}
+    if config.lab:
+        folders = {node.name: node_dir(config, node.name) for node in config.lab.nodes}
+    paths = {name: Config(data=folder).socket for name, folder in folders.items()}
+    found = {name: str(path) for name, path in paths.items() if path.exists()}
+    if not found:
+        raise CliError("this cluster's nodes are hollow: they start nothing and keep no images")
+    return found
 
 
-def _list(socket: str) -> int:
+def _list(sockets: dict[str, str]) -> int:
     from pybernetes.images import importer
 
-    for image in asyncio.run(importer.present(socket)):
-        for name in image.tags or (image.id,):
-            print(f"{name:60} {image.size / 1e6:8.1f} MB")
+    for node, socket in sockets.items():
+        prefix = f"{node:20} " if len(sockets) > 1 else ""
+        for image in asyncio.run(importer.present(socket)):
+            for name in image.tags or (image.id,):
+                print(f"{prefix}{name:60} {image.size / 1e6:8.1f} MB")
     return 0
 
 
-def _load(socket: str, cluster: Cluster, options: argparse.Namespace) -> int:
+def _load(sockets: dict[str, str], cluster: Cluster, options: argparse.Namespace) -> int:
     from pybernetes.images import importer, oci
 
     archive: Path = options.source
@@ -70,7 +79,8 @@ def _load(socket: str, cluster: Cluster, options: argparse.Namespace) -> int:
                 raise CliError("image load: give the image a name with --tag", 2)
             _build(options, temporary)
             archive = temporary
-        asyncio.run(importer.load(socket, archive))
+        for socket in sockets.values():
+            asyncio.run(importer.load(socket, archive))
     except (importer.ImportFailed, OSError, ValueError) as error:
         raise CliError(f"{options.source} cannot be loaded: {error}") from error
     finally:

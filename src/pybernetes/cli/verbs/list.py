@@ -4,6 +4,7 @@
 import argparse
 
 from pybernetes.cli.clusters import all_clusters
+from pybernetes.cli.processes import table
 
 EXAMPLES = """examples:
   pybernetes list
@@ -15,15 +16,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    rows = [("NAME", "STATUS", "SERVER", "DATA")]
+    rows = [("NAME", "STATUS", "NODES", "SERVER", "DATA")]
     for cluster in all_clusters():
         status = "running" if cluster.pid() else "stopped"
-        rows.append(
-            (cluster.name, status, cluster.state().get("server", ""), str(cluster.data_dir))
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for row in rows:
-        print(
-            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        )
+        nodes = " ".join(node["name"] for node in cluster.lab().get("nodes", ()))
+        server = cluster.state().get("server", "")
+        rows.append((cluster.name, status, nodes or "1", server, str(cluster.data_dir)))
+    print(table(rows))
     return 0

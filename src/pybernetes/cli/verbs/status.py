@@ -3,10 +3,10 @@
 
 import argparse
 import json
-from pathlib import Path
+from typing import Any
 
-from pybernetes.cli.clusters import Cluster, common_arguments, open_cluster
-from pybernetes.cli.errors import CliError
+from pybernetes.cli.clusters import Cluster, common_arguments, open_existing
+from pybernetes.cli.processes import memory, table
 
 EXAMPLES = """examples:
   pybernetes status
@@ -20,22 +20,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    cluster = open_cluster(options)
-    if not cluster.exists:
-        raise CliError(f'there is no cluster "{cluster.name}"; `pybernetes up` makes one')
+    cluster = open_existing(options)
     facts = _facts(cluster)
     if options.output == "json":
         print(json.dumps(facts, indent=2))
     else:
-        width = max(len(key) for key in facts)
-        for key, value in facts.items():
-            print(f"{key.ljust(width)}  {value}")
+        nodes = facts.pop("nodes", [])
+        print(table([(key, str(value)) for key, value in facts.items()]))
+        if nodes:
+            print(table([list(map(str.upper, nodes[0])), *(list(node.values()) for node in nodes)]))
     return 0 if facts["status"] == "running" else 3
 
 
-def _facts(cluster: Cluster) -> dict[str, object]:
+def _facts(cluster: Cluster) -> dict[str, Any]:
     pid, state = cluster.pid(), cluster.state()
-    facts: dict[str, object] = {
+    facts: dict[str, Any] = {
         "cluster": cluster.name,
         "status": "running" if pid else "stopped",
         "server": state.get("server", ""),
@@ -47,18 +46,20 @@ def _facts(cluster: Cluster) -> dict[str, object]:
     if pid:
         facts["pid"] = pid
         facts["since"] = state.get("since", "")
-        facts["memory"] = _memory(pid)
+        facts["memory"] = memory(pid)
+    if lab := cluster.lab():
+        facts["nodes"] = [node_facts(cluster, node) for node in lab["nodes"]]
     return facts
 
 
-def _memory(pid: int) -> str:
-    """Proportional set size where the kernel lets us see it, else resident set size."""
-    for name, word, label in (("smaps_rollup", "Pss:", "PSS"), ("status", "VmRSS:", "RSS")):
-        try:
-            lines = Path(f"/proc/{pid}/{name}").read_text().splitlines()
-        except OSError:
-            continue
-        found = [int(line.split()[1]) for line in lines if line.startswith(word)]
-        if found:
-            return f"{found[0] // 1024} MB ({label})"
-    return "unknown"
+def node_facts(cluster: Cluster, node: dict[str, Any]) -> dict[str, str]:
+    """A lab's node and its process, one row of a table."""
+    pid = cluster.node_pid(node["name"])
+    return {
+        "node": node["name"],
+        "role": node.get("role", "worker"),
+        "address": node.get("address", ""),
+        "status": "running" if pid else "stopped",
+        "pid": str(pid or ""),
+        "memory": memory(pid) if pid else "",
+    }

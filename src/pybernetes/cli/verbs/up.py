@@ -3,10 +3,10 @@
 
 import argparse
 import os
-import select
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from pybernetes.cli import stages
 from pybernetes.cli.clusters import (
@@ -18,16 +18,19 @@ from pybernetes.cli.clusters import (
 )
 from pybernetes.cli.errors import CliError
 from pybernetes.cli.kubeconfig import use_context
+from pybernetes.cli.progress import relay
 
 EXAMPLES = """examples:
   pybernetes up                          one node: real containers where possible, else hollow
   pybernetes up --node hollow            a node that starts nothing (any system, no root)
   pybernetes up --node hollow --nodes 100 --stages stages.yaml   pods that finish, crash, flap
   pybernetes up --name test --port 0     a second cluster beside the first
+  pybernetes up --nodes 3 --name lab     a lab: a control plane and 3 nodes on this machine
+  pybernetes up -f lab.yaml              a lab as the file says; again: adds the file's new nodes
   pybernetes up --foreground             stay attached; Ctrl-C stops it
 """
 
-START_SECONDS = 60  # without any progress
+_SETTINGS = ("node", "nodes", "port", "cluster_cidr", "service_cidr")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "containerd", "hollow"),
         help="the node's runtime (default: auto: containerd if this machine can, else hollow)",
     )
-    parser.add_argument("--nodes", type=int, metavar="N", help="hollow nodes to run (default: 1)")
+    parser.add_argument(
+        "-f", "--file", type=Path, help="a lab's file (`pybernetes lab schema` describes it)"
+    )
+    parser.add_argument(
+        "--nodes", type=int, metavar="N", help="a lab with N nodes (with --node hollow: N of them)"
+    )
     parser.add_argument(
         "--port", type=int, help="API server port; 0 picks a free one (default: 6443)"
     )
@@ -51,7 +59,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    asked = {key: value for key in _SETTINGS if (value := getattr(options, key)) is not None}
+    if options.file:
+        asked = {**_settings_of_file(options), **asked}
     cluster = open_cluster(options)
+    if cluster.state():  # it has run before
+        from pybernetes.cli.lab import changes
+
+        asked = changes.merge(cluster, asked)
+    if cluster.pid() and (options.file or (options.nodes and cluster.lab())):
+        return 0
     if cluster.pid():
         raise CliError(
             f'cluster "{cluster.name}" is running already (pid {cluster.pid()}); '
@@ -60,13 +77,27 @@ def run(options: argparse.Namespace) -> int:
     cluster.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     if options.stages:
         stages.keep(cluster, options.stages)
-    cluster.settle(options)
+    cluster.settle(asked)
     if options.foreground:
         os.execv(sys.executable, [sys.executable, *_command(cluster, -1)])
     _start(cluster)
     context = "" if options.no_kubeconfig else use_context(cluster)
     _print_next_steps(cluster, context)
     return 0
+
+
+def _settings_of_file(options: argparse.Namespace) -> dict[str, Any]:
+    """What the file asks for; its name becomes the cluster's. Raises CliError."""
+    from pybernetes.cli.lab.file import load
+
+    if options.nodes is not None:
+        raise CliError("--nodes: the file says which nodes there are", 2)
+    lab = load(options.file)
+    asked = options.name or options.name_flag
+    if asked not in {"", lab.name}:
+        raise CliError(f'{options.file} is about the lab "{lab.name}", not "{asked}"', 2)
+    options.name = lab.name
+    return lab.settings
 
 
 def _command(cluster: Cluster, report: int) -> list[str]:
@@ -88,31 +119,13 @@ def _start(cluster: Cluster) -> None:
             cwd="/",
         )
     os.close(writing)
-    failure = _relay(reading)
+    failure = relay(reading)
     if failure is None and cluster.is_ready():
         return
-    if failure is not None and process.poll() is None:
+    if failure and process.poll() is None:
         process.terminate()
     process.wait()
     raise CliError(failure or f"the cluster did not start: see {cluster.log_path}")
-
-
-def _relay(reading: int) -> str | None:
-    """Print progress lines until "ready" or "error: ..."; the error's text or None."""
-    buffered = b""
-    while select.select([reading], [], [], START_SECONDS)[0]:
-        data = os.read(reading, 4096)
-        if not data:
-            return None
-        *lines, buffered = (buffered + data).split(b"\n")
-        for line in lines:
-            word, _, text = line.decode(errors="replace").partition(": ")
-            if word == "error":
-                return text
-            if word == "ready":
-                return None
-            print(f"  {line.decode(errors='replace')}", file=sys.stderr)
-    return f"no progress for {START_SECONDS} s: see the log"
 
 
 def _print_next_steps(cluster: Cluster, context: str) -> None:
@@ -128,6 +141,9 @@ def _print_next_steps(cluster: Cluster, context: str) -> None:
         print("Try:")
     print(f"  kubectl{flag} get nodes -o wide")
     print(f"  kubectl{flag} create deployment web --image=pybernetes/web:1 --replicas=3")
+    if cluster.lab():
+        worker = cluster.lab()["nodes"][-1]["name"]
+        print(f"  pybernetes node list   # stop, kill, cut, heal, shell {worker}; add, remove")
     print(f"  pybernetes down{_which(cluster)}   # stop; `up` brings everything back")
 
 
