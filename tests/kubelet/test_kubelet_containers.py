@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Environment, downward API, DNS, resources, security, admission and volumes' files."""
 
+import os
+
 import pytest
 
 from pybernetes.apimachinery import errors
@@ -15,7 +17,7 @@ from pybernetes.kubelet.containers.environment import (
     expand,
     service_variables,
 )
-from pybernetes.kubelet.pods import launcher
+from pybernetes.linux import paths
 
 POD = {
     "metadata": {"name": "p", "namespace": "n", "uid": "u", "labels": {"b": "2", "a": "1"}},
@@ -138,9 +140,12 @@ def test_sub_path_makes_nothing_outside_its_volume(tmp_path):
     volume.mkdir(mode=0o750)
     outside.mkdir()
     (volume / "link").symlink_to(outside)
-    with pytest.raises(ConfigError, match="is not within its volume"):
-        launcher._sub_path(volume, "link/new")
+    with pytest.raises(OSError, match="cross-device link"):
+        paths.make_inside(volume, "link/new", 0o750)
     assert list(outside.iterdir()) == []
-    made = launcher._sub_path(volume, "a/b")
-    assert made == volume.resolve() / "a/b"
-    assert made.stat().st_mode & 0o777 == 0o750
+    os.close(paths.make_inside(volume, "a/b", 0o770))
+    assert (volume / "a/b").stat().st_mode & 0o777 == 0o770
+    (volume / "a/c").symlink_to("b")
+    found = paths.open_inside(volume, "a/c")
+    assert paths.path_of(found).resolve() == volume / "a/b"
+    os.close(found)

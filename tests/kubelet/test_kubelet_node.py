@@ -7,13 +7,12 @@ import pytest
 
 from pybernetes.kubelet.naming import CONFIG_MAPS, PODS
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.asyncio(loop_scope="session")]
 SCRIPT = "echo started $FROM; while :; do cat /config/key; echo; sleep 0.2; done"
 
 
 async def test_a_pod_with_volumes_probe_and_log_survives_the_kubelet(node):
-    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}}
-    await node.client.create(CONFIG_MAPS, {**config, "data": {"key": "one"}}, "default")
+    await node.create(CONFIG_MAPS, "ConfigMap", "m", data={"key": "one"})
     container = {
         "command": ["sh", "-c", SCRIPT],
         "env": [{"name": "FROM", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "key"}}}],

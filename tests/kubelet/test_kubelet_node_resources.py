@@ -8,7 +8,7 @@ import pytest
 from pybernetes.kubelet.naming import PODS
 from pybernetes.linux import cgroups
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.asyncio(loop_scope="session")]
 SLEEP = {"command": ["sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"]}
 
 

@@ -2,11 +2,12 @@
 """A Runtime over CRI v1 gRPC: containerd, or any other runtime that serves the same socket."""
 
 import contextlib
+import json
 import os
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from pybernetes.cri import convert
+from pybernetes.cri import convert, snapshots
 from pybernetes.cri.messages import method
 from pybernetes.cri.types import (
     Condition,
@@ -17,6 +18,7 @@ from pybernetes.cri.types import (
     Event,
     ExecResult,
     Image,
+    Mount,
     NotFound,
     Sandbox,
     Stats,
@@ -196,6 +198,33 @@ class Containerd:
     async def image_status(self, image: str) -> Image | None:
         answer = await self._call("ImageStatus", service=_IMAGES, image={"image": image})
         return convert.image(answer.image) if answer.HasField("image") else None
+
+    async def view_image(self, image: str, key: str) -> list[Mount]:
+        import grpc
+
+        answer = await self._call(
+            "ImageStatus", service=_IMAGES, image={"image": image}, verbose=True
+        )
+        chain = json.loads(answer.info.get("info") or "{}").get("chainID")
+        if not chain:
+            raise Unsupported(f"this runtime does not tell the layers of image {image}")
+        try:
+            return await snapshots.view(self._open(), chain, key)
+        except grpc.RpcError as error:
+            raise _translated(error) from error
+
+    async def release_image(self, key: str) -> None:
+        import grpc
+
+        try:
+            await snapshots.release(self._open(), key)
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.NOT_FOUND:
+                raise _translated(error) from error
+
+    async def container_pid(self, container_id: str) -> int:
+        answer = await self._call("ContainerStatus", container_id=container_id, verbose=True)
+        return int(json.loads(answer.info.get("info") or "{}").get("pid") or 0)
 
     async def stats(self) -> list[Stats]:
         answer = await self._call("ListContainerStats")

@@ -24,6 +24,7 @@ from pybernetes.cri.types import (
     Event,
     ExecResult,
     Image,
+    Mount,
     NotFound,
     Sandbox,
     Stats,
@@ -349,6 +350,15 @@ class Hollow:
 
     async def image_status(self, image: str) -> Image | None:
         return self._images.get(image)
+
+    async def view_image(self, image: str, key: str) -> list[Mount]:
+        self._refuse("an image volume")
+
+    async def release_image(self, key: str) -> None:
+        """There is none."""
+
+    async def container_pid(self, container_id: str) -> int:
+        return 0
 
     async def stats(self) -> list[Stats]:
         if not self.script.measures:

@@ -119,6 +119,15 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount, as mount(8) takes it."""
+
+    type: str
+    source: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ExecResult:
     stdout: bytes
     stderr: bytes
@@ -226,6 +235,14 @@ class Runtime(Protocol):
     async def list_images(self) -> list[Image]: ...
 
     async def image_status(self, image: str) -> Image | None: ...
+
+    async def view_image(self, image: str, key: str) -> list["Mount"]:
+        """What to mount to see an image's files; kept under the name `key` until it is released."""
+
+    async def release_image(self, key: str) -> None: ...
+
+    async def container_pid(self, container_id: str) -> int:
+        """The first process of a running container, as this process sees it; 0 if unknown."""
 
     async def stats(self) -> list[Stats]: ...
 

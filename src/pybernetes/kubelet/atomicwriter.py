@@ -83,7 +83,7 @@ def _fill(fresh: Path, files: Files, group: int | None) -> None:
 def _link_names(folder: Path, files: Files) -> None:
     wanted = {name.partition("/")[0] for name in files}
     for path in folder.iterdir():
-        if not path.name.startswith("..") and path.name not in wanted:
+        if path.is_symlink() and path.name != DATA and path.name not in wanted:
             path.unlink()
     for name in sorted(wanted):
         link = folder / name

@@ -27,6 +27,7 @@ from pybernetes.kubelet.node.controller import NodeController
 from pybernetes.kubelet.nodeapi import NodeView
 from pybernetes.kubelet.objects import Objects, Tokens
 from pybernetes.kubelet.pleg import Pleg
+from pybernetes.kubelet.podcertificates import PodCertificates
 from pybernetes.kubelet.pods import podcgroup
 from pybernetes.kubelet.pods.images import Images
 from pybernetes.kubelet.pods.tools import Tools
@@ -34,6 +35,7 @@ from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.probes.manager import Probes
 from pybernetes.kubelet.server.handler import KubeletServer
 from pybernetes.kubelet.statusmanager import StatusManager
+from pybernetes.kubelet.volumeapi import Sources
 from pybernetes.kubelet.volumemanager import DiskVolumes, Volumes
 from pybernetes.wire.types import Handler
 
@@ -100,10 +102,15 @@ class Kubelet:
         env, config, recorder = self.env, self.config, self._shared.recorder
         objects = Objects(env, self.client, config.volume_interval)
         tokens = Tokens(env, self.client)
+        certificates = PodCertificates(env, self.client, self.node)
+        images = Images(env, self.runtime, recorder, config, lookup=objects.fresh)
         volumes = Volumes()
         resolver = dns.Resolver()
         if not self.runtime.hollow:
-            volumes = DiskVolumes(env, config, objects.cached, tokens.token)
+            sources = Sources(
+                objects.cached, tokens.token, certificates.get, objects.bundles, images
+            )
+            volumes = DiskVolumes(env, config, sources)
             if config.resolv_conf.exists():
                 resolver = dns.parse(config.resolv_conf.read_text())
         return Tools(
@@ -114,8 +121,9 @@ class Kubelet:
             recorder=recorder,
             objects=objects,
             tokens=tokens,
+            certificates=certificates,
             pleg=self.pleg,
-            images=Images(env, self.runtime, recorder, config),
+            images=images,
             probes=Probes(env, self.runtime, recorder, self.pleg.state),
             volumes=volumes,
             statuses=StatusManager(self.client, lambda uid: self.workers.find(uid)),

@@ -16,6 +16,7 @@ CONFIG_MAPS = GVR("", "v1", "configmaps")
 SECRETS = GVR("", "v1", "secrets")
 SERVICE_ACCOUNTS = GVR("", "v1", "serviceaccounts")
 RUNTIME_CLASSES = GVR("node.k8s.io", "v1", "runtimeclasses")
+TRUST_BUNDLES = GVR("certificates.k8s.io", "v1", "clustertrustbundles")
 LEASES = GVR("coordination.k8s.io", "v1", "leases")
 
 POD_NAME = "io.kubernetes.pod.name"

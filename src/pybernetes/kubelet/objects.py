@@ -4,6 +4,7 @@
 from typing import NamedTuple
 
 from pybernetes.apimachinery import timestamps
+from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base.env import Env
 from pybernetes.client.types import Client
@@ -36,6 +37,18 @@ class Objects:
         if found is not None and self._clock.monotonic() - found.at < self._ttl:
             return found.obj
         return await self.fresh(gvr, namespace, name)
+
+    async def bundles(self, name: str, signer: str) -> list[Object]:
+        """ClusterTrustBundles: the one of a name, or all of a signer. Raises ApiError."""
+        if name:
+            try:
+                return [await self.cached(naming.TRUST_BUNDLES, "", name)]
+            except ApiError as error:
+                if error.code == 404:
+                    return []
+                raise
+        selector = f"spec.signerName={signer}"
+        return (await self._client.list(naming.TRUST_BUNDLES, field_selector=selector)).items
 
     def forget_old(self) -> None:
         limit = self._clock.monotonic() - FORGET

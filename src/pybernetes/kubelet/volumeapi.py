@@ -4,29 +4,55 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base.env import Env
+from pybernetes.cri.types import Mount
 
 Lookup = Callable[[GVR, str, str], Awaitable[Object]]
 """lookup(gvr, namespace, name): the object, a few seconds old at most. Raises ApiError."""
 Token = Callable[[Object, str, int], Awaitable[tuple[str, float]]]
 """token(pod, audience, seconds): a service account token and when to ask again (wall time)."""
+Certificate = Callable[[Object, str, Object], Awaitable[tuple[bytes, bytes]]]
+"""certificate(pod, key, projection): private key and chain (PEM), renewed in time. `key` names the
+projection in the pod. Raises MountError while there is none."""
 
 
 class MountError(Exception):
     """A volume cannot be set up; the text goes into the FailedMount event."""
 
 
+class ImageContent(Protocol):
+    """Files of images, for image volumes. `key` is the view's name, unique on this node."""
+
+    async def view(self, pod: Object, source: Object, key: str) -> Sequence[Mount]:
+        """What to mount to see an ImageVolumeSource's files. Raises ImageError, MountError."""
+
+    async def release(self, key: str) -> None:
+        """The view is not mounted any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where volumes get their content. `bundles(name, signer)`: ClusterTrustBundles of either."""
+
+    lookup: Lookup
+    token: Token
+    certificate: Certificate
+    bundles: Callable[[str, str], Awaitable[list[Object]]]
+    images: ImageContent
+
+
 @dataclass(frozen=True, slots=True)
 class VolumeContext:
-    """Everything a volume type may use. `folder` is this volume's own folder."""
+    """Everything a volume type may use. `folder` is this volume's own folder, `name` its name."""
 
     env: Env
     pod: Object
+    name: str
     folder: Path
-    lookup: Lookup
-    token: Token
+    sources: Sources
     node_ips: Sequence[str] = ()
     pod_ips: Sequence[str] = ()
     allocatable: Mapping[str, str] = field(default_factory=dict)
@@ -44,3 +70,4 @@ class VolumeType:
     prepare: Callable[[VolumeContext, Object], Awaitable[Path]]
     live: bool = False
     owned: bool = True  # fsGroup applies
+    read_only: bool = False  # containers never write to it

@@ -5,8 +5,8 @@ Claims are resolved to the PersistentVolume's own source first; then the registr
 work. Hollow nodes have none.
 """
 
-import os
 import shutil
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base.env import Env
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.config import Config
-from pybernetes.kubelet.volumeapi import Lookup, MountError, Token, VolumeContext
+from pybernetes.kubelet.volumeapi import MountError, Sources, VolumeContext
+from pybernetes.kubelet.volumes.image import view_key
 from pybernetes.kubelet.volumes.registry import TYPES
-from pybernetes.linux import mounts
+from pybernetes.linux import mounts, paths
 
 _CLAIMS = GVR("", "v1", "persistentvolumeclaims")
 _VOLUMES = GVR("", "v1", "persistentvolumes")
@@ -59,17 +60,16 @@ def find_type(source: Object) -> str:
 class DiskVolumes(Volumes):
     """Volumes below `Config.pods_dir`, at upstream's places."""
 
-    def __init__(self, env: Env, config: Config, lookup: Lookup, token: Token) -> None:
+    def __init__(self, env: Env, config: Config, sources: Sources) -> None:
         self._env = env
         self._config = config
-        self._lookup = lookup
-        self._token = token
+        self._sources = sources
 
     async def mount(self, pod: Object, facts: Facts) -> Mapping[str, Path]:
-        paths: dict[str, Path] = {}
+        found: dict[str, Path] = {}
         for volume in pod["spec"].get("volumes", ()):
-            paths[volume["name"]] = await self._mount_one(pod, volume, facts)
-        return paths
+            found[volume["name"]] = await self._mount_one(pod, volume, facts)
+        return found
 
     async def refresh(self, pod: Object, facts: Facts) -> None:
         for volume in pod["spec"].get("volumes", ()):
@@ -81,26 +81,28 @@ class DiskVolumes(Volumes):
         try:
             source = await self._resolve(pod, volume)
             kind = find_type(source)
-            folder = naming.pod_dir(self._config, naming.uid(pod)) / "volumes"
-            folder = folder / f"kubernetes.io~{kind.lower()}" / name
-            group = (pod["spec"].get("securityContext") or {}).get("fsGroup")
+            security = pod["spec"].get("securityContext") or {}
             context = VolumeContext(
                 env=self._env,
                 pod=pod,
-                folder=folder,
-                lookup=self._lookup,
-                token=self._token,
+                name=name,
+                folder=self._folder(naming.uid(pod), kind) / name,
+                sources=self._sources,
                 node_ips=self._config.node_ips,
                 pod_ips=facts.pod_ips,
                 allocatable=facts.allocatable or {},
-                fs_group=group,
+                fs_group=security.get("fsGroup"),
             )
             path = await TYPES[kind].prepare(context, source[kind])
-            if group is not None and TYPES[kind].owned:
-                await self._env.offload.run(_own, path, group)
+            if context.fs_group is not None and TYPES[kind].owned and not read_only(volume):
+                always = security.get("fsGroupChangePolicy") != "OnRootMismatch"
+                await self._env.offload.run(_own, path, context.fs_group, always)
         except (MountError, OSError) as error:
             raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error
         return path
+
+    def _folder(self, uid: str, kind: str) -> Path:
+        return naming.pod_dir(self._config, uid) / "volumes" / f"kubernetes.io~{kind.lower()}"
 
     async def _resolve(self, pod: Object, volume: Object) -> Object:
         """The volume's own source, or that of the PersistentVolume behind its claim."""
@@ -111,13 +113,20 @@ class DiskVolumes(Volumes):
         else:
             return volume
         try:
-            claim = await self._lookup(_CLAIMS, pod["metadata"]["namespace"], claim_name)
+            claim = await self._sources.lookup(_CLAIMS, pod["metadata"]["namespace"], claim_name)
+            owners = claim["metadata"].get("ownerReferences") or ()
+            if "ephemeral" in volume and naming.uid(pod) not in {one["uid"] for one in owners}:
+                what = f"PVC {claim_name} was not created for pod {pod['metadata']['name']}"
+                raise MountError(f"{what} (pod is not owner)")
             bound = (claim.get("status") or {}).get("phase") == "Bound"
             volume_name = claim["spec"].get("volumeName")
             if not bound or not volume_name:
                 raise MountError(f'PVC "{claim_name}" is not bound')
-            found = await self._lookup(_VOLUMES, "", volume_name)
+            found = await self._sources.lookup(_VOLUMES, "", volume_name)
         except (ApiError, ConnectionError) as error:
+            if "ephemeral" in volume and isinstance(error, ApiError) and error.code == 404:
+                text = "waiting for ephemeral volume controller to create the persistentvolumeclaim"
+                raise MountError(f'{text} "{claim_name}"') from error
             raise MountError(str(error)) from error
         spec: Object = found["spec"]
         return {
@@ -127,7 +136,19 @@ class DiskVolumes(Volumes):
         }
 
     async def remove(self, uid: str) -> None:
+        images = self._folder(uid, "image")
+        views = [path.name for path in images.iterdir()] if images.is_dir() else []
         await self._env.offload.run(_remove, naming.pod_dir(self._config, uid))
+        for name in views:
+            await self._sources.images.release(view_key(uid, name))
+
+
+def read_only(volume: Object) -> bool:
+    """Whether no container may write to a volume of a pod."""
+    claim = volume.get("persistentVolumeClaim") or {}
+    return bool(claim.get("readOnly")) or any(
+        TYPES[key].read_only for key in volume if key in TYPES
+    )
 
 
 def _remove(folder: Path) -> None:
@@ -136,11 +157,10 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _own(root: Path, group: int) -> None:
-    """Give a volume to fsGroup, as upstream does: group, rw for it, setgid on folders."""
-    for path in [root, *root.rglob("*")]:
-        if path.is_symlink():
-            continue
-        mode = path.stat().st_mode & 0o7777
-        os.chown(path, -1, group)
-        path.chmod(mode | (0o2770 if path.is_dir() else 0o660))
+def _own(root: Path, group: int, always: bool) -> None:
+    """Give a volume to fsGroup; unless `always`, only if its top is not given yet."""
+    found = root.stat()
+    wanted = 0o2770 if stat.S_ISDIR(found.st_mode) else 0o660
+    due = always or found.st_gid != group or found.st_mode & wanted != wanted
+    if due and not stat.S_ISBLK(found.st_mode):
+        paths.give(root, group)

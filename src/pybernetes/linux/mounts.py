@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mounts: tmpfs and bind, what is mounted below a folder, and taking it away."""
 
+import contextlib
 import ctypes
 import os
 import re
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 _MNT_DETACH = 2
-_MS_BIND, _MS_REC, _MS_PRIVATE, _MS_SHARED = 4096, 16384, 1 << 18, 1 << 20
+_REC = 16384
+_FLAGS = {"ro": 1, "remount": 32, "bind": 4096, "rbind": 4096 | _REC}
+_FLAGS |= {"rprivate": 1 << 18 | _REC, "rshared": 1 << 20 | _REC}
+_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _ATTR_RDONLY = 442, -100, 0x8000, 1
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -30,37 +36,63 @@ def _check(result: int, target: str) -> None:
         raise OSError(code, os.strerror(code), target)
 
 
-def _mount(
-    target: Path, flags: int, source: bytes = b"", kind: bytes = b"", *, options: str = ""
-) -> None:
+def mount(source: str, target: Path, kind: str | None, options: Sequence[str] = ()) -> None:
+    """As mount(8) -t does; of the flags only those of _FLAGS. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
-    _check(libc.mount(source, os.fsencode(target), kind, flags, options.encode()), str(target))
+    flags = sum(_FLAGS[word] for word in options if word in _FLAGS)
+    data = ",".join(word for word in options if word not in _FLAGS).encode() or None
+    type_ = kind.encode() if kind else None
+    _check(libc.mount(source.encode(), os.fsencode(target), type_, flags, data), str(target))
 
 
-def tmpfs(target: Path, size: int = 0) -> None:
-    """Mount a tmpfs of at most `size` bytes (0: the kernel's default). Raises OSError."""
-    _mount(target, 0, b"tmpfs", b"tmpfs", options=f"size={size}" if size else "")
+def tmpfs(target: Path, size: int = 0, *, secret: bool = False) -> None:
+    """Mount a tmpfs of at most `size` bytes (0: the kernel's default). Raises OSError.
+
+    `secret`: never swapped out, where the kernel can promise that (6.3 and up).
+    """
+    options = [f"size={size}"] if size else []
+    if secret:
+        with contextlib.suppress(OSError):
+            return mount("tmpfs", target, "tmpfs", [*options, "noswap"])
+    return mount("tmpfs", target, "tmpfs", options)
 
 
-def bind(source: Path, target: Path) -> None:
+def bind(source: Path, target: Path, *, read_only: bool = False) -> None:
     """Make `source` appear at `target` too. Raises OSError."""
-    _mount(target, _MS_BIND, os.fsencode(source))
+    mount(str(source), target, None, ["bind"])
+    if read_only:
+        mount("none", target, None, ["bind", "remount", "ro"])
 
 
 def overlay(lower: Path, upper: Path, work: Path) -> None:
     """Changes below `lower` go to `upper` from now on (in this namespace). Raises OSError."""
-    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
-    _mount(lower, 0, b"overlay", b"overlay", options=options)
+    options = [f"lowerdir={lower}", f"upperdir={upper}", f"workdir={work}"]
+    mount("overlay", lower, "overlay", options)
 
 
 def make_private(target: Path) -> None:
     """What is mounted at or below `target` is no other namespace's business. Raises OSError."""
-    _mount(target, _MS_REC | _MS_PRIVATE)
+    mount("none", target, None, ["rprivate"])
 
 
 def make_shared(target: Path) -> None:
     """Mounts at or below `target` appear in namespaces made from ours from now on. Raises OSError."""
-    _mount(target, _MS_REC | _MS_SHARED)
+    mount("none", target, None, ["rshared"])
+
+
+def share(target: Path) -> None:
+    """Let mounts below `target` be seen wherever it is mounted from now on. Raises OSError."""
+    if str(target) not in below(target):  # Path.is_mount does not know bind mounts
+        bind(target, target)
+    make_shared(target)
+
+
+def protect(target: Path) -> None:
+    """Make a mount and all below it read-only (Linux 5.12 and up). Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    attributes = struct.pack("QQQQ", _ATTR_RDONLY, 0, 0, 0)
+    arguments = (_AT_FDCWD, os.fsencode(target), _AT_RECURSIVE, attributes, len(attributes))
+    _check(libc.syscall(_MOUNT_SETATTR, *arguments), str(target))
 
 
 def detach(target: str) -> None:
@@ -71,7 +103,8 @@ def detach(target: str) -> None:
 
 def detach_below(folder: Path) -> int:
     """Unmount all at or below `folder`; how many there were."""
-    targets = below(folder)
-    for target in targets:
-        detach(target)
-    return len(targets)
+    count = 0
+    while targets := below(folder):  # looked at anew: what is shared goes together
+        detach(targets[0])
+        count += 1
+    return count

@@ -24,6 +24,7 @@ class Parts:
     image_info: Image | None
     environment: Mapping[str, str]
     mounts: Sequence[Config] = ()
+    devices: Sequence[Config] = ()
     memory_capacity: int = 0
     message_file: str = ""
     target_id: str = ""  # of an ephemeral container with a target
@@ -102,6 +103,7 @@ def container(pod: Object, spec: Object, parts: Parts) -> Config:
         "working_dir": spec.get("workingDir", ""),
         "envs": [{"key": key, "value": text.encode()} for key, text in scope.items()],
         "mounts": list(parts.mounts),
+        "devices": list(parts.devices),
         "labels": {**_labels(pod), naming.CONTAINER_NAME: spec["name"]},
         "annotations": _annotations(pod, spec, parts),
         "log_path": f"{spec['name']}/{parts.attempt}.log",

@@ -7,15 +7,17 @@ from collections.abc import Iterable
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
+from pybernetes.base import logs
 from pybernetes.base.backoff import Backoff
 from pybernetes.base.env import Env
 from pybernetes.client.events import Recorder
-from pybernetes.cri.types import Config, CriError, Image, Runtime
+from pybernetes.cri.types import Config, CriError, Image, Mount, Runtime
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.config import Config as KubeletConfig
 from pybernetes.kubelet.containerstatus import Waiting
-from pybernetes.kubelet.volumeapi import Lookup
+from pybernetes.kubelet.volumeapi import Lookup, MountError
 
+_log = logs.get("kubelet.images")
 _DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
 
@@ -32,17 +34,22 @@ class Images:
     """`ensure` is safe to call for several pods at once; the runtime joins equal pulls."""
 
     def __init__(
-        self, env: Env, runtime: Runtime, recorder: Recorder, config: KubeletConfig
+        self,
+        env: Env,
+        runtime: Runtime,
+        recorder: Recorder,
+        config: KubeletConfig,
+        *,
+        lookup: Lookup,
     ) -> None:
         self._clock = env.clock
+        self._lookup = lookup
         self._runtime = runtime
         self._recorder = recorder
         self._backoff = Backoff(config.backoff_initial, config.backoff_maximum)
         self._until: dict[tuple[str, str], tuple[float, str]] = {}  # (uid, image): (time, error)
 
-    async def ensure(
-        self, pod: Object, container: Object, lookup: Lookup
-    ) -> tuple[str, Image | None]:
+    async def ensure(self, pod: Object, container: Object) -> tuple[str, Image | None]:
         """The reference to run, and what is known of it. Raises ImageError."""
         image = container.get("image", "")
         reference = _tagged(image)
@@ -58,8 +65,23 @@ class Images:
             message = f'Container image "{image}" is not present with pull policy of Never'
             self._event(pod, container, ("Warning", "ErrImageNeverPull", message))
             raise ImageError(Waiting("ErrImageNeverPull", message), 10.0)
-        await self._pull(pod, container, reference, lookup)
+        await self._pull(pod, container, reference)
         return reference, await self._inspect(reference, image)
+
+    async def view(self, pod: Object, source: Object, key: str) -> list[Mount]:
+        """The mounts of an ImageVolumeSource. Raises ImageError, MountError."""
+        spec = {"image": source["reference"], "imagePullPolicy": source.get("pullPolicy")}
+        reference, image = await self.ensure(pod, spec)
+        try:
+            return await self._runtime.view_image(image.id if image else reference, key)
+        except CriError as error:
+            raise MountError(f"image {reference}: {error}") from error
+
+    async def release(self, key: str) -> None:
+        try:
+            await self._runtime.release_image(key)
+        except CriError as error:
+            _log.warning("An image volume could not be released", key=key, err=error)
 
     async def _inspect(self, reference: str, image: str) -> Image | None:
         try:
@@ -68,7 +90,7 @@ class Images:
             message = f'Failed to inspect image "{image}": {error}'
             raise ImageError(Waiting("ImageInspectError", message), 10.0) from error
 
-    async def _pull(self, pod: Object, container: Object, reference: str, lookup: Lookup) -> None:
+    async def _pull(self, pod: Object, container: Object, reference: str) -> None:
         key = (naming.uid(pod), reference)
         until, before = self._until.get(key, (0.0, ""))
         started, image = self._clock.monotonic(), container.get("image", "")
@@ -79,7 +101,7 @@ class Images:
             raise ImageError(Waiting("ImagePullBackOff", text), until - started)
         self._event(pod, container, ("Normal", "Pulling", f'Pulling image "{image}"'))
         error: CriError | None = None
-        for auth in [*await _credentials(pod, reference, lookup), None]:
+        for auth in [*await _credentials(pod, reference, self._lookup), None]:
             try:
                 await self._runtime.pull_image(reference, auth, _sandbox_config(pod))
                 error = None
@@ -108,7 +130,7 @@ class Images:
 
     def _event(self, pod: Object, container: Object, what: tuple[str, str, str]) -> None:
         type_, reason, message = what
-        path = naming.field_path(pod, container["name"])
+        path = naming.field_path(pod, container["name"]) if "name" in container else ""
         self._recorder.event(pod, type_, reason, message, field_path=path)
 
 

@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting sandboxes and containers of one pod."""
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
-
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Config, CriError
 from pybernetes.kubelet import naming
-from pybernetes.kubelet.containers import configs, dns
+from pybernetes.kubelet.containers import configs
 from pybernetes.kubelet.containers.environment import ConfigError, Surroundings, environment
 from pybernetes.kubelet.containerstatus import Waiting
-from pybernetes.kubelet.pods import hooks, podcgroup
+from pybernetes.kubelet.pods import hooks, mounting, podcgroup
 from pybernetes.kubelet.pods.images import ImageError
 from pybernetes.kubelet.pods.record import Record
 from pybernetes.kubelet.pods.tools import Tools
@@ -42,6 +38,9 @@ async def mount_volumes(tools: Tools, record: Record, state: PodState) -> None:
     except MountError as error:
         tools.recorder.event(pod, "Warning", "FailedMount", str(error))
         raise StartError(Waiting("ContainerCreating"), 2.0) from error
+    except ImageError as error:  # of an image volume
+        record.waiting |= {item["name"]: error.waiting for item in naming.containers_of(pod)}
+        raise StartError(error.waiting, error.retry) from error
     record.volumes_at = tools.env.clock.monotonic()
 
 
@@ -85,7 +84,7 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
     if spec is None or sandbox is None:
         return
     try:
-        reference, image = await tools.images.ensure(pod, spec, tools.objects.fresh)
+        reference, image = await tools.images.ensure(pod, spec)
     except ImageError as error:
         text = f"Error: {error.waiting.reason}"
         if error.waiting.message.startswith("Back-off"):
@@ -95,17 +94,18 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
     attempt = _attempt(record, state, name)
     try:
         env = await environment(pod, spec, _surroundings(tools, pod, state))
-        mounts = await _mounts(tools, record, (spec, env, attempt), state)
-        target = _target(spec, state)
+        place = mounting.Place(record, spec, attempt, state.ips)
+        rows, devices = await mounting.prepare(tools, place, env)
         parts = configs.Parts(
             attempt=attempt,
             image=reference if tools.runtime.hollow or image is None else image.id or reference,
             image_info=image,
             environment=env,
-            mounts=mounts,
+            mounts=rows,
+            devices=devices,
             memory_capacity=tools.memory_capacity,
             message_file=str(naming.message_file(tools.config, record.uid, name, attempt)),
-            target_id=target,
+            target_id=_target(spec, state),
         )
         config = configs.container(pod, spec, parts)
     except (ConfigError, OSError) as error:
@@ -178,9 +178,14 @@ def _attempt(record: Record, state: PodState, name: str) -> int:
 
 
 def _target(spec: Object, state: PodState) -> str:
+    """The id of the container whose processes an ephemeral container sees. Raises ConfigError."""
     name = spec.get("targetContainerName")
-    found = state.active(name) if name else None
-    return found.id if found else ""
+    if not name:
+        return ""
+    found = state.active(name)
+    if found is None or found.state != "running":
+        raise ConfigError(f"unable to find target container {name}")
+    return found.id
 
 
 def _surroundings(tools: Tools, pod: Object, state: PodState) -> Surroundings:
@@ -194,75 +199,6 @@ def _surroundings(tools: Tools, pod: Object, state: PodState) -> Surroundings:
         pod_ips=ips,
         allocatable=tools.allocatable(),
     )
-
-
-_PROPAGATION = {
-    "HostToContainer": "PROPAGATION_HOST_TO_CONTAINER",
-    "Bidirectional": "PROPAGATION_BIDIRECTIONAL",
-}
-
-
-async def _mounts(
-    tools: Tools, record: Record, what: tuple[Object, Mapping[str, str], int], state: PodState
-) -> list[Config]:
-    """Volume mounts, /etc/hosts and the termination log. Raises ConfigError, OSError."""
-    spec, env, attempt = what
-    if tools.runtime.hollow:
-        return []
-    mounts: list[Config] = []
-    for mount in spec.get("volumeMounts", ()):
-        path = (record.volumes or {}).get(mount["name"])
-        if path is None:
-            raise ConfigError(f'cannot find volume "{mount["name"]}" to mount into container')
-        sub = configs.sub_path(mount, env)
-        host = await tools.env.offload.run(_sub_path, path, sub) if sub else path
-        row: Config = {
-            "container_path": mount["mountPath"],
-            "host_path": str(host),
-            "readonly": bool(mount.get("readOnly")),
-        }
-        if mount.get("mountPropagation") in _PROPAGATION:
-            row["propagation"] = _PROPAGATION[mount["mountPropagation"]]
-        mounts.append(row)
-    return mounts + await tools.env.offload.run(_own_mounts, tools, record, (spec, attempt), state)
-
-
-def _sub_path(volume: Path, sub: str) -> Path:
-    """The path inside the volume, made if missing; it must not lead out."""
-    real = (volume / sub).resolve()  # before anything is made: its links are the containers' to set
-    if not real.is_relative_to(volume.resolve()):
-        raise ConfigError(f"subPath {sub!r} is not within its volume")
-    if not real.exists():
-        real.mkdir(parents=True, mode=0o750)
-        real.chmod(volume.stat().st_mode & 0o7777)
-    return real
-
-
-def _own_mounts(
-    tools: Tools, record: Record, what: tuple[Object, int], state: PodState
-) -> list[Config]:
-    """The files the kubelet itself mounts."""
-    spec, attempt = what
-    pod, taken = record.pod, {mount["mountPath"] for mount in spec.get("volumeMounts", ())}
-    mounts: list[Config] = []
-    if "/etc/hosts" not in taken:
-        path = naming.pod_dir(tools.config, record.uid) / "etc-hosts"
-        if pod["spec"].get("hostNetwork"):
-            own = Path("/etc/hosts")
-            text = dns.hosts_file_of_host(pod, own.read_text() if own.exists() else "")
-        else:
-            text = dns.hosts_file(pod, state.ips, tools.config.cluster_domain)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        path.chmod(0o644)
-        mounts.append({"container_path": "/etc/hosts", "host_path": str(path)})
-    message = spec.get("terminationMessagePath") or "/dev/termination-log"
-    file = naming.message_file(tools.config, record.uid, spec["name"], attempt)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch()
-    os.chmod(file, configs.MESSAGE_MODE)
-    mounts.append({"container_path": message, "host_path": str(file)})
-    return mounts
 
 
 def _link_log(tools: Tools, pod: Object, config: Config, container_id: str) -> None:

@@ -14,6 +14,7 @@ from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.containers.dns import Resolver
 from pybernetes.kubelet.objects import Objects, Tokens
 from pybernetes.kubelet.pleg import Pleg
+from pybernetes.kubelet.podcertificates import PodCertificates
 from pybernetes.kubelet.pods.images import Images
 from pybernetes.kubelet.probes.manager import Probes
 from pybernetes.kubelet.statusmanager import StatusManager
@@ -31,6 +32,7 @@ class Tools:
     recorder: Recorder
     objects: Objects
     tokens: Tokens
+    certificates: PodCertificates
     pleg: Pleg
     images: Images
     probes: Probes

@@ -37,6 +37,7 @@ class Workers:
         self._records: dict[str, Record] = {}
         self._group: TaskGroup | None = None
         self._synced = False
+        self._sharing = asyncio.Lock()
         self.policy: Callable[[], Policy] = lambda: Policy(tools.config.allowed_unsafe_sysctls)
 
     def records(self) -> list[Record]:
@@ -52,8 +53,9 @@ class Workers:
     async def share_cpu(self) -> None:
         """Weigh the Burstable pods' common cgroup anew."""
         if not self._tools.runtime.hollow:
-            config, pods = self._tools.config, self.active()
-            await self._tools.env.offload.run(podcgroup.share_burstable, config, pods)
+            async with self._sharing:  # the last to write is the last to have looked
+                config, pods = self._tools.config, self.active()
+                await self._tools.env.offload.run(podcgroup.share_burstable, config, pods)
 
     def find(self, uid: str) -> Object | None:
         """The newest version of a pod that the API still has."""
@@ -230,6 +232,7 @@ class Workers:
         tools.statuses.forget(record.uid)
         tools.images.forget(record.uid)
         tools.tokens.forget(record.uid)
+        tools.certificates.forget(record.uid)
         tools.probes.stop(record.uid)
         self._records.pop(record.uid, None)
         record.over.set()

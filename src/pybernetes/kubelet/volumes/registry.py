@@ -5,13 +5,14 @@ from collections.abc import Mapping
 
 from pybernetes.kubelet import payloads
 from pybernetes.kubelet.volumeapi import VolumeType
-from pybernetes.kubelet.volumes import emptydir, hostpath, local
+from pybernetes.kubelet.volumes import emptydir, hostpath, image, local
 
 TYPES: Mapping[str, VolumeType] = {
-    "configMap": payloads.live(payloads.config_map),
+    "configMap": payloads.live(payloads.config_map, secret=False),
     "downwardAPI": payloads.live(payloads.downward_api),
     "emptyDir": emptydir.TYPE,
     "hostPath": hostpath.TYPE,
+    "image": image.TYPE,
     "local": local.TYPE,
     "projected": payloads.live(payloads.projected),
     "secret": payloads.live(payloads.secret),
