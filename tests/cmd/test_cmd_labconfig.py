@@ -22,7 +22,7 @@ def test_a_number_of_nodes_is_a_control_plane_and_workers():
     found = resolve({"name": "lab", "nodes": 2})
     assert [node["name"] for node in found["lab"]["nodes"]] == ["lab-control-plane", "w1", "w2"]
     first = LabNode.parse(found["lab"]["nodes"][0])
-    assert first.all_labels == {"node-role.kubernetes.io/control-plane": ""}
+    assert first.role_labels == {"node-role.kubernetes.io/control-plane": ""}
     assert first.all_taints[0]["effect"] == "NoSchedule"
     assert (found["cluster_cidr"], found["service_cidr"]) == ("172.16.0.0/16", "10.96.0.0/12")
 
@@ -79,7 +79,7 @@ def test_what_cannot_work_is_refused_by_name(nodes, said):
 def test_labels_that_a_kubelet_may_not_claim_are_left_to_the_main_process():
     node = LabNode("w1", labels={"disk": "ssd", "node-role.kubernetes.io/worker": ""})
     assert node.own_labels == {"disk": "ssd"}
-    assert len(node.all_labels) == 2
+    assert node.role_labels == {"node-role.kubernetes.io/worker": ""}
 
 
 def test_config_json_gives_the_hosts_address_in_the_segment(tmp_path):

@@ -1,37 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A lab as the main process sees it: a segment, and nodes that are processes of their own.
+"""A lab as the main process sees it: a segment, and machines that are kept running.
 
 Node processes outlive us; those that run are adopted. One that ends unasked is started again.
 """
 
 import asyncio
 import contextlib
-import fcntl
-import hashlib
-import os
-import sys
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from pybernetes.apimachinery import quantity
+from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs, tls
 from pybernetes.base.env import Env
-from pybernetes.base.tasks import TaskGroup
+from pybernetes.base.tasks import TaskGroup, gather_ordered
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
-from pybernetes.cmd.config import ClusterConfig
-from pybernetes.cmd.labconfig import ConfigError, LabNode, resolve
-from pybernetes.cmd.labsettings import API_PORT, LINK, Settings
+from pybernetes.cmd import control
+from pybernetes.cmd.config import ClusterConfig, read_json, write_json
+from pybernetes.cmd.control import Report
+from pybernetes.cmd.labconfig import ConfigError, LabConfig, LabNode, resolve
+from pybernetes.cmd.labmachine import LabMachine, pins
+from pybernetes.cmd.labsettings import API_PORT, Settings
 from pybernetes.cmd.pki import Pki
-from pybernetes.linux import cgroups, hosts, links, namespaces
+from pybernetes.linux import cgroups, hosts, mounts, namespaces
+from pybernetes.linux.commands import CommandError
 from pybernetes.linux.processes import wait_end
 from pybernetes.network import segment
 from pybernetes.network.segment import SegmentConfig
 
-NODES = GVR("", "v1", "nodes")
-RESTART_DELAY = 0.5
+NODES, SECRETS = GVR("", "v1", "nodes"), GVR("", "v1", "secrets")
+RESTART_DELAY, MAX_DELAY = 0.2, 10.0
+READY_SECONDS = 60.0
 _log = logs.get("lab")
+Verb = Callable[["Lab", Object, Report], Awaitable[None]]
 
 
 async def settle(data_dir: Path, asked: Object) -> Object:
@@ -59,110 +62,140 @@ def segment_config(config: ClusterConfig) -> SegmentConfig:
     )
 
 
-def node_dir(config: ClusterConfig, name: str) -> Path:
-    return config.data_dir / "nodes" / name
-
-
-def pins(config: ClusterConfig, name: str = "") -> Path:
-    """Where the namespaces of a node (or of all) are pinned."""
-    return config.data_dir / "ns" / name
-
-
-def mark(config: ClusterConfig) -> str:
+def _mark(config: ClusterConfig) -> str:
     """Our block in /etc/hosts."""
     return f"pybernetes {config.name} {config.slug}"
 
 
-def link(config: ClusterConfig, name: str) -> str:
-    """The host's end of a node's link (15 characters at most)."""
-    return f"{segment.LINKS}{hashlib.sha256(f'{config.slug}/{name}'.encode()).hexdigest()[:10]}"
-
-
-def cgroup(config: ClusterConfig, name: str) -> str:
-    return f"{config.cgroup_root}/{name}"
-
-
-def running(config: ClusterConfig, name: str) -> int:
-    """The process of a node; 0 if none runs (a stale file does not count)."""
-    try:
-        with (node_dir(config, name) / "node.pid").open("r+") as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(held.read().strip() or "0")
-    except FileNotFoundError:
-        pass
-    return 0
-
-
 class Lab:
-    """`set_up`, then `run` until cancelled. `client` is the administrator's."""
+    """`set_up`, then `run` until cancelled. `client` is the administrator's.
+
+    A node is kept running by a task of its own; one without a task is meant to be off.
+    """
 
     def __init__(self, env: Env, config: ClusterConfig, pki: Pki, client: Client) -> None:
-        assert config.lab is not None
-        self._env, self._config, self._lab = env, config, config.lab
+        self._env, self._config = env, config
         self._pki, self._client = pki, client
         self._segment = segment_config(config)
         self._informers = Informers(env, client)
         self._nodes = self._informers.get(NODES)
         self._changed = asyncio.Event()
         self._nodes.on_change(lambda _old, _new: self._changed.set())
+        self._group = TaskGroup("lab")
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._before: dict[str, str] = {}  # the last heartbeat of what ran before
+        self._troubles: dict[str, str] = {}
+
+    @property
+    def lab(self) -> LabConfig:
+        assert self._config.lab is not None
+        return self._config.lab
 
     async def set_up(self) -> None:
         """The segment, before anybody listens on it. Raises CommandError, OSError."""
         await segment.set_up(self._segment)
         namespaces.prepare(pins(self._config))
-        addresses = {node.name: node.address for node in self._lab.nodes}
-        hosts.write(mark(self._config), addresses)
+        self._name_nodes()
+
+    def _name_nodes(self) -> None:
+        hosts.write(_mark(self._config), {node.name: node.address for node in self.lab.nodes})
 
     async def run(self) -> None:
         """Keep all nodes and the routes to their pods until cancelled; the nodes go on."""
-        async with TaskGroup("lab") as group:
+        async with self._group as group:
             group.start(self._informers.run(), "informers")
-            group.start(self._route(), "routes")
-            for node in self._lab.nodes:
-                group.start(self._keep(node), node.name)
+            group.start(self._tend(), "nodes")
+            group.start(control.serve(self._config.data_dir, self._handle), "control")
+            for node in self.lab.nodes:
+                self._keep_running(node.name)
 
-    async def wait_ready(self) -> None:
-        """Until every node is Ready."""
-        names = {node.name for node in self._lab.nodes}
-        while not names <= {
-            node["metadata"]["name"] for node in self._nodes.items() if is_ready(node)
-        }:
-            self._changed.clear()
-            await self._changed.wait()
+    async def wait_ready(self, *names: str) -> None:
+        """Until the nodes (all of them, if none is named) are Ready. Raises TimeoutError."""
+        waited = names or [node.name for node in self.lab.nodes]
+        late = waited
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                while late := [name for name in waited if not self._is_ready(name)]:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError as error:
+            why = (self._troubles.get(name) or self._machine(name).last_words() for name in late)
+            said = "; ".join(f"{name}: {text}" for name, text in zip(late, why, strict=True))
+            raise TimeoutError(f"not Ready after {READY_SECONDS:.0f} s: {said}") from error
 
-    async def _route(self) -> None:
+    def _is_ready(self, name: str) -> bool:
+        node = self._nodes.find("", name)
+        return node is not None and (ready_since(node) or "") > self._before.get(name, "")
+
+    async def _tend(self) -> None:
+        """Keep the host's routes to pods, and the roles that only we can give."""
         routes: dict[str, str] = {}
         changed = asyncio.Event()
         self._nodes.on_change(lambda _old, _new: changed.set())
         while True:
             await changed.wait()
             changed.clear()
-            wanted = {}
-            for node in self._nodes.items():
-                ours = self._lab.node(node["metadata"]["name"])
-                if ours is not None and (pods := node["spec"].get("podCIDR")):
-                    wanted[pods] = ours.address
+            seen = [(one, self.lab.node(meta.name(one))) for one in self._nodes.items()]
+            pairs = [(one, node) for one, node in seen if node is not None]
+            wanted = {
+                one["spec"]["podCIDR"]: node.address
+                for one, node in pairs
+                if one["spec"].get("podCIDR")
+            }
             await segment.route_pods(self._segment, routes, wanted)
             routes = wanted
+            for one, node in pairs:
+                if node.role_labels.items() - (one["metadata"].get("labels") or {}).items():
+                    patch = {"metadata": {"labels": node.role_labels}}
+                    with contextlib.suppress(ApiError):
+                        await self._client.patch(NODES, node.name, patch)
+
+    def _machine(self, name: str) -> LabMachine:
+        return LabMachine(self._config, name)
+
+    def _node(self, name: str) -> LabNode:
+        node = self.lab.node(name)
+        if node is None:
+            raise ConfigError(f"there is no node {name}")
+        return node
+
+    def _keep_running(self, name: str) -> None:
+        if name not in self._keepers:
+            node = self._nodes.find("", name)
+            if node is not None and not self._machine(name).pid():
+                self._before[name] = ready_since(node) or ""
+            self._keepers[name] = self._group.start(self._keep(self._node(name)), name)
 
     async def _keep(self, node: LabNode) -> None:
         """Start the node's process, or adopt it, again and again."""
+        machine, delay = self._machine(node.name), RESTART_DELAY
         await self._introduce(node)
         while True:
-            pid = running(self._config, node.name) or await self._start(node)
-            await wait_end(pid)
-            _log.warning("A node's process ended; it is started again", node=node.name)
-            await asyncio.sleep(RESTART_DELAY)
+            started = self._env.clock.monotonic()
+            try:
+                if not (pid := machine.pid()):
+                    pid = await machine.start(node, self._settings(node))
+                await wait_end(pid)
+                _log.warning("A node's process ended; it is started again", node=node.name)
+            except (CommandError, OSError) as error:
+                self._troubles[node.name] = str(error)
+                _log.error("A node cannot be started", node=node.name, err=error)
+            lived = self._env.clock.monotonic() - started
+            delay = RESTART_DELAY if lived > MAX_DELAY else min(MAX_DELAY, 2 * delay)
+            await asyncio.sleep(delay)
 
     async def _introduce(self, node: LabNode) -> None:
-        """Make the Node with its labels and taints: a role is not a kubelet's to claim."""
+        """Make the Node with its role, which is not a kubelet's to claim, and its address."""
+        addresses = {"InternalIP": node.address, "Hostname": node.name}
         wanted: Object = {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": node.name, "labels": node.all_labels},
+            "metadata": {"name": node.name, "labels": node.role_labels | node.own_labels},
             "spec": {"taints": node.all_taints},
+            "status": {
+                "addresses": [{"type": kind, "address": one} for kind, one in addresses.items()]
+            },
         }
         try:
             await self._client.create(NODES, wanted)
@@ -170,38 +203,28 @@ class Lab:
             if error.reason != "AlreadyExists":
                 raise
 
-    async def _start(self, node: LabNode) -> int:
-        """Everything of the node that we make on the host, then its process; the process."""
-        config, folder = self._config, node_dir(self._config, node.name)
-        self._settings(node).write(folder)
-        self._credentials(node, folder)
-        cgroups.configure(cgroup(config, node.name), _limits(node))
-        pinned = pins(config, node.name)
-        if await namespaces.pin(pinned):
-            await links.delete_link(link(config, node.name))
-        await links.ensure_veth(link(config, node.name), config.bridge, LINK, pinned / "net")
-        return self._spawn(node.name, folder)
-
     def _settings(self, node: LabNode) -> Settings:
-        config, length = self._config, self._lab.network.partition("/")[2]
+        config, length = self._config, self.lab.network.partition("/")[2]
+        self._credentials(node)
         return Settings(
             name=node.name,
             address=f"{node.address}/{length}",
-            gateway=self._lab.gateway,
-            server=f"https://{self._lab.gateway}:{API_PORT}",
+            gateway=self.lab.gateway,
+            server=f"https://{self.lab.gateway}:{API_PORT}",
             cluster_cidr=config.cluster_cidr,
             service_cidr=config.service_cidr,
             dns_ip=config.dns_ip,
             domain=config.domain,
-            cgroup=cgroup(config, node.name),
+            cgroup=self._machine(node.name).cgroup,
             labels=node.own_labels,
-            taints=list(node.all_taints),
+            taints=node.all_taints,
             capacity=node.capacity,
-            hosts={one.name: one.address for one in self._lab.nodes},
+            hosts={one.name: one.address for one in self.lab.nodes},
         )
 
-    def _credentials(self, node: LabNode, folder: Path) -> None:
+    def _credentials(self, node: LabNode) -> None:
         name = f"system:node:{node.name}"
+        folder = self._machine(node.name).folder
         client = tls.Subject(name, ["system:nodes"])
         server = tls.Subject(name, ["system:nodes"], dns=[node.name], ips=[node.address])
         ca, clock = self._pki.ca, self._env.clock
@@ -209,56 +232,104 @@ class Lab:
         tls.save(tls.issue(ca, server, clock, usages=("server",)), folder / "pki", "kubelet")
         tls.write_private(folder / "pki" / "ca.crt", ca.certificate)
 
-    def _spawn(self, name: str, folder: Path) -> int:
-        command = namespaces.joining(pins(self._config, name))
-        command += [
-            sys.executable,
-            "-m",
-            "pybernetes.cmd.lab_node",
-            str(self._config.data_dir),
-            name,
-        ]
-        log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        return os.posix_spawnp(
-            command[0],
-            command,
-            os.environ,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(folder / "node.log"), log, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-        )
+    async def _handle(self, request: Object, report: Report) -> None:
+        """Carry out a request of the control socket. Raises ConfigError, CommandError, ..."""
+        verb, node = VERBS.get(request["do"]), request["node"]
+        if verb is None:
+            raise ConfigError(f"{request['do']} is not supported")
+        async with self._locks.setdefault(node["name"], asyncio.Lock()):
+            await verb(self, node, report)
+
+    async def add(self, node: Object, report: Report) -> None:
+        """A new node, ready for pods."""
+        self._change(lambda nodes: [*nodes, node])
+        report(f"starting {node['name']}")
+        self._keep_running(node["name"])
+        await self.wait_ready(node["name"])
+
+    async def remove(self, node: Object, report: Report) -> None:
+        """Shut the node down and forget it."""
+        name = self._node(node["name"]).name
+        await self.stop(node, report)
+        with contextlib.suppress(ApiError):
+            await self._client.delete(NODES, name)
+        self._machine(name).forget()
+        self._change(lambda nodes: [one for one in nodes if one["name"] != name])
+
+    def _change(self, change: Callable[[list[Object]], list[Object]]) -> None:
+        asked = read_json(self._config.data_dir)
+        lab = {**asked["lab"], "nodes": change(asked["lab"]["nodes"])}
+        write_json(self._config.data_dir, resolve({**asked, "lab": lab}))
+        self._config = ClusterConfig.read(self._config.data_dir)
+        self._name_nodes()
+
+    async def start(self, node: Object, report: Report) -> None:
+        """Turn the node on, if it is off."""
+        name = self._node(node["name"]).name
+        if name not in self._keepers:
+            report(f"starting {name}")
+            self._keep_running(name)
+            await self.wait_ready(name)
+
+    async def stop(self, node: Object, report: Report) -> None:
+        """Shut the node down: its pods are ended."""
+        machine = self._let_go(node)
+        report(f"shutting {machine.name} down")
+        await machine.shut_down()
+
+    async def kill(self, node: Object, _report: Report) -> None:
+        """Take the node's power away."""
+        await self._let_go(node).turn_off()
+
+    async def cut(self, node: Object, _report: Report) -> None:
+        """Pull the node's network cable."""
+        await self._machine(self._node(node["name"]).name).connect(up=False)
+
+    async def heal(self, node: Object, report: Report) -> None:
+        """Undo cut, stop and kill."""
+        machine = self._machine(self._node(node["name"]).name)
+        if machine.name in self._keepers:
+            await machine.connect(up=True)
+            await self.wait_ready(machine.name)
+        else:
+            await self.start(node, report)
+
+    def _let_go(self, node: Object) -> LabMachine:
+        name = self._node(node["name"]).name
+        keeper = self._keepers.pop(name, None)
+        if keeper is not None:
+            keeper.cancel()
+        return self._machine(name)
 
 
-def _limits(node: LabNode) -> cgroups.Limits:
-    cpu = quantity.parse(node.cpu).to_milli() * cgroups.PERIOD // 1000 if node.cpu else -1
-    return cgroups.Limits(
-        quota=cpu, memory=quantity.parse(node.memory).to_int() if node.memory else -1
-    )
+VERBS: Mapping[str, Verb] = {
+    "node add": Lab.add,
+    "node remove": Lab.remove,
+    "node start": Lab.start,
+    "node stop": Lab.stop,
+    "node kill": Lab.kill,
+    "node cut": Lab.cut,
+    "node heal": Lab.heal,
+}
 
 
-def is_ready(node: Object) -> bool:
-    """Whether a Node says that it is Ready."""
-    conditions = (node.get("status") or {}).get("conditions") or ()
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+def ready_since(node: Object) -> str | None:
+    """The heartbeat of a Node that says it is Ready; None where it does not."""
+    for one in (node.get("status") or {}).get("conditions") or ():
+        if one["type"] == "Ready" and one["status"] == "True":
+            return str(one.get("lastHeartbeatTime"))
+    return None
 
 
 async def clean_up(config: ClusterConfig) -> list[str]:
     """End all nodes and remove what the lab made on this host, its state not; what is left."""
-    left: list[str] = []
-    for _ in range(50):
-        cgroups.kill(config.cgroup_root)
-        with contextlib.suppress(OSError):
-            for folder in sorted(pins(config).iterdir()):
-                namespaces.unpin(folder)
-                folder.rmdir()
-        left = [] if cgroups.remove(config.cgroup_root) else [f"cgroup {config.cgroup_root}"]
-        if not left:
-            break
-        await asyncio.sleep(0.05)
-    namespaces.unpin(pins(config))
+    names = sorted(path.name for path in pins(config).glob("*"))
+    machines = [LabMachine(config, name) for name in names]
+    left = await gather_ordered(machine.turn_off() for machine in machines)
+    cgroups.kill(config.cgroup_root)
+    if not cgroups.remove(config.cgroup_root):
+        left.append([f"cgroup {config.cgroup_root}"])
+    mounts.detach_below(pins(config))
     await segment.clean_up(segment_config(config))
-    hosts.write(mark(config), {})
-    return left
+    hosts.write(_mark(config), {})
+    return [line for lines in left for line in lines]

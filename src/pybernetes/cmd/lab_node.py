@@ -5,8 +5,10 @@ Everything it needs to know is in its folder (node.json, pki), so that it goes o
 started again, without the main process. Its containerd and containers outlive it.
 """
 
+import asyncio
 import fcntl
 import os
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -18,7 +20,7 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.https import Https
 from pybernetes.client.informer import Informers
 from pybernetes.client.kubeconfig import ClusterConfig as Access
-from pybernetes.cmd.labsettings import LINK, Settings
+from pybernetes.cmd.labsettings import LINK, SHUT_DOWN, Settings
 from pybernetes.cmd.node import NodeConfig, RealNode
 from pybernetes.cmd.process import run
 from pybernetes.dns.config import DnsConfig
@@ -100,8 +102,18 @@ async def work(env: Env, settings: Settings, node_dir: Path) -> None:
     )
     async with TaskGroup("lab node") as group:
         group.start(node.run(), "node")
+        group.start(_shut_down(group, node), "shutdown")
         await node.kubelet.wait_ready()
         gcpolicy.freeze()
+
+
+async def _shut_down(group: TaskGroup, node: RealNode) -> None:
+    """When the main process says so: end the pods, then ourselves."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(SHUT_DOWN, asked.set)
+    await asked.wait()
+    await node.end_pods()
+    group.cancel()
 
 
 def _address(node: Object) -> list[str]:
@@ -123,7 +135,9 @@ def main(data_dir: Path, name: str) -> int:
     settings = Settings.read(node_dir)
     cgroups.enter(f"{settings.cgroup}/system")
     socket.sethostname(name)
-    disk.set_up(data_dir, node_dir, hosts.with_block(_LOCAL, "pybernetes", settings.hosts), name)
+    names = hosts.with_block(_LOCAL, "pybernetes", settings.hosts)
+    if disk.set_up(data_dir, node_dir, names, name):  # the machine has just been turned on
+        shutil.rmtree(MachineConfig(data=node_dir).state, ignore_errors=True)
     with held:
         return run(lambda env: work(env, settings, node_dir))
 

@@ -62,19 +62,15 @@ class LabNode:
         return node
 
     @property
-    def all_labels(self) -> dict[str, str]:
+    def role_labels(self) -> dict[str, str]:
+        """Those that a kubelet may not give its own Node (the NodeRestriction plugin's rule)."""
         role = {ROLE_LABEL: ""} if self.role == CONTROL_PLANE else {}
-        return role | dict(self.labels)
+        return role | {key: value for key, value in self.labels.items() if _is_reserved(key)}
 
     @property
     def own_labels(self) -> dict[str, str]:
-        """Those that a kubelet may give its own Node (the NodeRestriction plugin's rule)."""
-        reserved = ("kubernetes.io", "k8s.io")
-        return {
-            key: value
-            for key, value in self.labels.items()
-            if not key.partition("/")[0].endswith(reserved)
-        }
+        """Those that a kubelet may."""
+        return {key: value for key, value in self.labels.items() if not _is_reserved(key)}
 
     @property
     def all_taints(self) -> list[Object]:
@@ -85,6 +81,10 @@ class LabNode:
     def capacity(self) -> dict[str, str]:
         asked = {"cpu": self.cpu, "memory": self.memory}
         return {name: text for name, text in asked.items() if text}
+
+
+def _is_reserved(key: str) -> bool:
+    return key.partition("/")[0].endswith(("kubernetes.io", "k8s.io")) and "/" in key
 
 
 def default_nodes(lab: str, workers: int) -> list[Object]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """node.json in a lab node's folder: all that the main process tells the node's process."""
 
+import signal
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import orjson
 from pybernetes.apimachinery.types import Object
 
 LINK = "eth0"
+SHUT_DOWN = signal.SIGPWR  # what tells a node's process to end its pods, and itself
 API_PORT = 6443  # of the API server on the segment, where nobody else can listen
 
 

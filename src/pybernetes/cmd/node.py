@@ -2,6 +2,7 @@
 """A real node: containerd, pod network, service proxy, DNS, kubelet. On this host, or in a lab."""
 
 import asyncio
+import contextlib
 import ssl
 from dataclasses import dataclass
 
@@ -12,11 +13,13 @@ from pybernetes.cmd import addons
 from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.identities import PROXY, ClientFor, node_user
 from pybernetes.cri.containerd import Containerd
+from pybernetes.cri.types import CriError
 from pybernetes.dns.config import DnsConfig
 from pybernetes.dns.server import Dns
 from pybernetes.images import builtin
 from pybernetes.kubelet.config import Config as KubeletConfig
 from pybernetes.kubelet.kubelet import Kubelet
+from pybernetes.machine.cleanup import stop_pods
 from pybernetes.machine.config import Config as MachineConfig
 from pybernetes.machine.containerd import PrivateContainerd
 from pybernetes.network.config import NetworkConfig
@@ -112,7 +115,15 @@ class RealNode:
         self._proxy = Proxy(env, client_for(PROXY), config.proxy, informers)
         self._dns = Dns(env, client_for(addons.dns_user()), config.dns, informers)
         self.kubelet = Kubelet(env, client, self._runtime, config.kubelet, informers=informers)
+        self._kubelet_task: asyncio.Task[None] | None = None
         self.network_ready = asyncio.Event()
+
+    async def end_pods(self) -> None:
+        """Stop the kubelet and every pod."""
+        if self._kubelet_task is not None:
+            self._kubelet_task.cancel()
+        with contextlib.suppress(CriError):
+            await stop_pods(self._runtime)
 
     async def run(self) -> None:
         config = self._config
@@ -124,7 +135,7 @@ class RealNode:
             group.start(self._network.run(), "network")
             group.start(self._proxy.run(), "proxy")
             await builtin.ensure(self._runtime, self._containerd.socket, config.machine.data)
-            group.start(self.kubelet.run(), "kubelet")
+            self._kubelet_task = group.start(self.kubelet.run(), "kubelet")
             await self._network.wait_ready()
             self.network_ready.set()
             group.start(self._dns.run(), "dns")

@@ -20,8 +20,7 @@ async def ensure_veth(name: str, bridge: str, peer: str, netns: Path) -> None:
     """A veth `name` on `bridge` whose other end is `peer` in the namespace pinned at `netns`."""
     if not await exists(name):
         far = ["peer", "name", peer, "netns", str(netns)]
-        await run(["ip", "link", "add", name, "master", bridge, "type", "veth", *far])
-    await set_up(name, up=True)
+        await run(["ip", "link", "add", name, "up", "master", bridge, "type", "veth", *far])
 
 
 async def add_address(name: str, address: str) -> None:

@@ -18,13 +18,13 @@ _RESOLV_CONF = Path("/etc/resolv.conf")
 _log = logs.get("machine.disk")
 
 
-def set_up(data_dir: Path, node_dir: Path, hosts: str, name: str) -> None:
-    """Turn our mount namespace into the node's; done once a namespace. Raises OSError.
+def set_up(data_dir: Path, node_dir: Path, hosts: str, name: str) -> bool:
+    """Turn our mount namespace into the node's; False if it is that already. Raises OSError.
 
     `node_dir` is the node's folder below the cluster's `data_dir`; `hosts` is its /etc/hosts.
     """
     if not (data_dir / _MARK).exists():
-        return  # an earlier process of this node did
+        return False  # an earlier process of this node did
     mounts.make_private(Path("/"))
     _forget_other_clusters()
     own = os.open(node_dir, os.O_PATH)
@@ -39,6 +39,7 @@ def set_up(data_dir: Path, node_dir: Path, hosts: str, name: str) -> None:
     mounts.make_shared(Path("/"))
     for file, text in (("hosts", hosts), ("hostname", f"{name}\n"), ("resolv.conf", resolv_conf)):
         _write(Path("/etc", file), text)
+    return True
 
 
 def _forget_other_clusters() -> None:

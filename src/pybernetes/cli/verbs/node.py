@@ -142,15 +142,15 @@ def _list(cluster: Cluster) -> int:
 
 def _shell(cluster: Cluster, name: str, *command: str) -> int:
     from pybernetes.cmd.config import ClusterConfig
-    from pybernetes.cmd.lab import node_dir, pins
+    from pybernetes.cmd.labmachine import LabMachine
     from pybernetes.linux import namespaces
     from pybernetes.machine.config import Config
 
     config = ClusterConfig.read(cluster.data_dir)
-    folder = pins(config, name)
-    if not (folder / "net").exists():
+    machine = LabMachine(config, name)
+    if not (machine.pins / "net").exists():
         raise CliError(f"node {name} is not there; `pybernetes up {cluster.name}` starts the lab")
-    socket = Config(data=node_dir(config, name)).socket
+    socket = Config(data=machine.folder).socket
     env = {
         **{key: value for key, value in os.environ.items() if key != "KUBECONFIG"},
         "PS1": f"root@{name}:$PWD# ",
@@ -159,7 +159,7 @@ def _shell(cluster: Cluster, name: str, *command: str) -> int:
         "CONTAINER_RUNTIME_ENDPOINT": f"unix://{socket}",  # for crictl
     }
     shell = ("bash", "--norc") if shutil.which("bash") else ("sh",)
-    words = [*namespaces.joining(folder), *(command or (*shell, "-i"))]
+    words = [*namespaces.joining(machine.pins), *(command or (*shell, "-i"))]
     sys.stdout.flush()
     try:
         os.execvpe(words[0], words, env)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One node of a lab as a machine on this host: its namespaces, cgroup, link, process; on and off.
+
+Names of everything follow from the cluster's data directory, so that it is found again.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from pybernetes.apimachinery import quantity
+from pybernetes.cmd.config import ClusterConfig
+from pybernetes.cmd.labconfig import LabNode
+from pybernetes.cmd.labsettings import LINK, SHUT_DOWN, Settings
+from pybernetes.linux import cgroups, links, namespaces
+from pybernetes.linux.processes import wait_end
+from pybernetes.network.segment import LINKS
+
+SHUT_DOWN_SECONDS = 60.0
+
+
+class LabMachine:
+    """The machine of node `name`. It need not be on, nor exist."""
+
+    def __init__(self, config: ClusterConfig, name: str) -> None:
+        self._config = config
+        self.name = name
+        self.folder = config.data_dir / "nodes" / name
+        self.pins = pins(config) / name
+        self.cgroup = f"{config.cgroup_root}/{name}"
+        digest = hashlib.sha256(f"{config.slug}/{name}".encode()).hexdigest()
+        self.link = f"{LINKS}{digest[:10]}"  # the host's end; 15 characters at most
+
+    def pid(self) -> int:
+        """The node's process; 0 if none runs (a stale file does not count)."""
+        with contextlib.suppress(FileNotFoundError), (self.folder / "node.pid").open("r+") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(held.read().strip() or "0")
+        return 0
+
+    async def start(self, node: LabNode, settings: Settings) -> int:
+        """Turn it on, or only its process where the rest is still there; the process."""
+        settings.write(self.folder)
+        cgroups.configure(self.cgroup, _limits(node))
+        if await namespaces.pin(self.pins):
+            await links.delete_link(self.link)
+        await links.ensure_veth(self.link, self._config.bridge, LINK, self.pins / "net")
+        return self._spawn()
+
+    def _spawn(self) -> int:
+        module = ["-m", "pybernetes.cmd.lab_node", str(self._config.data_dir), self.name]
+        command = [*namespaces.joining(self.pins), sys.executable, *module]
+        log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        return os.posix_spawnp(
+            command[0],
+            command,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(self.folder / "node.log"), log, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+
+    async def shut_down(self) -> None:
+        """End its pods and its process in good order, as far as they do in time; then turn it off."""
+        if pid := self.pid():
+            with contextlib.suppress(ProcessLookupError, TimeoutError):
+                os.kill(pid, SHUT_DOWN)
+                async with asyncio.timeout(SHUT_DOWN_SECONDS):
+                    await wait_end(pid)
+        await self.turn_off()
+
+    async def turn_off(self) -> list[str]:
+        """End all processes at once, and with them the namespaces; what is left."""
+        for _ in range(100):
+            cgroups.kill(self.cgroup)
+            if cgroups.remove(self.cgroup):
+                break
+            await asyncio.sleep(0.02)
+        else:
+            return [f"cgroup {self.cgroup}"]
+        namespaces.unpin(self.pins)
+        await links.delete_link(self.link)
+        return []
+
+    async def connect(self, *, up: bool) -> None:
+        """Plug its cable in, or pull it."""
+        await links.set_up(self.link, up=up)
+
+    def forget(self) -> None:
+        """Remove its disk."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.pins.rmdir()
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        with contextlib.suppress(OSError):
+            return (self.folder / "node.log").read_text(errors="replace").splitlines()[-1]
+        return ""
+
+
+def pins(config: ClusterConfig) -> Path:
+    """Where the namespaces of all nodes are pinned."""
+    return config.data_dir / "ns"
+
+
+def _limits(node: LabNode) -> cgroups.Limits:
+    cpu = quantity.parse(node.cpu).to_milli() * cgroups.PERIOD // 1000 if node.cpu else -1
+    return cgroups.Limits(
+        quota=cpu, memory=quantity.parse(node.memory).to_int() if node.memory else -1
+    )
