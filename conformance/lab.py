@@ -25,7 +25,7 @@ def start(nodes: int, images: Path) -> bool:
     if is_running():
         return False
     shutil.rmtree(data_dir(), ignore_errors=True)
-    _pybernetes("up", "--nodes", str(nodes), "--port", "0", "--no-kubeconfig")
+    _pybernetes("up", "--nodes", str(nodes), "--port", "0", "--no-kubeconfig", "--audit-log")
     _pybernetes("image", "load", str(images))
     return True
 

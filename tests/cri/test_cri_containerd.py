@@ -11,7 +11,9 @@ import pytest
 from pybernetes.base.env import Env
 from pybernetes.cri.containerd import Containerd
 from pybernetes.cri.messages import method
+from pybernetes.cri.types import CriError
 from pybernetes.images import builtin
+from pybernetes.images.mirror import Mirror
 from pybernetes.linux import cgroups, mounts
 from pybernetes.machine import cleanup
 from pybernetes.machine.config import Config
@@ -52,6 +54,17 @@ class TestContainerd(RuntimeSuite):
         result = await runtime.exec_sync(container, ["sh", "-c", "echo out; echo err >&2; exit 4"])
         assert (result.stdout, result.stderr, result.exit_code) == (b"out\n", b"err\n", 4)
         await self.remove(runtime, sandbox)
+
+    async def test_a_loaded_image_can_be_pulled_and_no_other(self, runtime):
+        config = Config(DATA)
+        mirror = await Mirror(Env(), str(config.socket), config.certs).start()
+        try:
+            known = await runtime.image_status(builtin.WEB)
+            assert await runtime.pull_image(builtin.WEB) == known.id
+            with pytest.raises(CriError):
+                await runtime.pull_image("localhost:1/never/loaded:1")
+        finally:
+            await mirror.close()
 
     async def test_the_pause_container_reaps_orphans(self, runtime):
         config = sandbox_config()

@@ -71,6 +71,7 @@ def api_config(config: ClusterConfig, pki: Pki, port: int) -> ApiConfig:
         service_account_keys=(tls.public_key(pki.service_account),),
         client_ca=pki.ca.certificate,
         requestheader_client_ca=pki.front_proxy_ca.certificate,
+        audit_log_path=str(config.data_dir / "audit.log") if config.audit_log else "",
     )
 
 

@@ -33,6 +33,7 @@ class ClusterConfig:
     cluster_cidr: str = "10.244.0.0/16"
     service_cidr: str = "10.96.0.0/16"
     domain: str = "cluster.local"
+    audit_log: bool = False
     lab: LabConfig | None = None
 
     @classmethod

@@ -17,6 +17,7 @@ from pybernetes.cri.types import CriError
 from pybernetes.dns.config import DnsConfig
 from pybernetes.dns.server import Dns
 from pybernetes.images import builtin
+from pybernetes.images.mirror import Mirror
 from pybernetes.kubelet.config import Config as KubeletConfig
 from pybernetes.kubelet.kubelet import Kubelet
 from pybernetes.machine.cleanup import stop_pods
@@ -136,6 +137,7 @@ class RealNode:
             group.start(self._proxy.run(), "proxy")
             await builtin.ensure(self._runtime, self._containerd.socket, config.machine.data)
             self._kubelet_task = group.start(self.kubelet.run(), "kubelet")
+            mirror = await Mirror(self._env, self._containerd.socket, config.machine.certs).start()
             await self._network.wait_ready()
             self.network_ready.set()
             group.start(self._dns.run(), "dns")
@@ -151,4 +153,5 @@ class RealNode:
                 await asyncio.get_running_loop().create_future()  # until cancelled
             finally:
                 await listener.close()
+                await mirror.close()
                 await self._runtime.close()

@@ -2,6 +2,7 @@
 """Import of image archives into containerd, through its own `ctr` (CRI has no import)."""
 
 import asyncio
+import re
 import shutil
 from pathlib import Path
 
@@ -10,27 +11,40 @@ from pybernetes.cri.types import Image, Runtime
 
 NAMESPACE = "k8s.io"
 POLL = 0.02
+LOADED = "pybernetes.dev/loaded"  # label of images that came by hand, from no registry
+_NAMES = re.compile(r"^unpacking (\S+) \(", re.MULTILINE)
 
 
 class ImportFailed(Exception):
     """ctr refused the archive, or it is not there; the text is ctr's."""
 
 
-async def load(socket: str, archive: Path) -> None:
-    """Import an OCI or Docker archive into the containerd behind `socket`."""
-    ctr = shutil.which("ctr", path="/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin")
-    if ctr is None:
+async def load(socket: str, archive: Path) -> list[str]:
+    """Import an OCI or Docker archive into the containerd behind `socket`; the images' names."""
+    output = await ctr(socket, "images", "import", str(archive))
+    names = _NAMES.findall(output)
+    for name in names:
+        await ctr(socket, "images", "label", name, f"{LOADED}=true")
+    return names
+
+
+async def ctr(socket: str, *words: str) -> str:
+    """What containerd's own client prints. Raises ImportFailed."""
+    program = shutil.which("ctr", path="/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin")
+    if program is None:
         raise ImportFailed("ctr is missing; install it with: apt-get install containerd")
     process = await asyncio.create_subprocess_exec(
-        ctr,
-        *("-a", socket, "-n", NAMESPACE, "images", "import", str(archive)),
+        program,
+        *("-a", socket, "-n", NAMESPACE, *words),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     output, _ = await process.communicate()
+    text = output.decode(errors="replace")
     if process.returncode != 0:
-        raise ImportFailed(f"import of {archive} failed: {output.decode(errors='replace').strip()}")
+        raise ImportFailed(f"ctr {' '.join(words)} failed: {text.strip()}")
+    return text
 
 
 async def present(socket: str) -> list[Image]:

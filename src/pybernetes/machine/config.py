@@ -43,6 +43,11 @@ class Config:
         return self.data / "containerd" / "c.sock"
 
     @property
+    def certs(self) -> Path:
+        """Where containerd reads of each registry which mirrors to ask first."""
+        return self.data / "containerd" / "certs.d"
+
+    @property
     def cni_conf(self) -> Path:
         return self.data / "cni" / "net.d"
 
@@ -100,6 +105,9 @@ disabled_plugins = [
   bin_dir = {quote(str(cni_bin_dir()))}
   conf_dir = {quote(str(config.cni_conf))}
   max_conf_num = 1
+
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = {quote(str(config.certs))}
 
 [plugins."io.containerd.grpc.v1.cri".containerd]
   snapshotter = "overlayfs"

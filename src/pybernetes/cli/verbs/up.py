@@ -30,7 +30,7 @@ EXAMPLES = """examples:
   pybernetes up --foreground             stay attached; Ctrl-C stops it
 """
 
-_SETTINGS = ("node", "nodes", "port", "cluster_cidr", "service_cidr")
+_SETTINGS = ("node", "nodes", "port", "cluster_cidr", "service_cidr", "audit_log")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +53,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--service-cidr", help="service addresses (default: 10.96.0.0/16)")
     parser.add_argument(
         "--stages", type=Path, metavar="FILE", help="how hollow containers live; none: no longer so"
+    )
+    parser.add_argument(
+        "--audit-log",
+        action=argparse.BooleanOptionalAction,
+        help="write every API request to audit.log in the data directory",
     )
     parser.add_argument("--foreground", action="store_true", help="do not detach")
     parser.add_argument("--no-kubeconfig", action="store_true", help="leave ~/.kube/config alone")

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A registry mirror for the images that were loaded by hand, so that pull policy Always finds them.
+
+containerd asks it (hosts.toml) before the registry an image names; what was never loaded is not
+here (404), and containerd goes on to that registry. It answers manifests only: a loaded image's
+content is in containerd's own store already, so nothing is ever copied.
+"""
+
+import re
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import orjson
+
+from pybernetes.base.env import Env
+from pybernetes.images.importer import LOADED, ImportFailed, ctr
+from pybernetes.wire.server import Server, serve
+from pybernetes.wire.types import Request, Response
+
+_MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
+
+
+class Mirror:
+    """`await start()` listens on a free port of loopback and tells containerd about it."""
+
+    def __init__(self, env: Env, socket: str, certs_dir: Path) -> None:
+        self._env, self._socket, self._certs_dir = env, socket, certs_dir
+
+    async def start(self) -> Server:
+        """The listener, which the caller closes."""
+        server = await serve(self._env, self._answer, "127.0.0.1", 0)
+        target = self._certs_dir / "_default" / "hosts.toml"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(".tmp")
+        address = f"http://127.0.0.1:{server.port}"
+        partial.write_text(f'[host."{address}"]\n  capabilities = ["pull", "resolve"]\n')
+        partial.replace(target)
+        return server
+
+    async def _answer(self, request: Request) -> Response:
+        if request.path == "/v2/":
+            return Response()
+        found = _MANIFEST.fullmatch(request.path)
+        registry = parse_qs(request.query).get("ns", [""])[0]
+        if found is None or request.method not in ("GET", "HEAD") or not registry:
+            return _missing(request.path)
+        name, reference = found.groups()
+        separator = "@" if reference.startswith("sha256:") else ":"
+        try:
+            return await self._manifest(f"{registry}/{name}{separator}{reference}")
+        except ImportFailed:
+            return _missing(request.path)
+
+    async def _manifest(self, image: str) -> Response:
+        """Raises ImportFailed."""
+        wanted = f'name=="{image}",labels."{LOADED}"==true'
+        rows = (await ctr(self._socket, "images", "ls", wanted)).splitlines()[1:]
+        if not rows:
+            return _missing(image)
+        _, media_type, digest, *_ = rows[0].split()
+        body = (await ctr(self._socket, "content", "get", digest)).encode()
+        headers = (("Docker-Content-Digest", digest),)
+        return Response(200, body, media_type, headers)
+
+
+def _missing(what: str) -> Response:
+    error = {"code": "MANIFEST_UNKNOWN", "message": f"{what} was not loaded here"}
+    return Response(404, orjson.dumps({"errors": [error]}))
