@@ -258,6 +258,11 @@ def names(certificate: bytes) -> set[str]:
     return {str(name.value) for name in value}
 
 
+def not_before(certificate: bytes) -> datetime.datetime:
+    """When a PEM certificate begins."""
+    return x509.load_pem_x509_certificate(certificate).not_valid_before_utc
+
+
 def not_after(certificate: bytes) -> datetime.datetime:
     """When a PEM certificate ends."""
     return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
@@ -292,8 +297,8 @@ def load(directory: Path, name: str) -> KeyPair | None:
     return KeyPair(certificate.read_bytes(), key.read_bytes())
 
 
-def _present(context: ssl.SSLContext, pair: KeyPair) -> None:
-    """Give `context` its own certificate. ssl reads only files: one that lives for this call."""
+def present(context: ssl.SSLContext, pair: KeyPair) -> None:
+    """Give `context` its own certificate, for connections to come. ssl reads only files: one that lives for this call."""
     with tempfile.NamedTemporaryFile() as file:  # mode 0600
         file.write(pair.certificate + pair.key)
         file.flush()
@@ -305,7 +310,7 @@ def server_context(pair: KeyPair, client_cas: Sequence[bytes] = ()) -> ssl.SSLCo
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    _present(context, pair)
+    present(context, pair)
     for authority in client_cas:
         context.load_verify_locations(cadata=authority.decode())
         context.verify_mode = ssl.CERT_OPTIONAL
@@ -323,5 +328,5 @@ def client_context(
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if pair is not None:
-        _present(context, pair)
+        present(context, pair)
     return context

@@ -19,7 +19,7 @@ class Https(Rest):
         url = urlsplit(config.server)
         if url.scheme not in ("https", "http") or not url.hostname:
             raise KubeconfigError(f"server {config.server!r} is not an http(s) URL")
-        context = _tls(config) if url.scheme == "https" else None
+        self._tls = context = _tls(config) if url.scheme == "https" else None
         port = url.port or (443 if context else 80)
         self._prefix = url.path.rstrip("/")
         self._headers = _headers(config)
@@ -30,6 +30,12 @@ class Https(Rest):
         if self._prefix:
             request.raw_path = self._prefix + request.raw_path
         return await self._pool.send(request, stream=stream)
+
+    def present(self, pair: tls.KeyPair) -> None:
+        """Show another client certificate from now on; streams under way keep the old one."""
+        assert self._tls is not None
+        tls.present(self._tls, pair)
+        self._pool.drop_idle()
 
     async def close(self) -> None:
         await self._pool.close()

@@ -160,6 +160,7 @@ class AllInOne:
                     controllers=ControllersConfig(
                         root_ca=pki.ca.certificate.decode(),
                         signing_ca=pki.ca,
+                        approve_kubelet_serving=config.lab is not None,
                         cluster_cidrs=(config.cluster_cidr,),
                     ),
                 ),
@@ -235,7 +236,7 @@ class AllInOne:
 
         assert self._config.lab is not None
         await addons.ensure(plane.client(), "lab.json")
-        lab = Lab(self._env, self._config, pki, plane.client())
+        lab = Lab(self._env, self._config, plane.client(), pki.ca.certificate)
         await lab.set_up()
         await self._serve(plane, pki, self._config.gateway, API_PORT)
         self._report(f"starting {len(self._config.lab.nodes)} nodes")

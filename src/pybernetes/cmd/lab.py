@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
-from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.base import logs, tls
+from pybernetes.apimachinery.types import Object
+from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup, gather_ordered
 from pybernetes.client.informer import Informers
@@ -21,16 +21,14 @@ from pybernetes.cmd import control
 from pybernetes.cmd.config import ClusterConfig, read_json, write_json
 from pybernetes.cmd.control import Report
 from pybernetes.cmd.labconfig import ConfigError, LabConfig, LabNode, resolve
+from pybernetes.cmd.labjoin import NODES, Joining
 from pybernetes.cmd.labmachine import LabMachine, pins
-from pybernetes.cmd.labsettings import API_PORT, Settings
-from pybernetes.cmd.pki import Pki
 from pybernetes.linux import cgroups, hosts, mounts, namespaces
 from pybernetes.linux.commands import CommandError
 from pybernetes.linux.processes import wait_end
 from pybernetes.network import segment
 from pybernetes.network.segment import SegmentConfig
 
-NODES, SECRETS = GVR("", "v1", "nodes"), GVR("", "v1", "secrets")
 RESTART_DELAY, MAX_DELAY = 0.2, 10.0
 READY_SECONDS = 60.0
 _log = logs.get("lab")
@@ -68,14 +66,15 @@ def _mark(config: ClusterConfig) -> str:
 
 
 class Lab:
-    """`set_up`, then `run` until cancelled. `client` is the administrator's.
+    """`set_up`, then `run` until cancelled. `client` is the administrator's; `ca` is PEM.
 
     A node is kept running by a task of its own; one without a task is meant to be off.
     """
 
-    def __init__(self, env: Env, config: ClusterConfig, pki: Pki, client: Client) -> None:
+    def __init__(self, env: Env, config: ClusterConfig, client: Client, ca: bytes) -> None:
         self._env, self._config = env, config
-        self._pki, self._client = pki, client
+        self._client = client
+        self._joining = Joining(env, client, ca)
         self._segment = segment_config(config)
         self._informers = Informers(env, client)
         self._nodes = self._informers.get(NODES)
@@ -170,12 +169,14 @@ class Lab:
     async def _keep(self, node: LabNode) -> None:
         """Start the node's process, or adopt it, again and again."""
         machine, delay = self._machine(node.name), RESTART_DELAY
-        await self._introduce(node)
+        await self._joining.introduce(node)
         while True:
             started = self._env.clock.monotonic()
             try:
                 if not (pid := machine.pid()):
-                    pid = await machine.start(node, self._settings(node))
+                    pid = await machine.start(
+                        node, await self._joining.settings(self._config, node)
+                    )
                 await wait_end(pid)
                 _log.warning("A node's process ended; it is started again", node=node.name)
             except (CommandError, OSError) as error:
@@ -184,53 +185,6 @@ class Lab:
             lived = self._env.clock.monotonic() - started
             delay = RESTART_DELAY if lived > MAX_DELAY else min(MAX_DELAY, 2 * delay)
             await asyncio.sleep(delay)
-
-    async def _introduce(self, node: LabNode) -> None:
-        """Make the Node with its role, which is not a kubelet's to claim, and its address."""
-        addresses = {"InternalIP": node.address, "Hostname": node.name}
-        wanted: Object = {
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {"name": node.name, "labels": node.role_labels | node.own_labels},
-            "spec": {"taints": node.all_taints},
-            "status": {
-                "addresses": [{"type": kind, "address": one} for kind, one in addresses.items()]
-            },
-        }
-        try:
-            await self._client.create(NODES, wanted)
-        except ApiError as error:
-            if error.reason != "AlreadyExists":
-                raise
-
-    def _settings(self, node: LabNode) -> Settings:
-        config, length = self._config, self.lab.network.partition("/")[2]
-        self._credentials(node)
-        return Settings(
-            name=node.name,
-            address=f"{node.address}/{length}",
-            gateway=self.lab.gateway,
-            server=f"https://{self.lab.gateway}:{API_PORT}",
-            cluster_cidr=config.cluster_cidr,
-            service_cidr=config.service_cidr,
-            dns_ip=config.dns_ip,
-            domain=config.domain,
-            cgroup=self._machine(node.name).cgroup,
-            labels=node.own_labels,
-            taints=node.all_taints,
-            capacity=node.capacity,
-            hosts={one.name: one.address for one in self.lab.nodes},
-        )
-
-    def _credentials(self, node: LabNode) -> None:
-        name = f"system:node:{node.name}"
-        folder = self._machine(node.name).folder
-        client = tls.Subject(name, ["system:nodes"])
-        server = tls.Subject(name, ["system:nodes"], dns=[node.name], ips=[node.address])
-        ca, clock = self._pki.ca, self._env.clock
-        tls.save(tls.issue(ca, client, clock, usages=("client",)), folder / "pki", "kubelet-client")
-        tls.save(tls.issue(ca, server, clock, usages=("server",)), folder / "pki", "kubelet")
-        tls.write_private(folder / "pki" / "ca.crt", ca.certificate)
 
     async def _handle(self, request: Object, report: Report) -> None:
         """Carry out a request of the control socket. Raises ConfigError, CommandError, ..."""

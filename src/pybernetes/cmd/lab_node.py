@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One node of a lab in its own namespaces (`python -m pybernetes.cmd.lab_node DATA_DIR NAME`).
 
-Everything it needs to know is in its folder (node.json, pki), so that it goes on, and can be
+Everything it needs to know is in its folder (node.json, pki/), so that it goes on, and can be
 started again, without the main process. Its containerd and containers outlive it.
 """
 
@@ -14,14 +14,13 @@ import sys
 from pathlib import Path
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.base import gcpolicy, tls
+from pybernetes.base import gcpolicy
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
-from pybernetes.client.https import Https
 from pybernetes.client.informer import Informers
-from pybernetes.client.kubeconfig import ClusterConfig as Access
 from pybernetes.cmd.labsettings import LINK, SHUT_DOWN, Settings
 from pybernetes.cmd.node import NodeConfig, RealNode
+from pybernetes.cmd.node_certificates import NodeCertificates
 from pybernetes.cmd.process import run
 from pybernetes.dns.config import DnsConfig
 from pybernetes.kubelet.config import Config as KubeletConfig
@@ -77,12 +76,8 @@ async def _set_up_link(settings: Settings) -> None:
 async def work(env: Env, settings: Settings, node_dir: Path) -> None:
     """Be the node until cancelled."""
     await _set_up_link(settings)
-    pair = {name: tls.load(node_dir / "pki", name) for name in ("kubelet-client", "kubelet")}
-    client, serving = pair["kubelet-client"], pair["kubelet"]
-    assert client is not None
-    assert serving is not None
-    ca = (node_dir / "pki" / "ca.crt").read_bytes()
-    api = Https(env, Access(settings.server, ca, client.certificate, client.key))
+    certificates = NodeCertificates(env, settings, node_dir / "pki")
+    api = await certificates.client()
     informers = Informers(env, api)
     nodes = informers.get(NODES)
     own = {settings.name: settings.ip}
@@ -96,12 +91,13 @@ async def work(env: Env, settings: Settings, node_dir: Path) -> None:
         env,
         lambda _user: api,
         node_config(settings, node_dir),
-        context=tls.server_context(serving),
-        ca=ca,
+        context=await certificates.serving(),
+        ca=settings.ca.encode(),
         informers=informers,
     )
     async with TaskGroup("lab node") as group:
         group.start(node.run(), "node")
+        group.start(certificates.run(), "certificates")
         group.start(_shut_down(group, node), "shutdown")
         await node.kubelet.wait_ready()
         gcpolicy.freeze()

@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.base import tls
 
 LINK = "eth0"
 SHUT_DOWN = signal.SIGPWR  # what tells a node's process to end its pods, and itself
@@ -31,16 +32,15 @@ class Settings:
     taints: list[Object]
     capacity: dict[str, str]
     hosts: dict[str, str]
+    ca: str  # PEM
+    token: str  # for the first certificate
 
     @property
     def ip(self) -> str:
         return self.address.partition("/")[0]
 
     def write(self, node_dir: Path) -> None:
-        node_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
-        partial = node_dir / "node.json.tmp"
-        partial.write_bytes(orjson.dumps(asdict(self)))
-        partial.replace(node_dir / "node.json")
+        tls.write_private(node_dir / "node.json", orjson.dumps(asdict(self)))
 
     @classmethod
     def read(cls, node_dir: Path) -> "Settings":

@@ -80,11 +80,16 @@ class HttpPool:
     async def close(self) -> None:
         """Drop every connection, streams included."""
         self._closed = True
-        self._idle.clear()
+        self.drop_idle()
         for exchange in list(self._all):
             exchange.drop()
         self._all.clear()
         await asyncio.sleep(0)
+
+    def drop_idle(self) -> None:
+        """Forget the connections that wait for a request."""
+        while self._idle:
+            self._idle.pop().drop()
 
     async def _send(self, request: Request, stream: bool) -> ClientReply:
         while True:

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node's two certificates: who it is to the API server, and what its kubelet serves with.
+
+Both are asked for by CertificateSigningRequest (the first with a bootstrap token), kept in the
+node's folder, and renewed when 70 to 90 % of their lives are over, as upstream's kubelet does.
+"""
+
+import asyncio
+import base64
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.base import logs, tls
+from pybernetes.base.env import Env
+from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.https import Https
+from pybernetes.client.kubeconfig import ClusterConfig as Access
+from pybernetes.client.types import Client
+from pybernetes.cmd.labsettings import Settings
+
+REQUESTS = GVR("certificates.k8s.io", "v1", "certificatesigningrequests")
+FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0
+PATIENCE = 900.0  # seconds for one request to be granted, as upstream's kubelet has
+RENEW_AFTER = (0.7, 0.9)  # of a certificate's life, drawn for each
+LOOK_AGAIN = 3600.0  # a clock may be set
+_log = logs.get("certificates")
+
+
+class NotGranted(Exception):
+    """The request was denied, failed, or nobody decided in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a certificate is for: its file's name, who signs it, its one extended usage."""
+
+    file: str
+    signer: str
+    usage: str
+
+
+CLIENT = Purpose("kubelet-client", "kubernetes.io/kube-apiserver-client-kubelet", "client auth")
+SERVING = Purpose("kubelet", "kubernetes.io/kubelet-serving", "server auth")
+
+
+class NodeCertificates:
+    """`client` first, then `serving`; what they return stays good while `run` runs."""
+
+    def __init__(self, env: Env, settings: Settings, folder: Path) -> None:
+        self._env, self._settings, self._folder = env, settings, folder
+        self._random = env.random.child("certificates")
+        name, groups = f"system:node:{settings.name}", ["system:nodes"]
+        self._subjects = {
+            CLIENT: tls.Subject(name, groups),
+            SERVING: tls.Subject(name, groups, dns=[settings.name], ips=[settings.ip]),
+        }
+        self._use: dict[Purpose, Callable[[tls.KeyPair], None]] = {}
+        self._api: Https | None = None
+
+    async def client(self) -> Https:
+        """The API server as this node."""
+        access = Access(self._settings.server, self._settings.ca.encode())
+        pair = self._load(CLIENT)
+        if pair is None:
+            stranger = Https(self._env, replace(access, token=self._settings.token))
+            pair = await self._obtain(CLIENT, stranger)
+            await stranger.close()
+        self._api = Https(self._env, replace(access, certificate=pair.certificate, key=pair.key))
+        self._use[CLIENT] = self._api.present
+        return self._api
+
+    async def serving(self) -> ssl.SSLContext:
+        """What the kubelet's listener shows."""
+        assert self._api is not None, "client comes first"
+        pair = self._load(SERVING) or await self._obtain(SERVING, self._api)
+        context = tls.server_context(pair)
+        self._use[SERVING] = lambda pair: tls.present(context, pair)
+        return context
+
+    async def run(self) -> None:
+        """Renew both until cancelled."""
+        async with TaskGroup("certificates") as group:
+            for purpose in (CLIENT, SERVING):
+                group.start(self._renew(purpose), purpose.file)
+
+    def _load(self, purpose: Purpose) -> tls.KeyPair | None:
+        """What an earlier process got, if it is still good and for our present address."""
+        pair, subject = tls.load(self._folder, purpose.file), self._subjects[purpose]
+        if pair is None or tls.not_after(pair.certificate) <= self._env.clock.now():
+            return None
+        return pair if tls.names(pair.certificate) >= {*subject.dns, *subject.ips} else None
+
+    async def _renew(self, purpose: Purpose) -> None:
+        assert self._api is not None
+        part = self._random.uniform(*RENEW_AFTER)
+        while True:
+            left = self._left(purpose, part)
+            if left > 0:
+                await asyncio.sleep(min(left, LOOK_AGAIN))
+                continue
+            self._use[purpose](await self._obtain(purpose, self._api))
+            _log.info("A certificate was renewed", name=purpose.file)
+
+    def _left(self, purpose: Purpose, part: float) -> float:
+        """Seconds until `part` of the certificate's life is over."""
+        pair = tls.load(self._folder, purpose.file)
+        if pair is None:
+            return 0.0
+        begin, end = tls.not_before(pair.certificate), tls.not_after(pair.certificate)
+        return (begin + (end - begin) * part - self._env.clock.now()).total_seconds()
+
+    async def _obtain(self, purpose: Purpose, client: Client) -> tls.KeyPair:
+        """A new certificate for a new key, however long it takes."""
+        wait = FIRST_WAIT
+        while True:
+            key = tls.new_key()
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    pair = tls.KeyPair(await self._request(purpose, key, client), key)
+            except (ApiError, ConnectionError, TimeoutError, NotGranted) as error:
+                _log.warning("No certificate yet", name=purpose.file, err=error)
+                await asyncio.sleep(wait)
+                wait = min(LONGEST_WAIT, 2 * wait)
+                continue
+            tls.save(pair, self._folder, purpose.file)
+            return pair
+
+    async def _request(self, purpose: Purpose, key: bytes, client: Client) -> bytes:
+        request = tls.new_request(key, self._subjects[purpose])
+        made = await client.create(
+            REQUESTS,
+            {
+                "apiVersion": "certificates.k8s.io/v1",
+                "kind": "CertificateSigningRequest",
+                "metadata": {"generateName": "csr-"},
+                "spec": {
+                    "request": base64.b64encode(request).decode(),
+                    "signerName": purpose.signer,
+                    "usages": ["digital signature", purpose.usage],
+                },
+            },
+        )
+        wait = FIRST_WAIT
+        while not (certificate := _certificate(made)):
+            await asyncio.sleep(wait)
+            wait = min(LONGEST_WAIT, 1.5 * wait)
+            made = await client.get(REQUESTS, made["metadata"]["name"])
+        return certificate
+
+
+def _certificate(request: Object) -> bytes:
+    """The certificate of a request; b"" where it is still to come. Raises NotGranted."""
+    status = request.get("status") or {}
+    for one in status.get("conditions") or ():
+        if one["type"] in ("Denied", "Failed"):
+            raise NotGranted(f"{one['type']}: {one.get('message') or one.get('reason')}")
+    return base64.b64decode(status.get("certificate") or "")
