@@ -6,6 +6,7 @@ It lives as long as the session; so tests with it are marked `asyncio(loop_scope
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -74,6 +75,12 @@ class Node:
         self.task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self.task
+
+    async def restart(self, **settings):
+        """With other settings; the fixture takes them back."""
+        await self.stop()
+        self.config = dataclasses.replace(self.config, **settings)
+        await self.start()
 
     async def create(self, gvr, kind, name, namespace="default", **fields):
         version = f"{gvr.group}/{gvr.version}" if gvr.group else gvr.version
@@ -204,7 +211,12 @@ async def real_node():
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def node(real_node):
+    config = real_node.config
     yield real_node
+    if real_node.config is not config:
+        await real_node.stop()
+        real_node.config = config
+        await real_node.start()
     for gvr in (CONFIG_MAPS, SECRETS):
         for obj in (await real_node.client.list(gvr, "default")).items:
             if obj["metadata"]["name"] != "kube-root-ca.crt":

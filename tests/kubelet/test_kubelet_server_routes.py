@@ -50,6 +50,14 @@ class Node:
     async def stats_summary(self):
         raise ApiError(501, "NotImplemented", "no numbers on a hollow node")
 
+    cadvisor_metrics = stats_summary
+
+    def configz(self):
+        return {"kubeletconfig": {"maxPods": 110}}
+
+    def log_file(self, path):
+        return f"<pre>{path}</pre>".encode()
+
 
 @pytest.fixture
 def node():
@@ -113,8 +121,9 @@ async def test_logs_with_every_option(ask, node):
         ),
         ("/containerLogs/default/web/c", "stream=Stdout&tailLines=1", 422, None),
         ("/stats/summary", "", 501, "no numbers on a hollow node"),
-        ("/metrics/cadvisor", "", 501, None),
-        ("/configz", "", 501, "/configz is not supported"),
+        ("/metrics/cadvisor", "", 501, "no numbers on a hollow node"),
+        ("/checkpoint/n/p/c", "", 501, "/checkpoint is not supported"),
+        ("/logs/", "query=kubelet", 501, "/logs/?query= is not supported; ask for a file"),
         ("/nowhere", "", 404, "404 page not found"),
         ("/exec/default/web/c", "stdout=1", 501, None),
     ],
@@ -142,6 +151,9 @@ async def test_the_rest(ask, node):
     assert (await ask("/healthz")).status == 500
     assert (await ask("/healthz/ping")).body == b"ok"
     assert (await ask("/run/default/web/c", "cmd=ls -l", "POST")).body == b"ls -l"
+    assert b"maxPods" in (await ask("/configz")).body
+    logs = await ask("/logs/pods/a")
+    assert (logs.body, logs.content_type) == (b"<pre>pods/a</pre>", "text/html; charset=utf-8")
     assert (await ask("/pods", method="POST")).status == 405
     everything, probes = (await ask("/metrics")).body, (await ask("/metrics/probes")).body
     assert b"other_total 1.0" in everything

@@ -4,7 +4,7 @@
 import asyncio
 import contextlib
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
@@ -90,6 +90,15 @@ def host_node(config: ClusterConfig) -> NodeConfig:
     )
 
 
+def _on_shared_disk(config: KubeletConfig) -> KubeletConfig:
+    """The disk serves whatever else the machine does: its filling is not ours to mend early.
+
+    Images that were loaded by hand would not come back either.
+    """
+    limits = {"memory.available": "100Mi", "nodefs.available": "512Mi"}
+    return replace(config, eviction_hard=limits, image_gc_high_threshold_percent=100)
+
+
 class RealNode:
     """`run` until cancelled. Containers outlive it, so that a restarted node finds them again.
 
@@ -115,7 +124,9 @@ class RealNode:
         self._network = Network(env, client, config.network, informers)
         self._proxy = Proxy(env, client_for(PROXY), config.proxy, informers)
         self._dns = Dns(env, client_for(addons.dns_user()), config.dns, informers)
-        self.kubelet = Kubelet(env, client, self._runtime, config.kubelet, informers=informers)
+        self.kubelet = Kubelet(
+            env, client, self._runtime, _on_shared_disk(config.kubelet), informers=informers
+        )
         self._kubelet_task: asyncio.Task[None] | None = None
         self.network_ready = asyncio.Event()
 

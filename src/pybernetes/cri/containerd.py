@@ -18,6 +18,7 @@ from pybernetes.cri.types import (
     Event,
     ExecResult,
     Image,
+    ImageFs,
     Mount,
     NotFound,
     Sandbox,
@@ -104,9 +105,9 @@ class Containerd:
     async def remove_sandbox(self, sandbox_id: str) -> None:
         await self._gone_is_fine("RemovePodSandbox", pod_sandbox_id=sandbox_id)
 
-    async def _gone_is_fine(self, name: str, *, deadline: float = TIMEOUT, **fields: Any) -> None:
+    async def _gone_is_fine(self, name: str, **fields: Any) -> None:
         with contextlib.suppress(NotFound):
-            await self._call(name, deadline=deadline, **fields)
+            await self._call(name, **fields)
 
     async def list_sandboxes(self) -> list[Sandbox]:
         answer = await self._call("ListPodSandbox")
@@ -225,6 +226,16 @@ class Containerd:
     async def container_pid(self, container_id: str) -> int:
         answer = await self._call("ContainerStatus", container_id=container_id, verbose=True)
         return int(json.loads(answer.info.get("info") or "{}").get("pid") or 0)
+
+    async def remove_image(self, image: str) -> None:
+        await self._gone_is_fine("RemoveImage", service=_IMAGES, image={"image": image})
+
+    async def image_fs(self) -> ImageFs | None:
+        answer = await self._call("ImageFsInfo", service=_IMAGES)
+        for item in answer.image_filesystems:
+            path = item.fs_id.mountpoint
+            return ImageFs(path, item.used_bytes.value, item.inodes_used.value)
+        return None
 
     async def stats(self) -> list[Stats]:
         answer = await self._call("ListContainerStats")

@@ -24,6 +24,7 @@ from pybernetes.cri.types import (
     Event,
     ExecResult,
     Image,
+    ImageFs,
     Mount,
     NotFound,
     Sandbox,
@@ -359,6 +360,14 @@ class Hollow:
 
     async def container_pid(self, container_id: str) -> int:
         return 0
+
+    async def remove_image(self, image: str) -> None:
+        for name, known in list(self._images.items()):
+            if image in (name, known.id):
+                del self._images[name]
+
+    async def image_fs(self) -> ImageFs | None:
+        return None
 
     async def stats(self) -> list[Stats]:
         if not self.script.measures:

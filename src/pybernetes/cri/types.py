@@ -151,6 +151,15 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageFs:
+    """The disk below images: a path on it, and what images use of it."""
+
+    path: str
+    used_bytes: int
+    inodes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something happened to a container or sandbox (`id`) of the pod `uid`."""
 
@@ -243,6 +252,11 @@ class Runtime(Protocol):
 
     async def container_pid(self, container_id: str) -> int:
         """The first process of a running container, as this process sees it; 0 if unknown."""
+
+    async def remove_image(self, image: str) -> None: ...
+
+    async def image_fs(self) -> ImageFs | None:
+        """Where images are kept; None: nowhere."""
 
     async def stats(self) -> list[Stats]: ...
 

@@ -84,9 +84,13 @@ class Config:
         return self.data / "pods"
 
     @property
+    def logs_dir(self) -> Path:
+        return self.data / "log"
+
+    @property
     def pod_logs_dir(self) -> Path:
-        return self.data / "log" / "pods"
+        return self.logs_dir / "pods"
 
     @property
     def container_logs_dir(self) -> Path:
-        return self.data / "log" / "containers"
+        return self.logs_dir / "containers"

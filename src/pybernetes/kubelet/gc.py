@@ -4,9 +4,8 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from pybernetes.base import logs
 from pybernetes.cri.types import Container, CriError, Sandbox
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.pods.tools import Tools
@@ -14,15 +13,15 @@ from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.linux import mounts
 
-_log = logs.get("kubelet.gc")
 
-
-async def run(tools: Tools, workers: Workers) -> None:
+async def run(tools: Tools, workers: Workers, event: Callable[[str, str, str], None]) -> None:
     """Collect once a minute until cancelled."""
     while True:
         await asyncio.sleep(tools.config.gc_interval)
-        for state in tools.pleg.states():
-            await _collect(tools, state)
+        try:
+            await containers(tools, workers)
+        except CriError as error:
+            event("Warning", "ContainerGCFailed", str(error))
         await workers.share_cpu()
         uids = {record.uid for record in workers.records()}
         await tools.env.offload.run(_folders, tools.config, uids, tools.env.clock.time())
@@ -42,15 +41,16 @@ def doomed(state: PodState, keep: int) -> tuple[list[Container], list[Sandbox]]:
     return containers, [item for item in old if not item.ready and item.id not in used]
 
 
-async def _collect(tools: Tools, state: PodState) -> None:
-    containers, sandboxes = doomed(state, tools.config.keep_dead_containers)
-    try:
-        for container in containers:
+async def containers(tools: Tools, workers: Workers, *, all_dead: bool = False) -> None:
+    """Remove what is doomed; with `all_dead` all that does not run of pods that are over."""
+    over = {record.uid for record in workers.records() if record.cleaned}
+    for state in tools.pleg.states():
+        keep = -1 if all_dead and state.uid in over else tools.config.keep_dead_containers
+        dead, sandboxes = doomed(state, keep)
+        for container in dead:
             await tools.runtime.remove_container(container.id)
         for sandbox in sandboxes:
             await tools.runtime.remove_sandbox(sandbox.id)
-    except CriError as error:
-        _log.warning("Garbage could not be removed", pod=state.name, err=error)
 
 
 def _folders(config: Config, uids: set[str], now: float) -> None:

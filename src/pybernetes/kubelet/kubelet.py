@@ -18,9 +18,12 @@ from pybernetes.client.informer import Informer, Informers
 from pybernetes.client.types import Client
 from pybernetes.cri.types import Runtime
 from pybernetes.kubelet import gc, naming
+from pybernetes.kubelet.admission import Policy
 from pybernetes.kubelet.auth import Authorization
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.containers import dns
+from pybernetes.kubelet.eviction.manager import Evictions
+from pybernetes.kubelet.imagegc import ImageCollector
 from pybernetes.kubelet.logs import rotation
 from pybernetes.kubelet.node import machine, plan
 from pybernetes.kubelet.node.controller import NodeController
@@ -34,6 +37,7 @@ from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.probes.manager import Probes
 from pybernetes.kubelet.server.handler import KubeletServer
+from pybernetes.kubelet.stats import Gatherer
 from pybernetes.kubelet.statusmanager import StatusManager
 from pybernetes.kubelet.volumeapi import Sources
 from pybernetes.kubelet.volumemanager import DiskVolumes, Volumes
@@ -93,7 +97,15 @@ class Kubelet:
         self.node_controller.trouble = self.pleg.healthy
         self.node_controller.seen = lambda: self._shared.nodes.find("", config.node_name)
         authorization = Authorization(env, client, config.node_name)
-        view = NodeView(self.tools, self.workers)
+        gatherer = Gatherer(self.tools, self.machine)
+        view = NodeView(self.tools, self.workers, gatherer)
+        self.evictions = Evictions(self.tools, self.workers, gatherer, self.event)
+        self.images = ImageCollector(self.tools, gatherer, self.event)
+        self.evictions.reclaim = self._reclaim_disk
+        self.evictions.on_change = self.node_controller.wake
+        self.node_controller.pressure = lambda: self.evictions.conditions
+        self.node_controller.event = self.event
+        self.workers.policy = self._policy
         self.handler: Handler = KubeletServer(env, view, authorization.check).handler
         if self._pods is not None:
             self._pods.on_change(self.pod_changed)
@@ -176,7 +188,9 @@ class Kubelet:
             group.start(self.node_controller.run(), "node")
             group.start(self.workers.run(self._known), "pods")
             if not self.runtime.hollow:
-                group.start(gc.run(self.tools, self.workers), "gc")
+                group.start(gc.run(self.tools, self.workers, self.event), "gc")
+                group.start(self.images.run(), "images")
+                group.start(self.evictions.run(), "evictions")
                 group.start(rotation.run(self.env, self.runtime, self.config), "logs")
                 group.start(self._refresh_volumes(), "volumes")
             self.event("Normal", "Starting", "Starting kubelet.")
@@ -185,6 +199,14 @@ class Kubelet:
     def event(self, kind: str, reason: str, message: str) -> None:
         """An event about the node."""
         self._shared.recorder.event(self.node_reference(), kind, reason, message)
+
+    def _policy(self) -> Policy:
+        return Policy(self.config.allowed_unsafe_sysctls, self.evictions.conditions)
+
+    async def _reclaim_disk(self) -> None:
+        """Dead containers of pods that are over, and every unused image."""
+        await gc.containers(self.tools, self.workers, all_dead=True)
+        await self.images.collect(youngest=0.0)
 
     async def _enforce_allocatable(self) -> None:
         failed = await self.env.offload.run(podcgroup.make_tiers, self.config, self.machine)

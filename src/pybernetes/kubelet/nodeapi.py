@@ -2,11 +2,16 @@
 """What the kubelet's listener asks, answered from the kubelet's parts."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+import dataclasses
+import html
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from pybernetes.apimachinery import errors
+from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Container, CriError, NotFound, Streams, Unsupported
 from pybernetes.kubelet import naming, summary
@@ -14,6 +19,8 @@ from pybernetes.kubelet.logs import reader
 from pybernetes.kubelet.logs.reader import Wanted
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
+from pybernetes.kubelet.stats import Gatherer
+from pybernetes.kubelet.summary import Page
 
 
 class NodeView:
@@ -22,9 +29,11 @@ class NodeView:
     `pod` is the Pod object found by `pod()`; the listener has checked that `container` is in it.
     """
 
-    def __init__(self, tools: Tools, workers: Workers) -> None:
+    def __init__(self, tools: Tools, workers: Workers, gatherer: Gatherer) -> None:
         self._tools = tools
         self._workers = workers
+        self._gatherer = gatherer
+        self._start = rfc3339(tools.env.clock.now())
 
     @property
     def node_name(self) -> str:
@@ -147,11 +156,56 @@ class NodeView:
 
     async def stats_summary(self) -> Object:
         with _told():
-            return await summary.summary(self._tools)
+            page = Page(self._gatherer, self._start, rfc3339(self._tools.env.clock.now()))
+            return page.summary(*await self._gatherer.both(self._workers.active()))
 
     async def resource_metrics(self) -> bytes:
         with _told():
-            return await summary.resource_metrics(self._tools)
+            node, pods = await self._gatherer.both(self._workers.active())
+        return summary.exposition(summary.resource_rows(node, pods))
+
+    async def cadvisor_metrics(self) -> bytes:
+        with _told():
+            node, pods = await self._gatherer.both(self._workers.active())
+        return summary.exposition(summary.cadvisor_rows(self._gatherer, node, pods))
+
+    def configz(self) -> Object:
+        """The settings under upstream's names."""
+        fields = dataclasses.fields(self._tools.config)
+        found = {_camel(f.name): _plain(getattr(self._tools.config, f.name)) for f in fields}
+        return {"kubeletconfig": {"kind": "KubeletConfiguration", **found}}
+
+    def log_file(self, path: str) -> bytes:
+        """A file of the node's logs, or a folder's entries. Raises ApiError."""
+        root = self._tools.config.logs_dir.resolve()
+        found = (root / path.strip("/")).resolve()
+        try:
+            if found.is_relative_to(root) and found.is_dir():
+                names = sorted(f"{e.name}/" if e.is_dir() else e.name for e in found.iterdir())
+                links = (f'<a href="{quote(name)}">{html.escape(name)}</a>' for name in names)
+                return f"<pre>\n{chr(10).join(links)}\n</pre>\n".encode()
+            if found.is_relative_to(root) and found.is_file():
+                return found.read_bytes()
+        except OSError as error:
+            raise errors.internal(str(error)) from error
+        raise errors.ApiError(404, "NotFound", "404 page not found")
+
+
+_WORDS = {"gc": "GC", "dns": "DNS", "ips": "IPs", "id": "ID"}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(_WORDS.get(word, word.capitalize()) for word in rest)
+
+
+def _plain(value: Any) -> Any:
+    """As JSON; what is a float is a duration in seconds."""
+    if isinstance(value, float):
+        return f"{value:g}s"
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return str(value) if isinstance(value, Path) else value
 
 
 @contextlib.contextmanager

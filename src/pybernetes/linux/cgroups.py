@@ -7,6 +7,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path("/sys/fs/cgroup")
 PERIOD = 100_000  # microseconds
@@ -86,8 +87,7 @@ def _delegate(top: Path, folder: Path, controller: str) -> None:
             (above / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What a cgroup uses: nanoseconds of CPU ever, bytes of memory, processes."""
 
     cpu: int = 0

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pybernetes.apimachinery import quantity
 from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.node.plan import amount
 
 ALLOCATABLE_MEMORY = "allocatableMemory.available"
 SIGNALS = {  # signal -> (node condition, the resource that runs short)
@@ -38,13 +38,6 @@ class Threshold(NamedTuple):
     @property
     def resource(self) -> str:
         return SIGNALS[self.signal][1]
-
-
-def amount(text: str, capacity: int) -> int:
-    """A threshold's value ("100Mi", "10%") as units."""
-    if text.endswith("%"):
-        return int(capacity * float(text[:-1]) / 100)
-    return quantity.parse(text).to_int()
 
 
 def parse(config: Config) -> list[Threshold]:

@@ -2,7 +2,7 @@
 """Registers the node, keeps its status and its lease fresh."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from pybernetes.apimachinery.errors import ApiError
@@ -46,6 +46,8 @@ class NodeController:
         self.node: Object = {}
         self.registered = asyncio.Event()
         self.trouble: Callable[[], str] = lambda: ""
+        self.pressure: Callable[[], Collection[str]] = tuple
+        self.event: Callable[[str, str, str], None] = lambda kind, reason, message: None
         self.seen: Callable[[], Object | None] = lambda: None  # what the informer has
 
     def wake(self) -> None:
@@ -115,7 +117,8 @@ class NodeController:
             return plan.Facts(now, self._version, (), f"container runtime is down: {error}")
         self._version = version
         texts = [self.trouble(), *(_trouble(item.type, item.message) for item in bad)]
-        return plan.Facts(now, version, images, ", ".join(text for text in texts if text))
+        trouble = ", ".join(text for text in texts if text)
+        return plan.Facts(now, version, images, trouble, sorted(self.pressure()))
 
     async def _sync_once(self) -> None:
         try:
@@ -148,6 +151,9 @@ class NodeController:
             subresource="status",
         )
         self._reported = now
+        for reason in plan.events(node.get("status") or {}, status):
+            text = f"Node {self._config.node_name} status is now: {reason}"
+            self.event("Normal", reason, text)
 
     async def _use_pod_cidr(self, node: Object) -> None:
         cidr = node.get("spec", {}).get("podCIDR", "")

@@ -9,7 +9,6 @@ from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Image, Version
 from pybernetes.kubelet.config import Config
-from pybernetes.kubelet.eviction.thresholds import amount
 from pybernetes.kubelet.node.machine import Machine
 
 MAX_IMAGES = 50
@@ -24,6 +23,7 @@ class Facts:
     version: Version
     images: Sequence[Image] = ()
     trouble: str = ""
+    pressure: Sequence[str] = ()  # conditions that are true
 
 
 def registration(config: Config, machine: Machine) -> Object:
@@ -66,6 +66,13 @@ def capacity(config: Config, machine: Machine) -> dict[str, str]:
         "pods": str(config.max_pods),
     }
     return measured | dict(config.capacity)
+
+
+def amount(text: str, capacity: int) -> int:
+    """An eviction threshold's value ("100Mi", "10%") as units."""
+    if text.endswith("%"):
+        return int(capacity * float(text[:-1]) / 100)
+    return quantity.parse(text).to_int()
 
 
 def reserved(config: Config, name: str) -> quantity.Quantity:
@@ -129,16 +136,28 @@ def _addresses(config: Config) -> list[Object]:
     return [*found, {"type": "Hostname", "address": config.hostname or config.node_name}]
 
 
-_HEALTHY = (
-    ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-    ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-    ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-)
+_PRESSURE = {  # condition -> (reason, message) while it is false, and while it is true
+    "MemoryPressure": (
+        ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+    ),
+    "DiskPressure": (
+        ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+    ),
+    "PIDPressure": (
+        ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+    ),
+}
 
 
 def _conditions(before: Object, facts: Facts) -> list[Object]:
     old = {item["type"]: item for item in before.get("conditions", ())}
-    rows = [(type_, "False", reason, message) for type_, reason, message in _HEALTHY]
+    rows = []
+    for type_, texts in _PRESSURE.items():
+        bad = type_ in facts.pressure
+        rows.append((type_, str(bad), *texts[bad]))
     if facts.trouble:
         rows.append(("Ready", "False", "KubeletNotReady", facts.trouble))
     else:
@@ -158,6 +177,18 @@ def _conditions(before: Object, facts: Facts) -> list[Object]:
             }
         )
     return list(old.values()) + result  # Ready stays last, as upstream keeps it
+
+
+def events(old: Object, new: Object) -> list[str]:
+    """Reasons of the events that tell how conditions changed."""
+    before = {c["type"]: c["status"] for c in old.get("conditions", ())}
+    changed_ = [c for c in new["conditions"] if before.get(c["type"]) != c["status"]]
+    ready = {"True": "NodeReady", "False": "NodeNotReady"}
+    return [
+        ready[c["status"]] if c["type"] == "Ready" else c["reason"].replace("Kubelet", "Node")
+        for c in changed_
+        if c["type"] == "Ready" or c["type"] in _PRESSURE
+    ]
 
 
 def _images(images: Sequence[Image]) -> list[Object]:

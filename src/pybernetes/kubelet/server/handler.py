@@ -2,8 +2,7 @@
 """The kubelet's listener as a wire Handler: who may ask, which pod is meant, what is answered.
 
 Everything is authorised first. Failures are plain text, as upstream's kubelet words them; the API
-server passes them on. Not supported, and said so: /configz, /logs, /checkpoint, /metrics/cadvisor,
-/debug.
+server passes them on. Not supported, and said so: /checkpoint, /debug.
 """
 
 import urllib.parse
@@ -67,6 +66,8 @@ class KubeletServer:
             "runningpods": (_GET, self._running_pods),
             "stats": (_GET, self._stats),
             "metrics": (_GET, self._metrics),
+            "configz": (_GET, self._configz),
+            "logs": (_GET, self._node_logs),
             "containerLogs": (_GET, self._logs),
             "exec": (_BOTH, self._exec),
             "attach": (_BOTH, self._attach),
@@ -83,7 +84,7 @@ class KubeletServer:
 
     async def _answer(self, request: Request) -> Reply:
         parts = request.path.strip("/").split("/")
-        if parts[0] in {"configz", "logs", "checkpoint", "debug", "allocatedPods"}:
+        if parts[0] in {"checkpoint", "debug", "allocatedPods"}:
             return plain(501, f"/{parts[0]} is not supported")
         if parts[0] not in self._routes:
             return plain(404, "404 page not found")
@@ -122,7 +123,7 @@ class KubeletServer:
         if call.parts == ["resource"]:
             return Response(200, await self._api.resource_metrics(), CONTENT_TYPE_LATEST)
         if call.parts == ["cadvisor"]:
-            return plain(501, "/metrics/cadvisor is not supported; use /metrics/resource")
+            return Response(200, await self._api.cadvisor_metrics(), CONTENT_TYPE_LATEST)
         if call.parts == ["probes"]:
             registry = CollectorRegistry(auto_describe=False)
             registry.register(_Probes(self._env.metrics))
@@ -130,6 +131,16 @@ class KubeletServer:
         if call.parts not in ([], ["slis"]):
             return plain(404, "404 page not found")
         return Response(200, generate_latest(self._env.metrics), CONTENT_TYPE_LATEST)
+
+    async def _configz(self, call: _Call) -> Reply:
+        return Response(200, orjson.dumps(self._api.configz()))
+
+    async def _node_logs(self, call: _Call) -> Reply:
+        if "query" in call.query:
+            return plain(501, "/logs/?query= is not supported; ask for a file")
+        data = await self._env.offload.run(self._api.log_file, "/".join(call.parts))
+        kind = "text/html" if data.startswith(b"<pre>") else "text/plain"
+        return Response(200, data, f"{kind}; charset=utf-8")
 
     # What containers say and hear.
 

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Under pressure: thresholds, who goes first, what pods are told, images; decisions by tables."""
+
+import pytest
+
+from pybernetes.cri.types import Container, Image, Stats
+from pybernetes.kubelet import imagegc
+from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.eviction import ranking
+from pybernetes.kubelet.eviction.thresholds import Observation, Pressure, Threshold, met, parse
+from pybernetes.kubelet.podstate import PodState
+from pybernetes.kubelet.stats import ContainerStats, Disk, Filesystem, PodStats, used
+from pybernetes.linux.cgroups import Usage
+
+MI = 1 << 20
+
+
+def config(**settings):
+    return Config(node_name="n", **settings)
+
+
+def test_thresholds_are_upstreams_defaults():
+    found = {item.signal: item.value for item in parse(config())}
+    assert found["memory.available"] == found["allocatableMemory.available"] == "100Mi"
+    assert (found["nodefs.available"], found["imagefs.inodesFree"]) == ("10%", "5%")
+    assert parse(config(eviction_hard={"nodefs.available": "0%"})) == []
+    with pytest.raises(ValueError, match="unsupported eviction signal cpu"):
+        parse(config(eviction_hard={"cpu": "1"}))
+    with pytest.raises(ValueError, match="grace period must be specified"):
+        parse(config(eviction_soft={"memory.available": "1Gi"}))
+
+
+@pytest.mark.parametrize(
+    ("value", "reclaim", "available", "reclaimed", "expected"),
+    [
+        ("100", "0", 100, False, False),
+        ("100", "0", 99, False, True),
+        ("10%", "0", 99, False, True),
+        ("10%", "0", 101, False, False),
+        ("100", "50", 149, False, False),
+        ("100", "50", 149, True, True),
+    ],
+)
+def test_a_threshold_is_met(value, reclaim, available, reclaimed, expected):
+    threshold = Threshold("memory.available", value, None, reclaim)
+    seen = {"memory.available": Observation(available, 1000)}
+    assert bool(met([threshold], seen, reclaimed=reclaimed)) == expected
+
+
+def test_pressure_remembers():
+    """A soft threshold acts after its grace; reclaiming goes on to the minimum; conditions linger."""
+    hard = Threshold("nodefs.available", "100", None, "50")
+    soft = Threshold("memory.available", "100", 30.0)
+    pressure = Pressure([hard, soft], transition=60.0)
+
+    def at(now, memory, disk):
+        seen = {"memory.available": Observation(memory, 1000)}
+        seen["nodefs.available"] = Observation(disk, 1000)
+        found = [item.signal for item in pressure.observe(seen, now)]
+        return found, sorted(pressure.conditions)
+
+    assert at(0, 500, 500) == ([], [])
+    assert at(10, 50, 50) == (["nodefs.available"], ["DiskPressure", "MemoryPressure"])
+    assert at(20, 50, 120) == (["nodefs.available"], ["DiskPressure", "MemoryPressure"])
+    assert at(30, 500, 160) == ([], ["DiskPressure", "MemoryPressure"])
+    assert at(40, 50, 500)[0] == []  # memory was fine in between: its grace starts anew
+    assert at(70, 50, 500) == (["memory.available"], ["DiskPressure", "MemoryPressure"])
+    assert at(80, 500, 500)[1] == ["MemoryPressure"]
+    assert at(129, 500, 500)[1] == ["MemoryPressure"]
+    assert at(130, 500, 500)[1] == []
+
+
+def stats(name, memory=0, disk=0, priority=0, requests=None, limits=None, volumes=None, sizes=None):
+    container = {"name": "c", "resources": {"requests": requests or {}, "limits": limits or {}}}
+    spec = {"containers": [container], "priority": priority}
+    spec["volumes"] = [{"name": k, "emptyDir": {"sizeLimit": v}} for k, v in (sizes or {}).items()]
+    pod = {"metadata": {"name": name, "namespace": "n", "uid": name}, "spec": spec}
+    running = Container(name, "s", "c", 0, "i", "", "running", 1)
+    one = ContainerStats(running, Stats(name, 0, 0, memory, disk_bytes=disk), Disk())
+    return PodStats(
+        pod, PodState(name), Usage(working_set=memory), (one,), volumes=volumes or {}, other=Disk()
+    )
+
+
+def test_who_goes_first():
+    pods = [
+        stats("within", memory=900, requests={"memory": "1000"}),
+        stats("important", memory=900, priority=10),
+        stats("beyond", memory=600, requests={"memory": "100"}),
+        stats("far beyond", memory=700, requests={"memory": "100"}),
+    ]
+    order = [item.pod["metadata"]["name"] for item in ranking.rank("memory", pods)]
+    assert order == ["far beyond", "beyond", "important", "within"]
+
+
+def test_what_an_evicted_pod_is_told():
+    threshold = Threshold("memory.available", "100Mi")
+    seen = {"memory.available": Observation(50 * MI, 1000 * MI)}
+    text = ranking.message(threshold, stats("a", memory=8 * MI, requests={"memory": "1Mi"}), seen)
+    assert text == (
+        "The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi. "
+        "Container c was using 8Mi, request is 1Mi, has larger consumption of memory. "
+    )
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (stats("a", disk=5 * MI), None),
+        (stats("a", volumes={"v": Disk(2 * MI)}, sizes={"v": "2Mi"}), None),
+        (
+            stats("a", volumes={"v": Disk(3 * MI)}, sizes={"v": "2Mi"}),
+            ("emptydirfs.limit", 'Usage of EmptyDir volume "v" exceeds the limit "2Mi". '),
+        ),
+        (
+            stats("a", disk=3 * MI, limits={"ephemeral-storage": "2Mi"}),
+            (
+                "ephemeralpodfs.limit",
+                "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. ",
+            ),
+        ),
+    ],
+)
+def test_local_storage_limits(item, expected):
+    assert ranking.beyond_limits(item) == expected
+
+
+@pytest.mark.parametrize(
+    ("available", "expected"), [(16, 0), (15, 5), (0, 20)], ids=["84%", "85%", "full"]
+)
+def test_images_go_between_the_thresholds(available, expected):
+    assert imagegc.excess(Filesystem(100, available), 85, 80) == expected
+
+
+def test_disk_usage_counts_links_once(tmp_path):
+    (tmp_path / "a").write_bytes(b"x" * 100_000)
+    alone = used(tmp_path)
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+    assert alone.bytes >= 100_000
+    assert used(tmp_path) == alone
+    assert used(tmp_path / "none") == Disk()
+
+
+class Runtime:
+    def __init__(self):
+        self.images = {
+            name: Image(name, tags=(f"{name}:1",), size=10) for name in ("old", "new", "busy")
+        }
+        self.images["pinned"] = Image("pinned", size=10, pinned=True)
+        self.images["pause"] = Image("pause", tags=("registry.k8s.io/pause:3.10",), size=10)
+
+    async def list_images(self):
+        return list(self.images.values())
+
+    async def list_containers(self):
+        return [Container("c", "s", "c", 0, "busy:1", "busy", "exited", 1)]
+
+    async def remove_image(self, name):
+        del self.images[name]
+
+
+async def test_unused_images_go_oldest_first_but_never_young_pinned_or_busy_ones():
+    from types import SimpleNamespace
+
+    from pybernetes.base.env import Env
+
+    clock = SimpleNamespace(now=0.0)
+    env = Env()
+    runtime = Runtime()
+    newest = runtime.images.pop("new")
+    fake = SimpleNamespace(monotonic=lambda: clock.now)
+    tools = SimpleNamespace(
+        env=SimpleNamespace(clock=fake, metrics=env.metrics), config=config(), runtime=runtime
+    )
+    collector = imagegc.ImageCollector(tools, None, lambda *_: None)
+    assert await collector.collect(1) == 0  # all are new to us
+    clock.now, runtime.images["new"] = 100.0, newest
+    assert await collector.collect(1) == 0
+    clock.now = 150.0
+    assert await collector.collect() == 10
+    assert sorted(runtime.images) == ["busy", "new", "pause", "pinned"]
+    assert await collector.collect(youngest=0.0) == 10
+    assert sorted(runtime.images) == ["busy", "pause", "pinned"]
