@@ -22,7 +22,7 @@ from pybernetes.cmd.config import ClusterConfig, read_json, write_json
 from pybernetes.cmd.control import Report
 from pybernetes.cmd.labconfig import ConfigError, LabConfig, LabNode, resolve
 from pybernetes.cmd.labjoin import NODES, Joining
-from pybernetes.cmd.labmachine import LabMachine, pins
+from pybernetes.cmd.labmachine import LabMachine, boot, pins
 from pybernetes.linux import cgroups, hosts, mounts, namespaces
 from pybernetes.linux.commands import CommandError
 from pybernetes.linux.processes import wait_end
@@ -57,6 +57,7 @@ def segment_config(config: ClusterConfig) -> SegmentConfig:
         address=config.lab.gateway,
         cluster_cidr=config.cluster_cidr,
         service_cidr=config.service_cidr,
+        services_via=config.lab.nodes[0].address,
     )
 
 
@@ -84,6 +85,7 @@ class Lab:
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._before: dict[str, str] = {}  # the last heartbeat of what ran before
+        self._on = asyncio.Event()  # all nodes have been turned on
         self._troubles: dict[str, str] = {}
 
     @property
@@ -105,16 +107,34 @@ class Lab:
         async with self._group as group:
             group.start(self._informers.run(), "informers")
             group.start(self._tend(), "nodes")
-            group.start(control.serve(self._config.data_dir, self._handle), "control")
+            await self._nodes.wait_synced()
+            await self._turn_on(
+                *(one for one in self.lab.nodes if not self._machine(one.name).pid())
+            )
             for node in self.lab.nodes:
                 self._keep_running(node.name)
+            self._on.set()
+            await control.serve(self._config.data_dir, self._handle)
+
+    async def _turn_on(self, *nodes: LabNode) -> None:
+        """Start the processes of nodes that are off. Raises CommandError, OSError."""
+        for node in nodes:
+            self._before[node.name] = ready_since(self._nodes.find("", node.name) or {}) or ""
+        await gather_ordered((self._prepare(node) for node in nodes), "prepare")
+        await boot(self._config.data_dir, [node.name for node in nodes])
+
+    async def _prepare(self, node: LabNode) -> None:
+        settings = await self._joining.settings(self._config, node)
+        await gather_ordered(
+            (self._joining.introduce(node), self._machine(node.name).prepare(node, settings))
+        )
 
     async def wait_ready(self, *names: str) -> None:
         """Until the nodes (all of them, if none is named) are Ready. Raises TimeoutError."""
-        waited = names or [node.name for node in self.lab.nodes]
-        late = waited
+        waited = late = names or [node.name for node in self.lab.nodes]
         try:
             async with asyncio.timeout(READY_SECONDS):
+                await self._on.wait()
                 while late := [name for name in waited if not self._is_ready(name)]:
                     self._changed.clear()
                     await self._changed.wait()
@@ -161,23 +181,17 @@ class Lab:
 
     def _keep_running(self, name: str) -> None:
         if name not in self._keepers:
-            node = self._nodes.find("", name)
-            if node is not None and not self._machine(name).pid():
-                self._before[name] = ready_since(node) or ""
             self._keepers[name] = self._group.start(self._keep(self._node(name)), name)
 
     async def _keep(self, node: LabNode) -> None:
         """Start the node's process, or adopt it, again and again."""
         machine, delay = self._machine(node.name), RESTART_DELAY
-        await self._joining.introduce(node)
         while True:
             started = self._env.clock.monotonic()
             try:
-                if not (pid := machine.pid()):
-                    pid = await machine.start(
-                        node, await self._joining.settings(self._config, node)
-                    )
-                await wait_end(pid)
+                if not machine.pid():
+                    await self._turn_on(node)
+                await wait_end(machine.pid())
                 _log.warning("A node's process ended; it is started again", node=node.name)
             except (CommandError, OSError) as error:
                 self._troubles[node.name] = str(error)
@@ -197,9 +211,7 @@ class Lab:
     async def add(self, node: Object, report: Report) -> None:
         """A new node, ready for pods."""
         self._change(lambda nodes: [*nodes, node])
-        report(f"starting {node['name']}")
-        self._keep_running(node["name"])
-        await self.wait_ready(node["name"])
+        await self.start(node, report)
 
     async def remove(self, node: Object, report: Report) -> None:
         """Shut the node down and forget it."""
@@ -222,6 +234,7 @@ class Lab:
         name = self._node(node["name"]).name
         if name not in self._keepers:
             report(f"starting {name}")
+            await self._turn_on(self._node(name))
             self._keep_running(name)
             await self.wait_ready(name)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One node of a lab in its own namespaces (`python -m pybernetes.cmd.lab_node DATA_DIR NAME`).
+"""Nodes of a lab, each in its own namespaces (`python -m pybernetes.cmd.lab_node DATA_DIR NAME...`).
 
 Everything it needs to know is in its folder (node.json, pki/), so that it goes on, and can be
 started again, without the main process. Its containerd and containers outlive it.
@@ -7,10 +7,13 @@ started again, without the main process. Its containerd and containers outlive i
 
 import asyncio
 import fcntl
+import gc
 import os
 import shutil
 import socket
 import sys
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from pybernetes.apimachinery.types import Object
@@ -24,7 +27,7 @@ from pybernetes.cmd.node_certificates import NodeCertificates
 from pybernetes.cmd.process import run
 from pybernetes.dns.config import DnsConfig
 from pybernetes.kubelet.config import Config as KubeletConfig
-from pybernetes.linux import cgroups, hosts, links
+from pybernetes.linux import cgroups, hosts, links, namespaces
 from pybernetes.machine import disk
 from pybernetes.machine.config import Config as MachineConfig
 from pybernetes.network.config import NetworkConfig
@@ -48,7 +51,12 @@ def node_config(settings: Settings, node_dir: Path) -> NodeConfig:
             bridge="cni0",
             segment=True,
         ),
-        proxy=ProxyConfig(node_name=name),
+        proxy=ProxyConfig(
+            node_name=name,
+            cluster_cidr=settings.cluster_cidr,
+            service_cidr=settings.service_cidr,
+            health_address=settings.ip,
+        ),
         dns=DnsConfig(name, settings.ip, service_ip=settings.dns_ip, domain=settings.domain),
         kubelet=KubeletConfig(
             node_name=name,
@@ -116,27 +124,50 @@ def _address(node: Object) -> list[str]:
     return list(peers([{**node, "spec": {"podCIDR": "-"}}], "").values())
 
 
-def main(data_dir: Path, name: str) -> int:
-    """Take the node's place (cgroup, disk, name), then work until SIGTERM."""
+def main(data_dir: Path, names: Sequence[str]) -> int:
+    """Become the nodes, a process each: what is loaded by now is in memory only once."""
+    gc.collect()
+    gc.freeze()
+    for name in names:
+        with (data_dir / "nodes" / name / "node.pid").open("a+") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # it runs
+            child = os.fork()
+            if child == 0:
+                os._exit(_child(data_dir, name))  # which keeps the lock
+            held.truncate(0)
+            held.write(f"{child}\n")
+    return 0
+
+
+def _child(data_dir: Path, name: str) -> int:
     node_dir = data_dir / "nodes" / name
-    held = (node_dir / "node.pid").open("a+")
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"node {name} runs already", file=sys.stderr)
+        os.setsid()
+        Path("/proc/self/comm").write_text(f"node {name}")  # what ps and top show
+        log = os.open(node_dir / "node.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for standard in (1, 2):
+            os.dup2(log, standard)
+        return be(data_dir, node_dir, Settings.read(node_dir))
+    except BaseException:  # noqa: BLE001 -- the end of the process
+        traceback.print_exc()
         return 1
-    held.truncate(0)
-    held.write(f"{os.getpid()}\n")
-    held.flush()
-    settings = Settings.read(node_dir)
+    finally:
+        sys.stderr.flush()
+
+
+def be(data_dir: Path, node_dir: Path, settings: Settings) -> int:
+    """Take the node's place (namespaces, cgroup, disk, name), then work until SIGTERM."""
+    namespaces.enter(data_dir / "ns" / settings.name)
     cgroups.enter(f"{settings.cgroup}/system")
-    socket.sethostname(name)
+    socket.sethostname(settings.name)
     names = hosts.with_block(_LOCAL, "pybernetes", settings.hosts)
-    if disk.set_up(data_dir, node_dir, names, name):  # the machine has just been turned on
+    if disk.set_up(data_dir, node_dir, names, settings.name):  # it has just been turned on
         shutil.rmtree(MachineConfig(data=node_dir).state, ignore_errors=True)
-    with held:
-        return run(lambda env: work(env, settings, node_dir))
+    return run(lambda env: work(env, settings, node_dir))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

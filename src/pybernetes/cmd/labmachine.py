@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from pybernetes.apimachinery import quantity
@@ -18,6 +19,7 @@ from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.labconfig import LabNode
 from pybernetes.cmd.labsettings import LINK, SHUT_DOWN, Settings
 from pybernetes.linux import cgroups, links, namespaces
+from pybernetes.linux.commands import run
 from pybernetes.linux.processes import wait_end
 from pybernetes.network.segment import LINKS
 
@@ -45,30 +47,13 @@ class LabMachine:
                 return int(held.read().strip() or "0")
         return 0
 
-    async def start(self, node: LabNode, settings: Settings) -> int:
-        """Turn it on, or only its process where the rest is still there; the process."""
+    async def prepare(self, node: LabNode, settings: Settings) -> None:
+        """Everything that its process needs and does not make itself."""
         settings.write(self.folder)
         cgroups.configure(self.cgroup, _limits(node))
         if await namespaces.pin(self.pins):
             await links.delete_link(self.link)
         await links.ensure_veth(self.link, self._config.bridge, LINK, self.pins / "net")
-        return self._spawn()
-
-    def _spawn(self) -> int:
-        module = ["-m", "pybernetes.cmd.lab_node", str(self._config.data_dir), self.name]
-        command = [*namespaces.joining(self.pins), sys.executable, *module]
-        log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        return os.posix_spawnp(
-            command[0],
-            command,
-            os.environ,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(self.folder / "node.log"), log, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-        )
 
     async def shut_down(self) -> None:
         """End its pods and its process in good order, as far as they do in time; then turn it off."""
@@ -107,6 +92,11 @@ class LabMachine:
         with contextlib.suppress(OSError):
             return (self.folder / "node.log").read_text(errors="replace").splitlines()[-1]
         return ""
+
+
+async def boot(data_dir: Path, names: Sequence[str]) -> None:
+    """Start the processes of prepared nodes. Raises CommandError."""
+    await run([sys.executable, "-m", "pybernetes.cmd.lab_node", str(data_dir), *names])
 
 
 def pins(config: ClusterConfig) -> Path:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Namespaces pinned by bind mounts, so that they outlive every process and end with `umount`."""
 
+import ctypes
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,6 +51,17 @@ def unpin(folder: Path) -> None:
     mounts.detach_below(folder)
     for kind in KINDS:
         (folder / kind).unlink(missing_ok=True)
+
+
+def enter(folder: Path) -> None:
+    """Join the namespaces pinned in `folder`; only a process with one thread can. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    opened = [os.open(folder / kind, os.O_RDONLY) for kind in KINDS]
+    for kind, descriptor in zip(KINDS, opened, strict=True):
+        if libc.setns(descriptor, 0) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder / kind))
+        os.close(descriptor)
 
 
 def joining(folder: Path, kinds: Sequence[str] = KINDS) -> list[str]:

@@ -7,7 +7,7 @@ import os
 
 
 async def wait_end(pid: int) -> None:
-    """Until the process has ended; at once if there is none. A child of ours is reaped."""
+    """Until the process has ended; at once if there is none (0). A child of ours is reaped."""
     try:
         descriptor = os.pidfd_open(pid)
     except OSError:

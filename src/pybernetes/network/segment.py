@@ -25,6 +25,7 @@ class SegmentConfig:
     address: str
     cluster_cidr: str
     service_cidr: str
+    services_via: str  # the node that leads the host to services
 
 
 def ruleset(config: SegmentConfig) -> str:
@@ -71,7 +72,7 @@ async def set_up(config: SegmentConfig) -> None:
     length = ipaddress.ip_network(config.network).prefixlen
     await links.ensure_bridge(config.bridge, f"{config.address}/{length}")
     await links.replace_route("unreachable", config.cluster_cidr)
-    await links.replace_route("unreachable", config.service_cidr)
+    await links.replace_route(config.service_cidr, "via", config.services_via)
     await nft.apply(ruleset(config))
 
 
@@ -90,4 +91,3 @@ async def clean_up(config: SegmentConfig) -> None:
         await links.delete_link(link)
     await nft.delete_table("ip", config.table)
     await links.delete_route("unreachable", config.cluster_cidr)
-    await links.delete_route("unreachable", config.service_cidr)
