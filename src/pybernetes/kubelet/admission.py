@@ -32,11 +32,15 @@ class Policy:
     stopping: bool = False
 
 
+def is_static(pod: Object) -> bool:
+    """Whether the pod comes from a file (whatever one of the API claims in its annotations)."""
+    metadata = pod["metadata"]
+    source = (metadata.get("annotations") or {}).get("kubernetes.io/config.source", "api")
+    return bool(source != "api" and not metadata.get("resourceVersion"))
+
+
 def is_critical(pod: Object) -> bool:
-    notes = pod["metadata"].get("annotations") or {}
-    static = notes.get("kubernetes.io/config.source", "api") != "api"
-    priority = pod["spec"].get("priority") or 0
-    return static or "kubernetes.io/config.mirror" in notes or priority >= SYSTEM_CRITICAL
+    return is_static(pod) or (pod["spec"].get("priority") or 0) >= SYSTEM_CRITICAL
 
 
 def admit(

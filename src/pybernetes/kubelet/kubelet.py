@@ -6,9 +6,11 @@ PLEG; each change wakes the pod's worker.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs
 from pybernetes.base.env import Env
@@ -18,8 +20,9 @@ from pybernetes.client.informer import Informer, Informers
 from pybernetes.client.types import Client
 from pybernetes.cri.types import Runtime
 from pybernetes.kubelet import gc, naming
-from pybernetes.kubelet.admission import Policy
+from pybernetes.kubelet.admission import Policy, is_critical, is_static
 from pybernetes.kubelet.auth import Authorization
+from pybernetes.kubelet.checkpoint import Checkpoint
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.containers import dns
 from pybernetes.kubelet.eviction.manager import Evictions
@@ -37,6 +40,7 @@ from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.probes.manager import Probes
 from pybernetes.kubelet.server.handler import KubeletServer
+from pybernetes.kubelet.staticpods import StaticPods, is_mirror
 from pybernetes.kubelet.stats import Gatherer
 from pybernetes.kubelet.statusmanager import StatusManager
 from pybernetes.kubelet.volumeapi import Sources
@@ -44,6 +48,8 @@ from pybernetes.kubelet.volumemanager import DiskVolumes, Volumes
 from pybernetes.wire.types import Handler
 
 _log = logs.get("kubelet")
+STATE = "pod_state.json"
+FLUSH = 2.0  # seconds for the API to hear the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,7 @@ class Kubelet:
         informers: Informers | None = None,
     ) -> None:
         self.env, self.client, self.runtime, self.config = env, client, runtime, config
+        self._stopping = False
         self._informers: Informers | None = None
         self._pods: Informer | None = None
         if shared is None:
@@ -93,8 +100,9 @@ class Kubelet:
         self.pleg = Pleg(env, runtime, config.relist_interval, lambda uid: self.workers.wake(uid))
         self.tools = self._make_tools()
         self.workers = Workers(self.tools)
+        self.static = StaticPods(self.tools, self.workers)
         self.tools.probes.on_result = self.workers.wake
-        self.node_controller.trouble = self.pleg.healthy
+        self.node_controller.trouble = self._trouble
         self.node_controller.seen = lambda: self._shared.nodes.find("", config.node_name)
         authorization = Authorization(env, client, config.node_name)
         gatherer = Gatherer(self.tools, self.machine)
@@ -131,6 +139,7 @@ class Kubelet:
             client=self.client,
             runtime=self.runtime,
             recorder=recorder,
+            checkpoint=Checkpoint(env, None if self.runtime.hollow else config.data / STATE),
             objects=objects,
             tokens=tokens,
             certificates=certificates,
@@ -138,9 +147,9 @@ class Kubelet:
             images=images,
             probes=Probes(env, self.runtime, recorder, self.pleg.state),
             volumes=volumes,
-            statuses=StatusManager(self.client, lambda uid: self.workers.find(uid)),
+            statuses=StatusManager(self.client, self._api_pod),
             resolver=resolver,
-            memory_capacity=self.machine.memory,
+            memory_capacity=quantity.parse(plan.capacity(config, self.machine)["memory"]).to_int(),
             services=self._services,
             allocatable=self._allocatable,
             node=self.node,
@@ -167,7 +176,15 @@ class Kubelet:
         return found
 
     def pod_changed(self, old: Object | None, new: Object | None) -> None:
-        self.workers.update(old, new)
+        if is_mirror(new or old or {}):
+            self.static.mirror_changed(old, new)
+        else:
+            self.workers.update(old, new)
+
+    def _api_pod(self, uid: str) -> Object | None:
+        """The object whose status is the pod's."""
+        pod = self.workers.find(uid)
+        return self.static.mirror(uid) if pod is not None and is_static(pod) else pod
 
     async def wait_ready(self) -> None:
         """Until the node is registered and pods are taken care of."""
@@ -188,9 +205,11 @@ class Kubelet:
             group.start(self.node_controller.run(), "node")
             group.start(self.workers.run(self._known), "pods")
             if not self.runtime.hollow:
+                group.start(self.tools.checkpoint.run(), "checkpoint")
                 group.start(gc.run(self.tools, self.workers, self.event), "gc")
                 group.start(self.images.run(), "images")
                 group.start(self.evictions.run(), "evictions")
+                group.start(self._reflect_static(), "static pods")
                 group.start(rotation.run(self.env, self.runtime, self.config), "logs")
                 group.start(self._refresh_volumes(), "volumes")
             self.event("Normal", "Starting", "Starting kubelet.")
@@ -201,7 +220,8 @@ class Kubelet:
         self._shared.recorder.event(self.node_reference(), kind, reason, message)
 
     def _policy(self) -> Policy:
-        return Policy(self.config.allowed_unsafe_sysctls, self.evictions.conditions)
+        unsafe = self.config.allowed_unsafe_sysctls
+        return Policy(unsafe, self.evictions.conditions, self._stopping)
 
     async def _reclaim_disk(self) -> None:
         """Dead containers of pods that are over, and every unused image."""
@@ -227,6 +247,47 @@ class Kubelet:
         if self._informers is not None:
             await self._informers.wait_synced()
         await self.node_controller.registered.wait()
+        if not self.runtime.hollow:
+            self.static.load()  # before what nobody wants is ended
+
+    async def _reflect_static(self) -> None:
+        await self._known()
+        await self.static.run()
+
+    async def shutdown(self, grace: float | None = None, critical: float | None = None) -> None:
+        """End all pods, critical ones last, as upstream does when the machine goes down.
+
+        `grace` seconds in all, `critical` of them for critical pods; the settings' by default. The
+        node is not ready from then on and takes no more pods.
+        """
+        config = self.config
+        grace = config.shutdown_grace_period if grace is None else grace
+        critical = config.shutdown_grace_period_critical_pods if critical is None else critical
+        self._stopping = True
+        self.node_controller.wake()
+        self.event("Normal", "Shutdown", "Shutdown manager detected shutdown event")
+        for last, seconds in ((False, max(0.0, grace - critical)), (True, critical or grace)):
+            pods = [pod for pod in self.workers.active() if is_critical(pod) == last]
+            await self._end(pods, seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH):
+                await self.node_controller.told()
+
+    async def _end(self, pods: Sequence[Object], seconds: float) -> None:
+        """End pods within so many seconds, and a moment to say so."""
+        text = "Pod was terminated in response to imminent node shutdown."
+        status, uids = ("Terminated", text), [naming.uid(pod) for pod in pods]
+        ends = [self.workers.fail(uid, status, grace=int(seconds), disrupted=text) for uid in uids]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds + FLUSH):
+                for event in ends:
+                    if event is not None:
+                        await event.wait()
+                for uid in uids:
+                    await self.tools.statuses.flush(uid)
+
+    def _trouble(self) -> str:
+        return "node is shutting down" if self._stopping else self.pleg.healthy()
 
     async def _refresh_volumes(self) -> None:
         while True:

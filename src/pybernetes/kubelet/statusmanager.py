@@ -49,6 +49,13 @@ class StatusManager:
         self._idle.setdefault(uid, asyncio.Event()).clear()
         self._wake.set()
 
+    def again(self, uid: str) -> None:
+        """Write the status once more: there is another object to hold it."""
+        self._written.pop(uid, None)
+        if uid in self._wanted:
+            self._dirty[uid] = None
+            self._wake.set()
+
     def forget(self, uid: str) -> None:
         self._wanted.pop(uid, None)
         self._written.pop(uid, None)

@@ -50,6 +50,10 @@ class NodeController:
         self.event: Callable[[str, str, str], None] = lambda kind, reason, message: None
         self.seen: Callable[[], Object | None] = lambda: None  # what the informer has
 
+    async def told(self) -> None:
+        """Write the status now."""
+        await self._sync_once()
+
     def wake(self) -> None:
         """Look at the status again now."""
         self._wake.set()

@@ -51,7 +51,7 @@ class Record:
     resources: dict[str, Object] = field(default_factory=dict)
     sandbox_config: Object | None = None
     # the worker's
-    over: asyncio.Event = field(default_factory=asyncio.Event)  # nothing of it runs any more
+    over: asyncio.Event | None = None  # set once nothing of it runs any more
     dirty: bool = False
     interrupted: bool = False
     killing: bool = False
@@ -70,6 +70,22 @@ class Record:
             value = self.pod["spec"].get("terminationGracePeriodSeconds")
         grace = 30 if value is None else int(value)
         return grace if self.most_grace is None else min(grace, self.most_grace)
+
+    def kept(self) -> Object:
+        """What has to outlive the kubelet, as JSON."""
+        delays = {name: [delay.seconds, delay.updated] for name, delay in self.backoff.items()}
+        return {
+            "allocated": self.allocated,
+            "actuated": dict(self.resources),
+            "startTime": self.start_time,
+            "backoff": delays,
+        }
+
+    def restore(self, kept: Object) -> None:
+        """From what `kept` gave once."""
+        self.allocated, self.resources = kept["allocated"], kept["actuated"]
+        self.start_time = self.start_time or kept["startTime"]
+        self.backoff = {name: Delay(*delay) for name, delay in kept["backoff"].items()}
 
     def note(self, type_: str, reason: str, message: str) -> bool:
         """Say that a condition is true; whether that is new."""

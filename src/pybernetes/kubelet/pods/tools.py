@@ -10,6 +10,7 @@ from pybernetes.client.events import Recorder
 from pybernetes.client.types import Client
 from pybernetes.cri.types import Runtime
 from pybernetes.kubelet import naming
+from pybernetes.kubelet.checkpoint import Checkpoint
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.containers.dns import Resolver
 from pybernetes.kubelet.objects import Objects, Tokens
@@ -30,6 +31,7 @@ class Tools:
     client: Client
     runtime: Runtime
     recorder: Recorder
+    checkpoint: Checkpoint
     objects: Objects
     tokens: Tokens
     certificates: PodCertificates

@@ -226,7 +226,8 @@ async def _finish(tools: Tools, record: Record, state: PodState) -> float | None
         await tools.pleg.refresh()
         await _release(tools, record)
         record.cleaned = True
-        record.over.set()
+        if record.over is not None:
+            record.over.set()
     state = tools.pleg.state(record.uid)
     await _notice(tools, record, state)
     publish(tools, record, state)

@@ -7,7 +7,6 @@
 """
 
 import asyncio
-from asyncio import Event
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +37,7 @@ class Workers:
         self._group: TaskGroup | None = None
         self._synced = False
         self._sharing = asyncio.Lock()
+        self.on_gone: Callable[[], None] = lambda: None
         self.policy: Callable[[], Policy] = lambda: Policy(tools.config.allowed_unsafe_sysctls)
 
     def records(self) -> list[Record]:
@@ -91,6 +91,8 @@ class Workers:
                 return
             record = self._records[uid] = Record(uid, pod, pod)
             record.start_time = (pod.get("status") or {}).get("startTime") or ""
+            if kept := self._tools.checkpoint.get(uid):
+                record.restore(kept)
         was_ending, grace = record.ending, record.grace()
         record.wanted, record.gone = pod, new is None
         record.pod = resize.given(pod, record.allocated)
@@ -139,6 +141,8 @@ class Workers:
                     record.dirty = True
                 if record.uid not in self._records:
                     return
+                if record.allocated:
+                    self._tools.checkpoint.put(record.uid, record.kept())
         finally:
             record.task = None
         if later is not None:
@@ -193,7 +197,9 @@ class Workers:
             if resize.PENDING in record.conditions:
                 self.wake(record.uid)
 
-    def fail(self, uid: str, status: Rejection, *, grace: int, disrupted: str = "") -> Event | None:
+    def fail(
+        self, uid: str, status: Rejection, *, grace: int, disrupted: str = ""
+    ) -> asyncio.Event | None:
         """End a pod for good; what it returns is set once nothing of it runs. None: no such pod."""
         record = self._records.get(uid)
         if record is None or record.ending or record.finished:
@@ -203,10 +209,12 @@ class Workers:
             record.note("DisruptionTarget", "TerminationByKubelet", disrupted)
         self._interrupt(record)
         self.wake(uid)
+        record.over = asyncio.Event()
         return record.over
 
     def _admit(self, record: Record) -> None:
-        record.admitted, record.allocated = True, resize.of(record.wanted)
+        record.admitted = True
+        record.allocated = record.allocated or resize.of(record.wanted)
         if self._tools.pleg.state(record.uid).sandboxes:
             return  # it ran before we were restarted
         others = self._others(record)
@@ -235,7 +243,10 @@ class Workers:
         tools.certificates.forget(record.uid)
         tools.probes.stop(record.uid)
         self._records.pop(record.uid, None)
-        record.over.set()
+        if record.over is not None:
+            record.over.set()
+        self._tools.checkpoint.put(record.uid, None)
+        self.on_gone()
         self._retry_resizes()
         return None
 
