@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pybernetes.apimachinery.timestamps import rfc3339
@@ -35,12 +35,15 @@ from pybernetes.cmd.process import run
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.linux.commands import CommandError
 from pybernetes.machine.containerd import StartError
-from pybernetes.machine.detect import detect
+from pybernetes.machine.detect import Missing, detect
 from pybernetes.network.network import NetworkError, check_free
 from pybernetes.storage.sqlite.driver import SqliteConfig, SqliteStore
 from pybernetes.storage.types import StoreError
 from pybernetes.wire.server import Server, serve
 from pybernetes.wire.types import Handler
+
+if TYPE_CHECKING:
+    from pybernetes.cmd.lab import Lab
 
 Report = Callable[[str], None]
 NODES = GVR("", "v1", "nodes")
@@ -142,6 +145,8 @@ class AllInOne:
         self._report = report
         self._servers: list[Server] = []
         self._hints: list[str] = []
+        self._missing: list[Missing] = []
+        self._lab: Lab | None = None
 
     async def run(self) -> None:
         """Run until cancelled. Raises StartFailed."""
@@ -166,6 +171,7 @@ class AllInOne:
                 ),
             )
             async with TaskGroup("all in one") as group:
+                self._prepare(group, plane, pki)
                 group.start(plane.run(), "control plane")
                 await plane.wait_ready()
                 await self._serve(plane, pki, "127.0.0.1", port)
@@ -180,19 +186,28 @@ class AllInOne:
             await nodes.close()
             await store.close()
 
+    def _prepare(self, group: TaskGroup, plane: ControlPlane, pki: Pki) -> None:
+        """What nodes there will be; start what takes time. Raises StartFailed."""
+        config = self._config
+        self._missing = detect() if config.node != "hollow" else []
+        self._hints = [f"hollow: {item}" for item in self._missing]
+        if config.node == "containerd" and self._missing:
+            raise StartFailed("; ".join(str(item) for item in self._missing))
+        if config.lab is not None and config.node != "hollow" and not self._missing:
+            from pybernetes.cmd.lab import Lab
+
+            self._lab = Lab(self._env, config, plane.client(), pki.ca.certificate)
+            group.start(self._lab.seed.ensure(), "seed")
+
     async def _start_node(
         self, group: TaskGroup, plane: ControlPlane, nodes: Nodes, pki: Pki, *, port: int
     ) -> str:
         """Start the node, or the lab's; a phrase that says what they are."""
         config = self._config
-        missing = detect() if config.node != "hollow" else []
-        if config.node == "containerd" and missing:
-            raise StartFailed("; ".join(str(item) for item in missing))
-        self._hints = [f"hollow: {item}" for item in missing]
-        if config.node == "hollow" or missing:
+        if self._lab is not None:
+            return await self._start_lab(self._lab, group, plane, pki)
+        if config.node == "hollow" or self._missing:
             return await self._start_hollow(group, plane, nodes)
-        if config.lab is not None:
-            return await self._start_lab(group, plane, pki)
         from pybernetes.cmd.node import RealNode, host_node
 
         self._report("starting containerd")
@@ -231,18 +246,15 @@ class AllInOne:
         await self._wait_node_ready(plane)
         return f"{len(fleet.handlers)} hollow node(s): pods are simulated, nothing is started"
 
-    async def _start_lab(self, group: TaskGroup, plane: ControlPlane, pki: Pki) -> str:
-        from pybernetes.cmd.lab import Lab
-
-        assert self._config.lab is not None
+    async def _start_lab(self, lab: "Lab", group: TaskGroup, plane: ControlPlane, pki: Pki) -> str:
         await addons.ensure(plane.client(), "lab.json")
-        lab = Lab(self._env, self._config, plane.client(), pki.ca.certificate)
         await lab.set_up()
         await self._serve(plane, pki, self._config.gateway, API_PORT)
-        self._report(f"starting {len(self._config.lab.nodes)} nodes")
+        count = len(lab.settings.nodes)
+        self._report(f"starting {count} nodes")
         group.start(lab.run(), "lab")
         await lab.wait_ready()
-        return f"{len(self._config.lab.nodes)} nodes run containers (containerd)"
+        return f"{count} nodes run containers (containerd)"
 
     async def _wait_node_ready(self, plane: ControlPlane) -> None:
         self._report("waiting for the node to be Ready")

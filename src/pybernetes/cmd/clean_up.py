@@ -23,7 +23,7 @@ from pybernetes.proxy import proxy
 async def clean_up(env: Env, config: ClusterConfig) -> list[str]:
     """Stop all pods and containerd, remove rules, links and mounts; what is left, a line each."""
     if config.lab is not None:
-        return await lab.clean_up(config)
+        return await lab.clean_up(env, config)
     left = await cleanup.remove(env, machine_config(config), config.cgroup_root, keep_images=True)
     await proxy.clean_up(proxy_config(config))
     await network.clean_up(network_config(config))

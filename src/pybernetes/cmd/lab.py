@@ -23,6 +23,7 @@ from pybernetes.cmd.control import Report
 from pybernetes.cmd.labconfig import ConfigError, LabConfig, LabNode, resolve
 from pybernetes.cmd.labjoin import NODES, Joining
 from pybernetes.cmd.labmachine import LabMachine, boot, pins
+from pybernetes.cmd.labseed import Seed
 from pybernetes.linux import cgroups, hosts, mounts, namespaces
 from pybernetes.linux.commands import CommandError
 from pybernetes.linux.processes import wait_end
@@ -76,6 +77,7 @@ class Lab:
         self._env, self._config = env, config
         self._client = client
         self._joining = Joining(env, client, ca)
+        self.seed = Seed(env, config.data_dir)
         self._segment = segment_config(config)
         self._informers = Informers(env, client)
         self._nodes = self._informers.get(NODES)
@@ -89,7 +91,7 @@ class Lab:
         self._troubles: dict[str, str] = {}
 
     @property
-    def lab(self) -> LabConfig:
+    def settings(self) -> LabConfig:
         assert self._config.lab is not None
         return self._config.lab
 
@@ -100,7 +102,7 @@ class Lab:
         self._name_nodes()
 
     def _name_nodes(self) -> None:
-        hosts.write(_mark(self._config), {node.name: node.address for node in self.lab.nodes})
+        hosts.write(_mark(self._config), {node.name: node.address for node in self.settings.nodes})
 
     async def run(self) -> None:
         """Keep all nodes and the routes to their pods until cancelled; the nodes go on."""
@@ -109,9 +111,9 @@ class Lab:
             group.start(self._tend(), "nodes")
             await self._nodes.wait_synced()
             await self._turn_on(
-                *(one for one in self.lab.nodes if not self._machine(one.name).pid())
+                *(one for one in self.settings.nodes if not self._machine(one.name).pid())
             )
-            for node in self.lab.nodes:
+            for node in self.settings.nodes:
                 self._keep_running(node.name)
             self._on.set()
             await control.serve(self._config.data_dir, self._handle)
@@ -124,14 +126,14 @@ class Lab:
         await boot(self._config.data_dir, [node.name for node in nodes])
 
     async def _prepare(self, node: LabNode) -> None:
-        settings = await self._joining.settings(self._config, node)
-        await gather_ordered(
-            (self._joining.introduce(node), self._machine(node.name).prepare(node, settings))
-        )
+        told = await self._joining.settings(self._config, node)
+        machine = self._machine(node.name)
+        await gather_ordered((self._joining.introduce(node), machine.prepare(node, told)))
+        await self.seed.plant(machine.folder)
 
     async def wait_ready(self, *names: str) -> None:
         """Until the nodes (all of them, if none is named) are Ready. Raises TimeoutError."""
-        waited = late = names or [node.name for node in self.lab.nodes]
+        waited = late = names or [node.name for node in self.settings.nodes]
         try:
             async with asyncio.timeout(READY_SECONDS):
                 await self._on.wait()
@@ -155,7 +157,7 @@ class Lab:
         while True:
             await changed.wait()
             changed.clear()
-            seen = [(one, self.lab.node(meta.name(one))) for one in self._nodes.items()]
+            seen = [(one, self.settings.node(meta.name(one))) for one in self._nodes.items()]
             pairs = [(one, node) for one, node in seen if node is not None]
             wanted = {
                 one["spec"]["podCIDR"]: node.address
@@ -174,7 +176,7 @@ class Lab:
         return LabMachine(self._config, name)
 
     def _node(self, name: str) -> LabNode:
-        node = self.lab.node(name)
+        node = self.settings.node(name)
         if node is None:
             raise ConfigError(f"there is no node {name}")
         return node
@@ -288,7 +290,7 @@ def ready_since(node: Object) -> str | None:
     return None
 
 
-async def clean_up(config: ClusterConfig) -> list[str]:
+async def clean_up(env: Env, config: ClusterConfig) -> list[str]:
     """End all nodes and remove what the lab made on this host, its state not; what is left."""
     names = sorted(path.name for path in pins(config).glob("*"))
     machines = [LabMachine(config, name) for name in names]
@@ -297,6 +299,7 @@ async def clean_up(config: ClusterConfig) -> list[str]:
     if not cgroups.remove(config.cgroup_root):
         left.append([f"cgroup {config.cgroup_root}"])
     mounts.detach_below(pins(config))
+    await Seed(env, config.data_dir).clear()
     await segment.clean_up(segment_config(config))
     hosts.write(_mark(config), {})
     return [line for lines in left for line in lines]

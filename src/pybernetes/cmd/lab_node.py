@@ -8,6 +8,7 @@ started again, without the main process. Its containerd and containers outlive i
 import asyncio
 import fcntl
 import gc
+import importlib
 import os
 import shutil
 import socket
@@ -34,6 +35,7 @@ from pybernetes.network.config import NetworkConfig
 from pybernetes.network.network import NODES, peers
 from pybernetes.proxy.config import ProxyConfig
 
+LOADED_LATER = ("uvloop", "grpc.aio")  # by every node, but not when our modules are imported
 _LOCAL = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 
 
@@ -126,6 +128,8 @@ def _address(node: Object) -> list[str]:
 
 def main(data_dir: Path, names: Sequence[str]) -> int:
     """Become the nodes, a process each: what is loaded by now is in memory only once."""
+    for module in LOADED_LATER:
+        importlib.import_module(module)
     gc.collect()
     gc.freeze()
     for name in names:

@@ -70,6 +70,7 @@ def _list(sockets: dict[str, str]) -> int:
 
 def _load(sockets: dict[str, str], cluster: Cluster, options: argparse.Namespace) -> int:
     from pybernetes.images import importer, oci
+    from pybernetes.machine.containerd import StartError
 
     archive: Path = options.source
     temporary = cluster.data_dir / "image-load.tar"
@@ -79,14 +80,25 @@ def _load(sockets: dict[str, str], cluster: Cluster, options: argparse.Namespace
                 raise CliError("image load: give the image a name with --tag", 2)
             _build(options, temporary)
             archive = temporary
-        for socket in sockets.values():
-            asyncio.run(importer.load(socket, archive))
-    except (importer.ImportFailed, OSError, ValueError) as error:
+        asyncio.run(_load_everywhere(cluster, sockets, archive))
+    except (importer.ImportFailed, StartError, OSError, ValueError) as error:
         raise CliError(f"{options.source} cannot be loaded: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
     print(f"Loaded {oci.reference(options.tag) if options.tag else options.source}")
     return 0
+
+
+async def _load_everywhere(cluster: Cluster, sockets: dict[str, str], archive: Path) -> None:
+    """Into every node that runs, and for a lab's nodes to come."""
+    from pybernetes.base.env import Env
+    from pybernetes.base.tasks import gather_ordered
+    from pybernetes.cmd.labseed import Seed
+    from pybernetes.images import importer
+
+    await gather_ordered(importer.load(socket, archive) for socket in sockets.values())
+    if cluster.lab():
+        await Seed(Env(), cluster.data_dir).load(archive)
 
 
 def _build(options: argparse.Namespace, target: Path) -> None:
