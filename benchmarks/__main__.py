@@ -11,6 +11,7 @@ NAMES = (
     "startup",
     "store",
     "wire",
+    "streams",
     "api",
     "scheduler",
     "pods",

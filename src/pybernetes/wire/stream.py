@@ -46,7 +46,7 @@ class Inbox:
     ) -> None:
         self.size = 0
         self.eof = False
-        self._chunks: deque[bytes] = deque()
+        self._chunks: list[bytes] = []
         self._error: ConnectionError | None = None
         self._limit = limit
         self._pause = pause
@@ -81,7 +81,10 @@ class Inbox:
         self._unpause()
 
     async def read(self) -> bytes:
-        """The next bytes, b"" at the end. Raises the error the inbox failed with."""
+        """All that has come, in one piece (fewer, larger writes follow); b"" at the end.
+
+        Raises the error the inbox failed with.
+        """
         while not self._chunks:
             if self._error is not None:
                 raise self._error
@@ -92,14 +95,8 @@ class Inbox:
                 await self._waiter
             finally:
                 self._waiter = None
-        return self.take()
-
-    def take(self) -> bytes:
-        """The oldest waiting chunk, at once; the caller knows that there is one."""
-        data = self._chunks.popleft()
-        self.size -= len(data)
-        if self.size <= self._limit // 2:
-            self._unpause()
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self.clear()
         return data
 
     def _unpause(self) -> None:
@@ -259,15 +256,22 @@ class Reader:
         self._chunk = early
         self._at = 0
 
-    async def exactly(self, count: int) -> bytes:
-        """The next `count` bytes. Raises EndOfStream."""
+    def at_once(self, count: int) -> bytes | None:
+        """The next `count` bytes if they have come already."""
         start = self._at
         end = start + count
-        if end <= len(self._chunk):
-            self._at = end
-            return self._chunk[start:end]
-        parts = [self._chunk[start:]]
-        missing = count - len(parts[0])
+        if end > len(self._chunk):
+            return None
+        self._at = end
+        return self._chunk[start:end]
+
+    async def exactly(self, count: int) -> bytes:
+        """The next `count` bytes. Raises EndOfStream."""
+        data = self.at_once(count)
+        if data is not None:
+            return data
+        parts = [self._chunk[self._at :]] if self._at < len(self._chunk) else []
+        missing = count - len(parts[0]) if parts else count
         while True:
             chunk = await self._stream.read()
             if not chunk:
@@ -276,7 +280,5 @@ class Reader:
                 break
             parts.append(chunk)
             missing -= len(chunk)
-        parts.append(chunk[:missing])
-        self._chunk = chunk
-        self._at = missing
-        return b"".join(parts)
+        self._chunk, self._at = chunk, missing
+        return b"".join((*parts, chunk[:missing])) if parts else chunk[:missing]

@@ -250,7 +250,8 @@ class WebSocket:
 
     async def _frame(self, before: int) -> tuple[int, bool, bytes]:
         """(opcode, last of its message, unmasked payload)."""
-        first, second = await self._reader.exactly(2)
+        reader = self._reader
+        first, second = reader.at_once(2) or await reader.exactly(2)
         opcode, final, size = first & 0x0F, first >= 0x80, second & 0x7F
         if first & 0x70 or opcode not in {0, 1, 2, 8, 9, 10}:
             raise WebSocketError(PROTOCOL_ERROR, "reserved bits or unknown opcode")
@@ -259,13 +260,14 @@ class WebSocket:
         if opcode >= CLOSE and (size > 125 or not final):
             raise WebSocketError(PROTOCOL_ERROR, "bad control frame")
         if size >= 126:
-            size = int.from_bytes(await self._reader.exactly(2 if size == 126 else 8), "big")
+            size = int.from_bytes(await reader.exactly(2 if size == 126 else 8), "big")
         if before + size > self._max_message:
             raise WebSocketError(TOO_BIG, f"message is larger than {self._max_message} bytes")
-        if self._masks is not None:
-            return opcode, final, await self._reader.exactly(size)
-        key = await self._reader.exactly(4)
-        return opcode, final, mask(await self._reader.exactly(size), key)
+        key = b"" if self._masks is not None else reader.at_once(4) or await reader.exactly(4)
+        payload = reader.at_once(size)
+        if payload is None:
+            payload = await reader.exactly(size)
+        return opcode, final, mask(payload, key) if key else payload
 
     async def _control(self, opcode: int, payload: bytes) -> bool:
         """Deal with a control frame; True: it was the close."""

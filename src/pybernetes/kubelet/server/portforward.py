@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pybernetes.base.tasks import TaskGroup
+from pybernetes.kubelet.server.channels import Channels
 from pybernetes.kubelet.server.podports import PodPorts
 from pybernetes.kubelet.server.protocols import (
     FORWARD,
@@ -22,10 +23,8 @@ from pybernetes.kubelet.server.protocols import (
     is_spdy,
     plain,
 )
-from pybernetes.kubelet.server.remotecommand import Channels
 from pybernetes.wire.joint import copy
 from pybernetes.wire.spdy import SpdySession, SpdyStream
-from pybernetes.wire.stream import Gate, Inbox
 from pybernetes.wire.types import Reply, Request, Response, Stream, UpgradeResponse
 from pybernetes.wire.websocket import (
     HandshakeError,
@@ -73,7 +72,8 @@ def serve_forward(request: Request, inside: PodPorts, ports: Sequence[int]) -> R
         if protocol == TUNNEL:
             await _serve_spdy(WebSocketStream(socket), inside)
         else:
-            await _serve_channels(Channels(socket, "base64." in protocol), ports, inside)
+            channels = Channels(socket, protocol, range(2 * len(ports)))
+            await _serve_channels(channels, ports, inside)
 
     return UpgradeResponse(run, headers)
 
@@ -176,46 +176,15 @@ async def _serve_pair(pairs: dict[str, _Pair], request: str, inside: PodPorts) -
 # A WebSocket's channels: the query says which ports there are.
 
 
-class _Channel:
-    """One channel of a WebSocket as a Stream. Channels cannot end on their own."""
-
-    was_reset = False
-
-    def __init__(self, channels: Channels, number: int, gate: Gate) -> None:
-        self.inbox = Inbox(gate.close, gate.open)
-        self._channels = channels
-        self._number = number
-
-    async def read(self) -> bytes:
-        return await self.inbox.read()
-
-    async def write(self, data: bytes) -> None:
-        await self._channels.send(self._number, data)
-
-    async def close_write(self) -> None:
-        """Not possible."""
-
-    async def close(self) -> None:
-        self.inbox.feed_eof()
-        self.inbox.clear()
-
-
 async def _serve_channels(channels: Channels, ports: Sequence[int], inside: PodPorts) -> None:
     """Port number n has its data on channel 2n and its errors on 2n+1; both begin with the port."""
-    gate = Gate()
-    parts = [_Channel(channels, number, gate) for number in range(2 * len(ports))]
     with contextlib.suppress(ConnectionError):
         async with TaskGroup("port-forward") as group:
             for number, port in enumerate(ports):
-                data, complaints = parts[2 * number], parts[2 * number + 1]
+                data, complaints = channels.parts[2 * number], channels.parts[2 * number + 1]
                 for part in (data, complaints):
                     await part.write(port.to_bytes(2, "little"))
                 group.start(_forward(inside, port, data, complaints), str(port))
-            while (message := await channels.receive()) is not None:
-                channel, got = message
-                if 0 <= channel < len(parts) and channel % 2 == 0:
-                    parts[channel].inbox.feed(got)
-                if gate.closed:
-                    await gate.passed()
+            await channels.listen()
             group.cancel()
     await channels.close()

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exec and attach: SPDY/3.1 is passed through, a WebSocket (v5, v4, pre-v4, base64) is bridged.
 
-On a WebSocket one byte (or base64 digit) in front of each message is its channel.
+They go to the runtime's streaming server, which alone knows how (any CRI runtime has one). Of the
+time that output takes, containerd and its shim use most (benchmarks/streams.py).
 """
 
-import base64
-import binascii
 import contextlib
 
 from pybernetes.apimachinery.errors import ApiError, internal
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.types import Streams
+from pybernetes.kubelet.server.channels import Channels
 from pybernetes.kubelet.server.protocols import (
     EXEC_WEBSOCKET,
     RUNTIME_EXEC,
@@ -21,13 +21,14 @@ from pybernetes.kubelet.server.protocols import (
     plain,
 )
 from pybernetes.kubelet.server.runtime import connect, pass_through, read_all
-from pybernetes.wire.spdy import SpdySession, SpdyStream
+from pybernetes.wire.joint import copy
+from pybernetes.wire.spdy import SpdySession
 from pybernetes.wire.types import Reply, Request, Stream, UpgradeResponse
 from pybernetes.wire.websocket import HandshakeError, WebSocket, handshake, is_websocket
 
 EXECUTING = "executing command in container"
 ATTACHING = "attaching to container"
-STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255  # channels
+STDIN, STDOUT, STDERR, ERROR, RESIZE = range(5)  # channels
 
 
 def stream_options(query: dict[str, list[str]]) -> Streams:
@@ -62,7 +63,7 @@ async def serve_session(
         return plain(error.status, str(error))
 
     async def run(stream: Stream) -> None:
-        channels = Channels(WebSocket(stream), "base64." in protocol)
+        channels = Channels(WebSocket(stream), protocol, range(5))
         try:
             words = encode_status(
                 await _status(env, url, streams, channels, action=action), protocol
@@ -75,35 +76,6 @@ async def serve_session(
             await channels.close()
 
     return UpgradeResponse(run, headers)
-
-
-class Channels:
-    """A WebSocket's messages as (channel, bytes), in either encoding."""
-
-    def __init__(self, socket: WebSocket, encoded: bool) -> None:
-        self._socket = socket
-        self._encoded = encoded
-
-    async def receive(self) -> tuple[int, bytes] | None:
-        """The next message; None at the end. What cannot be read is skipped."""
-        while (message := await self._socket.receive()) is not None:
-            data = message.encode() if isinstance(message, str) else message
-            if not data:
-                continue
-            if not self._encoded:
-                return data[0], data[1:]
-            with contextlib.suppress(binascii.Error):
-                return data[0] - ord("0"), base64.b64decode(data[1:])
-        return None
-
-    async def send(self, channel: int, data: bytes) -> None:
-        if self._encoded:
-            await self._socket.send(f"{channel}{base64.b64encode(data).decode()}")
-        else:
-            await self._socket.send(data, bytes((channel,)))
-
-    async def close(self) -> None:
-        await self._socket.close()
 
 
 async def _status(
@@ -131,41 +103,38 @@ async def _bridge(connection: SpdySession, streams: Streams, channels: Channels)
     }
     # Finished at once: what reaches a runtime that has closed makes its kernel drop unsent output.
     error = await connection.open({"streamType": "error"}, finished=True)
-    parts = {
-        channel: await connection.open({"streamType": name})
-        for channel, (name, wanted) in asked.items()
+    theirs = {
+        number: await connection.open({"streamType": name})
+        for number, (name, wanted) in asked.items()
         if wanted
     }
-    outputs = [channel for channel in (STDOUT, STDERR) if channel in parts]
+    outputs = [number for number in (STDOUT, STDERR) if number in theirs]
     await channels.send([*outputs, ERROR][0], b"")  # the session is up
     async with TaskGroup("bridge") as group:
-        listening = group.start(_listen(channels, parts, connection), "client")
-        draining = [group.start(_drain(parts[n], channels, n), str(n)) for n in outputs]
-        words = await read_all(error)
-        for task in draining:
-            await task
-        listening.cancel()
+        group.start(_listen(channels, connection), "client")
+        for number, part in channels.parts.items():
+            if number in theirs and number not in outputs:
+                group.start(_hand_on(part, theirs[number]), str(number))
+            else:
+                await part.close()  # what is said there is dropped
+        async with TaskGroup("outputs") as draining:
+            for number in outputs:
+                draining.start(copy(theirs[number], channels.parts[number]), str(number))
+            words = await read_all(error)
+        group.cancel()
     if not words:
         raise ConnectionResetError("no status came")
     return words
 
 
-async def _listen(channels: Channels, parts: dict[int, SpdyStream], to: SpdySession) -> None:
-    """Hand on what the client says; once it is gone, the session is over."""
-    try:
-        while (message := await channels.receive()) is not None:
-            channel, data = message
-            stdin = parts.get(STDIN)
-            with contextlib.suppress(ConnectionError):  # who reads no more may still write
-                if channel in (STDIN, RESIZE) and channel in parts:
-                    await parts[channel].write(data)
-                elif channel == CLOSE and data[:1] == bytes((STDIN,)) and stdin is not None:
-                    await stdin.close_write()
-    except ConnectionError:
-        pass
+async def _listen(channels: Channels, to: SpdySession) -> None:
+    """Once the client is gone, the session is over."""
+    await channels.listen()
     await to.close()
 
 
-async def _drain(stream: SpdyStream, channels: Channels, channel: int) -> None:
-    while data := await stream.read():
-        await channels.send(channel, data)
+async def _hand_on(said: Stream, to: Stream) -> None:
+    with contextlib.suppress(ConnectionError):  # who is read no more may still write
+        await copy(said, to)
+        await to.close_write()
+    await said.close()

@@ -35,7 +35,7 @@ class SpdyStream:
     def __init__(self, session: "SpdySession", stream_id: int, headers: Mapping[str, str]) -> None:
         self.id = stream_id
         self.headers = dict(headers)
-        self.inbox = Inbox(session.hold, session.go_on, _INBOX)
+        self.inbox = Inbox(session.gate.close, session.gate.open, _INBOX)
         self.window = session.peer_window
         self.gate = Gate()  # closed while the peer's window is used up
         self.write_closed = False
@@ -92,16 +92,10 @@ class SpdySession:
         self._last_accepted = 0
         self._theirs = 1 if server else 0  # parity of the ids the other side gives
         self._incoming: asyncio.Queue[SpdyStream | None] = asyncio.Queue()
-        self._gate = Gate()
+        self.gate = Gate()  # closed while a stream's reader is behind
         self._pings: dict[int, asyncio.Event] = {}
         self._ping_id = self._next_id
         self._over = False
-
-    def hold(self) -> None:
-        self._gate.close()
-
-    def go_on(self) -> None:
-        self._gate.open()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -120,13 +114,18 @@ class SpdySession:
 
     async def run(self) -> None:
         """Serve the connection until either side ends it. Raises SpdyError on broken frames."""
+        reader = self._reader
         try:
             while not self._over:
-                head = await self._reader.exactly(frames.HEAD)
+                head = reader.at_once(frames.HEAD) or await reader.exactly(frames.HEAD)
                 kind, stream_id, flags, size = frames.parse_head(head)
-                payload = await self._reader.exactly(size) if size else b""
+                payload = reader.at_once(size)
+                if payload is None:
+                    payload = await reader.exactly(size)
                 if kind == 0:
-                    await self._on_data(stream_id, flags, payload)
+                    self._on_data(stream_id, flags, payload)
+                    if self.gate.closed:
+                        await self.gate.passed()
                 else:
                     await self._on_control(kind, flags, payload)
         except EndOfStream as error:
@@ -206,7 +205,7 @@ class SpdySession:
 
     # Frames that come.
 
-    async def _on_data(self, stream_id: int, flags: int, payload: bytes) -> None:
+    def _on_data(self, stream_id: int, flags: int, payload: bytes) -> None:
         stream = self._streams.get(stream_id)
         if stream is None:
             return  # reset a moment ago
@@ -214,8 +213,6 @@ class SpdySession:
         if flags & FIN:
             stream.inbox.feed_eof()
             self._forget_ended(stream)
-        if self._gate.closed:
-            await self._gate.passed()
 
     async def _on_control(self, kind: int, flags: int, payload: bytes) -> None:
         if kind == frames.SYN_STREAM:
@@ -339,7 +336,7 @@ class SpdySession:
         for answered in self._pings.values():
             answered.set()
         self._pings.clear()
-        self._gate.open()
+        self.gate.open()
         self._incoming.put_nowait(None)
 
 
