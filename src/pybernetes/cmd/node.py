@@ -2,7 +2,6 @@
 """A real node: containerd, pod network, service proxy, DNS, kubelet. On this host, or in a lab."""
 
 import asyncio
-import contextlib
 import ssl
 from dataclasses import dataclass, replace
 
@@ -13,14 +12,12 @@ from pybernetes.cmd import addons
 from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.identities import PROXY, ClientFor, node_user
 from pybernetes.cri.containerd import Containerd
-from pybernetes.cri.types import CriError
 from pybernetes.dns.config import DnsConfig
 from pybernetes.dns.server import Dns
 from pybernetes.images import builtin
 from pybernetes.images.mirror import Mirror
 from pybernetes.kubelet.config import Config as KubeletConfig
 from pybernetes.kubelet.kubelet import Kubelet
-from pybernetes.machine.cleanup import stop_pods
 from pybernetes.machine.config import Config as MachineConfig
 from pybernetes.machine.containerd import PrivateContainerd
 from pybernetes.network.config import NetworkConfig
@@ -28,6 +25,8 @@ from pybernetes.network.network import Network
 from pybernetes.proxy.config import ProxyConfig
 from pybernetes.proxy.proxy import Proxy
 from pybernetes.wire.server import serve
+
+SHUT_DOWN_GRACE = (30.0, 10.0)  # seconds for all pods, and of these for critical ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +126,11 @@ class RealNode:
         self.kubelet = Kubelet(
             env, client, self._runtime, _on_shared_disk(config.kubelet), informers=informers
         )
-        self._kubelet_task: asyncio.Task[None] | None = None
         self.network_ready = asyncio.Event()
 
     async def end_pods(self) -> None:
-        """Stop the kubelet and every pod."""
-        if self._kubelet_task is not None:
-            self._kubelet_task.cancel()
-        with contextlib.suppress(CriError):
-            await stop_pods(self._runtime)
+        """What a machine does before it is turned off: a graceful node shutdown."""
+        await self.kubelet.shutdown(*SHUT_DOWN_GRACE)
 
     async def run(self) -> None:
         config = self._config
@@ -147,7 +142,7 @@ class RealNode:
             group.start(self._network.run(), "network")
             group.start(self._proxy.run(), "proxy")
             await builtin.ensure(self._runtime, self._containerd.socket, config.machine.data)
-            self._kubelet_task = group.start(self.kubelet.run(), "kubelet")
+            group.start(self.kubelet.run(), "kubelet")
             mirror = await Mirror(self._env, self._containerd.socket, config.machine.certs).start()
             await self._network.wait_ready()
             self.network_ready.set()
