@@ -102,7 +102,9 @@ class Lab:
         self._name_nodes()
 
     def _name_nodes(self) -> None:
-        hosts.write(_mark(self._config), {node.name: node.address for node in self.settings.nodes})
+        addresses = {node.name: node.address for node in self.settings.nodes}
+        full = {f"{name}.{self._config.name}": one for name, one in addresses.items()}
+        hosts.write(_mark(self._config), addresses | full)
 
     async def run(self) -> None:
         """Keep all nodes and the routes to their pods until cancelled; the nodes go on."""
