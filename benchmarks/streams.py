@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
@@ -31,6 +32,8 @@ from benchmarks.figures import cpu_seconds, say
 from benchmarks.startup import command
 from pybernetes.base import tls
 from pybernetes.base.env import Env
+from pybernetes.cri.containerd import Containerd
+from pybernetes.cri.types import Streams
 from pybernetes.kubelet.server.handler import KubeletServer
 from pybernetes.machine.detect import detect
 from pybernetes.wire.joint import join
@@ -243,12 +246,12 @@ def move(way: str, sock: socket.socket, frame: Callable[[bytes], bytes]) -> None
     sock.close()
 
 
-def timed(what: str, pid: int, work: Callable[[], object]) -> float:
+def timed(what: str, pid: int, work: Callable[[], object], whose: str = "our") -> float:
     before, begun = cpu_seconds(pid), time.perf_counter()
     work()
     rate = TOTAL / 1e6 / (time.perf_counter() - begun)
     cost = (cpu_seconds(pid) - before) / TOTAL * 1e9
-    say(what, f"{rate:6.0f} MB/s   our CPU {cost:5.2f} s/GB")
+    say(what, f"{rate:6.0f} MB/s   {whose} CPU {cost:5.2f} s/GB")
     return cost
 
 
@@ -333,6 +336,32 @@ def through_kubectl(kubectl: list[str], version: str, pid: int) -> None:
     )
 
 
+async def exec_url(address: str) -> str:
+    """Where containerd serves an exec that pours."""
+    runtime = Containerd(address)
+    found = next(item.id for item in await runtime.list_containers() if item.name == "c")
+    url = await runtime.exec_url(
+        found, ["head", "-c", str(TOTAL), "/dev/zero"], Streams(stderr=False)
+    )
+    await runtime.close()
+    return url
+
+
+def containerd_alone(folder: Path) -> None:
+    """What containerd and its shim manage, were there nothing else: its output thrown away."""
+    daemon = int((folder / "containerd.pid").read_text())
+    url = urllib.parse.urlsplit(asyncio.run(exec_url(str(folder / "c.sock"))))
+    sock = socket.create_connection((url.hostname, url.port))
+    head = f"POST {url.path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"
+    sock.sendall(f"{head}X-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\n".encode())
+    codec = HeaderCodec()
+    for number, kind in ((1, "error"), (3, "stdout")):
+        block = number.to_bytes(4, "big") + bytes(6) + codec.encode({"streamtype": kind})
+        sock.sendall(control(SYN_STREAM, block))
+    timed("containerd alone, exec, output", daemon, lambda: drain(sock, TOTAL), "containerd's")
+    sock.close()
+
+
 def whole_cluster() -> None:
     missing = detect()
     if missing:
@@ -358,6 +387,7 @@ def _measure(config: str, pid: int) -> None:
         [*first, "create", "-f", "-"], input=json.dumps(MANIFEST), text=True, check=True, stdout=2
     )
     subprocess.run([*first, "wait", "--for=condition=Ready", "pod/p"], check=True, stdout=2)
+    containerd_alone(Path(config).parent / "node" / "containerd")
     for binary in binaries:
         told = subprocess.run([binary, "version", "--client"], capture_output=True, text=True)
         through_kubectl([binary, "--kubeconfig", config], told.stdout.split()[2], pid)

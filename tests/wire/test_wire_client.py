@@ -161,6 +161,14 @@ async def test_broken_replies_are_connection_errors():
             [chunk async for chunk in reply.chunks]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_reply_whose_header_never_ends_is_given_up(stream):
+    endless = b"HTTP/1.1 200 OK\r\nX: " + b"x" * 3_000_000
+    async with scripted(endless) as (pool, _):
+        with pytest.raises(ConnectionError, match="header of the response is too large"):
+            await pool.send(get(), stream=stream)
+
+
 async def test_body_that_ends_with_the_connection_and_interim_answers():
     async with scripted(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nto the end") as (
         pool,

@@ -85,6 +85,14 @@ async def test_the_client_checks_the_server_and_its_name():
         assert await ask(port, tls.client_context(CA.certificate), good) == b""
 
 
+async def test_the_client_can_ask_for_the_servers_common_name():
+    async with listening() as port:
+        context = tls.client_context(CA.certificate)
+        assert await ask(port, context, PoolConfig(common_name="server")) == b""
+        with pytest.raises(ConnectionError, match="is server's, not system:node:w1's"):
+            await ask(port, context, PoolConfig(common_name="system:node:w1"))
+
+
 async def test_unix_sockets(tmp_path):
     sock = socket.socket(socket.AF_UNIX)
     sock.bind(str(tmp_path / "s"))

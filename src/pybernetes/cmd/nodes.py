@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the API server reaches kubelets: those of this process directly, others over TLS."""
+"""How the API server reaches kubelets: those of this process directly, others over TLS.
+
+Whatever address a Node reports, the server there must show the certificate of that very node: no
+Node can lead the API server, whose own certificate opens every door, to itself or to another node.
+"""
 
 import ssl
 
@@ -7,7 +11,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.base.env import Env
 from pybernetes.client.inprocess import InProcess
 from pybernetes.cmd.identities import API_SERVER
-from pybernetes.wire.client import HttpPool
+from pybernetes.wire.client import HttpPool, PoolConfig
 from pybernetes.wire.types import ClientReply, Handler, Request
 
 _ADDRESS_ORDER = ("InternalIP", "Hostname", "ExternalIP")
@@ -20,7 +24,7 @@ class Nodes:
         self._env = env
         self._context = context
         self._local: dict[str, InProcess] = {}
-        self._pools: dict[tuple[str, int], HttpPool] = {}
+        self._pools: dict[str, tuple[tuple[str, int], HttpPool]] = {}
 
     def add_local(self, node: str, handler: Handler) -> None:
         """The kubelet of `node` runs in this process."""
@@ -28,21 +32,26 @@ class Nodes:
 
     async def send(self, node: Object, request: Request) -> ClientReply:
         """Raises ConnectionError where the node has no address or does not answer."""
-        local = self._local.get(node["metadata"]["name"])
-        if local is not None:
-            return await local.exchange(request, stream=True)
+        name = node["metadata"]["name"]
+        if name in self._local:
+            return await self._local[name].exchange(request, stream=True)
         if self._context is None:
-            raise ConnectionError(f"no way to reach node {node['metadata']['name']}")
-        address = _address(node)
-        pool = self._pools.get(address)
-        if pool is None:
-            pool = self._pools[address] = HttpPool(self._env, *address, self._context)
-        return await pool.send(request, stream=True)
+            raise ConnectionError(f"no way to reach node {name}")
+        return await self._pool(name, _address(node)).send(request, stream=True)
+
+    def _pool(self, name: str, address: tuple[str, int]) -> HttpPool:
+        """Connections to node `name`; those to where it was before end when nobody uses them."""
+        known = self._pools.get(name)
+        if known is None or known[0] != address:
+            config = PoolConfig(common_name=f"system:node:{name}")
+            known = address, HttpPool(self._env, *address, self._context, config=config)
+            self._pools[name] = known
+        return known[1]
 
     async def close(self) -> None:
         for local in self._local.values():
             await local.close()
-        for pool in self._pools.values():
+        for _, pool in self._pools.values():
             await pool.close()
 
 

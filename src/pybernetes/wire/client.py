@@ -31,6 +31,7 @@ class PoolConfig:
     address: str = ""
     unix: str = ""
     server_name: str = ""  # for TLS; "" is the host
+    common_name: str = ""  # that the server's certificate must have as well
     connect_timeout: float = 10.0
     timeout: float = 0.0
     idle_timeout: float = 60.0
@@ -138,6 +139,12 @@ class HttpPool:
             raise ReplyTimeout(f"dial tcp {self._authority}: i/o timeout") from error
         except OSError as error:  # nobody listens, no such host, a certificate that was refused
             raise ConnectionError(f"dial tcp {self._authority}: {_reason(error)}") from error
+        wanted = self._config.common_name
+        if wanted and wanted != (found := exchange.peer_common_name()):
+            exchange.drop()
+            raise ConnectionError(
+                f"the certificate of {self._authority} is {found}'s, not {wanted}'s"
+            )
         self._all[exchange] = None
         return exchange
 

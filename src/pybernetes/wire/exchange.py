@@ -10,6 +10,7 @@ from pybernetes.wire.heads import header_name, request_head
 from pybernetes.wire.stream import Inbox, TransportStream
 from pybernetes.wire.types import ClientReply, Request, Response, StreamingResponse, Upgraded
 
+_MAX_HEAD = 1024 * 1024
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -68,6 +69,7 @@ class Exchange(asyncio.Protocol):
         self._until_close = False  # the body has no other end
         self._headers: list[tuple[str, str]] = []
         self._in_head = True
+        self._head_bytes = 0  # and what came with them
         self._content_type = ""
         self._parts: list[bytes] = []
         self._size = 0
@@ -80,6 +82,11 @@ class Exchange(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         return not self._lost and not self._transport.is_closing()
+
+    def peer_common_name(self) -> str:
+        """That of the server's certificate."""
+        subject = (self._transport.get_extra_info("peercert") or {}).get("subject", ())
+        return next((value for part in subject for key, value in part if key == "commonName"), "")
 
     def send(self, request: Request, host: str, stream: bool) -> "asyncio.Future[ClientReply]":
         """Write `request`; the future has the reply, or BrokenReply."""
@@ -115,6 +122,12 @@ class Exchange(asyncio.Protocol):
             self.drop()
             return
         self._seen = True
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD:
+                self._fail(BrokenReply("the header of the response is too large"))
+                self.drop()
+                return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as stop:
@@ -145,6 +158,7 @@ class Exchange(asyncio.Protocol):
         self._headers = []
         self._content_type = ""
         self._in_head = True
+        self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:
