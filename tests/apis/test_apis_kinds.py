@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from pybernetes.apis.core.namespace import NAMESPACE, validate_finalize
+from pybernetes.apis.core.namespace import validate_finalize
 from pybernetes.apis.registry import RULES
 
 META = {"name": "x", "namespace": "d", "uid": "u", "resourceVersion": "1"}
@@ -51,7 +51,7 @@ def test_namespace_lives_until_its_finalizer_is_gone():
     new, _ = changed("", "Namespace", namespace, spec={})
     assert new["spec"] == {"finalizers": ["kubernetes"]}
     gone = {**namespace, "status": {"phase": "Terminating"}}
-    (error,) = NAMESPACE.validate_status_update(gone, namespace)
+    (error,) = RULES["", "Namespace"].validate_status_update(gone, namespace)
     assert str(error) == (
         "status.Phase: Invalid value: \"Terminating\": may only be 'Active' if "
         "`deletionTimestamp` is empty"

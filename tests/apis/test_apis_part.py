@@ -4,7 +4,7 @@
 import pytest
 
 from pybernetes.apis.validation.names import dns1123_label
-from pybernetes.apis.validation.part import Part, creating, same, updating
+from pybernetes.apis.validation.part import Part, same
 
 LABEL = "must not contain dots"
 
@@ -19,7 +19,6 @@ LABEL = "must not contain dots"
         ({}, lambda part: part.choice("a", ["x"]), []),
         ({}, lambda part: part.one_of("a", ["x"]), ['s.a: Unsupported value: "": supported values: "x"']),
         ({"a": ["p", "p"]}, lambda part: part.unique("a", part.get("a")), ['s.a[1]: Duplicate value: "p"']),
-        ({"a": [1, 2]}, lambda part: part.most("a", 1), ["s.a: Too many: 2: must have at most 1 item"]),
         ({"a": 2}, lambda part: part.fixed({"a": 1}, "a"), ["s.a: Invalid value: 2: field is immutable"]),
         ({"a": [{"n": -1}]}, lambda part: [one.counts("n") for one in part.each("a")], ["s.a[0].n: Invalid value: -1: must be greater than or equal to 0"]),
     ],
@@ -30,13 +29,12 @@ def test_rules(obj, check, expected):
     assert [str(error) for error in part.errors] == expected
 
 
-def test_updates_check_again_and_keep_what_is_fixed():
-    def check(part):
-        part.child("spec").need("name")
-
-    assert [error.field for error in creating(check)({})] == ["spec.name"]
-    found = updating(check, "spec.role.kind")({"spec": {"role": {"kind": "a"}}}, {"spec": {}})
-    assert [error.field for error in found] == ["spec.name", "spec.role.kind"]
+def test_a_part_knows_where_it_is():
+    part = Part({"spec": {"list": [{"a": 1}, {"b": {"c": 2}}]}})
+    second = list(part.child("spec").each("list"))[1]
+    assert (second.at, second.path("b")) == ("spec.list[1]", "spec.list[1].b")
+    assert second.child("b").path() == "spec.list[1].b"
+    assert Part({}, "").path("x") == "x"
 
 
 def test_empty_and_missing_are_the_same():

@@ -7,9 +7,12 @@ import pytest
 
 from pybernetes.apis.core.pod.requests import pod_limits, pod_requests, qos_class
 from pybernetes.apis.core.pod.resize import prepare_resize, validate_resize
-from pybernetes.apis.core.pod.strategy import POD, grace_seconds
+from pybernetes.apis.core.pod.strategy import grace_seconds
 from pybernetes.apis.core.pod.update import validate_ephemeral_update
 from pybernetes.apis.core.podspec.defaults import image_tag
+from pybernetes.apis.registry import RULES
+
+POD = RULES["", "Pod"]
 
 
 def pod(**spec):
@@ -188,7 +191,11 @@ C = "spec.containers[0]"
             ],
         ),
         (
-            {"initContainers": [{"name": "i", "image": "x", "livenessProbe": {"exec": {}}}]},
+            {
+                "initContainers": [
+                    {"name": "i", "image": "x", "livenessProbe": {"exec": {"command": ["x"]}}}
+                ]
+            },
             [
                 "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init "
                 "containers without restartPolicy=Always"
@@ -197,8 +204,9 @@ C = "spec.containers[0]"
         (
             {"volumes": [{"name": "v", "hostPath": {"path": "/a/../b"}, "secret": {}}]},
             [
-                "spec.volumes[0].secret: Forbidden: may not specify more than 1 volume type",
                 "spec.volumes[0].hostPath.path: Invalid value: \"/a/../b\": must not contain '..'",
+                "spec.volumes[0].secret.secretName: Required value",
+                "spec.volumes[0].secret: Forbidden: may not specify more than 1 volume type",
             ],
         ),
         (

@@ -14,14 +14,12 @@ import re
 from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.timestamps import human_duration
 from pybernetes.apimachinery.types import Object, User
-from pybernetes.apis.columns import AGE, NAME, look, text
-from pybernetes.apis.kind import Column, Kind
+from pybernetes.apis.columns import look
 from pybernetes.apis.validation.names import (
     dns1123_subdomain,
     domain_prefixed_path,
-    path_segment,
 )
-from pybernetes.apis.validation.part import Part, creating, updating
+from pybernetes.apis.validation.part import Part
 
 _LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
 _USAGES = [
@@ -37,7 +35,7 @@ _PEM_BLOCK = re.compile("-----BEGIN ([A-Z0-9 ]+)-----\r?\n(.*?)-----END \\1-----
 _DECIDED = ("Approved", "Denied")
 
 
-def _requestor(obj: Object, user: User) -> None:
+def set_requestor(obj: Object, user: User) -> None:
     """Approvers rely on these fields: they are the authenticated user's, never the client's."""
     spec = obj["spec"]
     for field in ("username", "uid", "groups", "extra"):
@@ -51,12 +49,12 @@ def _requestor(obj: Object, user: User) -> None:
         spec["extra"] = {key: list(values) for key, values in user.extra}
 
 
-def _prepare_update(new: Object, old: Object) -> None:
+def prepare_update(new: Object, old: Object) -> None:
     """Requests are immutable; status and approval have subresources of their own."""
     new["spec"] = old["spec"]
 
 
-def _prepare_status_update(new: Object, old: Object) -> None:
+def prepare_status_update(new: Object, old: Object) -> None:
     """Who was approved or denied stays; that is the approval subresource's business."""
     status = new["status"] = dict(new.get("status") or {})
     conditions = status.get("conditions") or []
@@ -75,8 +73,7 @@ def _conditions(obj: Object) -> list[Object]:
     return look(obj, "status", "conditions") or []
 
 
-def _request(part: Part) -> None:
-    spec = part.child("spec")
+def validate_request(spec: Part) -> None:
     if not _is_pem(spec.get("request") or ""):
         spec.invalid("request", spec.get("request") or "", _NO_PEM)
     usages, signer = spec.get("usages") or [], spec.get("signerName") or ""
@@ -129,47 +126,27 @@ def validate_approval(new: Object, old: Object) -> Errors:
     return status.errors
 
 
-def _validate_status_update(new: Object, old: Object) -> Errors:
-    part = Part(new, errors=validate_approval(new, old))
-    certificate, was = (look(obj, "status", "certificate") for obj in (new, old))
+def validate_status(part: Part, old: Object) -> None:
+    part.errors += validate_approval(part.obj, old)
+    certificate, was = (look(obj, "status", "certificate") for obj in (part.obj, old))
     if was and certificate != was:
         wrong = "updates may not modify existing certificate content"
         part.forbidden("status.certificate", wrong)
-    return part.errors
 
 
-def _duration(obj: Object, _: datetime.datetime) -> str:
+def duration(obj: Object, _: datetime.datetime) -> str:
     seconds = look(obj, "spec", "expirationSeconds")
     return "<none>" if seconds is None else human_duration(seconds)
 
 
-def _condition(obj: Object, _: datetime.datetime) -> str:
+def condition(obj: Object, _: datetime.datetime) -> str:
     types = [one.get("type") for one in _conditions(obj)]
     shown = next((one for one in ("Denied", "Approved") if one in types), "Pending")
     shown += ",Failed" if "Failed" in types else ""
     return shown + (",Issued" if look(obj, "status", "certificate") else "")
 
 
-CERTIFICATE_SIGNING_REQUEST = Kind(
-    requestor=_requestor,
-    prepare_update=_prepare_update,
-    validate_create=creating(_request),
-    prepare_status_update=_prepare_status_update,
-    validate_status_update=_validate_status_update,
-    fields=lambda obj: {"spec.signerName": look(obj, "spec", "signerName") or ""},
-    field_names=("spec.signerName",),
-    columns=(
-        NAME,
-        AGE,
-        Column("SignerName", text("spec", "signerName", empty="<none>")),
-        Column("Requestor", text("spec", "username")),
-        Column("RequestedDuration", _duration),
-        Column("Condition", _condition),
-    ),
-)
-
-
-def _bundle(part: Part) -> None:
+def validate_bundle(part: Part) -> None:
     """Upstream's ValidateClusterTrustBundle."""
     name, spec = look(part.obj, "metadata", "name") or "", part.child("spec")
     signer = spec.get("signerName") or ""
@@ -186,7 +163,7 @@ def _bundle(part: Part) -> None:
         _signer(spec, signer)
 
 
-def _trusted(part: Part) -> None:
+def validate_trusted(part: Part) -> None:
     """Every block is a CA's certificate, and each is there once."""
     bundle: str = look(part.obj, "spec", "trustBundle") or ""
     blocks = _PEM_BLOCK.findall(bundle)
@@ -216,23 +193,6 @@ def _unfit(block: tuple[str, str]) -> str:
     return "" if basic.ca else "does not have the CA bit set"
 
 
-def _update_bundle(new: Object, old: Object) -> Errors:
-    part = Part(new, errors=updating(_bundle, "spec.signerName")(new, old))
-    if look(new, "spec", "trustBundle") != look(old, "spec", "trustBundle"):
-        _trusted(part)
-    return part.errors
-
-
-def _create_bundle(part: Part) -> None:
-    _bundle(part)
-    _trusted(part)
-
-
-CLUSTER_TRUST_BUNDLE = Kind(
-    validate_name=path_segment,
-    validate_create=creating(_create_bundle),
-    validate_update=_update_bundle,
-    fields=lambda obj: {"spec.signerName": look(obj, "spec", "signerName") or ""},
-    field_names=("spec.signerName",),
-    columns=(NAME, Column("SignerName", text("spec", "signerName", empty="<none>"))),
-)
+def validate_changed_trust(part: Part, old: Object) -> None:
+    if look(part.obj, "spec", "trustBundle") != look(old, "spec", "trustBundle"):
+        validate_trusted(part)

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Columns and cells that many kinds share in Table output."""
+"""Columns of Table output and the values of selectable fields, as data/kinds.txt writes them.
+
+A cell is `[HOW] .path.to.value [? TEXT]`: "?" says what stands for an empty value, "??" for a
+missing one. HOW is a word of _SHOWN, or `age`, or `containers FIELD` (of the pod spec at the path);
+without it the value is text. Or a cell is code, [? TEXT] too: module:function, taking the object and the time.
+"""
 
 import datetime
 from collections.abc import Callable, Mapping
@@ -7,9 +12,14 @@ from typing import Any
 
 from pybernetes.apimachinery import meta, selectors, timestamps
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.data.sections import code
 from pybernetes.apis.kind import Column
 
 Cell = Callable[[Object, datetime.datetime], Any]
+
+
+_EMPTY: Object = {}
+_NOW = datetime.datetime.min.replace(tzinfo=datetime.UTC)  # no selectable field depends on the time
 
 
 def look(obj: Any, *path: str) -> Any:
@@ -21,43 +31,9 @@ def look(obj: Any, *path: str) -> Any:
     return obj
 
 
-def _of(path: tuple[str, ...], shown: Callable[[Any], Any]) -> Cell:
-    return lambda obj, _: shown(look(obj, *path))
-
-
-def text(*path: str, empty: str = "") -> Cell:
-    """A cell showing the text at a path, `empty` where there is none."""
-    return _of(path, lambda value: str(value or empty))
-
-
-def optional(*path: str, missing: str = "<unset>") -> Cell:
-    """A cell showing the value at a path as text, `missing` only where it is absent."""
-    return _of(path, lambda value: missing if value is None else show(value))
-
-
 def show(value: Any) -> str:
     """A scalar as Go prints it."""
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
-
-
-def number(*path: str) -> Cell:
-    """A cell showing the number at a path; 0 where there is none."""
-    return _of(path, lambda value: int(value or 0))
-
-
-def count(*path: str) -> Cell:
-    """A cell showing how many items are at a path."""
-    return _of(path, lambda value: len(value or ()))
-
-
-def since(*path: str, missing: str = "<unknown>") -> Cell:
-    """A cell showing how long ago the time at a path was."""
-
-    def cell(obj: Object, now: datetime.datetime) -> str:
-        value = look(obj, *path)
-        return timestamps.age(value, now) if value else missing
-
-    return cell
 
 
 def format_labels(labels: Mapping[str, str] | None) -> str:
@@ -73,37 +49,91 @@ def selector_text(selector: Object | None) -> str:
         return "<error>"
 
 
-def labels_cell(*path: str) -> Cell:
-    """A cell showing the labels (or a plain selector) at a path."""
-    return _of(path, format_labels)
+_SHOWN: Mapping[str, Callable[[Any], Any]] = {
+    "text": lambda value: show(value) if value not in (None, 0, False) else "",
+    "value": lambda value: value,
+    "number": lambda value: int(value or 0),
+    "count": lambda value: len(value or ()),
+    "flag": bool,
+    "truth": lambda value: show(bool(value)),
+    "Truth": lambda value: str(bool(value)),
+    "joined": lambda value: ",".join(value or ()),
+    "labels": format_labels,
+    "selector": selector_text,
+}
 
 
-def selector_cell(*path: str, empty: str = "<none>") -> Cell:
-    """A cell showing the label selector at a path."""
-    return _of(path, lambda value: selector_text(value) or empty)
+def cell(text: str) -> Cell:
+    """What a row says of a cell."""
+    words = text.split()
+    if ":" in words[0]:
+        made: Cell = code(words[0])
+        return (lambda obj, now: made(obj, now) or words[2]) if words[1:] else made
+    how = "text" if words[0].startswith(".") else words.pop(0)
+    field = words.pop(0) if how == "containers" else ""
+    path, default = tuple(words[0].split(".")[1:]), " ".join(words[2:])
+    missing = words[1:2] == ["??"]
+    if how == "age":
+        return lambda obj, now: _age(look(obj, *path), now, default)
+    if field:
+        return lambda obj, _: _of_containers(look(obj, *path), field)
+    shown = show if how == "text" and missing else _SHOWN[how]
+    if missing:
+        return lambda obj, _: default if (value := look(obj, *path)) is None else shown(value)
+    if len(words) > 1:
+        return lambda obj, _: shown(look(obj, *path)) or default
+    return lambda obj, _: shown(look(obj, *path))
 
 
-def of_containers(field: str, *path: str) -> Cell:
-    """A cell listing a field of every container of the pod spec at a path."""
-    containers = (*path, "containers")
-    return _of(containers, lambda value: ",".join(str(one.get(field) or "") for one in value or ()))
+def selectable(text: str) -> Callable[[Object], str]:
+    """A cell as the value of a selectable field; short paths of text are read at once, since every
+    object that is stored is asked for them."""
+    path = text.split(".")[1:]
+    if text.startswith(".") and len(path) == 2:
+        above, below = path
+        return lambda obj: (obj.get(above) or _EMPTY).get(below) or ""
+    shown = cell(text)
+    return lambda obj: str(shown(obj, _NOW))
 
 
-def container_columns(*path: str) -> tuple[Column, Column]:
-    """The wide columns of a kind with a pod template; `path` leads to its pod spec."""
-    return (
-        Column("Containers", of_containers("name", *path), priority=1),
-        Column("Images", of_containers("image", *path), priority=1),
-    )
+def _age(value: str | None, now: datetime.datetime, missing: str) -> str:
+    return timestamps.age(value, now) if value else missing
+
+
+def _of_containers(spec: Object | None, field: str) -> str:
+    return ",".join(str(one.get(field) or "") for one in (spec or {}).get("containers") or ())
 
 
 NAME = Column(
     "Name", lambda obj, _: meta.name(obj), format="name", description="Name of the object"
 )
-AGE = Column("Age", since("metadata", "creationTimestamp"), description="Time since its creation")
+AGE = Column(
+    "Age",
+    cell("age .metadata.creationTimestamp ?? <unknown>"),
+    description="Time since its creation",
+)
 CREATED = Column(  # what upstream shows of kinds without columns of their own
     "Created At",
-    lambda obj, _: meta.metadata(obj).get("creationTimestamp") or "",
+    cell(".metadata.creationTimestamp"),
     type="date",
     description="When it was created",
 )
+_STANDARD = {column.name: column for column in (NAME, AGE, CREATED)}
+
+
+def column(text: str) -> Column:
+    """`NAME | CELL [| FLAGS [| DESCRIPTION]]`; flags: wide, and a type or a format. NAME alone: a
+    column that many kinds have."""
+    name, *rest = [part.strip() for part in text.split("|")]
+    if not rest:
+        return _STANDARD[name]
+    flags = rest[1].split() if len(rest) > 1 else []
+    types = [flag for flag in flags if flag in ("integer", "boolean")]
+    return Column(
+        name,
+        cell(rest[0]),
+        type=types[0] if types else "string",
+        format="name" if "name" in flags else "",
+        description=rest[2] if len(rest) > 2 else "",
+        priority=int("wide" in flags),
+    )

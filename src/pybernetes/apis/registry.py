@@ -1,115 +1,149 @@
 # SPDX-License-Identifier: Apache-2.0
-"""THE table: which rules each kind has. A kind without a row is full generic CRUD.
+"""THE table, data/kinds.txt, read: which rules each kind has. A kind without a section is full
+generic CRUD.
 
-Read it top to bottom; one row a kind. Kinds that nothing in this product acts on yet (CronJob,
-HorizontalPodAutoscaler, Ingress, NetworkPolicy, ResourceQuota, webhooks, APIService,
-CustomResourceDefinition, flow control) have defaults and columns; only their schema and
-metadata are checked.
+A section is headed [apiVersion/Kind], the version being the one that is stored. Its rows, in any
+order but that of columns:
+
+  name RULE                      how its names are checked
+  FLAG                           create_on_update, status_on_create, or conditional_update
+  default, prepare_create, prepare_update, prepare_status_update, graceful, held, begin_deletion,
+  requestor, conversions CODE    fields of Kind
+  check CODE                     after the rows of its type (rules.py), on create and update: (part)
+  create CODE                    on create only, after that: (part)
+  fixed PATH...                  fields that may not change
+  update, status CODE            on update, of the object or of its status: (part, old)
+  recheck no                     an update that changes no fixed field is not checked again
+  select NAME [CELL]             a selectable field, its own path if no other cell is given
+  column NAME | CELL | FLAGS     of Table output, see columns.py
+
+Kinds that nothing in this product acts on yet (CronJob, HorizontalPodAutoscaler, Ingress,
+NetworkPolicy, ResourceQuota, webhooks, APIService, CustomResourceDefinition, flow control) have
+defaults and columns; beyond their schema and metadata only the types they share are checked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-from pybernetes.apis import (
-    allocation,
-    certificates,
-    coordination,
-    extension,
-    networking,
-    node,
-    policy,
-    rbac,
-    scheduling,
-    storage,
-)
-from pybernetes.apis.apps import replicas, sets
-from pybernetes.apis.autoscaling.horizontalpodautoscaler import HORIZONTAL_POD_AUTOSCALER
-from pybernetes.apis.batch.job import CRON_JOB, JOB
-from pybernetes.apis.core import config, endpoints, event, limits, persistentvolume
-from pybernetes.apis.core.namespace import NAMESPACE
-from pybernetes.apis.core.node import NODE
-from pybernetes.apis.core.pod.strategy import POD
-from pybernetes.apis.core.service import SERVICE
+from pybernetes.apimachinery.field import Errors
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis import rules
+from pybernetes.apis.columns import column, look, selectable
+from pybernetes.apis.data import types
+from pybernetes.apis.data.sections import code, sections
 from pybernetes.apis.kind import Kind
+from pybernetes.apis.validation import names
+from pybernetes.apis.validation.part import Part, validate_immutable
 
-_GROUPS: Mapping[str, Mapping[str, Kind]] = {
-    "": {
-        "ConfigMap": config.CONFIG_MAP,
-        "Endpoints": endpoints.ENDPOINTS,
-        "Event": event.EVENT,
-        "LimitRange": limits.LIMIT_RANGE,
-        "Namespace": NAMESPACE,
-        "Node": NODE,
-        "PersistentVolume": persistentvolume.PERSISTENT_VOLUME,
-        "PersistentVolumeClaim": persistentvolume.PERSISTENT_VOLUME_CLAIM,
-        "Pod": POD,
-        "PodTemplate": sets.POD_TEMPLATE,
-        "ReplicationController": replicas.REPLICATION_CONTROLLER,
-        "ResourceQuota": limits.RESOURCE_QUOTA,
-        "Secret": config.SECRET,
-        "Service": SERVICE,
-        "ServiceAccount": config.SERVICE_ACCOUNT,
-    },
-    "admissionregistration.k8s.io": {
-        "MutatingAdmissionPolicy": extension.MUTATING_ADMISSION_POLICY,
-        "MutatingAdmissionPolicyBinding": extension.ADMISSION_POLICY_BINDING,
-        "MutatingWebhookConfiguration": extension.MUTATING_WEBHOOK_CONFIGURATION,
-        "ValidatingAdmissionPolicy": extension.VALIDATING_ADMISSION_POLICY,
-        "ValidatingAdmissionPolicyBinding": extension.ADMISSION_POLICY_BINDING,
-        "ValidatingWebhookConfiguration": extension.VALIDATING_WEBHOOK_CONFIGURATION,
-    },
-    "apiextensions.k8s.io": {
-        "CustomResourceDefinition": extension.CUSTOM_RESOURCE_DEFINITION,
-    },
-    "apiregistration.k8s.io": {"APIService": extension.API_SERVICE},
-    "apps": {
-        "ControllerRevision": sets.CONTROLLER_REVISION,
-        "DaemonSet": sets.DAEMON_SET,
-        "Deployment": replicas.DEPLOYMENT,
-        "ReplicaSet": replicas.REPLICA_SET,
-        "StatefulSet": sets.STATEFUL_SET,
-    },
-    "autoscaling": {"HorizontalPodAutoscaler": HORIZONTAL_POD_AUTOSCALER},
-    "batch": {"CronJob": CRON_JOB, "Job": JOB},
-    "certificates.k8s.io": {
-        "CertificateSigningRequest": certificates.CERTIFICATE_SIGNING_REQUEST,
-        "ClusterTrustBundle": certificates.CLUSTER_TRUST_BUNDLE,
-    },
-    "coordination.k8s.io": {"Lease": coordination.LEASE},
-    "discovery.k8s.io": {"EndpointSlice": endpoints.ENDPOINT_SLICE},
-    "events.k8s.io": {"Event": event.STRICT_EVENT},
-    "flowcontrol.apiserver.k8s.io": {
-        "FlowSchema": extension.FLOW_SCHEMA,
-        "PriorityLevelConfiguration": extension.PRIORITY_LEVEL_CONFIGURATION,
-    },
-    "networking.k8s.io": {
-        "IPAddress": networking.IP_ADDRESS,
-        "Ingress": networking.INGRESS,
-        "IngressClass": networking.INGRESS_CLASS,
-        "NetworkPolicy": networking.NETWORK_POLICY,
-        "ServiceCIDR": networking.SERVICE_CIDR,
-    },
-    "node.k8s.io": {"RuntimeClass": node.RUNTIME_CLASS},
-    "policy": {"PodDisruptionBudget": policy.POD_DISRUPTION_BUDGET},
-    "rbac.authorization.k8s.io": {
-        "ClusterRole": rbac.CLUSTER_ROLE,
-        "ClusterRoleBinding": rbac.CLUSTER_ROLE_BINDING,
-        "Role": rbac.ROLE,
-        "RoleBinding": rbac.ROLE_BINDING,
-    },
-    "resource.k8s.io": {
-        "ResourceClaim": allocation.RESOURCE_CLAIM,
-        "ResourceSlice": allocation.RESOURCE_SLICE,
-    },
-    "scheduling.k8s.io": {"PriorityClass": scheduling.PRIORITY_CLASS},
-    "storage.k8s.io": {
-        "CSIDriver": storage.CSI_DRIVER,
-        "CSINode": storage.CSI_NODE,
-        "CSIStorageCapacity": storage.CSI_STORAGE_CAPACITY,
-        "StorageClass": storage.STORAGE_CLASS,
-        "VolumeAttachment": storage.VOLUME_ATTACHMENT,
-        "VolumeAttributesClass": storage.VOLUME_ATTRIBUTES_CLASS,
-    },
-}
-RULES: Mapping[tuple[str, str], Kind] = {
-    (group, kind): rules for group, kinds in _GROUPS.items() for kind, rules in kinds.items()
-}
+_FIELDS = frozenset(
+    (
+        *("default", "prepare_create", "prepare_update", "prepare_status_update", "graceful"),
+        *("held", "begin_deletion", "requestor", "conversions"),
+    )
+)
+_FLAGS = frozenset(("create_on_update", "status_on_create"))
+_Hook = Callable[..., None]
+
+
+class _Checks:
+    """A kind's validate_* and default: the rows of its type, then its own code."""
+
+    def __init__(self, type_: str, hooks: Mapping[str, list[str]]) -> None:
+        self._type = type_
+        self._fixed = [path.split(".") for path in hooks.get("fixed", ())]
+        self._recheck = "recheck" not in hooks
+        self._default = _hooks(hooks, "default")
+        self._check, self._create = _hooks(hooks, "check"), _hooks(hooks, "create")
+        self._update, self._status = _hooks(hooks, "update"), _hooks(hooks, "status")
+
+    def default(self, obj: Object) -> None:
+        rules.of(self._type).default(obj)
+        for hook in self._default:
+            hook(obj)
+
+    def create(self, obj: Object) -> Errors:
+        part = Part(obj)
+        self._common(part)
+        for hook in self._create:
+            hook(part)
+        return part.errors
+
+    def update(self, new: Object, old: Object) -> Errors:
+        part = Part(new)
+        if self._recheck:
+            self._common(part)
+        for path in self._fixed:
+            validate_immutable(look(new, *path), look(old, *path), ".".join(path), part.errors)
+        for hook in self._update:
+            hook(part, old)
+        return part.errors
+
+    def status(self, new: Object, old: Object) -> Errors:
+        part = Part(new)
+        rules.of(self._type).check_below(part, "status")
+        for hook in self._status:
+            hook(part, old)
+        return part.errors
+
+    def _common(self, part: Part) -> None:
+        rules.of(self._type).check(part, without="status")
+        for hook in self._check:
+            hook(part)
+
+
+def _hooks(rows: Mapping[str, list[str]], word: str) -> list[_Hook]:
+    return [code(name) for name in rows.get(word, ())]
+
+
+def _kind(type_: str, lines: Sequence[str]) -> Kind:
+    rows: dict[str, list[str]] = {}
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        values = [rest.strip()] if word in ("column", "select") else rest.split()
+        rows.setdefault(word, []).extend(values)
+    checks = _Checks(type_, rows)
+    selected = dict(_selected(rows.get("select", ())))
+    fields: dict[str, Any] = {word: code(rows[word][0]) for word in _FIELDS & rows.keys()}
+    fields |= dict.fromkeys(_FLAGS & rows.keys(), True)
+    return Kind(
+        **fields
+        | {
+            "default": checks.default,
+            "validate_create": checks.create,
+            "validate_update": checks.update,
+            "validate_status_update": checks.status,
+            "fields": _fields(selected),
+            "field_names": tuple(selected),
+            "columns": tuple(column(text) for text in rows.get("column", ())),
+            "unconditional_update": "conditional_update" not in rows,
+            "validate_name": _name_rule(rows["name"][0]) if "name" in rows else None,
+        }
+    )
+
+
+def _name_rule(name: str) -> Callable[[str], list[str]]:
+    found: Callable[[str], list[str]] = code(name) if ":" in name else getattr(names, name)
+    return found
+
+
+def _selected(lines: Sequence[str]) -> Iterator[tuple[str, Callable[[Object], str]]]:
+    for line in lines:
+        name, _, text = line.partition(" ")
+        yield name, selectable(text.strip() or f".{name}")
+
+
+def _fields(
+    selected: Mapping[str, Callable[[Object], str]],
+) -> Callable[[Object], dict[str, str]]:
+    return lambda obj: {name: shown(obj) for name, shown in selected.items()}
+
+
+def _rules() -> Iterator[tuple[tuple[str, str], Kind]]:
+    for name, lines in sections("kinds.txt").items():
+        api_version, _, kind = name.rpartition("/")
+        group = api_version.rpartition("/")[0]
+        key = f"{api_version}/{kind}" if group else f"/{api_version}/{kind}"
+        yield (group, kind), _kind(types.header()["kinds"][key], lines)
+
+
+RULES: Mapping[tuple[str, str], Kind] = dict(_rules())

@@ -2,18 +2,14 @@
 """scheduling.k8s.io: PriorityClass: a name for a pod priority."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.columns import AGE, NAME, number, text
-from pybernetes.apis.core.podspec.defaults import fill_missing
-from pybernetes.apis.kind import Column, Kind
-from pybernetes.apis.validation.part import Part, creating
+from pybernetes.apis.validation.part import Part
 
 _HIGHEST = 1_000_000_000
 _SYSTEM = {"system-node-critical": _HIGHEST * 2 + 1000, "system-cluster-critical": _HIGHEST * 2}
 
 
-def _class(part: Part) -> None:
+def validate_class(part: Part) -> None:
     name, value = meta.name(part.obj), part.get("value") or 0
     if name.startswith("system-"):
         wrong = _system(name, value, part.obj)
@@ -23,7 +19,6 @@ def _class(part: Part) -> None:
     elif value > _HIGHEST:
         text = f"maximum allowed value of a user defined priority is {_HIGHEST}"
         part.forbidden("value", text)
-    part.choice("preemptionPolicy", ["Never", "PreemptLowerPriority"])
 
 
 def _system(name: str, value: int, class_: Object) -> str:
@@ -37,23 +32,6 @@ def _system(name: str, value: int, class_: Object) -> str:
     return ""
 
 
-def _class_update(new: Object, old: Object) -> Errors:
-    part = Part(new)
-    if (new.get("value") or 0) != (old.get("value") or 0):
+def validate_class_update(part: Part, old: Object) -> None:
+    if (part.get("value") or 0) != (old.get("value") or 0):
         part.forbidden("value", "may not be changed in an update.")
-    part.fixed(old, "preemptionPolicy")
-    return part.errors
-
-
-PRIORITY_CLASS = Kind(
-    default=lambda obj: fill_missing(obj, {"preemptionPolicy": "PreemptLowerPriority"}),
-    validate_create=creating(_class),
-    validate_update=_class_update,
-    columns=(
-        NAME,
-        Column("Value", number("value"), type="integer"),
-        Column("Global-Default", lambda obj, _: bool(obj.get("globalDefault")), type="boolean"),
-        AGE,
-        Column("PreemptionPolicy", text("preemptionPolicy")),
-    ),
-)

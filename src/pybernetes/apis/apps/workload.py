@@ -5,10 +5,8 @@ from typing import Any
 
 from pybernetes.apimachinery import selectors
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.podspec.validation import validate_pod_template
-from pybernetes.apis.validation.meta import is_empty_selector, validate_label_selector
-from pybernetes.apis.validation.names import percent
-from pybernetes.apis.validation.part import NEGATIVE, Part
+from pybernetes.apis.validation.meta import is_empty_selector
+from pybernetes.apis.validation.part import Part
 
 
 def validate_selector(spec: Part, kind: str = "deployment") -> None:
@@ -20,7 +18,6 @@ def validate_selector(spec: Part, kind: str = "deployment") -> None:
     if selector is None:
         spec.required("selector")
         return
-    validate_label_selector(spec, "selector")
     if is_empty_selector(selector):
         spec.invalid("selector", selector, f"empty selector is invalid for {kind}")
 
@@ -46,7 +43,6 @@ def validate_template(spec: Part, kind: str, selector: Object | None) -> None:
     if selector and not is_empty_selector(selector) and not selects(selector, labels):
         text = "`selector` does not match template `labels`"
         template.invalid("metadata.labels", labels, text)
-    validate_pod_template(template)
     pod = template.child("spec")
     pod.one_of("restartPolicy", ["Always"])
     if pod.get("activeDeadlineSeconds") is not None:
@@ -54,30 +50,22 @@ def validate_template(spec: Part, kind: str, selector: Object | None) -> None:
         pod.forbidden("activeDeadlineSeconds", text)
 
 
-def count_or_percent(value: Any) -> list[str]:
-    """A rule: a count that is not negative, or a percentage."""
-    if isinstance(value, str):
-        return percent(value)
-    return [NEGATIVE] if value < 0 else []
-
-
-def at_most_all(value: Any) -> list[str]:
-    """A rule: at most 100 %."""
-    more = isinstance(value, str) and not percent(value) and int(value[:-1]) > 100
-    return ["must not be greater than 100%"] if more else []
-
-
 def is_zero(value: Any) -> bool:
     """True for 0 and "0%"."""
     return value in {0, "0%"}
 
 
-def validate_status_counts(obj: Part, counts: tuple[str, ...], more: tuple[str, ...]) -> None:
-    """Numbers of pods in a status: none negative, `counts` at most status.replicas."""
+_COUNTS = (
+    *("fullyLabeledReplicas", "readyReplicas", "currentReplicas", "updatedReplicas"),
+    "availableReplicas",
+)
+
+
+def validate_status_counts(obj: Part, _: Object) -> None:
+    """Numbers of pods in a status: none is greater than status.replicas."""
     status = obj.child("status")
-    status.counts("observedGeneration", "replicas", *counts, *more)
     total = status.get("replicas") or 0
-    for field in counts:
+    for field in _COUNTS:
         if (status.get(field) or 0) > total:
             status.invalid(field, status.get(field) or 0, "cannot be greater than status.replicas")
     available = status.get("availableReplicas") or 0

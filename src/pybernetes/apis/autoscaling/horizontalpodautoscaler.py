@@ -4,10 +4,7 @@
 import datetime
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.autoscaling.convert import CONVERSIONS
-from pybernetes.apis.columns import AGE, NAME, look, number, optional
-from pybernetes.apis.core.podspec.defaults import fill_missing
-from pybernetes.apis.kind import Column, Kind
+from pybernetes.apis.columns import look
 
 _PERIOD = 15
 _METRICS = ["ContainerResource", "External", "Object", "Pods", "Resource"]
@@ -18,9 +15,8 @@ def _fields(type_: str) -> str:
     return type_[:1].lower() + type_[1:]
 
 
-def _default(autoscaler: Object) -> None:
-    spec: Object = autoscaler.setdefault("spec", {})
-    fill_missing(spec, {"minReplicas": 1})
+def default_autoscaler(autoscaler: Object) -> None:
+    spec = autoscaler["spec"]
     if not spec.get("metrics"):
         target = {"type": "Utilization", "averageUtilization": 80}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
@@ -31,14 +27,16 @@ def _default(autoscaler: Object) -> None:
 def _default_behavior(behavior: Object) -> None:
     percent: Object = {"type": "Percent", "value": 100, "periodSeconds": _PERIOD}
     pods: Object = {"type": "Pods", "value": 4, "periodSeconds": _PERIOD}
-    up = behavior["scaleUp"] = dict(behavior.get("scaleUp") or {})
-    down = behavior["scaleDown"] = dict(behavior.get("scaleDown") or {})
-    fill_missing(up, {"stabilizationWindowSeconds": 0})
-    for rules, policies in ((up, [pods, percent]), (down, [dict(percent)])):
-        fill_missing(rules, {"selectPolicy": "Max", "policies": policies})
+    for name, policies in (("scaleUp", [pods, percent]), ("scaleDown", [dict(percent)])):
+        rules = behavior[name] = dict(behavior.get(name) or {})
+        if name == "scaleUp" and rules.get("stabilizationWindowSeconds") is None:
+            rules["stabilizationWindowSeconds"] = 0
+        rules["selectPolicy"] = rules.get("selectPolicy") or "Max"
+        if rules.get("policies") is None:
+            rules["policies"] = policies
 
 
-def _targets(autoscaler: Object, _: datetime.datetime) -> str:
+def targets(autoscaler: Object, _: datetime.datetime) -> str:
     specs = look(autoscaler, "spec", "metrics") or []
     statuses = look(autoscaler, "status", "currentMetrics") or []
     if not specs:
@@ -72,21 +70,6 @@ def _target_text(metric: Object, status: Object) -> str:
     return f"{current.get('value', '<unknown>')}/{target.get('value', '0')}"
 
 
-def _scaled(autoscaler: Object, _: datetime.datetime) -> str:
+def scaled(autoscaler: Object, _: datetime.datetime) -> str:
     target = look(autoscaler, "spec", "scaleTargetRef") or {}
     return f"{target.get('kind') or ''}/{target.get('name') or ''}"
-
-
-HORIZONTAL_POD_AUTOSCALER = Kind(
-    default=_default,
-    conversions=CONVERSIONS,
-    columns=(
-        NAME,
-        Column("Reference", _scaled),
-        Column("Targets", _targets),
-        Column("MinPods", optional("spec", "minReplicas")),
-        Column("MaxPods", number("spec", "maxReplicas")),
-        Column("Replicas", number("status", "currentReplicas")),
-        AGE,
-    ),
-)

@@ -1,68 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Job (defaults, the selector the server generates, what may change) and CronJob, which makes jobs."""
+"""Job: defaults, the selector the server generates, what may change, cells."""
 
 import datetime
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.timestamps import human_duration, parse
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.apps.workload import selects
-from pybernetes.apis.batch.jobvalidation import validate_job_spec
-from pybernetes.apis.columns import (
-    AGE,
-    NAME,
-    container_columns,
-    count,
-    look,
-    optional,
-    selector_cell,
-    since,
-)
-from pybernetes.apis.columns import text as text_cell
+from pybernetes.apis.columns import look
 from pybernetes.apis.core.pod.status import condition_true
-from pybernetes.apis.core.podspec.defaults import default_template, fill, fill_missing
-from pybernetes.apis.kind import Column, Kind
-from pybernetes.apis.validation.meta import validate_label_selector
 from pybernetes.apis.validation.names import dns1123_label
-from pybernetes.apis.validation.part import Part, creating, validate_immutable
+from pybernetes.apis.validation.part import Part, validate_immutable
 
 NAME_LABELS = ("job-name", "batch.kubernetes.io/job-name")
 UID_LABELS = ("controller-uid", "batch.kubernetes.io/controller-uid")
 
 
-def default_job_spec(spec: Object) -> None:
-    """What jobs and the templates of cron jobs share: their pod template and conditions."""
-    default_template(spec.setdefault("template", {}))
-    for rule in look(spec, "podFailurePolicy", "rules") or ():
-        for pattern in rule.get("onPodConditions") or ():
-            fill(pattern, {"status": "True"})
-
-
-def _default(job: Object) -> None:
-    spec: Object = job.setdefault("spec", {})
-    default_job_spec(spec)
+def default_job(job: Object) -> None:
+    """Upstream's SetDefaults_Job; the template of a cron job has none of these."""
+    spec = job["spec"]
     if spec.get("completions") is None and spec.get("parallelism") is None:
         spec["completions"] = 1
     failures = 6 if spec.get("backoffLimitPerIndex") is None else 2147483647
     replacement = "TerminatingOrFailed" if spec.get("podFailurePolicy") is None else "Failed"
-    fill_missing(
-        spec,
-        {
-            "parallelism": 1,
-            "backoffLimit": failures,
-            "completionMode": "NonIndexed",
-            "suspend": False,
-            "podReplacementPolicy": replacement,
-            "manualSelector": False,
-        },
-    )
+    defaults = {
+        "parallelism": 1,
+        "backoffLimit": failures,
+        "completionMode": "NonIndexed",
+        "suspend": False,
+        "podReplacementPolicy": replacement,
+        "manualSelector": False,
+    }
+    job["spec"] = spec | {key: value for key, value in defaults.items() if spec.get(key) is None}
     labels = look(spec, "template", "metadata", "labels")
     if labels and not meta.labels(job):
         job.setdefault("metadata", {})["labels"] = dict(labels)
 
 
-def _prepare_create(job: Object) -> None:
+def prepare_create(job: Object) -> None:
     """Unless asked not to, make the job select the pods that carry its uid."""
     spec = job["spec"]
     if spec.get("manualSelector"):
@@ -79,51 +54,8 @@ def _prepare_create(job: Object) -> None:
     selector["matchLabels"] = wanted
 
 
-def _spec(spec: Part) -> None:
-    validate_job_spec(spec)
-    validate_label_selector(spec, "selector")
-    labels = look(spec.obj, "template", "metadata", "labels") or {}
-    if spec.get("selector") and not selects(spec.get("selector"), labels):
-        text = "`selector` does not match template `labels`"
-        spec.invalid("template.metadata.labels", labels, text)
-
-
-def _job(job: Part) -> None:
-    spec, obj = job.child("spec"), job.obj
-    _spec(spec)
-    if not spec.get("manualSelector"):
-        labels = look(spec.obj, "template", "metadata", "labels") or {}
-        pairs = [(name, meta.uid(obj)) for name in UID_LABELS]
-        pairs += [(name, meta.name(obj)) for name in NAME_LABELS]
-        for name, value in pairs:
-            if labels.get(name) != value:
-                at = f"template.metadata.labels[{name}]"
-                spec.invalid(at, labels.get(name), f"must be '{value}'")
-        if not selects(spec.get("selector") or {}, dict(pairs)):
-            spec.invalid("selector", spec.get("selector"), "`selector` not auto-generated")
-    _name_fits(job)
-
-
-def _name_fits(job: Part) -> None:
-    spec, name = job.child("spec"), meta.name(job.obj)
-    host = f"{name}-{(spec.get('completions') or 0) - 1}"
-    if spec.get("completionMode") == "Indexed" and spec.get("completions") and dns1123_label(host):
-        text = f"will not able to create pod with invalid DNS label: {host}"
-        job.invalid("metadata.name", name, text)
-
-
-_FIXED = (
-    *("selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"),
-    *("managedBy", "successPolicy"),
-)
-_SCHEDULING = ("nodeSelector", "tolerations", "schedulingGates")
-
-
-def _validate_update(new: Object, old: Object) -> Errors:
-    job, was = Part(new), old["spec"]
-    spec = job.child("spec")
-    _spec(spec)
-    spec.fixed(was, *_FIXED)
+def validate_job_update(job: Part, old: Object) -> None:
+    spec, was = job.child("spec"), old["spec"]
     completions = spec.get("completions")
     if spec.get("completionMode") != "Indexed":
         spec.fixed(was, "completions")
@@ -134,8 +66,9 @@ def _validate_update(new: Object, old: Object) -> Errors:
     if was.get("suspend"):
         template, before = _frozen(template, old), _frozen(before, old)
     validate_immutable(template, before, "spec.template", job.errors)
-    _name_fits(job)
-    return job.errors
+
+
+_SCHEDULING = ("nodeSelector", "tolerations", "schedulingGates")
 
 
 def _frozen(template: Object, old: Object) -> Object:
@@ -155,7 +88,34 @@ def _frozen(template: Object, old: Object) -> Object:
     return {"spec": pod}
 
 
-def _status(job: Object, _: datetime.datetime) -> str:
+def validate_generated(job: Part) -> None:
+    """What the server wrote into a new job is there."""
+    spec, obj = job.child("spec"), job.obj
+    if not spec.get("manualSelector"):
+        labels = look(spec.obj, "template", "metadata", "labels") or {}
+        pairs = [(name, meta.uid(obj)) for name in UID_LABELS]
+        pairs += [(name, meta.name(obj)) for name in NAME_LABELS]
+        for name, value in pairs:
+            if labels.get(name) != value:
+                at = f"template.metadata.labels[{name}]"
+                spec.invalid(at, labels.get(name), f"must be '{value}'")
+        if not selects(spec.get("selector") or {}, dict(pairs)):
+            spec.invalid("selector", spec.get("selector"), "`selector` not auto-generated")
+
+
+def validate_job(job: Part) -> None:
+    spec, name = job.child("spec"), meta.name(job.obj)
+    labels = look(spec.obj, "template", "metadata", "labels") or {}
+    if spec.get("selector") and not selects(spec.get("selector"), labels):
+        text = "`selector` does not match template `labels`"
+        spec.invalid("template.metadata.labels", labels, text)
+    host = f"{name}-{(spec.get('completions') or 0) - 1}"
+    if spec.get("completionMode") == "Indexed" and spec.get("completions") and dns1123_label(host):
+        text = f"will not able to create pod with invalid DNS label: {host}"
+        job.invalid("metadata.name", name, text)
+
+
+def status(job: Object, _: datetime.datetime) -> str:
     for type_, shown in (("Complete", "Complete"), ("Failed", "Failed")):
         if condition_true(job, type_):
             return shown
@@ -167,7 +127,7 @@ def _status(job: Object, _: datetime.datetime) -> str:
     return "Running"
 
 
-def _completions(job: Object, _: datetime.datetime) -> str:
+def completions(job: Object, _: datetime.datetime) -> str:
     done = look(job, "status", "succeeded") or 0
     wanted, parallelism = look(job, "spec", "completions"), look(job, "spec", "parallelism") or 0
     if wanted is not None:
@@ -175,52 +135,8 @@ def _completions(job: Object, _: datetime.datetime) -> str:
     return f"{done}/1 of {parallelism}" if parallelism > 1 else f"{done}/1"
 
 
-def _duration(job: Object, now: datetime.datetime) -> str:
+def duration(job: Object, now: datetime.datetime) -> str:
     start, end = look(job, "status", "startTime"), look(job, "status", "completionTime")
     if not start:
         return ""
     return human_duration(((parse(end) if end else now) - parse(start)).total_seconds())
-
-
-JOB = Kind(
-    default=_default,
-    prepare_create=_prepare_create,
-    validate_create=creating(_job),
-    validate_update=_validate_update,
-    fields=lambda job: {"status.successful": str(look(job, "status", "succeeded") or 0)},
-    field_names=("status.successful",),
-    columns=(
-        NAME,
-        Column("Status", _status),
-        Column("Completions", _completions),
-        Column("Duration", _duration),
-        AGE,
-        *container_columns("spec", "template", "spec"),
-        Column("Selector", selector_cell("spec", "selector"), priority=1),
-    ),
-)
-
-
-def _default_cron(cron_job: Object) -> None:
-    spec: Object = cron_job.setdefault("spec", {})
-    fill(spec, {"concurrencyPolicy": "Allow"})
-    fill_missing(
-        spec, {"suspend": False, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1}
-    )
-    default_job_spec(spec.setdefault("jobTemplate", {}).setdefault("spec", {}))
-
-
-CRON_JOB = Kind(
-    default=_default_cron,
-    columns=(
-        NAME,
-        Column("Schedule", text_cell("spec", "schedule")),
-        Column("Timezone", optional("spec", "timeZone", missing="<none>")),
-        Column("Suspend", lambda one, _: str(bool(look(one, "spec", "suspend"))), type="boolean"),
-        Column("Active", count("status", "active"), type="integer"),
-        Column("Last Schedule", since("status", "lastScheduleTime", missing="<none>")),
-        AGE,
-        *container_columns("spec", "jobTemplate", "spec", "template", "spec"),
-        Column("Selector", selector_cell("spec", "jobTemplate", "spec", "selector"), priority=1),
-    ),
-)

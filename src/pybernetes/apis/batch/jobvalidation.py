@@ -2,36 +2,26 @@
 """JobSpec: what is wrong with one. Rules of failure and success policies are not checked."""
 
 from pybernetes.apimachinery.field import too_long
-from pybernetes.apis.core.podspec.validation import validate_pod_template
 from pybernetes.apis.validation.names import domain_prefixed_path
 from pybernetes.apis.validation.part import Part
 
-_NUMBERS = (
-    *("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit"),
-    *("ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes"),
-)
 _INDEXED_ONLY = "requires indexed completion mode"
 
 
 def validate_job_spec(spec: Part) -> None:
-    spec.counts(*_NUMBERS)
-    if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
-        spec.required("backoffLimitPerIndex", "when maxFailedIndexes is specified")
+    """After the rows of data/rules.txt."""
     manager = spec.get("managedBy")
     if manager is not None:
         spec.errors.extend(domain_prefixed_path(manager, spec.path("managedBy")))
         if len(manager) > 63:
             spec.errors.append(too_long(spec.path("managedBy"), 63))
     mode = spec.get("completionMode") or "NonIndexed"
-    if spec.get("completionMode"):
-        spec.choice("completionMode", ["Indexed", "NonIndexed"])
     if mode == "NonIndexed":
         for field in ("backoffLimitPerIndex", "maxFailedIndexes"):
             if spec.get(field) is not None:
                 spec.invalid(field, spec.get(field), _INDEXED_ONLY)
     elif mode == "Indexed":
         _indexed(spec)
-    validate_pod_template(spec.child("template"))
     _restart(spec)
 
 

@@ -9,13 +9,10 @@ import base64
 import json
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors, too_long
+from pybernetes.apimachinery.field import too_long
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.columns import AGE, NAME, count, text
-from pybernetes.apis.core.podspec.defaults import fill
-from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.names import config_key
-from pybernetes.apis.validation.part import IMMUTABLE, Part, creating
+from pybernetes.apis.validation.part import Part
 
 MAX_SIZE = 1024 * 1024
 OPAQUE = "Opaque"
@@ -55,7 +52,7 @@ def _immutable(part: Part, old: Object, *fields: str) -> None:
             part.forbidden(field, _IMMUTABLE)
 
 
-def _config_map(part: Part) -> None:
+def validate_config_map(part: Part) -> None:
     data, binary = _keys(part, "data"), _keys(part, "binaryData")
     for key in data:
         if key in binary:
@@ -65,33 +62,23 @@ def _config_map(part: Part) -> None:
         part.errors.append(too_long("", MAX_SIZE))
 
 
-def _config_map_update(new: Object, old: Object) -> Errors:
-    part = Part(new)
+def validate_config_map_update(part: Part, old: Object) -> None:
     _immutable(part, old, "data", "binaryData")
-    _config_map(part)
-    return part.errors
 
 
-def _size(config: Object, _: object) -> int:
+def size(config: Object, _: object) -> int:
     return len(config.get("data") or ()) + len(config.get("binaryData") or ())
 
 
-CONFIG_MAP = Kind(
-    validate_create=creating(_config_map),
-    validate_update=_config_map_update,
-    columns=(NAME, Column("Data", _size), AGE),
-)
-
-
-def _default_secret(secret: Object) -> None:
-    fill(secret, {"type": OPAQUE})
+def default_secret(secret: Object) -> None:
+    """stringData becomes data."""
     plain = secret.pop("stringData", None)
     if plain:
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
         secret["data"] = {**(secret.get("data") or {}), **encoded}
 
 
-def _secret(part: Part) -> None:
+def validate_secret(part: Part) -> None:
     data = _keys(part, "data")
     if _decoded_size(data) > MAX_SIZE:
         part.errors.append(too_long("data", MAX_SIZE))
@@ -126,29 +113,11 @@ def _docker(part: Part, data: dict[str, str], key: str) -> None:
         part.invalid(at, shown, text)
 
 
-def _secret_update(new: Object, old: Object) -> Errors:
-    part = Part(new)
-    if new.get("type") != old.get("type"):
-        part.invalid("type", new.get("type"), IMMUTABLE)
+def validate_secret_update(part: Part, old: Object) -> None:
     _immutable(part, old, "data")
-    _secret(part)
-    return part.errors
 
 
-SECRET = Kind(
-    default=_default_secret,
-    validate_create=creating(_secret),
-    validate_update=_secret_update,
-    fields=lambda secret: {"type": secret.get("type") or ""},
-    field_names=("type",),
-    columns=(NAME, Column("Type", text("type")), Column("Data", count("data")), AGE),
-)
-
-
-def _prepare(account: Object, _: Object | None = None) -> None:
+def prepare_account(account: Object, _: Object | None = None) -> None:
     if account.get("secrets"):
         names = [reference.get("name") for reference in account["secrets"]]
         account["secrets"] = [{"name": name} if name else {} for name in names]
-
-
-SERVICE_ACCOUNT = Kind(prepare_create=_prepare, prepare_update=_prepare, columns=(NAME, AGE))

@@ -4,60 +4,35 @@
 import datetime
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors, invalid
+from pybernetes.apimachinery.field import invalid
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.columns import AGE, NAME, text
-from pybernetes.apis.core.podspec.defaults import fill, fill_missing
-from pybernetes.apis.core.servicevalidation import PROTOCOLS
-from pybernetes.apis.kind import Column, Kind
+from pybernetes.apis import rules
 from pybernetes.apis.validation.addresses import address, validate_endpoint_ip, validate_ip
-from pybernetes.apis.validation.meta import validate_labels
-from pybernetes.apis.validation.names import (
-    dns1123_label,
-    dns1123_subdomain,
-    label_value,
-    port_number,
-    qualified_name,
-)
-from pybernetes.apis.validation.part import IMMUTABLE, Part, creating
-
-_TYPES = ["FQDN", "IPv4", "IPv6"]
+from pybernetes.apis.validation.names import dns1123_subdomain
+from pybernetes.apis.validation.part import Part
 
 
-def _default(endpoints: Object) -> None:
-    for subset in endpoints.get("subsets") or ():
-        for port in subset.get("ports") or ():
-            fill(port, {"protocol": "TCP"})
-
-
-def _endpoints(part: Part) -> None:
+def validate_endpoints(part: Part) -> None:
     for subset in part.each("subsets"):
         if not subset.get("addresses") and not subset.get("notReadyAddresses"):
             subset.required("", "must specify `addresses` or `notReadyAddresses`")
-        for field in ("addresses", "notReadyAddresses"):
-            for one in subset.each(field):
-                ip, at = one.get("ip") or "", one.path("ip")
-                one.errors.extend(validate_ip(ip, at) or validate_endpoint_ip(ip, at))
-                one.rule("hostname", dns1123_label)
-                one.set_rule("nodeName", dns1123_subdomain)
-        for port in subset.each("ports"):
-            if len(subset.get("ports")) > 1:
+        if len(subset.get("ports") or ()) > 1:
+            for port in subset.each("ports"):
                 port.need("name")
-            port.rule("name", dns1123_label)
-            port.any_rule("port", port_number, 0)
-            _port(port)
 
 
-def _port(port: Part) -> None:
-    port.one_of("protocol", PROTOCOLS)
-    port.set_rule("appProtocol", qualified_name)
+def validate_address(one: Part) -> None:
+    ip, at = one.get("ip") or "", one.path("ip")
+    one.errors.extend(validate_ip(ip, at) or validate_endpoint_ip(ip, at))
 
 
-def _endpoints_update(new: Object, old: Object) -> Errors:
-    return [] if new.get("subsets") == old.get("subsets") else creating(_endpoints)(new)
+def validate_endpoints_update(part: Part, old: Object) -> None:
+    if part.get("subsets") != old.get("subsets"):
+        rules.of("io.k8s.api.core.v1.Endpoints").check(part)
+        validate_endpoints(part)
 
 
-def _shown(endpoints: Object, _: datetime.datetime) -> str:
+def shown_subsets(endpoints: Object, _: datetime.datetime) -> str:
     subsets = endpoints.get("subsets") or ()
     if not subsets:
         return "<none>"
@@ -78,46 +53,25 @@ def _limited(found: list[str], most: int = 3, empty: str = "<unset>") -> str:
     return f"{shown} + {len(found) - most} more..." if len(found) > most else shown or empty
 
 
-ENDPOINTS = Kind(
-    default=_default,
-    validate_create=creating(_endpoints),
-    validate_update=_endpoints_update,
-    create_on_update=True,
-    columns=(NAME, Column("Endpoints", _shown), AGE),
-)
-
-
-def _default_slice(endpoint_slice: Object) -> None:
-    for port in endpoint_slice.get("ports") or ():
-        fill_missing(port, {"name": "", "protocol": "TCP"})
-
-
-def _prepare_update(new: Object, old: Object) -> None:
+def grow_with_labels(new: Object, old: Object) -> None:
     """Labels say whose slice it is: changing them is a new generation too."""
     if meta.labels(new) != meta.labels(old):
         new["metadata"]["generation"] = (meta.metadata(old).get("generation") or 0) + 1
 
 
-def _slice(part: Part) -> None:
-    part.need_choice("addressType", _TYPES)
-    if part.most("ports", 20000):
-        names = [port.get("name") or "" for port in part.get("ports") or ()]
-        part.unique("ports", names, ".name")
-        for port in part.each("ports"):
-            port.rule("name", dns1123_label)
-            _port(port)
-    if part.most("endpoints", 1000):
+def validate_slice(part: Part) -> None:
+    """Each address is one of the slice's type."""
+    if len(part.get("endpoints") or ()) <= 1000:
         for endpoint in part.each("endpoints"):
-            _endpoint(endpoint, part.get("addressType"))
+            for number, value in enumerate(endpoint.get("addresses") or ()):
+                _address(endpoint, value, part.get("addressType"), f"addresses[{number}]")
 
 
-def _slice_update(new: Object, old: Object) -> Errors:
-    errors = creating(_slice)(new)
-    if new.get("endpoints") == old.get("endpoints"):
-        errors = [error for error in errors if not error.field.startswith("endpoints")]
-    if new.get("addressType") != old.get("addressType"):
-        errors.append(invalid("addressType", new.get("addressType"), IMMUTABLE))
-    return errors
+def forgive_unchanged(part: Part, old: Object) -> None:
+    """Endpoints that were accepted once stay so."""
+    if part.get("endpoints") == old.get("endpoints"):
+        kept = [error for error in part.errors if not error.field.startswith("endpoints")]
+        part.errors[:] = kept
 
 
 def _address(endpoint: Part, value: str, type_: str | None, path: str) -> None:
@@ -141,25 +95,7 @@ def _address(endpoint: Part, value: str, type_: str | None, path: str) -> None:
             endpoint.invalid(path, name, text)
 
 
-def _endpoint(endpoint: Part, type_: str | None) -> None:
-    endpoint.need("addresses", detail="must contain at least 1 address")
-    endpoint.most("addresses", 100)
-    for number, value in enumerate(endpoint.get("addresses") or ()):
-        _address(endpoint, value, type_, f"addresses[{number}]")
-    endpoint.set_rule("nodeName", dns1123_subdomain)
-    endpoint.set_rule("hostname", dns1123_label)
-    endpoint.most("deprecatedTopology", 16)
-    validate_labels(endpoint, "deprecatedTopology")
-    hints = endpoint.child("hints")
-    for field, rule in (("forZones", label_value), ("forNodes", dns1123_subdomain)):
-        names = [one.get("name") for one in hints.get(field) or ()]
-        if hints.most(field, 8):
-            hints.unique(field, names, ".name")
-            for one in hints.each(field):
-                one.wrong("name", one.get("name"), rule(one.get("name") or ""))
-
-
-def _shown_ports(endpoint_slice: Object, _: datetime.datetime) -> str:
+def shown_ports(endpoint_slice: Object, _: datetime.datetime) -> str:
     return _limited([str(_port_text(port)) for port in endpoint_slice.get("ports") or ()])
 
 
@@ -169,21 +105,6 @@ def _port_text(port: Object) -> object:
     return port["name"] if port.get("name") is not None else "*"
 
 
-def _shown_endpoints(endpoint_slice: Object, _: datetime.datetime) -> str:
+def shown_endpoints(endpoint_slice: Object, _: datetime.datetime) -> str:
     endpoints = endpoint_slice.get("endpoints") or ()
     return _limited([ip for endpoint in endpoints for ip in endpoint.get("addresses") or ()])
-
-
-ENDPOINT_SLICE = Kind(
-    default=_default_slice,
-    prepare_update=_prepare_update,
-    validate_create=creating(_slice),
-    validate_update=_slice_update,
-    columns=(
-        NAME,
-        Column("AddressType", text("addressType")),
-        Column("Ports", _shown_ports),
-        Column("Endpoints", _shown_endpoints),
-        AGE,
-    ),
-)

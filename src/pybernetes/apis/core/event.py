@@ -8,20 +8,14 @@ rules are stricter: that is the second Kind here.
 import datetime
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.timestamps import age
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.columns import look, text
-from pybernetes.apis.kind import Column, Kind
+from pybernetes.apis.columns import look
 from pybernetes.apis.validation.names import qualified_name
-from pybernetes.apis.validation.part import Part, creating, updating, validate_immutable
+from pybernetes.apis.validation.part import Part, validate_immutable
 
 _MISMATCH = "does not match event.namespace"
 _OLD_ONLY = ("firstTimestamp", "lastTimestamp", "count")
-_FIXED = (
-    *("involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count"),
-    *("type", "eventTime", "action", "related", "reportingInstance"),
-)
 _RENAMED = {  # events.k8s.io/v1 -> core v1
     "regarding": "involvedObject",
     "note": "message",
@@ -32,7 +26,6 @@ _RENAMED = {  # events.k8s.io/v1 -> core v1
     "deprecatedCount": "count",
 }
 _BACK = {core: new for new, core in _RENAMED.items()}
-_OBJECT_FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 
 
 def to_core(event: Object) -> Object:
@@ -47,7 +40,10 @@ def from_core(event: Object) -> Object:
     return found | {"apiVersion": "events.k8s.io/v1"}
 
 
-def _event(part: Part, controller: str = "reportingComponent") -> None:
+CONVERSIONS = {"v1": (to_core, from_core)}
+
+
+def validate_event(part: Part, controller: str = "reportingComponent") -> None:
     namespace, of = meta.namespace(part.obj), part.child("involvedObject").get("namespace") or ""
     if not part.get("eventTime"):
         known = {of} if of else {"", "default"}
@@ -75,8 +71,12 @@ def _series(part: Part) -> None:
         series.need("lastObservedTime")
 
 
-def _strict(part: Part) -> None:
-    _event(part, "reportingController")
+def validate_strict(part: Part) -> None:
+    validate_event(part, "reportingController")
+
+
+def validate_new(part: Part) -> None:
+    """What events.k8s.io asks of new events."""
     _series(part)
     part.need("eventTime")
     type_ = part.get("type") or ""
@@ -89,95 +89,48 @@ def _strict(part: Part) -> None:
         part.invalid(field, "", "needs to be unset")
 
 
-def _strict_update(new: Object, old: Object) -> Errors:
-    part = Part(new)
-    _event(part, "reportingController")
-    if new.get("series") != old.get("series"):
+def validate_strict_update(part: Part, old: Object) -> None:
+    if part.get("series") != old.get("series"):
         _series(part)
-    part.fixed(old, *_FIXED)
-    component, was = new.get("reportingComponent"), old.get("reportingComponent")
+    component, was = part.get("reportingComponent"), old.get("reportingComponent")
     validate_immutable(component, was, "reportingController", part.errors)
-    return part.errors
 
 
-def _fields(event: Object) -> dict[str, str]:
-    of = event.get("involvedObject") or {}
-    source = look(event, "source", "component") or event.get("reportingComponent") or ""
-    return {
-        **{f"involvedObject.{field}": of.get(field) or "" for field in _OBJECT_FIELDS},
-        "reason": event.get("reason") or "",
-        "reportingComponent": event.get("reportingComponent") or "",
-        "source": source,
-        "type": event.get("type") or "",
-    }
-
-
-def _new_fields(event: Object) -> dict[str, str]:
-    """The fields as events.k8s.io names them; of these, source is not renamed."""
-    found = {}
-    for key, value in _fields(event).items():
-        field, dot, below = key.partition(".")
-        found[key if key == "source" else _BACK.get(field, field) + dot + below] = value
-    return found
-
-
-def _first_seen(event: Object, now: datetime.datetime) -> str:
+def first_seen(event: Object, now: datetime.datetime) -> str:
     return age(event.get("firstTimestamp") or event.get("eventTime"), now)
 
 
-def _last_seen(event: Object, now: datetime.datetime) -> str:
+def last_seen(event: Object, now: datetime.datetime) -> str:
     if event.get("series") is not None:
         return age(event["series"].get("lastObservedTime"), now)
     if event.get("lastTimestamp"):
         return age(event["lastTimestamp"], now)
-    return _first_seen(event, now)
+    return first_seen(event, now)
 
 
-def _count(event: Object, _: datetime.datetime) -> int:
+def count(event: Object, _: datetime.datetime) -> int:
     if event.get("series") is not None:
         return int(event["series"].get("count") or 0)
     return int(event.get("count") or 1)
 
 
-def _object(event: Object, _: datetime.datetime) -> str:
+def involved(event: Object, _: datetime.datetime) -> str:
     of = event.get("involvedObject") or {}
     kind = (of.get("kind") or "").lower()
     return f"{kind}/{of['name']}" if of.get("name") else kind
 
 
-def _source(event: Object, _: datetime.datetime) -> str:
+def source(event: Object, _: datetime.datetime) -> str:
     source = event.get("source") or {}
     component = source.get("component") or event.get("reportingComponent") or ""
     host = source.get("host") or event.get("reportingInstance") or ""
     return f"{component}, {host}" if host else component
 
 
-_COLUMNS = (
-    Column("Last Seen", _last_seen),
-    Column("Type", text("type")),
-    Column("Reason", text("reason")),
-    Column("Object", _object),
-    Column("Subobject", text("involvedObject", "fieldPath"), priority=1),
-    Column("Source", _source, priority=1),
-    Column("Message", lambda event, _: (event.get("message") or "").strip()),
-    Column("First Seen", _first_seen, priority=1),
-    Column("Count", _count, priority=1),
-    Column("Name", lambda event, _: meta.name(event), format="name", priority=1),
-)
-EVENT = Kind(
-    validate_create=creating(_event),
-    validate_update=updating(_event),
-    create_on_update=True,
-    fields=_fields,
-    field_names=tuple(_fields({})),
-    columns=_COLUMNS,
-)
-STRICT_EVENT = Kind(
-    validate_create=creating(_strict),
-    validate_update=_strict_update,
-    create_on_update=True,
-    fields=_new_fields,
-    field_names=tuple(_new_fields({})),
-    columns=_COLUMNS,
-    conversions={"v1": (to_core, from_core)},
-)
+def component(event: Object, _: datetime.datetime) -> str:
+    """The component alone, for field selectors."""
+    return look(event, "source", "component") or event.get("reportingComponent") or ""
+
+
+def message(event: Object, _: datetime.datetime) -> str:
+    return (event.get("message") or "").strip()

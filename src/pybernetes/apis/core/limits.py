@@ -6,14 +6,13 @@ import datetime
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.quantity import Quantity
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.columns import AGE, CREATED, NAME, Cell, look
+from pybernetes.apis.columns import look
 from pybernetes.apis.core.podspec.resources import (
     overcommits,
     validate_resource_name,
 )
-from pybernetes.apis.kind import Column, Kind
 from pybernetes.apis.validation.names import qualified_name
-from pybernetes.apis.validation.part import Part, creating, updating
+from pybernetes.apis.validation.part import Part
 
 _TYPES = ("Pod", "Container", "PersistentVolumeClaim")
 _BOUNDS = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
@@ -28,7 +27,7 @@ _ORDER = (  # the first may not exceed the second; the field that is blamed; the
 _Amounts = dict[str, dict[str, Quantity]]  # bound -> resource -> amount
 
 
-def _default(limit_range: Object) -> None:
+def default_limits(limit_range: Object) -> None:
     for item in (limit_range.get("spec") or {}).get("limits") or ():
         if item.get("type") == "Container":
             default = {**(item.get("max") or {}), **(item.get("default") or {})}
@@ -36,7 +35,7 @@ def _default(limit_range: Object) -> None:
             item["default"], item["defaultRequest"] = default, request
 
 
-def _limit_range(part: Part) -> None:
+def validate_limits(part: Part) -> None:
     spec = part.child("spec")
     for item in spec.each("limits"):
         type_ = item.get("type") or ""
@@ -94,24 +93,15 @@ def _ratio(item: Part, name: str, ratio: Quantity, amounts: _Amounts) -> None:
         item.invalid(at, str(ratio), f"ratio {ratio} is greater than max/min = {most:f}")
 
 
-LIMIT_RANGE = Kind(
-    default=_default,
-    validate_create=creating(_limit_range),
-    validate_update=updating(_limit_range),
-    create_on_update=True,
-    columns=(NAME, CREATED),
-)
+def _usage(quota: Object, *, limits: bool) -> str:
+    hard, used = (look(quota, "status", field) or {} for field in ("hard", "used"))
+    names = [name for name in sorted(hard) if name.startswith("limits.") == limits]
+    return ", ".join(f"{name}: {used.get(name, '0')}/{hard[name]}" for name in names)
 
 
-def _usage(limits: bool) -> Cell:
-    def cell(quota: Object, _: datetime.datetime) -> str:
-        hard, used = (look(quota, "status", field) or {} for field in ("hard", "used"))
-        names = [name for name in sorted(hard) if name.startswith("limits.") == limits]
-        return ", ".join(f"{name}: {used.get(name, '0')}/{hard[name]}" for name in names)
-
-    return cell
+def used_requests(quota: Object, _: datetime.datetime) -> str:
+    return _usage(quota, limits=False)
 
 
-RESOURCE_QUOTA = Kind(
-    columns=(NAME, Column("Request", _usage(False)), Column("Limit", _usage(True)), AGE),
-)
+def used_limits(quota: Object, _: datetime.datetime) -> str:
+    return _usage(quota, limits=True)

@@ -5,13 +5,11 @@ import datetime
 from ipaddress import ip_network
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.columns import AGE, NAME, look, text
+from pybernetes.apis.columns import look
 from pybernetes.apis.core.pod.status import get_condition
 from pybernetes.apis.core.taints import validate_taints
-from pybernetes.apis.kind import Column, Kind
-from pybernetes.apis.validation.part import Part, creating, updating
+from pybernetes.apis.validation.part import Part
 
 ROLE_PREFIX = "node-role.kubernetes.io/"
 ROLE_LABEL = "kubernetes.io/role"
@@ -41,23 +39,23 @@ def is_ready(node: Object) -> bool:
     return condition is not None and condition.get("status") == "True"
 
 
-def _default(node: Object) -> None:
+def default_node(node: Object) -> None:
     status = node.get("status")
     if status and status.get("capacity") and status.get("allocatable") is None:
         status["allocatable"] = dict(status["capacity"])
-    spec = node.setdefault("spec", {})
+    spec = node["spec"]
     if spec.get("podCIDR") and not spec.get("podCIDRs"):
         spec["podCIDRs"] = [spec["podCIDR"]]
     elif spec.get("podCIDRs"):
         spec["podCIDR"] = spec["podCIDRs"][0]
 
 
-def _prepare(node: Object, _: Object | None = None) -> None:
+def prepare(node: Object, _: Object | None = None) -> None:
     (node.get("spec") or {}).pop("configSource", None)  # dynamic kubelet configuration is gone
     (node.get("status") or {}).pop("config", None)
 
 
-def _validate(node: Part) -> None:
+def validate_node(node: Part) -> None:
     spec = node.child("spec")
     validate_taints(Part({"taints": spec.get("taints")}, "metadata", node.errors))
     cidrs = spec.get("podCIDRs") or []
@@ -79,10 +77,8 @@ def _cidr(text: str) -> list[str]:
     return []
 
 
-def _validate_update(new: Object, old: Object) -> Errors:
-    node = Part(new)
-    _validate(node)
-    _addresses(node)
+def validate_node_update(node: Part, old: Object) -> None:
+    validate_addresses(node, old)
     spec, was = node.child("spec"), old.get("spec") or {}
     if was.get("podCIDRs") and was["podCIDRs"] != spec.get("podCIDRs"):
         text = 'node updates may not change podCIDR except from "" to valid'
@@ -90,15 +86,14 @@ def _validate_update(new: Object, old: Object) -> Errors:
     if was.get("providerID") and was["providerID"] != spec.get("providerID"):
         verb = "modified" if spec.get("providerID") else "cleared"
         spec.invalid("providerID", None, f"field cannot be {verb} once set")
-    return node.errors
 
 
-def _addresses(node: Part) -> None:
+def validate_addresses(node: Part, _: Object) -> None:
     status = node.child("status")
     status.unique("addresses", status.get("addresses") or ())
 
 
-def _status(node: Object, _: datetime.datetime) -> str:
+def status(node: Object, _: datetime.datetime) -> str:
     condition = get_condition(node, "Ready")
     shown = "Unknown"
     if condition is not None:
@@ -106,43 +101,19 @@ def _status(node: Object, _: datetime.datetime) -> str:
     return shown + (",SchedulingDisabled" if look(node, "spec", "unschedulable") else "")
 
 
-def _kernel(node: Object, _: datetime.datetime) -> str:
+def kernel(node: Object, _: datetime.datetime) -> str:
     info = look(node, "status", "nodeInfo") or {}
     kernel = info.get("kernelVersion") or "<unknown>"
     return f"{kernel} ({info['architecture']})" if info.get("architecture") else kernel
 
 
-def _info(field: str, empty: str = "<unknown>") -> Column:
-    names = {"osImage": "OS-Image", "containerRuntimeVersion": "Container-Runtime"}
-    return Column(names[field], text("status", "nodeInfo", field, empty=empty), priority=1)
+def internal_ip(node: Object, _: datetime.datetime) -> str:
+    return address(node, "InternalIP")
 
 
-def _address_column(name: str, type_: str) -> Column:
-    return Column(name, lambda node, _: address(node, type_) or "<none>", priority=1)
+def external_ip(node: Object, _: datetime.datetime) -> str:
+    return address(node, "ExternalIP")
 
 
-NODE = Kind(
-    default=_default,
-    prepare_create=_prepare,
-    prepare_update=_prepare,
-    validate_create=creating(_validate),
-    validate_update=_validate_update,
-    validate_status_update=updating(_addresses),
-    status_on_create=True,
-    fields=lambda node: {
-        "spec.unschedulable": "true" if look(node, "spec", "unschedulable") else "false"
-    },
-    field_names=("spec.unschedulable",),
-    columns=(
-        NAME,
-        Column("Status", _status),
-        Column("Roles", lambda node, _: ",".join(roles(node)) or "<none>"),
-        AGE,
-        Column("Version", text("status", "nodeInfo", "kubeletVersion")),
-        _address_column("Internal-IP", "InternalIP"),
-        _address_column("External-IP", "ExternalIP"),
-        _info("osImage"),
-        Column("Kernel-Version", _kernel, priority=1),
-        _info("containerRuntimeVersion"),
-    ),
-)
+def shown_roles(node: Object, _: datetime.datetime) -> str:
+    return ",".join(roles(node))

@@ -77,12 +77,16 @@ def _prefers(term: Object, node: Object) -> bool:
 
 
 def validate_node_selector(selector: Part) -> None:
-    selector.need("nodeSelectorTerms", detail="must have at least one node selector term")
     for term in selector.each("nodeSelectorTerms"):
-        validate_term(term)
+        _term(term)
 
 
-def validate_term(term: Part, *, any_value: bool = False) -> None:
+def validate_preference(term: Part) -> None:
+    """A preferred term, whose values may be anything."""
+    _term(term, any_value=True)
+
+
+def _term(term: Part, *, any_value: bool = False) -> None:
     for one in term.each("matchExpressions"):
         validate_requirement(one, numeric=True, any_value=any_value)
     for one in term.each("matchFields"):

@@ -4,17 +4,10 @@
 import datetime
 
 from pybernetes.apimachinery import meta, quantity
-from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.columns import AGE, NAME, look, optional, text
-from pybernetes.apis.core.nodeaffinity import validate_node_selector
-from pybernetes.apis.core.podspec.defaults import fill, fill_missing
-from pybernetes.apis.kind import Column, Kind
-from pybernetes.apis.validation.meta import validate_label_selector
-from pybernetes.apis.validation.names import dns1123_subdomain
-from pybernetes.apis.validation.part import IMMUTABLE, Part, creating, same
+from pybernetes.apis.columns import look
+from pybernetes.apis.validation.part import IMMUTABLE, Part, same
 
-_VOLUME_MODES = ["Block", "Filesystem"]
 _CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 _SHORT = {
     "ReadWriteOnce": "RWO",
@@ -28,13 +21,7 @@ _FROZEN = (
 )
 
 
-def default_claim(claim: Object) -> None:
-    """Also the claims that StatefulSets keep as templates."""
-    fill(claim.setdefault("spec", {}), {"volumeMode": "Filesystem"})
-    fill(claim.setdefault("status", {}), {"phase": "Pending"})
-
-
-def _prepare_create(obj: Object) -> None:
+def begin_pending(obj: Object) -> None:
     obj["status"] = {"phase": "Pending"}
 
 
@@ -48,33 +35,21 @@ def _access_modes(spec: Part) -> None:
 
 
 def validate_claim_spec(spec: Part) -> None:
-    spec.need("accessModes", detail="at least 1 access mode is required")
-    validate_label_selector(spec, "selector")
     _access_modes(spec)
     size = look(spec.obj, "resources", "requests", "storage")
     if size is None:
         spec.required("resources[storage]")
     elif quantity.parse(size).nano <= 0:
         spec.invalid("resources[storage]", size, "must be greater than zero")
-    spec.rule("storageClassName", dns1123_subdomain)
-    spec.rule("volumeAttributesClassName", dns1123_subdomain)
-    spec.choice("volumeMode", _VOLUME_MODES)
     if spec.get("dataSource") is not None:
         source = spec.child("dataSource")
-        source.need("name", "kind")
         if not source.get("apiGroup") and source.get("kind") != "PersistentVolumeClaim":
             text = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
             source.invalid("kind", source.get("kind"), text)
 
 
-def _claim(claim: Part) -> None:
-    validate_claim_spec(claim.child("spec"))
-
-
-def _claim_update(new: Object, old: Object) -> Errors:
-    part = Part(new)
-    _claim(part)
-    spec, was = dict(new["spec"]), dict(old["spec"])
+def validate_claim_update(part: Part, old: Object) -> None:
+    spec, was = dict(part.get("spec")), dict(old["spec"])
     if not was.get("volumeName"):
         was["volumeName"] = spec.get("volumeName")
     if look(old, "status", "phase") == "Bound":
@@ -92,7 +67,6 @@ def _claim_update(new: Object, old: Object) -> Errors:
     if changed:
         listed = ", ".join(f"spec.{field}" for field in changed)
         part.forbidden("spec", f"{_FROZEN}\nchanged: {listed}")
-    return part.errors
 
 
 def _modes_text(modes: list[str] | None) -> str:
@@ -100,48 +74,30 @@ def _modes_text(modes: list[str] | None) -> str:
     return ",".join(short for mode, short in _SHORT.items() if mode in (modes or ()))
 
 
-def _phase(obj: Object, _: datetime.datetime) -> str:
+def phase(obj: Object, _: datetime.datetime) -> str:
     return "Terminating" if meta.is_deleting(obj) else look(obj, "status", "phase") or ""
 
 
-def _storage_class(obj: Object, _: datetime.datetime) -> str:
+def storage_class(obj: Object, _: datetime.datetime) -> str:
     """The class of a claim or a volume; the old annotation wins."""
     old = meta.annotations(obj).get(_CLASS_ANNOTATION)
     return old if old is not None else look(obj, "spec", "storageClassName") or ""
 
 
-def _capacity(claim: Object, _: datetime.datetime) -> str:
+def capacity(claim: Object, _: datetime.datetime) -> str:
     bound = look(claim, "spec", "volumeName")
     return (look(claim, "status", "capacity", "storage") or "0") if bound else ""
 
 
-def _modes(claim: Object, _: datetime.datetime) -> str:
+def modes(claim: Object, _: datetime.datetime) -> str:
     bound = look(claim, "spec", "volumeName")
     return _modes_text(look(claim, "status", "accessModes")) if bound else ""
 
 
-_CLASS = Column("StorageClass", _storage_class)
-_ATTRIBUTES = Column("VolumeAttributesClass", optional("spec", "volumeAttributesClassName"))
-_MODE = Column("VolumeMode", optional("spec", "volumeMode"), priority=1)
-PERSISTENT_VOLUME_CLAIM = Kind(
-    default=default_claim,
-    prepare_create=_prepare_create,
-    validate_create=creating(_claim),
-    validate_update=_claim_update,
-    columns=(
-        NAME,
-        Column("Status", _phase),
-        Column("Volume", text("spec", "volumeName")),
-        Column("Capacity", _capacity),
-        Column("Access Modes", _modes),
-        _CLASS,
-        _ATTRIBUTES,
-        AGE,
-        _MODE,
-    ),
-)
+def volume_modes(volume: Object, _: datetime.datetime) -> str:
+    return _modes_text(look(volume, "spec", "accessModes"))
 
-_POLICIES = ["Delete", "Recycle", "Retain"]
+
 _NO_SOURCE = (
     *("capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName"),
     *("mountOptions", "volumeMode", "nodeAffinity", "volumeAttributesClassName"),
@@ -153,17 +109,7 @@ def _sources(spec: Object) -> list[str]:
     return [name for name in spec if name not in _NO_SOURCE and spec[name] is not None]
 
 
-def _default_volume(volume: Object) -> None:
-    fill(volume.setdefault("status", {}), {"phase": "Pending"})
-    spec: Object = volume.setdefault("spec", {})
-    fill(spec, {"persistentVolumeReclaimPolicy": "Retain", "volumeMode": "Filesystem"})
-    if spec.get("hostPath") is not None:
-        fill_missing(spec["hostPath"], {"type": ""})
-
-
-def _volume(volume: Part) -> None:
-    spec = volume.child("spec")
-    spec.need("accessModes")
+def validate_volume(spec: Part) -> None:
     _access_modes(spec)
     capacity = spec.get("capacity") or {}
     if not capacity:
@@ -173,67 +119,25 @@ def _volume(volume: Part) -> None:
     for name, amount in capacity.items():
         if quantity.parse(amount).nano <= 0:
             spec.invalid(f"capacity[{name}]", amount, "must be greater than zero")
-    spec.one_of("persistentVolumeReclaimPolicy", _POLICIES)
-    if spec.get("nodeAffinity") is not None:
-        affinity = spec.child("nodeAffinity")
-        if affinity.get("required") is None:
-            affinity.required("required", "must specify required node constraints")
-        else:
-            validate_node_selector(affinity.child("required"))
-    _source(spec)
-    spec.rule("storageClassName", dns1123_subdomain)
-    spec.choice("volumeMode", _VOLUME_MODES)
-
-
-def _source(spec: Part) -> None:
     used = _sources(spec.obj)
     if not used:
         spec.required("", "must specify a volume type")
     for name in used[1:]:
         spec.forbidden(name, "may not specify more than 1 volume type")
-    for name in ("hostPath", "local"):
-        if spec.get(name) is not None:
-            spec.child(name).need("path")
     if spec.get("local") is not None and spec.get("nodeAffinity") is None:
         spec.required("nodeAffinity", "Local volume requires node affinity")
 
 
-def _volume_update(new: Object, old: Object) -> Errors:
-    part = Part(new)
-    _volume(part)
+def validate_volume_update(part: Part, old: Object) -> None:
     spec, was = part.child("spec"), old["spec"]
     for name in _sources(was):
         if not same(spec.get(name), was[name]):
             text = "spec.persistentvolumesource is immutable after creation"
             spec.forbidden("persistentvolumesource", text)
-    if spec.get("volumeMode") != was.get("volumeMode"):
-        spec.invalid("volumeMode", spec.get("volumeMode"), IMMUTABLE)
     if was.get("nodeAffinity") is not None and spec.get("nodeAffinity") != was["nodeAffinity"]:
         spec.invalid("nodeAffinity", spec.get("nodeAffinity"), IMMUTABLE)
-    return part.errors
 
 
-def _claim_of(volume: Object, _: datetime.datetime) -> str:
+def claim_of(volume: Object, _: datetime.datetime) -> str:
     claim = look(volume, "spec", "claimRef")
     return f"{claim.get('namespace') or ''}/{claim.get('name') or ''}" if claim else ""
-
-
-PERSISTENT_VOLUME = Kind(
-    default=_default_volume,
-    prepare_create=_prepare_create,
-    validate_create=creating(_volume),
-    validate_update=_volume_update,
-    columns=(
-        NAME,
-        Column("Capacity", text("spec", "capacity", "storage", empty="0")),
-        Column("Access Modes", lambda one, _: _modes_text(look(one, "spec", "accessModes"))),
-        Column("Reclaim Policy", text("spec", "persistentVolumeReclaimPolicy")),
-        Column("Status", _phase),
-        Column("Claim", _claim_of),
-        _CLASS,
-        _ATTRIBUTES,
-        Column("Reason", text("status", "reason")),
-        AGE,
-        _MODE,
-    ),
-)

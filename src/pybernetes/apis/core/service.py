@@ -1,20 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Service: defaults, strategy and columns; and questions several components ask about services."""
+"""Service: defaults, strategy and cells; and questions several components ask about services."""
 
 import datetime
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.columns import AGE, NAME, labels_cell, look, text
-from pybernetes.apis.core.podspec.defaults import fill, fill_missing
-from pybernetes.apis.core.servicevalidation import (
-    validate_service,
-    validate_service_status,
-    validate_service_update,
-)
-from pybernetes.apis.kind import Column, Kind
-from pybernetes.apis.validation.names import dns1123_label
+from pybernetes.apis.columns import look
 
-CLUSTER_IP_TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
 AFFINITY_SECONDS = 10800
 
 
@@ -52,36 +43,27 @@ def is_external(service: Object) -> bool:
     return type_of(service) == "ClusterIP" and bool(look(service, "spec", "externalIPs"))
 
 
-def _default(service: Object) -> None:
-    spec: Object = service.setdefault("spec", {})
-    fill(spec, {"sessionAffinity": "None", "type": "ClusterIP"})
+def default_service(service: Object) -> None:
+    """What depends on the service's type; clusterIP and clusterIPs[0] are one value."""
+    spec = service["spec"]
     if spec["sessionAffinity"] == "None":
         spec.pop("sessionAffinityConfig", None)
     elif look(spec, "sessionAffinityConfig", "clientIP", "timeoutSeconds") is None:
         spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": AFFINITY_SECONDS}}
     for port in spec.get("ports") or ():
-        fill(port, {"protocol": "TCP"})
         if not port.get("targetPort"):
             port["targetPort"] = port.get("port", 0)
     if is_external(service):
-        fill(spec, {"externalTrafficPolicy": "Cluster"})
-    if spec["type"] in CLUSTER_IP_TYPES:
-        fill_missing(spec, {"internalTrafficPolicy": "Cluster"})
+        spec["externalTrafficPolicy"] = spec.get("externalTrafficPolicy") or "Cluster"
     if spec["type"] == "LoadBalancer":
-        fill_missing(spec, {"allocateLoadBalancerNodePorts": True})
         for ingress in look(service, "status", "loadBalancer", "ingress") or ():
             if ingress.get("ip"):
-                fill_missing(ingress, {"ipMode": "VIP"})
-    _same_cluster_ip(spec)
-
-
-def _same_cluster_ip(spec: Object) -> None:
-    """clusterIP and clusterIPs[0] are one value; the singular one is older and decides."""
+                ingress["ipMode"] = ingress.get("ipMode", "VIP")
     if spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIPs"] = [spec["clusterIP"]]
 
 
-def _prepare_update(new: Object, old: Object) -> None:
+def prepare_update(new: Object, old: Object) -> None:
     """Drop what the server allocated for a type that the service no longer has."""
     spec, was = new["spec"], old["spec"]
     inherit_allocated(new, old)
@@ -113,7 +95,7 @@ def inherit_allocated(new: Object, old: Object) -> None:
         if not spec.get("clusterIP") and was.get("clusterIP"):
             spec["clusterIP"] = was["clusterIP"]
         if not spec.get("clusterIPs") and spec.get("clusterIP") == was.get("clusterIP"):
-            fill_missing(spec, {"clusterIPs": was.get("clusterIPs") or []})
+            spec.setdefault("clusterIPs", was.get("clusterIPs") or [])
     if needs_node_port(old) and needs_node_port(new):
         free = {port.get("name"): port.get("nodePort") for port in was.get("ports") or ()}
         used = [port.get("nodePort") for port in spec.get("ports") or ()]
@@ -122,7 +104,9 @@ def inherit_allocated(new: Object, old: Object) -> None:
             if not port.get("nodePort") and known and known not in used:
                 port["nodePort"] = known
     if needs_health_port(old) and needs_health_port(new):
-        fill(spec, {"healthCheckNodePort": was.get("healthCheckNodePort")})
+        spec["healthCheckNodePort"] = spec.get("healthCheckNodePort") or was.get(
+            "healthCheckNodePort"
+        )
     _plural_cluster_ip(spec, was)
 
 
@@ -143,12 +127,7 @@ def _node_ports(spec: Object) -> list[int]:
     return sorted(port.get("nodePort") or 0 for port in spec.get("ports") or ())
 
 
-def _fields(service: Object) -> dict[str, str]:
-    spec = service.get("spec") or {}
-    return {"spec.clusterIP": spec.get("clusterIP") or "", "spec.type": spec.get("type") or ""}
-
-
-def _external_ip(service: Object, _: datetime.datetime) -> str:
+def external_ip(service: Object, _: datetime.datetime) -> str:
     external = look(service, "spec", "externalIPs") or []
     if type_of(service) == "ExternalName":
         return look(service, "spec", "externalName") or ""
@@ -159,7 +138,7 @@ def _external_ip(service: Object, _: datetime.datetime) -> str:
     return ",".join(external) or "<none>"
 
 
-def _ports(service: Object, _: datetime.datetime) -> str:
+def ports(service: Object, _: datetime.datetime) -> str:
     shown = []
     for port in look(service, "spec", "ports") or ():
         node_port = f":{port['nodePort']}" if port.get("nodePort") else ""
@@ -167,29 +146,7 @@ def _ports(service: Object, _: datetime.datetime) -> str:
     return ",".join(shown) or "<none>"
 
 
-def _cluster_ip(service: Object, _: datetime.datetime) -> str:
+def cluster_ip(service: Object, _: datetime.datetime) -> str:
     spec = service.get("spec") or {}
     addresses = spec.get("clusterIPs") or [spec.get("clusterIP")]
     return addresses[0] or "<none>"
-
-
-SERVICE = Kind(
-    default=_default,
-    prepare_update=_prepare_update,
-    validate_create=validate_service,
-    validate_update=validate_service_update,
-    validate_status_update=validate_service_status,
-    validate_name=dns1123_label,
-    create_on_update=True,
-    fields=_fields,
-    field_names=("spec.clusterIP", "spec.type"),
-    columns=(
-        NAME,
-        Column("Type", text("spec", "type")),
-        Column("Cluster-IP", _cluster_ip),
-        Column("External-IP", _external_ip),
-        Column("Port(s)", _ports),
-        AGE,
-        Column("Selector", labels_cell("spec", "selector"), priority=1),
-    ),
-)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Service: what is wrong with one, in upstream's paths and words."""
+"""Service: what is wrong with one, beyond the rows of data/rules.txt."""
 
-from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
 from pybernetes.apis.validation.addresses import (
@@ -9,38 +8,27 @@ from pybernetes.apis.validation.addresses import (
     validate_cidr,
     validate_endpoint_ip,
     validate_ip,
-    validate_port,
 )
-from pybernetes.apis.validation.meta import validate_labels
 from pybernetes.apis.validation.names import (
-    dns1123_label,
     dns1123_subdomain,
     port_number,
-    qualified_name,
 )
 from pybernetes.apis.validation.part import IMMUTABLE, Part
 
-TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]
-PROTOCOLS = ["SCTP", "TCP", "UDP"]
-_AFFINITIES = ["ClientIP", "None"]
 _POLICIES = ["Cluster", "Local"]
 _FAMILIES = ["IPv4", "IPv6"]
 _FAMILY_POLICIES = ["PreferDualStack", "RequireDualStack", "SingleStack"]
-_DISTRIBUTIONS = ["PreferClose", "PreferSameNode", "PreferSameZone"]
 _LOAD_BALANCER_ONLY = "may only be used when `type` is 'LoadBalancer'"
 _ONCE = "may not change once set"
 _RELEASED = "must be set to 'SingleStack' when releasing the secondary "
 
 
-def validate_service(service: Object) -> Errors:
-    part = Part(service)
-    _validate(part.child("spec"), {})
-    return part.errors
+def validate_service(service: Part) -> None:
+    _validate(service.child("spec"), {})
 
 
-def validate_service_update(new: Object, old: Object) -> Errors:
-    part = Part(new)
-    spec, was = part.child("spec"), old["spec"]
+def validate_service_update(service: Part, old: Object) -> None:
+    spec, was = service.child("spec"), old["spec"]
     if "ExternalName" not in {spec.get("type"), was.get("type")}:
         _cluster_ip_update(spec, was)
         _family_update(spec, was)
@@ -52,7 +40,6 @@ def validate_service_update(new: Object, old: Object) -> Errors:
     if _health_check(spec.obj) and _health_check(was) and not same_port:
         spec.forbidden("healthCheckNodePort", IMMUTABLE)
     _validate(spec, was)
-    return part.errors
 
 
 def _headless(spec: Object) -> bool:
@@ -94,13 +81,11 @@ def _validate(spec: Part, was: Object) -> None:
     type_, headless = spec.get("type"), _headless(spec.obj)
     if not spec.get("ports") and not headless and type_ != "ExternalName":
         spec.required("ports")
-    spec.need_choice("type", TYPES)
     if type_ in {"LoadBalancer", "NodePort"} and headless:
         spec.invalid("clusterIPs[0]", "None", f"may not be set to 'None' for {type_} services")
     elif type_ == "ExternalName":
         _external_name(spec)
     _ports(spec)
-    validate_labels(spec, "selector")
     _affinity(spec)
     if type_ != "ExternalName":
         _cluster_ips(spec, was.get("clusterIPs") or ())
@@ -130,15 +115,10 @@ def _ports(spec: Part) -> None:
         name = port.get("name")
         if len(ports) > 1:
             port.need("name")
-        port.rule("name", dns1123_label)
         if name:
             if name in names:
                 port.duplicate("name", name)
             names.append(name)
-        port.any_rule("port", port_number, 0)
-        port.need_choice("protocol", PROTOCOLS)
-        validate_port(port, "targetPort")
-        port.set_rule("appProtocol", qualified_name)
         if spec.get("type") == "ClusterIP" and port.get("nodePort"):
             port.forbidden("nodePort", "may not be used when `type` is 'ClusterIP'")
     _port_twins(spec)
@@ -159,7 +139,6 @@ def _port_twins(spec: Part) -> None:
 
 def _affinity(spec: Part) -> None:
     affinity, config = spec.get("sessionAffinity"), spec.get("sessionAffinityConfig")
-    spec.need_choice("sessionAffinity", _AFFINITIES)
     if affinity == "None" and config is not None:
         text = "must not be set when session affinity is None"
         spec.forbidden("sessionAffinityConfig", text)
@@ -231,10 +210,8 @@ def _load_balancer(spec: Part, was: Object) -> None:
     for field in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
         if spec.get(field) is not None and not balanced:
             spec.forbidden(field, _LOAD_BALANCER_ONLY)
-    if balanced:
-        if spec.get("allocateLoadBalancerNodePorts") is None:
-            Part(None, "", spec.errors).required("allocateLoadBalancerNodePorts")
-        spec.set_rule("loadBalancerClass", qualified_name)
+    if balanced and spec.get("allocateLoadBalancerNodePorts") is None:
+        Part(None, "", spec.errors).required("allocateLoadBalancerNodePorts")
 
 
 def _traffic(spec: Part) -> None:
@@ -252,18 +229,13 @@ def _traffic(spec: Part) -> None:
         )
         right = _health_check(spec.obj)
         spec.wrong("healthCheckNodePort", port, port_number(port) if right else [text])
-    if spec.get("internalTrafficPolicy") is not None:
-        spec.choice("internalTrafficPolicy", _POLICIES)
-    elif type_ in {"NodePort", "LoadBalancer", "ClusterIP"}:
-        spec.required("internalTrafficPolicy")
-    spec.choice("trafficDistribution", _DISTRIBUTIONS)
 
 
-def validate_service_status(new: Object, old: Object) -> Errors:
-    balancer = Part(new).child("status").child("loadBalancer")
-    if balancer.get("ingress") and look(new, "spec", "type") != "LoadBalancer":
+def validate_service_status(service: Part, old: Object) -> None:
+    balancer = service.child("status").child("loadBalancer")
+    if balancer.get("ingress") and look(service.obj, "spec", "type") != "LoadBalancer":
         balancer.forbidden("ingress", "may only be used when `spec.type` is 'LoadBalancer'")
-        return balancer.errors
+        return
     known = [one.get("ip") for one in look(old, "status", "loadBalancer", "ingress") or ()]
     for one in balancer.each("ingress"):
         ip = one.get("ip") or ""
@@ -279,4 +251,3 @@ def validate_service_status(new: Object, old: Object) -> Errors:
         if address(one.get("hostname") or ""):
             text = "must be a DNS name, not an IP address"
             one.invalid("hostname", one.get("hostname"), text)
-    return balancer.errors

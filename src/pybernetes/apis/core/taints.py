@@ -85,20 +85,19 @@ def _label_value(value: str) -> list[str]:
 _NO_KEY = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
 
 
-def validate_tolerations(part: Part, field: str = "tolerations") -> None:
-    for one in part.each(field):
-        operator, value = one.get("operator") or "", one.get("value") or ""
-        one.rule("key", qualified_name)
-        if not one.get("key") and operator != "Exists":
-            one.invalid("operator", operator, _NO_KEY)
-        if _has_limit(one.obj) and one.get("effect") != "NoExecute":
-            text = "effect must be 'NoExecute' when `tolerationSeconds` is set"
-            one.invalid("effect", one.get("effect") or "", text)
-        if operator in {"", "Equal"}:
-            one.wrong("operator", value, _label_value(value))
-        elif operator != "Exists":
-            one.unsupported("operator", operator, ["Equal", "Exists"])
-        elif value:
-            one.invalid("operator", value, "value must be empty when `operator` is 'Exists'")
-        if one.get("effect"):
-            one.choice("effect", EFFECTS)
+def validate_toleration(one: Part) -> None:
+    operator, value = one.get("operator") or "", one.get("value") or ""
+    one.rule("key", qualified_name)
+    if not one.get("key") and operator != "Exists":
+        one.invalid("operator", operator, _NO_KEY)
+    if _has_limit(one.obj) and one.get("effect") != "NoExecute":
+        text = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+        one.invalid("effect", one.get("effect") or "", text)
+    if operator in {"", "Equal"}:
+        one.wrong("operator", value, _label_value(value))
+    elif operator != "Exists":
+        one.unsupported("operator", operator, ["Equal", "Exists"])
+    elif value:
+        one.invalid("operator", value, "value must be empty when `operator` is 'Exists'")
+    if one.get("effect"):
+        one.choice("effect", EFFECTS)

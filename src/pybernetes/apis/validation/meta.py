@@ -135,15 +135,6 @@ def validate_field_manager(manager: str, at: str = "fieldManager") -> Errors:
     return part.errors
 
 
-def validate_label_selector(part: Part, field: str = "") -> None:
-    """The LabelSelector at a field, or the part itself; none is fine."""
-    selector = part.child(field) if field else part
-    if selector.obj:
-        validate_labels(selector, "matchLabels")
-        for term in selector.each("matchExpressions"):
-            validate_requirement(term)
-
-
 def validate_requirement(term: Part, *, numeric: bool = False, any_value: bool = False) -> None:
     """A requirement of a label selector; of a node selector where `numeric` (Gt and Lt)."""
     operator, values = term.get("operator") or "", term.get("values") or ()

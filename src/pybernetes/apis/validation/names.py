@@ -8,6 +8,7 @@ An empty list means that the value is fine. Wording and patterns are upstream's
 import re
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from pybernetes.apimachinery.field import Errors, invalid, required
 from pybernetes.apimachinery.names import (
@@ -118,6 +119,10 @@ def config_key(value: str) -> list[str]:
     return [*found, "must not start with '..'"] if value.startswith("..") else found
 
 
+def no_backsteps(path: str) -> list[str]:
+    return ["must not contain '..'"] if ".." in path.split("/") else []
+
+
 def port_number(value: int) -> list[str]:
     return [] if 1 <= value <= 65535 else [in_range(1, 65535)]
 
@@ -156,3 +161,16 @@ def domain_prefixed_path(value: str, path: str) -> Errors:
 def generated(name: str) -> str:
     """What a generateName is checked as: a last dash is fine, a suffix follows it."""
     return name[:-2] + "a" if len(name) > 1 and name.endswith("-") else name
+
+
+def count_or_percent(value: Any) -> list[str]:
+    """A rule: a count that is not negative, or a percentage."""
+    if isinstance(value, str):
+        return percent(value)
+    return ["must be greater than or equal to 0"] if value < 0 else []
+
+
+def at_most_all(value: Any) -> list[str]:
+    """A rule: at most 100 %."""
+    more = isinstance(value, str) and not percent(value) and int(value[:-1]) > 100
+    return ["must not be greater than 100%"] if more else []

@@ -21,29 +21,46 @@ Check = Callable[["Part"], None]
 class Part:
     """An object, where it is, and the list that findings go to (shared with its children)."""
 
-    __slots__ = ("at", "errors", "get", "obj")
+    __slots__ = ("_above", "_number", "_step", "errors", "get", "obj")
 
-    def __init__(self, obj: Object | None, at: str = "", errors: Errors | None = None) -> None:
+    def __init__(  # noqa: PLR0917 -- made for every object that is looked at
+        self,
+        obj: Object | None,
+        at: str = "",
+        errors: Errors | None = None,
+        above: "Part | None" = None,
+        number: int = -1,
+    ) -> None:
         self.obj: Object = obj or {}
-        self.at = at
+        self._step = at  # the whole path, or below another part the last step of it
+        self._above, self._number = above, number
         self.errors: Errors = [] if errors is None else errors
         self.get: Callable[[str], Any] = self.obj.get
 
+    @property
+    def at(self) -> str:
+        """Where the object is."""
+        if self._above is None:
+            return self._step
+        path = self._above.path(self._step)
+        return path if self._number < 0 else f"{path}[{self._number}]"
+
     def path(self, field: str = "") -> str:
         """Where a field is; the part itself without one."""
-        return f"{self.at}.{field}" if self.at and field else self.at or field
+        at = self.at
+        return f"{at}.{field}" if at and field else at or field
 
     def child(self, field: str) -> "Part":
         """The object at a field; an empty one where there is none."""
-        return Part(self.get(field), self.path(field), self.errors)
+        return Part(self.get(field), field, self.errors, self)
 
     def each(self, field: str) -> "Iterable[Part]":
         """The objects of the list at a field."""
         items = self.get(field)
         if not items:
             return ()
-        at, errors = self.path(field), self.errors
-        return [Part(item, f"{at}[{number}]", errors) for number, item in enumerate(items)]
+        errors = self.errors
+        return [Part(item, field, errors, self, number) for number, item in enumerate(items)]
 
     # Findings
 
@@ -79,13 +96,6 @@ class Part:
         """A value follows a rule unless it is empty."""
         value = self.get(field)
         if value:
-            for text in rule(value):
-                self.invalid(field, value, text)
-
-    def set_rule(self, field: str, rule: Rule) -> None:
-        """A value follows a rule where it is set, even if it is empty (a pointer in Go)."""
-        value = self.get(field)
-        if value is not None:
             for text in rule(value):
                 self.invalid(field, value, text)
 
@@ -136,13 +146,6 @@ class Part:
             if (self.get(field) or 0) < 0:
                 self.invalid(field, self.get(field), NEGATIVE)
 
-    def most(self, field: str, most: int) -> bool:
-        """At most so many items; False if there are more."""
-        items = self.get(field) or ()
-        if len(items) > most:
-            self.errors.append(findings.too_many(self.path(field), len(items), most))
-        return len(items) <= most
-
     def unique(self, field: str, values: Iterable[Any], key: str = "") -> None:
         """No value stands twice in a list; `key` is the item's field that holds it."""
         seen = []
@@ -182,38 +185,3 @@ def validate_immutable(new: Any, old: Any, at: str, errors: Errors) -> None:
     """Add a finding if a value changed."""
     if not same(new, old):
         errors.append(findings.invalid(at, new, IMMUTABLE))
-
-
-def creating(check: Check) -> Callable[[Object], Errors]:
-    """A Kind's validate_create."""
-
-    def validate(obj: Object) -> Errors:
-        part = Part(obj)
-        check(part)
-        return part.errors
-
-    return validate
-
-
-def updating(check: Check | None, *fixed: str) -> Callable[[Object, Object], Errors]:
-    """A Kind's validate_update: the same check again, and fields that may not change.
-
-    A field is named by its path, such as spec.selector.
-    """
-    paths = [path.split(".") for path in fixed]
-
-    def validate(new: Object, old: Object) -> Errors:
-        part = Part(new)
-        if check is not None:
-            check(part)
-        for path in paths:
-            validate_immutable(_at(new, path), _at(old, path), ".".join(path), part.errors)
-        return part.errors
-
-    return validate
-
-
-def _at(obj: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        obj = (obj or {}).get(key)
-    return obj

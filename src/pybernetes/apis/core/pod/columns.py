@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pod's Table output: what `kubectl get pods` shows."""
+"""Cells of Pod's Table output: what `kubectl get pods` shows."""
 
 import datetime
 from dataclasses import dataclass
@@ -7,9 +7,8 @@ from typing import Any
 
 from pybernetes.apimachinery import meta, timestamps
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.columns import AGE, NAME, look, text
-from pybernetes.apis.core.pod.status import condition_true, is_finished
-from pybernetes.apis.kind import Column
+from pybernetes.apis.columns import look
+from pybernetes.apis.core.pod.status import condition_true, is_finished, pod_ip
 
 
 @dataclass
@@ -114,41 +113,28 @@ def summarize(pod: Object) -> _Summary:
     return found
 
 
-def _restarts(pod: Object, now: datetime.datetime) -> str:
+def restarts(pod: Object, now: datetime.datetime) -> str:
     found = summarize(pod)
     if found.restarts and found.last_restart:
         return f"{found.restarts} ({timestamps.age(found.last_restart, now)} ago)"
     return str(found.restarts)
 
 
-def _ready(pod: Object, _: datetime.datetime) -> str:
+def ready(pod: Object, _: datetime.datetime) -> str:
     found = summarize(pod)
     return f"{found.ready}/{found.total}"
 
 
-def _ip(pod: Object, _: datetime.datetime) -> str:
-    addresses = look(pod, "status", "podIPs") or [{}]
-    return addresses[0].get("ip") or look(pod, "status", "podIP") or "<none>"
+def address(pod: Object, _: datetime.datetime) -> str:
+    """The first address, also for field selectors."""
+    return pod_ip(pod)
 
 
-def _gates(pod: Object, _: datetime.datetime) -> str:
+def gates(pod: Object, _: datetime.datetime) -> str:
     gates = pod["spec"].get("readinessGates") or ()
     passed = sum(condition_true(pod, gate["conditionType"]) for gate in gates)
     return f"{passed}/{len(gates)}" if gates else "<none>"
 
 
-def _status(pod: Object, _: datetime.datetime) -> Any:
+def status(pod: Object, _: datetime.datetime) -> Any:
     return summarize(pod).reason
-
-
-COLUMNS = (
-    NAME,
-    Column("Ready", _ready, description="How many of its containers are ready"),
-    Column("Status", _status, description="What its containers do, in one word"),
-    Column("Restarts", _restarts, description="How often containers restarted, and when last"),
-    AGE,
-    Column("IP", _ip, priority=1),
-    Column("Node", text("spec", "nodeName", empty="<none>"), priority=1),
-    Column("Nominated Node", text("status", "nominatedNodeName", empty="<none>"), priority=1),
-    Column("Readiness Gates", _gates, priority=1),
-)

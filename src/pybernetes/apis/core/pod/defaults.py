@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pod's defaults: those of its spec, and what holds for pods but not for templates."""
+"""Pod's defaults: what holds for pods but not for templates."""
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.podspec.defaults import default_pod_spec
 
 
 def default_pod(pod: Object) -> None:
-    """Upstream's SetDefaults_Pod, _PodSpec and _PodStatus."""
-    spec: Object = pod.setdefault("spec", {})
-    default_pod_spec(spec)
+    """Upstream's SetDefaults_Pod and _PodStatus."""
+    spec = pod["spec"]
     if spec["terminationGracePeriodSeconds"] < 0:
         spec["terminationGracePeriodSeconds"] = 1
     if spec.get("enableServiceLinks") is None:

@@ -7,7 +7,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
 from pybernetes.apis.core.pod.podlevel import default_pod_level
 from pybernetes.apis.core.pod.requests import qos_class
-from pybernetes.apis.core.pod.validation import validate_spec
+from pybernetes.apis.core.pod.validation import checked
 from pybernetes.apis.validation.part import Part
 
 _LISTS = ("containers", "initContainers")
@@ -48,7 +48,7 @@ def validate_resize(new: Object, old: Object) -> Errors:
         return [forbidden("", "static pods cannot be resized")]
     if look(old, "spec", "os", "name") == "windows":
         return [forbidden("", "windows pods cannot be resized")]
-    spec, was = validate_spec(new), old["spec"]
+    spec, was = checked(new), old["spec"]
     before = look(old, "status", "qosClass") or qos_class(old)
     if before != qos_class(new):
         spec.invalid("", before, "Pod QOS Class may not change as a result of resizing")

@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pod: what the API server sets and keeps when pods are written, and Pod's row of the table."""
+"""Pod: what the API server sets and keeps when pods are written."""
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
-from pybernetes.apis.core.pod.columns import COLUMNS
-from pybernetes.apis.core.pod.defaults import default_pod
 from pybernetes.apis.core.pod.podlevel import default_pod_level
 from pybernetes.apis.core.pod.requests import qos_class
-from pybernetes.apis.core.pod.status import is_finished, pod_ip
-from pybernetes.apis.core.pod.update import validate_pod_status_update, validate_pod_update
-from pybernetes.apis.core.pod.validation import validate_pod
-from pybernetes.apis.kind import Kind
+from pybernetes.apis.core.pod.status import is_finished
 
 _GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 
-def _prepare_create(pod: Object) -> None:
+def prepare_create(pod: Object) -> None:
     spec = pod["spec"]
     status: Object = {"phase": "Pending"}
     if spec.get("schedulingGates"):
@@ -63,7 +58,7 @@ def _add_keys(selector: Object, term: Object, labels: dict[str, str]) -> None:
         selector["matchExpressions"] = expressions
 
 
-def _prepare_update(new: Object, old: Object) -> None:
+def prepare_update(new: Object, old: Object) -> None:
     """Clients that do not know pod-level resources yet must not lose them."""
     kept = old["spec"].get("resources")
     if kept is not None and new["spec"].get("resources") is None:
@@ -77,7 +72,7 @@ _KEPT_STATUS = (
 )
 
 
-def _prepare_status_update(new: Object, old: Object) -> None:
+def prepare_status_update(new: Object, old: Object) -> None:
     """The server's own fields survive: qosClass, owners, claims, observed generations."""
     metadata, was = new["metadata"], old.get("status") or {}
     _restore(metadata, old["metadata"], "ownerReferences")
@@ -119,33 +114,3 @@ def grace_seconds(pod: Object, requested: int | None = None) -> int:
     if not look(pod, "spec", "nodeName") or is_finished(pod):
         return 0
     return 1 if (asked or 0) < 0 else int(asked or 0)
-
-
-def _fields(pod: Object) -> dict[str, str]:
-    spec, status = pod["spec"], pod.get("status") or {}
-    return {
-        "spec.nodeName": spec.get("nodeName") or "",
-        "spec.restartPolicy": spec.get("restartPolicy") or "",
-        "spec.schedulerName": spec.get("schedulerName") or "",
-        "spec.serviceAccountName": spec.get("serviceAccountName") or "",
-        "spec.hostNetwork": "true" if spec.get("hostNetwork") else "false",
-        "status.phase": status.get("phase") or "",
-        "status.podIP": pod_ip(pod),
-        "status.podIPs": pod_ip(pod),
-        "status.nominatedNodeName": status.get("nominatedNodeName") or "",
-    }
-
-
-POD = Kind(
-    default=default_pod,
-    prepare_create=_prepare_create,
-    prepare_update=_prepare_update,
-    validate_create=validate_pod,
-    validate_update=validate_pod_update,
-    prepare_status_update=_prepare_status_update,
-    validate_status_update=validate_pod_status_update,
-    fields=_fields,
-    field_names=tuple(_fields({"spec": {}})),
-    columns=COLUMNS,
-    graceful=grace_seconds,
-)

@@ -9,7 +9,7 @@ from pybernetes.apimachinery.field import Errors, forbidden
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
 from pybernetes.apis.core.nodeaffinity import REQUIRED
-from pybernetes.apis.core.pod.validation import validate_spec
+from pybernetes.apis.core.pod.validation import checked
 from pybernetes.apis.validation.addresses import address, validate_ip
 from pybernetes.apis.validation.names import dns1123_subdomain, qualified_name, user_id
 from pybernetes.apis.validation.part import IMMUTABLE, Part, same
@@ -22,14 +22,14 @@ _UPDATABLE = (
 _SECONDS = ["tolerationSeconds"]
 
 
-def validate_pod_update(new: Object, old: Object) -> Errors:
-    spec, was = validate_spec(new), old["spec"]
+def validate_pod_update(pod: Part, old: Object) -> None:
+    spec, was = pod.child("spec"), old["spec"]
     for field in ("containers", "initContainers"):
         if len(spec.get(field) or ()) != len(was.get(field) or ()):
             spec.forbidden(field, "pod updates may not add or remove containers")
-            return spec.errors
+            return
     if not _deadline(spec, was):
-        return spec.errors
+        return
     tolerations = spec.get("tolerations") or []
     if not same(tolerations, was.get("tolerations")):
         known = [_but(toleration, _SECONDS) for toleration in tolerations]
@@ -45,7 +45,6 @@ def validate_pod_update(new: Object, old: Object) -> Errors:
             gate.forbidden("name", text)
     if spec.obj != was:
         _fixed_fields(spec, was)
-    return spec.errors
 
 
 def _deadline(spec: Part, was: Object) -> bool:
@@ -112,8 +111,8 @@ def _narrower(affinity: Part, old: Object) -> None:
             term.invalid("", term.obj, "only additions are allowed (no mutations or deletions)")
 
 
-def validate_pod_status_update(new: Object, old: Object) -> Errors:
-    status, was = Part(new).child("status"), old.get("status") or {}
+def validate_pod_status_update(pod: Part, old: Object) -> None:
+    status, was = pod.child("status"), old.get("status") or {}
     for condition in status.each("conditions"):
         name = condition.get("type") or ""
         condition.wrong("Type", name, qualified_name(name))
@@ -128,7 +127,6 @@ def validate_pod_status_update(new: Object, old: Object) -> Errors:
     for field in ("containerStatuses", "initContainerStatuses"):
         _no_return(status, field, old)
     _addresses(status, was)
-    return status.errors
 
 
 def _no_return(part: Part, field: str, old: Object) -> None:
@@ -185,7 +183,7 @@ def validate_ephemeral_update(new: Object, old: Object) -> Errors:
     """The findings of PUT pods/NAME/ephemeralcontainers."""
     if "kubernetes.io/config.mirror" in meta.annotations(old):
         return [forbidden("", "static pods do not support ephemeral containers")]
-    spec = validate_spec(new)
+    spec = checked(new)
     now = {one.get("name"): one for one in spec.get("ephemeralContainers") or ()}
     for container in old["spec"].get("ephemeralContainers") or ():
         name = container["name"]

@@ -1,36 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pod: what is wrong with a new one, in upstream's paths and words."""
+"""Pod: what is wrong with one, beyond the rows of data/rules.txt, in upstream's paths and words."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.podspec.validation import validate_pod_spec
+from pybernetes.apis import rules
+from pybernetes.apis.core.podspec.defaults import CONTAINER_LISTS
+from pybernetes.apis.core.podspec.volumes import validate_own_claims
 from pybernetes.apis.validation.part import Part
 
 
-def validate_pod(pod: Object) -> Errors:
-    spec = validate_spec(pod)
+def checked(pod: Object) -> Part:
+    """The spec, with all findings that do not depend on what the pod was."""
+    part = Part(pod)
+    rules.of("io.k8s.api.core.v1.Pod").check(part, without="status")
+    validate_pod(part)
+    return part.child("spec")
+
+
+def validate_new(pod: Part) -> None:
+    spec = pod.child("spec")
     if spec.get("ephemeralContainers"):
         spec.forbidden("ephemeralContainers", "cannot be set on create")
     if spec.get("nodeName") and spec.get("schedulingGates"):
         spec.forbidden("nodeName", "cannot be set until all schedulingGates have been cleared")
-    return spec.errors
 
 
-def validate_spec(pod: Object) -> Part:
-    """What holds on create and on every kind of update: the spec, with its findings."""
-    spec = Part(pod).child("spec")
-    validate_pod_spec(spec, pod_name=meta.name(pod), is_pod=True)
+def validate_pod(pod: Part) -> None:
+    """What holds on create and on every kind of update, and not for templates."""
+    spec = pod.child("spec")
     spec.counts("terminationGracePeriodSeconds")
-    if spec.get("volumes") and not spec.get("serviceAccountName"):
-        _tokens(spec)
-    for field in ("containers", "initContainers", "ephemeralContainers"):
+    if spec.get("volumes"):
+        validate_own_claims(spec, meta.name(pod.obj))
+        if not spec.get("serviceAccountName"):
+            _tokens(spec)
+    for field in CONTAINER_LISTS:
         for number, container in enumerate(spec.get(field) or ()):
             image = container.get("image") or ""
             if image != image.strip():
                 text = "must not have leading or trailing whitespace"
                 spec.invalid(f"{field}[{number}].image", image, text)
-    return spec
 
 
 def _tokens(spec: Part) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Containers of a pod spec: regular, init and ephemeral ones."""
+"""Containers of a pod spec: regular, init and ephemeral ones, beyond the rows of data/rules.txt."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -10,14 +10,9 @@ from pybernetes.apis.core.podspec.environment import validate_env
 from pybernetes.apis.core.podspec.mounts import validate_devices, validate_mounts
 from pybernetes.apis.core.podspec.probes import PROBES, validate_probes
 from pybernetes.apis.core.podspec.resources import validate_resources
-from pybernetes.apis.core.podspec.security import validate_security
-from pybernetes.apis.core.podspec.volumes import PULL_POLICIES
-from pybernetes.apis.validation.names import dns1123_label, port_name, port_number
+from pybernetes.apis.validation.names import port_name
 from pybernetes.apis.validation.part import Part
 
-RESTARTS = ["Always", "Never", "OnFailure"]
-_MESSAGES = ["FallbackToLogsOnError", "File"]
-_PROTOCOLS = ["SCTP", "TCP", "UDP"]
 _NO_EPHEMERAL = (
     *("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"),
     *("resizePolicy", "restartPolicy", "restartPolicyRules", "resources"),
@@ -35,15 +30,26 @@ class Around:
     host_users: bool = True
 
 
+def validate_container(container: Part) -> None:
+    """What is wrong with a container by itself."""
+    names: list[str] = []
+    for port in container.each("ports"):
+        name = port.get("name")
+        if name:
+            if name in names and not port_name(name):
+                port.duplicate("name", name)
+            names.append(name)
+    if container.get("env") or container.get("envFrom"):
+        validate_env(container)
+
+
 def validate_containers(spec: Part, around: Around) -> None:
-    """All containers of a pod spec."""
+    """What is wrong with the containers of a pod spec beside one another and in their pod."""
     names: list[str] = []
     ports: list[str] = []
-    spec.need("containers")
     for container in spec.each("containers"):
         _common(container, around, names)
         validate_probes(container, around.grace)
-        _restart(container)
         _host_ports(container, ports)
     for container in spec.each("initContainers"):
         _common(container, around, names)
@@ -56,14 +62,6 @@ def validate_containers(spec: Part, around: Around) -> None:
 
 def _common(container: Part, around: Around, names: list[str]) -> None:
     get = container.get
-    container.need_rule("name", dns1123_label)
-    container.need("image")
-    container.need_choice("terminationMessagePolicy", _MESSAGES)
-    container.need_choice("imagePullPolicy", PULL_POLICIES)
-    if get("ports"):
-        _ports(container)
-    if get("env") or get("envFrom"):
-        validate_env(container)
     if get("volumeMounts"):
         validate_mounts(container, around.volumes)
     if get("volumeDevices"):
@@ -72,27 +70,14 @@ def _common(container: Part, around: Around, names: list[str]) -> None:
         validate_resources(container.child("resources"), claims=around.claims)
     if get("resizePolicy"):
         _resize(container, around.restart_policy)
-    if get("securityContext"):
-        validate_security(container.child("securityContext"), around.host_users)
+    if around.host_users and (get("securityContext") or {}).get("procMount") == "Unmasked":
+        text = "`hostUsers` must be false to use `Unmasked`"
+        container.child("securityContext").invalid("procMount", "Unmasked", text)
     name = get("name")
     if name in names:
         container.duplicate("name", name)
     elif name:
         names.append(name)
-
-
-def _ports(container: Part) -> None:
-    names: list[str] = []
-    for port in container.each("ports"):
-        name = port.get("name")
-        port.rule("name", port_name)
-        if name:
-            if name in names and not port_name(name):
-                port.duplicate("name", name)
-            names.append(name)
-        port.need_rule("containerPort", port_number)
-        port.rule("hostPort", port_number)
-        port.need_choice("protocol", _PROTOCOLS)
 
 
 def _host_ports(container: Part, used: list[str]) -> None:
@@ -116,26 +101,7 @@ def _resize(container: Part, restart_policy: str) -> None:
             container.invalid("resizePolicy", restart, text)
 
 
-def _restart(container: Part) -> None:
-    """restartPolicy and restartPolicyRules of one container."""
-    if container.get("restartPolicyRules"):
-        if container.get("restartPolicy") is None:
-            text = "must specify restartPolicy when restart rules are used"
-            container.required("restartPolicy", text)
-        container.most("restartPolicyRules", 20)
-    container.choice("restartPolicy", RESTARTS)
-    for rule in container.each("restartPolicyRules"):
-        rule.one_of("action", ["Restart", "RestartAllContainers"])
-        if rule.get("exitCodes") is None:
-            rule.required("exitCodes", "must be specified")
-        else:
-            codes = rule.child("exitCodes")
-            codes.one_of("operator", ["In", "NotIn"])
-            codes.most("values", 255)
-
-
 def _init(container: Part, around: Around) -> None:
-    _restart(container)
     _host_ports(container, [])
     if container.get("restartPolicy") == "Always":
         validate_probes(container, around.grace)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Environment variables of containers, and the references to fields that they and volumes use."""
+"""Environment variables, and the references to fields that they and volumes use, beyond the rows of
+data/rules.txt.
+"""
 
 import re
 
-from pybernetes.apis.validation.names import config_key, dns1123_label, env_name, qualified_name
-from pybernetes.apis.validation.part import Check, Part
+from pybernetes.apis.validation.names import qualified_name
+from pybernetes.apis.validation.part import Part
 
 _META_FIELDS = ["metadata.name", "metadata.namespace", "metadata.uid"]
 _ENV_FIELDS = [
@@ -29,17 +31,16 @@ _ONE_SOURCE = (
 _ONE_FIELD = "may not have more than one field specified at a time"
 
 
+_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
+
+
 def validate_env(container: Part) -> None:
-    """env and envFrom of a container."""
+    """env and envFrom of a container: one source each."""
     for variable in container.each("env"):
-        variable.need_rule("name", env_name)
         if variable.get("valueFrom") is not None:
             _value_from(variable)
-    for source in container.each("envFrom"):
-        source.rule("prefix", env_name)
+    for source in container.get("envFrom") or ():
         used = [name for name in ("configMapRef", "secretRef") if source.get(name) is not None]
-        for name in used:
-            source.child(name).need("name")
         if not used:
             text = "must specify one of: `configMapRef` or `secretRef`"
             container.invalid("envFrom", "", text)
@@ -50,8 +51,6 @@ def validate_env(container: Part) -> None:
 def _value_from(variable: Part) -> None:
     source = variable.child("valueFrom")
     used = [name for name in _SOURCES if source.get(name) is not None]
-    for name in used:
-        _SOURCES[name](source.child(name))
     if not used:
         source.invalid("", "", _ONE_SOURCE)
     elif variable.get("value"):
@@ -95,27 +94,3 @@ def validate_resource_ref(reference: Part, *, volume: bool = False) -> None:
         listed = (" and " if len(allowed) == 2 else ", ").join(allowed)
         text = f"only divisor's values {listed} are supported with the {what} resource"
         reference.invalid("divisor", divisor, text)
-
-
-def _key(reference: Part) -> None:
-    reference.need("name")
-    reference.need_rule("key", config_key)
-
-
-def _file_key(reference: Part) -> None:
-    reference.need_rule("key", env_name)
-    reference.need_rule("volumeName", dns1123_label)
-    reference.need_rule("path", no_backsteps)
-
-
-def no_backsteps(path: str) -> list[str]:
-    return ["must not contain '..'"] if ".." in path.split("/") else []
-
-
-_SOURCES: dict[str, Check] = {
-    "fieldRef": validate_field_ref,
-    "resourceFieldRef": validate_resource_ref,
-    "configMapKeyRef": _key,
-    "secretKeyRef": _key,
-    "fileKeyRef": _file_key,
-}

@@ -102,6 +102,24 @@ def validate_resources(
         _claims(resources, claims)
 
 
+def validate_overhead(amounts: Part) -> None:
+    """The overhead of a pod, which is looked at as limits."""
+    validate_resources(Part({"limits": amounts.obj}, amounts.at, amounts.errors))
+
+
+def validate_fixed_overhead(overhead: Part) -> None:
+    """The overhead of a RuntimeClass; upstream does not name the field inside it."""
+    validate_resources(Part({"limits": overhead.get("podFixed")}, overhead.at, overhead.errors))
+
+
+def validate_pod_resources(resources: Part) -> None:
+    """spec.resources of a pod."""
+    if resources.get("claims") is not None:
+        text = "claims may not be set for Resources at pod-level"
+        resources.forbidden("claims", text)
+    validate_resources(resources, pod_level=True)
+
+
 def _against_limit(part: Part, name: str, amount: Quantity, limit: Quantity | None) -> None:
     if limit is None:
         if not overcommits(name):

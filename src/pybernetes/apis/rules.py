@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What data/rules.txt says of types: their defaults and what is wrong with them, wherever they stand.
+
+Rows are compiled once, when a kind is first written, along the schema: a type is gone into where it
+or a type below it has rows. Rows come in their order, then the types below, then code. Types that
+contain themselves (JSONSchemaProps) are not gone into a second time.
+
+The words of rows are DEFAULTS and CHECKS below; a missing field is passed over, unless the word is
+one of ALWAYS. Code is named as module:function below pybernetes.apis.
+"""
+
+import copy
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pybernetes.apimachinery.field import too_many
+from pybernetes.apimachinery.schema.types import Schema
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.data import types
+from pybernetes.apis.data.sections import Condition, Row, code, row, sections
+from pybernetes.apis.validation import names
+from pybernetes.apis.validation.addresses import validate_port
+from pybernetes.apis.validation.meta import validate_labels
+from pybernetes.apis.validation.part import NEGATIVE, Part, Rule
+
+_FILE = "rules.txt"
+_Check = Callable[[Part, str, Any, Any, str], None]
+"""(the object, the field, its value, the row's arguments, its text)."""
+_Fill = Callable[[Object], None]
+
+
+def _need(part: Part, field: str, value: Any, _: Any, text: str) -> None:
+    """Not empty."""
+    if not value:
+        part.required(field, text)
+
+
+def _set(part: Part, field: str, value: Any, _: Any, text: str) -> None:
+    """There, even if empty."""
+    if value is None:
+        part.required(field, text)
+
+
+def _one(part: Part, field: str, value: Any, known: list[str], _: str) -> None:
+    """One of these values; a missing one is required."""
+    if value not in known:
+        part.choose(field, value, known)
+
+
+def _only(part: Part, field: str, value: Any, known: list[str], _: str) -> None:
+    """One of these values; a missing one is not supported, as an unknown one."""
+    if value not in known:
+        part.unsupported(field, value or "", known)
+
+
+def _among(part: Part, field: str, value: Any, known: list[str], _: str) -> None:
+    if value not in known:
+        part.unsupported(field, value, known)
+
+
+def _must(part: Part, field: str, value: Any, rule: Rule, _: str) -> None:
+    """There, and as the rule wants it."""
+    if not value:
+        part.required(field)
+    elif wrong := rule(value):
+        part.wrong(field, value, wrong)
+
+
+def _is(part: Part, field: str, value: Any, rule: Rule, _: str) -> None:
+    """As the rule wants it, unless it is empty."""
+    if value and (wrong := rule(value)):
+        part.wrong(field, value, wrong)
+
+
+def _given(part: Part, field: str, value: Any, rule: Rule, _: str) -> None:
+    """As the rule wants it, even if empty (a pointer in Go)."""
+    part.wrong(field, value, rule(value))
+
+
+def _any(part: Part, field: str, value: Any, rule: Rule, _: str) -> None:
+    """As the rule wants it; a missing text is an empty one."""
+    part.wrong(field, value or "", rule(value or ""))
+
+
+def _count(part: Part, field: str, value: Any, _: Any, __: str) -> None:
+    if value < 0:
+        part.invalid(field, value, NEGATIVE)
+
+
+def _between(  # noqa: PLR0917 -- a check takes what a row has
+    part: Part, field: str, value: Any, bounds: tuple[float, float], text: str
+) -> None:
+    """A number in a range; a missing one is 0 for `within`, and passed over for `between`."""
+    low, high = bounds
+    if not low <= (value or 0) <= high:
+        part.invalid(field, value or 0, text or names.in_range(int(low), int(high)))
+
+
+def _most(part: Part, field: str, value: Any, bounds: tuple[float, float], _: str) -> None:
+    """At most so many items."""
+    if len(value) > bounds[0]:
+        part.errors.append(too_many(part.path(field), len(value), int(bounds[0])))
+
+
+def _unique(part: Part, field: str, items: Any, keys: list[str], _: str) -> None:
+    """No two items have the same value at a key."""
+    part.unique(field, [item.get(keys[0]) or "" for item in items], f".{keys[0]}")
+
+
+def _words(arguments: Sequence[str]) -> list[str]:
+    """Words as they are; a dash stands for an empty one."""
+    return ["" if word == "-" else word for word in arguments]
+
+
+def _bounds(arguments: Sequence[str]) -> tuple[float, float]:
+    """One number: at least so much. Two: between them."""
+    low, high = [*map(float, arguments), float("inf")][:2]
+    return low, high
+
+
+def _rule(arguments: Sequence[str]) -> Rule:
+    """A rule of validation/names.py, or of another module."""
+    (name,) = arguments
+    found: Rule = code(name) if ":" in name else getattr(names, name)
+    return found
+
+
+def _code(arguments: Sequence[str]) -> Callable[[Part], None]:
+    found: Callable[[Part], None] = code(arguments[0])
+    return found
+
+
+ALWAYS = frozenset(("need", "set", "one", "only", "must", "any", "within", "port"))
+CHECKS: Mapping[str, tuple[Callable[[Sequence[str]], Any], _Check]] = {
+    "need": (_words, _need),
+    "set": (_words, _set),
+    "one": (_words, _one),
+    "only": (_words, _only),
+    "among": (_words, _among),
+    "must": (_rule, _must),
+    "is": (_rule, _is),
+    "given": (_rule, _given),
+    "any": (_rule, _any),
+    "each": (_rule, lambda part, field, _, rule, __: part.list_rule(field, rule)),
+    "count": (_words, _count),
+    "between": (_bounds, _between),
+    "within": (_bounds, _between),
+    "most": (_bounds, _most),
+    "unique": (_words, _unique),
+    "refuse": (_words, lambda part, field, value, _, text: part.invalid(field, value, text)),
+    "forbid": (_words, lambda part, field, _, __, text: part.forbidden(field, text)),
+    "port": (_words, lambda part, field, *_: validate_port(part, field)),
+    "labels": (_words, lambda part, field, *_: validate_labels(part, field)),
+    "do": (_code, lambda part, field, _, check, __: check(part.child(field))),
+}
+
+
+def _fill(field: str, text: str, condition: Condition | None, *, empty: bool) -> _Fill:
+    """Set a field where it is missing or null; where it is empty, too, if `empty`."""
+    wanted = json.loads(text)
+    plain = not isinstance(wanted, dict | list)
+
+    def fill(obj: Object) -> None:
+        value = obj.get(field)
+        if (not value if empty else value is None) and (condition is None or condition(obj)):
+            obj[field] = wanted if plain else copy.deepcopy(wanted)
+
+    return fill
+
+
+class Rules:
+    """The rows of one type, compiled, and those of the types below it."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._fills: list[_Fill] = []
+        self._filled: list[tuple[str, bool, Rules, Condition | None]] = []
+        self._checks: list[tuple[str, bool, _Check, Any, str, Condition | None]] = []
+        self._checked: list[tuple[str, bool, Rules, bool, bool]] = []
+        self._code: list[Callable[[Part], None]] = []
+        self._ways: dict[str, dict[str, Condition | None]] = {
+            "apart": {},  # checked by code of this type, not where the walk comes by
+            "always": {},  # checked where it is missing, too: a struct in Go
+            "filled": {},  # gone into for defaults on a condition
+        }
+        for one in map(row, lines):
+            self._add(one)
+
+    def _add(self, one: Row) -> None:
+        if one.word in ("default", "fill"):
+            text, empty = one.arguments[0], one.word == "fill"
+            self._fills.append(_fill(one.field, text, one.condition, empty=empty))
+        elif one.word == "defaults":
+            self._fills.append(code(one.arguments[0]))
+        elif one.word in self._ways:
+            self._ways[one.word][one.field] = one.condition
+        elif one.field == ".":
+            self._code.append(_code(one.arguments))
+        else:
+            prepare, check = CHECKS[one.word]
+            always, arguments = one.word in ALWAYS, prepare(one.arguments)
+            self._checks.append((one.field, always, check, arguments, one.text, one.condition))
+
+    def add_below(self, field: str, rules: "Rules", *, many: bool) -> None:
+        """A field, or the items of the list in it, is of a type that has rules."""
+        if rules._fills or rules._filled:
+            self._filled.append((field, many, rules, self._ways["filled"].get(field)))
+        if (rules._checks or rules._checked or rules._code) and field not in self._ways["apart"]:
+            always = field in self._ways["always"]
+            self._checked.append((field, many, rules, rules._needs, always))
+
+    @property
+    def _needs(self) -> bool:
+        """True if something can be wrong with an empty object."""
+        always = any(row[1] for row in self._checks) or any(below[4] for below in self._checked)
+        return always or bool(self._code)
+
+    def default(self, obj: Object) -> None:
+        """Fill in what is missing, in place."""
+        for fill in self._fills:
+            fill(obj)
+        for field, many, rules, condition in self._filled:
+            value = obj.get(field)
+            if value is not None and (condition is None or condition(obj)):
+                for item in value if many else (value,):
+                    rules.default(item)
+
+    def check(self, part: Part, without: str = "") -> None:
+        """Add what is wrong; `without`: a field that is not gone into."""
+        get = part.get
+        for field, always, check, arguments, text, condition in self._checks:
+            value = get(field)
+            if (value is not None or always) and (condition is None or condition(part.obj)):
+                check(part, field, value, arguments, text)
+        for field, many, rules, empty, always in self._checked:
+            value = get(field)
+            if (value or always or (empty and value is not None)) and field != without:
+                for item in part.each(field) if many else (part.child(field),):
+                    rules.check(item)
+        for run in self._code:
+            run(part)
+
+    def check_below(self, part: Part, only: str) -> None:
+        """As `check`, of the object at one field alone."""
+        for field, _, rules, *_ in self._checked:
+            if field == only:
+                rules.check(part.child(field))
+
+
+_compiled: dict[str, Rules] = {}
+
+
+def of(name: str) -> Rules:
+    """The rules of a type: io.k8s.api.core.v1.PodSpec. Raises KeyError."""
+    return _compiled.get(name) or _compile(types.named(name))
+
+
+def _compile(schema: Schema) -> Rules:
+    short = ".".join(schema.name.split(".")[-3:])
+    found = _compiled[schema.name] = Rules(sections(_FILE).get(short, ()))
+    for field, child in schema.properties.items():
+        many = child.type == "array"
+        node = child.items if many else child
+        if node is None or node.type != "object" or not node.name:
+            continue
+        below = _compiled.get(node.name) or _compile(node)
+        found.add_below(field, below, many=many)
+    return found
