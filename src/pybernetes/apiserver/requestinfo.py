@@ -32,7 +32,7 @@ def _parts(path: str) -> tuple[str, str, list[str]] | None:
     return None
 
 
-@lru_cache(maxsize=32768)
+@lru_cache(maxsize=8192)
 def parse(method: str, path: str, watch: bool, selector: str = "") -> RequestInfo:
     """What is asked for. `watch`: the query says watch=true; `selector`: its fieldSelector.
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Informers: local, read-only copies of collections, kept current by watches.
 
-- What is handed out is shared and never changed: a change makes a new object.
+- What is handed out is shared and never changed: a change makes a new object. managedFields are
+  left out (an update without them keeps those that are there).
 - Callbacks run in the order of the changes, at once, and must not wait; a callback added late is
   first told of everything that is there.
 - An object never goes back to an older version of itself, whatever is relisted.

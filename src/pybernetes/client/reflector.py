@@ -126,6 +126,8 @@ class Reflector:
         while True:
             page = await self._page(token)
             objects += page.items
+            for obj in page.items:
+                _trim(obj)
             token = page.continue_token
             if not token:
                 break
@@ -185,6 +187,7 @@ class Reflector:
         )
         async with _closing(events):
             async for event in events:
+                _trim(event.object)
                 yield _only_metadata(event) if metadata_only else event
 
 
@@ -198,9 +201,13 @@ def _ends_initial(kind: str, obj: Object) -> bool:
     return kind == "BOOKMARK" and annotations.get(INITIAL_EVENTS_END) == "true"
 
 
+def _trim(obj: Object) -> None:
+    """Who manages which field is half of a pod's memory, and of no use to those who only look."""
+    obj["metadata"].pop("managedFields", None)
+
+
 def _only_metadata(event: WatchEvent) -> WatchEvent:
-    """apiVersion, kind and metadata; who manages which field is of no use without the fields."""
+    """apiVersion, kind and metadata."""
     obj = event.object
-    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
-    kept = {"apiVersion": obj.get("apiVersion"), "kind": obj.get("kind"), "metadata": metadata}
+    kept = {name: obj.get(name) for name in ("apiVersion", "kind", "metadata")}
     return WatchEvent(event.type, kept)

@@ -18,6 +18,9 @@ from pybernetes.apiserver.cache.watchers import Watchers
 from pybernetes.storage.types import Change, Record
 
 
+FRESH = 256  # events whose encoded frames are kept; who is further behind has them encoded again
+
+
 class ResourceCache:
     """See the module. `fields` gives the kind's selectable fields of a decoded object."""
 
@@ -82,6 +85,8 @@ class ResourceCache:
         self.changed = event.revision
         self.indexes.apply(event)
         self.ring.append(event)
+        if len(self.ring) > FRESH:
+            self.ring[-FRESH - 1].frames.clear()
         if len(self.ring) > self._history:
             self.floor = self.ring.popleft().revision
         self.watchers.publish(event)

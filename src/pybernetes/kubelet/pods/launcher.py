@@ -57,7 +57,6 @@ async def start_sandbox(tools: Tools, record: Record, attempt: int) -> None:
         message = f"Failed to create pod sandbox: {error}"
         tools.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
         raise StartError(Waiting("ContainerCreating")) from error
-    record.sandbox_config = config
 
 
 async def _handler(tools: Tools, pod: Object) -> str:
@@ -111,7 +110,7 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
     except (ConfigError, OSError) as error:
         tools.event(pod, "Warning", "Failed", f"Error: {error}", container=name)
         raise StartError(Waiting("CreateContainerConfigError", str(error))) from error
-    sandbox_config = record.sandbox_config or configs.sandbox(
+    sandbox_config = configs.sandbox(
         pod, sandbox.attempt, tools.config, tools.resolver
     )
     await _run(tools, record, (spec, config, sandbox_config), state)

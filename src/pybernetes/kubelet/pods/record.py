@@ -49,7 +49,6 @@ class Record:
     volumes_at: float = 0.0
     messages: dict[str, str] = field(default_factory=dict)
     resources: dict[str, Object] = field(default_factory=dict)
-    sandbox_config: Object | None = None
     # the worker's
     over: asyncio.Event | None = None  # set once nothing of it runs any more
     dirty: bool = False
