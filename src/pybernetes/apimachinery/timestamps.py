@@ -6,12 +6,12 @@ import datetime
 
 def rfc3339(moment: datetime.datetime) -> str:
     """metav1.Time: whole seconds, UTC, "Z"."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.isoformat(timespec="seconds")[:19] + "Z"
 
 
 def rfc3339_micro(moment: datetime.datetime) -> str:
     """metav1.MicroTime: microseconds, UTC, "Z"."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def parse(text: str) -> datetime.datetime:

@@ -7,9 +7,9 @@
 """
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+import hashlib
+from collections import deque
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pybernetes.apimachinery import meta
@@ -17,6 +17,7 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs
+from pybernetes.base.clock import Clock
 from pybernetes.base.env import Env
 from pybernetes.client.queue import TokenBucket
 from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
@@ -25,6 +26,7 @@ EVENTS = GVR("", "v1", "events")
 BACKLOG = 1000
 REMEMBERED = 4096
 SIMILAR, SIMILAR_SECONDS = 10, 600.0
+EVENT_SECONDS = 3600.0  # an event that nothing is written to any more is gone then
 SPAM_BURST, SPAM_RATE = 25, 1 / 300
 TRIES, RETRY_SECONDS = 12, 10.0
 DROPS_TOLD_SECONDS = 60.0
@@ -32,30 +34,29 @@ _log = logs.get("client.events")
 _V = TypeVar("_V")
 
 
+def _key(*parts: object) -> bytes:
+    """A short key: the caches of thousands of recorders add up."""
+    return hashlib.blake2b(repr(parts).encode(), digest_size=12).digest()
+
+
 class _Recent(Generic[_V]):
-    """What is remembered of the most recently used keys."""
+    """What is remembered of the most recently used keys, for `seconds`; least recently used first."""
 
-    def __init__(self) -> None:
-        self._items: OrderedDict[Hashable, _V] = OrderedDict()
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._items: dict[bytes, tuple[float, _V]] = {}
 
-    def get(self, key: Hashable) -> _V | None:
-        if key in self._items:
-            self._items.move_to_end(key)
-        return self._items.get(key)
+    def get(self, key: bytes) -> _V | None:
+        found = self._items.get(key)
+        return found[1] if found and self._clock.monotonic() - found[0] <= self._seconds else None
 
-    def set(self, key: Hashable, value: _V) -> None:
-        self._items[key] = value
-        self._items.move_to_end(key)
-        if len(self._items) > REMEMBERED:
-            self._items.popitem(last=False)
-
-
-@dataclass(slots=True)
-class _Similar:
-    """Messages of events that differ in nothing else."""
-
-    last: float
-    messages: dict[str, None] = field(default_factory=dict)
+    def set(self, key: bytes, value: _V) -> None:
+        now, items = self._clock.monotonic(), self._items
+        items.pop(key, None)
+        items[key] = (now, value)
+        while len(items) > REMEMBERED or now - next(iter(items.values()))[0] > self._seconds:
+            del items[next(iter(items))]
 
 
 @dataclass(slots=True)
@@ -93,9 +94,9 @@ class Recorder:
         self._wake = asyncio.Event()
         self._last_stamp = 0
         self._dropped, self._drops_told = 0, -DROPS_TOLD_SECONDS
-        self._similar: _Recent[_Similar] = _Recent()
-        self._written: _Recent[_Written] = _Recent()
-        self._spam: _Recent[TokenBucket] = _Recent()
+        self._similar: _Recent[tuple[bytes, ...]] = _Recent(env.clock, SIMILAR_SECONDS)
+        self._written: _Recent[_Written] = _Recent(env.clock, EVENT_SECONDS)
+        self._spam: _Recent[TokenBucket] = _Recent(env.clock, SPAM_BURST / SPAM_RATE)
 
     def event(
         self,
@@ -177,33 +178,28 @@ class Recorder:
         name = event["metadata"]["name"]
         self._written.set(identity, _Written(name, event["count"], event["firstTimestamp"]))
 
-    def _aggregate(self, event: Object) -> Hashable:
+    def _aggregate(self, event: Object) -> bytes:
         """Combine similar events; the key under which the (combined) event is counted."""
         involved = tuple(
             pair for pair in sorted(event["involvedObject"].items()) if pair[0] != "resourceVersion"
         )
-        group = (involved, event["type"], event["reason"])
-        now = self._clock.monotonic()
-        similar = self._similar.get(group)
-        if similar is None or now - similar.last > SIMILAR_SECONDS:
-            similar = _Similar(now)
-        similar.last = now
+        group = _key(involved, event["type"], event["reason"])
         message = event["message"]
-        similar.messages[message] = None
-        self._similar.set(group, similar)
-        if len(similar.messages) < SIMILAR:
-            return (*group, message)
-        similar.messages.pop(next(iter(similar.messages)))
+        one = _key(group, message)
+        messages = self._similar.get(group) or ()  # of events that differ in nothing else
+        if one not in messages:
+            messages = (*messages, one)
+        self._similar.set(group, messages[1:] if len(messages) >= SIMILAR else messages)
+        if len(messages) < SIMILAR:
+            return one
         event["message"] = f"(combined from similar events): {message}"
         return group
 
     def _allowed(self, event: Object) -> bool:
         involved = event["involvedObject"]
-        key = tuple(involved.get(name) for name in ("kind", "namespace", "name", "uid"))
-        bucket = self._spam.get(key)
-        if bucket is None:
-            bucket = TokenBucket(self._clock, SPAM_RATE, SPAM_BURST)
-            self._spam.set(key, bucket)
+        key = _key(*(involved.get(name) for name in ("kind", "namespace", "name", "uid")))
+        bucket = self._spam.get(key) or TokenBucket(self._clock, SPAM_RATE, SPAM_BURST)
+        self._spam.set(key, bucket)
         return bucket.try_take()
 
     async def _write(self, event: Object, again: bool) -> bool:

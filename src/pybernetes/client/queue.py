@@ -26,6 +26,8 @@ _BUCKETS = exponential(1e-8, 10.0, 10)
 class TokenBucket:
     """`rate` tokens a second, at most `burst` saved up; says how long to wait for the next one."""
 
+    __slots__ = ("_burst", "_clock", "_last", "_rate", "_tokens")
+
     def __init__(self, clock: Clock, rate: float, burst: float) -> None:
         self._clock = clock
         self._rate = rate

@@ -197,8 +197,8 @@ class Hollow:
             attempt=meta.get("attempt", 0),
             ready=True,
             created_at=self._now(),
-            labels=dict(config.get("labels", {})),
-            annotations=dict(config.get("annotations", {})),
+            labels=config.get("labels", {}),
+            annotations=config.get("annotations", {}),
             handler=handler,
             ips=() if shared else (self._free_address(),),
         )
@@ -261,8 +261,8 @@ class Hollow:
             image_ref=known.id if known else image,
             state="created",
             created_at=self._now(),
-            labels=dict(config.get("labels", {})),
-            annotations=dict(config.get("annotations", {})),
+            labels=config.get("labels", {}),
+            annotations=config.get("annotations", {}),
             log_path=config.get("log_path", ""),
         )
         limit = config.get("linux", {}).get("resources", {}).get("memory_limit_in_bytes", 0)

@@ -91,10 +91,11 @@ class Script:
     def trouble(self) -> str:
         """Why the node is not ready now, or ""."""
         outage = self.node.not_ready
+        if outage is None:
+            return ""
         random = self._stages.random("notReady", self._node)
-        if outage and outage.holds(random, self._clock.monotonic() - self._born):
-            return "a stage says so"
-        return ""
+        now = self._clock.monotonic() - self._born
+        return "a stage says so" if outage.holds(random, now) else ""
 
     def losses(self) -> Iterator[tuple[float, float]]:
         """(seconds of life, seconds without it) of a node that gets lost, round by round."""

@@ -169,6 +169,7 @@ class Pleg:
             status = await self._runtime.container_status(item.id)
         except NotFound:
             return None
-        status = dataclasses.replace(status, sandbox_id=item.sandbox_id)
+        if status.sandbox_id != item.sandbox_id:
+            status = dataclasses.replace(status, sandbox_id=item.sandbox_id)
         self._containers[item.id] = status
         return status

@@ -31,23 +31,25 @@ class StatusManager:
         self._written: dict[str, Object] = {}
         self._dirty: dict[str, None] = {}
         self._wake = asyncio.Event()
-        self._idle: dict[str, asyncio.Event] = {}
+        self._idle: dict[str, asyncio.Event] = {}  # while somebody waits
 
     def get(self, uid: str) -> Object | None:
-        """The newest status, written or not."""
+        """The newest status, written or not; None: the informer's is as new."""
         return self._wanted.get(uid)
 
     def set(self, pod: Object, status: Object) -> None:
         uid = naming.uid(pod)
+        known = self._written.get(uid, status)
+        if known == status and uid not in self._dirty and _covers(pod.get("status") or {}, status):
+            self._wanted.pop(uid, None)  # the API shows it: a second copy would be memory only
+            self._written.pop(uid, None)
+            return
         if self._wanted.get(uid) == status:
             return
         self._wanted[uid] = status
-        known = self._written.get(uid)
-        if known == status or (known is None and _covers(pod.get("status") or {}, status)):
-            return
-        self._dirty[uid] = None
-        self._idle.setdefault(uid, asyncio.Event()).clear()
-        self._wake.set()
+        if self._written.get(uid) != status:
+            self._dirty[uid] = None
+            self._wake.set()
 
     def again(self, uid: str) -> None:
         """Write the status once more: there is another object to hold it."""
@@ -59,15 +61,11 @@ class StatusManager:
     def forget(self, uid: str) -> None:
         self._wanted.pop(uid, None)
         self._written.pop(uid, None)
-        self._dirty.pop(uid, None)
-        idle = self._idle.pop(uid, None)
-        if idle is not None:
-            idle.set()
+        self._done(uid)
 
     async def flush(self, uid: str) -> None:
-        idle = self._idle.get(uid)
-        if idle is not None and uid in self._dirty:
-            await idle.wait()
+        if uid in self._dirty:
+            await self._idle.setdefault(uid, asyncio.Event()).wait()
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -122,7 +120,7 @@ class StatusManager:
     def _done(self, uid: str) -> None:
         self._dirty.pop(uid, None)
         if uid in self._idle:
-            self._idle[uid].set()
+            self._idle.pop(uid).set()
 
 
 def _patch(pod: Object, status: Object, last: Object) -> Object:

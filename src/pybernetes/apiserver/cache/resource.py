@@ -17,7 +17,6 @@ from pybernetes.apiserver.cache.selection import Selection
 from pybernetes.apiserver.cache.watchers import Watchers
 from pybernetes.storage.types import Change, Record
 
-
 FRESH = 256  # events whose encoded frames are kept; who is further behind has them encoded again
 
 

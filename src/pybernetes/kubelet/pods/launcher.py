@@ -110,9 +110,7 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
     except (ConfigError, OSError) as error:
         tools.event(pod, "Warning", "Failed", f"Error: {error}", container=name)
         raise StartError(Waiting("CreateContainerConfigError", str(error))) from error
-    sandbox_config = configs.sandbox(
-        pod, sandbox.attempt, tools.config, tools.resolver
-    )
+    sandbox_config = configs.sandbox(pod, sandbox.attempt, tools.config, tools.resolver)
     await _run(tools, record, (spec, config, sandbox_config), state)
 
 

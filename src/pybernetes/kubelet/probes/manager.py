@@ -29,10 +29,14 @@ class _Probed:
     """One running container and its probes."""
 
     uid: str
-    started: asyncio.Event
+    gate: asyncio.Event | None  # set once its startup probe has passed; None: it has none
     ready: bool
     failed: str = ""  # "liveness" or "startup"
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def started(self) -> bool:
+        return self.gate is None or self.gate.is_set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +79,14 @@ class Probes:
         return {key: one.ready for key, one in self._probed.items() if one.uid == uid}
 
     def started(self, uid: str) -> Mapping[str, bool]:
-        return {key: one.started.is_set() for key, one in self._probed.items() if one.uid == uid}
+        return {key: one.started for key, one in self._probed.items() if one.uid == uid}
 
     def failed(self, uid: str) -> Mapping[str, str]:
         return {k: one.failed for k, one in self._probed.items() if one.uid == uid and one.failed}
 
     def is_started(self, container_id: str) -> bool:
         found = self._probed.get(container_id)
-        return found is not None and found.started.is_set()
+        return found is not None and found.started
 
     def follow(self, pod: Object, state: PodState, latest: Callable[[], Object]) -> None:
         """Probe what runs now, and nothing else. `latest()` is the newest version of the pod."""
@@ -117,14 +121,13 @@ class Probes:
             asked: Collection[str] = self._runtime.hollow.probed(container.id, list(KINDS))
         else:
             asked = [kind for kind, probe in kinds.items() if probe is not EVERY_SECOND]
-        one = _Probed(naming.uid(pod), asyncio.Event(), "readiness" not in asked)
+        gate = asyncio.Event() if "startup" in asked else None
+        one = _Probed(naming.uid(pod), gate, "readiness" not in asked)
         before = _old_status(pod, container.id)
         if container.started_at / 1e9 < self._born and before:
             one.ready = one.ready or bool(before.get("ready"))  # we were restarted, it was not
-            if before.get("started"):
-                one.started.set()
-        if "startup" not in asked:
-            one.started.set()
+            if before.get("started") and gate is not None:
+                gate.set()
         self._probed[container.id] = one
         for kind in asked:
             job = _Job(latest, spec, kinds[kind], container, kind)
@@ -136,10 +139,10 @@ class Probes:
         """Ask again and again; a result counts once its threshold is reached."""
         delay = float(job.probe.get("initialDelaySeconds") or 0)
         await asyncio.sleep(delay - (self._env.clock.time() - job.container.started_at / 1e9))
-        if job.kind != "startup":
-            await one.started.wait()
-        elif one.started.is_set():
+        if job.kind == "startup" and one.started:
             return
+        if job.kind != "startup" and one.gate is not None:
+            await one.gate.wait()
         last, run = "", 0
         while True:
             finding = await self._ask(one, job)
@@ -182,14 +185,14 @@ class Probes:
         return finding
 
     def _set(self, one: _Probed, kind: str, passed: bool) -> None:
-        before = (one.ready, one.started.is_set(), one.failed)
+        before = (one.ready, one.started, one.failed)
         if kind == "readiness":
             one.ready = passed
         elif not passed:
             one.failed = kind
-        elif kind == "startup":
-            one.started.set()
-        if before != (one.ready, one.started.is_set(), one.failed):
+        elif kind == "startup" and one.gate is not None:
+            one.gate.set()
+        if before != (one.ready, one.started, one.failed):
             self.on_result(one.uid)
 
     def _event(self, pod: Object, job: _Job, reason: str, message: str) -> None:
