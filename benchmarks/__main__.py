@@ -18,6 +18,7 @@ NAMES = (
     "proxy",
     "dns",
     "memory",
+    "hollow",
     "simulation",
 )
 
