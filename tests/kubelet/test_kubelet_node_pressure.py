@@ -132,6 +132,10 @@ async def test_the_node_tells_what_is_used(node):
     assert b'pod_cpu_usage_seconds_total{namespace="default",pod="a"}' in resource
     assert b"# TYPE container_cpu_usage_seconds_total counter" in cadvisor
     assert b"machine_cpu_cores" in cadvisor
+    counts = await ask(node, "/metrics")
+    assert b'kubelet_node_name{node="real"} 1.0' in counts
+    assert b'kubelet_running_containers{container_state="running"} 1.0' in counts
+    assert b'kubelet_started_containers_total{container_type="container"}' in counts
     settings = json.loads(await ask(node, "/configz"))["kubeletconfig"]
     assert (settings["maxPods"], settings["imageGCHighThresholdPercent"]) == (110, 85)
     assert b'<a href="pods/">' in await ask(node, "/logs/")

@@ -175,3 +175,21 @@ TOLERANT = [{"key": "node.kubernetes.io/memory-pressure", "operator": "Exists"}]
 )
 def test_what_a_node_in_trouble_takes(spec, policy, reason, message):
     assert admitted(pod({}, **spec), **policy) == (reason and (reason, message))
+
+
+def test_critical_pods_make_room_for_themselves_and_no_more():
+    def asks(name, cpu, resources=None):
+        found = pod(resources or {"requests": {"cpu": cpu}})
+        return {**found, "metadata": {"uid": name, "name": name, "namespace": "n"}}
+
+    best, small, big = asks("best", "0"), asks("small", "500m"), asks("big", "1")
+    sure = asks("sure", "1", both("1", "1Mi"))
+    node = {"status": {"allocatable": {"cpu": "2500m", "memory": "1Gi", "pods": "10"}}}
+    names = [
+        item["metadata"]["name"]
+        for item in admission.victims(asks("new", "1"), node, [sure, small, big, best])
+    ]
+    assert names == ["big"]  # the small one alone is not enough, and both are too much
+    assert admission.victims(asks("new", "3"), node, [sure, small]) == []
+    critical = {**big, "spec": {**big["spec"], "priority": 2_000_000_000}}
+    assert admission.victims(asks("new", "2"), node, [critical]) == []

@@ -59,6 +59,23 @@ def admit(
     return reason, f"Pod was rejected: {message}"
 
 
+def victims(pod: Object, node: Object, others: Sequence[Object]) -> list[Object]:
+    """Who has to go so that a critical pod finds room: no more than needed, BestEffort first."""
+    order = ("BestEffort", "Burstable", "Guaranteed")
+    able = sorted(
+        (o for o in others if not is_critical(o)), key=lambda o: order.index(qos_class(o))
+    )
+    gone: list[Object] = []
+    while able and resources(pod, node, [o for o in others if o not in gone]):
+        gone.append(able.pop(0))
+    left = [o for o in others if o not in gone]
+    for kept in list(gone):
+        if not resources(pod, node, [*left, kept]):
+            gone.remove(kept)
+            left.append(kept)
+    return [] if resources(pod, node, left) else gone
+
+
 def _pressure(pod: Object, conditions: Collection[str]) -> Rejection | None:
     if not conditions or is_critical(pod):
         return None

@@ -25,6 +25,7 @@ from pybernetes.kubelet.auth import Authorization
 from pybernetes.kubelet.checkpoint import Checkpoint
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.containers import dns
+from pybernetes.kubelet.counts import Counts
 from pybernetes.kubelet.eviction.manager import Evictions
 from pybernetes.kubelet.imagegc import ImageCollector
 from pybernetes.kubelet.logs import rotation
@@ -213,7 +214,14 @@ class Kubelet:
                 group.start(rotation.run(self.env, self.runtime, self.config), "logs")
                 group.start(self._refresh_volumes(), "volumes")
             self.event("Normal", "Starting", "Starting kubelet.")
-            await asyncio.get_running_loop().create_future()
+            counts = Counts(self.tools, self.workers, self.static.mirrors)
+            try:
+                if not self.runtime.hollow:
+                    self.env.metrics.register(counts)
+                await asyncio.get_running_loop().create_future()
+            finally:
+                if not self.runtime.hollow:
+                    self.env.metrics.unregister(counts)
 
     def event(self, kind: str, reason: str, message: str) -> None:
         """An event about the node."""

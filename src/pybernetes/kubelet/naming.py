@@ -96,6 +96,14 @@ def is_sidecar(container: Object) -> bool:
     return container.get("restartPolicy") == "Always"
 
 
+def container_type(pod: Object, name: str) -> str:
+    """container, init_container or ephemeral_container."""
+    for field, kind in (("initContainers", "init_"), ("ephemeralContainers", "ephemeral_")):
+        if any(item["name"] == name for item in pod["spec"].get(field) or ()):
+            return f"{kind}container"
+    return "container"
+
+
 def field_path(pod: Object, name: str) -> str:
     """spec.containers{web}: where events about a container point."""
     for group in ("initContainers", "ephemeralContainers"):

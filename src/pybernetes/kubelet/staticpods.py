@@ -95,7 +95,7 @@ class StaticPods:
     def __init__(self, tools: Tools, workers: Workers) -> None:
         self._tools, self._workers = tools, workers
         self._files: dict[Path, tuple[tuple[int, int], Object | None]] = {}
-        self._mirrors: dict[Key, Object] = {}
+        self.mirrors: dict[Key, Object] = {}
         self._wake = asyncio.Event()
         workers.on_gone = self._wake.set
 
@@ -103,16 +103,16 @@ class StaticPods:
         pod = new or old
         assert pod is not None
         if new is not None:
-            self._mirrors[naming.key(pod)] = new
+            self.mirrors[naming.key(pod)] = new
         else:
-            self._mirrors.pop(naming.key(pod), None)
+            self.mirrors.pop(naming.key(pod), None)
         if old is None:
             self._tools.statuses.again(pod["metadata"]["annotations"][MIRROR])
         self._wake.set()
 
     def mirror(self, uid: str) -> Object | None:
         """The mirror of the static pod `uid`."""
-        found = (pod for pod in self._mirrors.values())
+        found = (pod for pod in self.mirrors.values())
         return next((p for p in found if p["metadata"]["annotations"][MIRROR] == uid), None)
 
     def load(self) -> None:
@@ -184,14 +184,14 @@ class StaticPods:
         """Bring mirror pods in line. Raises ApiError, ConnectionError."""
         self._wake.clear()
         wanted, there = self._wanted(), self._running()
-        for key, mirror in list(self._mirrors.items()):
+        for key, mirror in list(self.mirrors.items()):
             metadata, pod = mirror["metadata"], wanted.get(key)
             good = pod is not None and metadata["annotations"][MIRROR] == naming.uid(pod)
             if (good and not metadata.get("deletionTimestamp")) or (pod is None and key in there):
                 continue
             await self._delete(mirror)
         for key, pod in wanted.items():
-            if key not in self._mirrors and naming.uid(pod) in there.get(key, ()):
+            if key not in self.mirrors and naming.uid(pod) in there.get(key, ()):
                 await self._create(pod)
 
     async def _create(self, pod: Object) -> None:

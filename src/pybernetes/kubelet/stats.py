@@ -23,6 +23,7 @@ from pybernetes.kubelet.podstate import PodState
 from pybernetes.linux import cgroups
 
 DISK_SECONDS = 60.0
+FORGET = 600.0
 _ON_DISK = ("emptyDir", "configMap", "secret", "downwardAPI", "projected")
 
 
@@ -145,6 +146,8 @@ class Gatherer:
         running = [(pod, state) for pod, state in rows if state.running]
         if self._tools.runtime.hollow:
             return [_hollow(pod, state, stats) for pod, state in running]
+        old = self._tools.env.clock.monotonic() - FORGET
+        self._cpu = {what: seen for what, seen in self._cpu.items() if seen[0] > old}
         for uid in self._disks.keys() - {state.uid for _, state in running}:
             del self._disks[uid]
         return await self._tools.env.offload.run(

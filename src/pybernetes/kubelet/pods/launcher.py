@@ -3,6 +3,7 @@
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
+from pybernetes.base import metrics
 from pybernetes.cri.types import Config, CriError
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.containers import configs
@@ -57,6 +58,7 @@ async def start_sandbox(tools: Tools, record: Record, attempt: int) -> None:
         message = f"Failed to create pod sandbox: {error}"
         tools.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
         raise StartError(Waiting("ContainerCreating")) from error
+    metrics.counter(tools.env, "kubelet_started_pods", "Pods started, or restarted.").inc()
 
 
 async def _handler(tools: Tools, pod: Object) -> str:
@@ -134,6 +136,9 @@ async def _run(
         tools.event(pod, "Warning", "Failed", f"Error: {error}", container=name)
         raise StartError(Waiting("RunContainerError", str(error))) from error
     tools.event(pod, "Normal", "Started", "Container started", container=name)
+    about = "Containers started."
+    started = metrics.counter(tools.env, "kubelet_started_containers", about, ("container_type",))
+    started.labels(naming.container_type(pod, name)).inc()
     record.resources[name] = spec.get("resources") or {}
     if not tools.runtime.hollow:
         await tools.env.offload.run(_link_log, tools, pod, config, container_id)

@@ -12,11 +12,11 @@ from typing import Any
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
-from pybernetes.base import logs
+from pybernetes.base import logs, metrics
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.types import CriError
-from pybernetes.kubelet import naming
-from pybernetes.kubelet.admission import Policy, Rejection, admit
+from pybernetes.kubelet import admission, naming
+from pybernetes.kubelet.admission import Policy, Rejection, admit, is_critical
 from pybernetes.kubelet.pods import killer, podcgroup, resize, worker
 from pybernetes.kubelet.pods.record import Record
 from pybernetes.kubelet.pods.tools import Tools
@@ -198,7 +198,7 @@ class Workers:
                 self.wake(record.uid)
 
     def fail(
-        self, uid: str, status: Rejection, *, grace: int, disrupted: str = ""
+        self, uid: str, status: Rejection, *, grace: int | None, disrupted: str = ""
     ) -> asyncio.Event | None:
         """End a pod for good; what it returns is set once nothing of it runs. None: no such pod."""
         record = self._records.get(uid)
@@ -219,11 +219,25 @@ class Workers:
             return  # it ran before we were restarted
         others = self._others(record)
         record.rejected = admit(record.pod, self._tools.node(), others, self.policy())
+        if record.rejected and record.rejected[0].startswith("OutOf") and is_critical(record.pod):
+            self._preempt(record, others)
         if record.rejected is not None:
             reason, message = record.rejected
+            about = "Pods not admitted, by reason."
+            name, labels = "kubelet_admission_rejections", ("reason",)
+            metrics.counter(self._tools.env, name, about, labels).labels(reason).inc()
             record.finished = True
             text = message.removeprefix("Pod was rejected: ")
             self._tools.recorder.event(record.pod, "Warning", reason, text)
+
+    def _preempt(self, record: Record, others: list[Object]) -> None:
+        """Make room for a critical pod."""
+        text = "Preempted in order to admit critical pod"
+        for pod in admission.victims(record.pod, self._tools.node(), others):
+            self._tools.recorder.event(pod, "Warning", "Preempting", text)
+            self.fail(naming.uid(pod), ("Preempting", text), grace=None, disrupted=text)
+        left = self._others(record)
+        record.rejected = admit(record.pod, self._tools.node(), left, self.policy())
 
     async def _bury(self, record: Record) -> float | None:
         """The API has no such pod: end what is left of it and forget it."""
