@@ -9,6 +9,7 @@ import sys
 NAMES = (
     "fixture",
     "startup",
+    "lab",
     "store",
     "wire",
     "streams",

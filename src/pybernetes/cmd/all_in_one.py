@@ -21,7 +21,7 @@ from pybernetes.apimachinery.types import GVR
 from pybernetes.apiserver.config import Config as ApiConfig
 from pybernetes.base import gcpolicy, tls
 from pybernetes.base.env import Env
-from pybernetes.base.tasks import TaskGroup
+from pybernetes.base.tasks import TaskGroup, gather_ordered
 from pybernetes.client import kubeconfig
 from pybernetes.client.informer import Informers
 from pybernetes.cmd import addons
@@ -181,8 +181,7 @@ class AllInOne:
                 gcpolicy.freeze()
                 await asyncio.get_running_loop().create_future()  # until cancelled
         finally:
-            for server in self._servers:
-                await server.close(grace=1.0)
+            await gather_ordered(server.close(grace=1.0) for server in self._servers)
             await nodes.close()
             await store.close()
 

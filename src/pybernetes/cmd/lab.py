@@ -116,6 +116,7 @@ class Lab:
                 *(one for one in self.settings.nodes if not self._machine(one.name).pid())
             )
             for node in self.settings.nodes:
+                await self._machine(node.name).connect(up=True)
                 self._keep_running(node.name)
             self._on.set()
             await control.serve(self._config.data_dir, self._handle)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A marked block of names in a hosts file."""
 
+import fcntl
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +21,11 @@ def with_block(text: str, mark: str, names: Mapping[str, str]) -> str:
 
 def write(mark: str, names: Mapping[str, str], path: Path = HOSTS) -> None:
     """Bring the block in the file up to date (in place: the file may be a mount)."""
-    old = path.read_text() if path.exists() else ""
-    new = with_block(old, mark, names)
-    if new != old:
-        path.write_text(new)
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # other labs write it too
+        file.seek(0)
+        old = file.read()
+        new = with_block(old, mark, names)
+        if new != old:
+            file.truncate(0)
+            file.write(new)

@@ -95,6 +95,7 @@ class Network:
 
     async def run(self) -> None:
         """Wait for spec.podCIDR, set up, and keep the set-up until cancelled."""
+        used = ""
         async with TaskGroup("network") as group:
             if self._own_informers:
                 group.start(self._informers.run(), "informers")
@@ -102,8 +103,9 @@ class Network:
                 await self._changed.wait()
                 self._changed.clear()
                 pod_cidr = self._pod_cidr()
-                if pod_cidr and not self._ready.is_set():
+                if pod_cidr and pod_cidr != used:  # also: the Node was deleted and came back
                     await self._set_up(pod_cidr)
+                    used = pod_cidr
                     self._ready.set()
                 if self._config.segment and self._ready.is_set():
                     await self._route_peers()
