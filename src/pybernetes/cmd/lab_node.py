@@ -59,7 +59,13 @@ def node_config(settings: Settings, node_dir: Path) -> NodeConfig:
             service_cidr=settings.service_cidr,
             health_address=settings.ip,
         ),
-        dns=DnsConfig(name, settings.ip, service_ip=settings.dns_ip, domain=settings.domain),
+        dns=DnsConfig(
+            name,
+            settings.ip,
+            service_ip=settings.dns_ip,
+            domain=settings.domain,
+            clients=(settings.cluster_cidr,),
+        ),
         kubelet=KubeletConfig(
             node_name=name,
             data=node_dir / "kubelet",

@@ -74,7 +74,11 @@ def host_node(config: ClusterConfig) -> NodeConfig:
         network=network_config(config),
         proxy=proxy_config(config),
         dns=DnsConfig(
-            node_name=name, address=config.gateway, service_ip=config.dns_ip, domain=config.domain
+            node_name=name,
+            address=config.gateway,
+            service_ip=config.dns_ip,
+            domain=config.domain,
+            clients=(config.cluster_cidr,),
         ),
         kubelet=KubeletConfig(
             node_name=name,

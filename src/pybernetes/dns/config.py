@@ -19,7 +19,10 @@ class DnsConfig:
     domain: str = "cluster.local"
     ttl: int = 30
     resolv_conf: Path = Path("/etc/resolv.conf")
-    upstreams: tuple[str, ...] = ()  # instead of resolv.conf's
+    upstreams: tuple[str, ...] = ()  # instead of resolv.conf's; "192.0.2.1" or "192.0.2.1#5353"
     forward_timeout: float = 2.0
     max_forwards: int = 1000  # under way at once; more are refused
-    cached_answers: int = 20_000
+    max_forwards_each: int = 150  # for one client
+    clients: tuple[str, ...] = ()  # ranges for which we forward, besides this host; (): anyone
+    cached_answers: int = 10_000  # of ours, and of upstreams
+    metrics_port: int = 9153  # /metrics, /health, /ready; 0: none

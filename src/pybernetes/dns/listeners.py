@@ -1,29 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""UDP and TCP sockets that feed a resolver: bytes of a query in, bytes of an answer out."""
+"""UDP and TCP sockets that feed a resolver: bytes of a query in, bytes of an answer out.
+
+A TCP client may send its next questions before it has the answers, and gets them as they are ready.
+"""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from pybernetes.base.tasks import TaskGroup
 
-Resolve = Callable[[bytes, bool], bytes | Awaitable[bytes] | None]
-"""resolve(query, tcp): the answer at once, or to be waited for; None: say nothing."""
+Resolve = Callable[[bytes, str, bool], bytes | Awaitable[bytes] | None]
+"""resolve(query, client, tcp): the answer at once, or to be waited for; None: say nothing."""
 
 _TCP_IDLE = 10.0
-_MAX_CONNECTIONS = 500
+_MAX_CONNECTIONS, _MAX_CONNECTIONS_EACH = 500, 50
+_PIPELINED = 64  # questions under way on one connection
 
 
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, resolve: Resolve, group: TaskGroup) -> None:
         self._resolve = resolve
         self._group = group
-        self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
-        self._transport = transport  # uvloop's is none of asyncio's classes: no isinstance here
+        self._send = transport.sendto  # uvloop's is none of asyncio's classes: no isinstance here
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        answer = self._resolve(data, False)
+        answer = self._resolve(data, addr[0], False)
         if isinstance(answer, bytes):
             self._send(answer, addr)
         elif answer is not None:
@@ -32,10 +37,6 @@ class _Datagrams(asyncio.DatagramProtocol):
     async def _later(self, answer: Awaitable[bytes], addr: tuple[str, int]) -> None:
         self._send(await answer, addr)
 
-    def _send(self, answer: bytes, addr: tuple[str, int]) -> None:
-        if self._transport is not None:
-            self._transport.sendto(answer, addr)
-
 
 class Listeners:
     """Both sockets on one address; `port` is the one that was bound."""
@@ -43,7 +44,7 @@ class Listeners:
     def __init__(self, resolve: Resolve, group: TaskGroup) -> None:
         self._resolve = resolve
         self._group = group
-        self._connections = 0
+        self._connections: Counter[str] = Counter()
         self.port = 0
 
     async def open(self, address: str, port: int) -> None:
@@ -61,24 +62,51 @@ class Listeners:
         self._server.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections += 1
+        client = (writer.get_extra_info("peername") or ("",))[0]
+        self._connections[client] += 1
+        total, own = self._connections.total(), self._connections[client]
         try:
-            if self._connections <= _MAX_CONNECTIONS:
-                await self._converse(reader, writer)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # the client went away or stayed silent
+            if total <= _MAX_CONNECTIONS and own <= _MAX_CONNECTIONS_EACH:
+                async with TaskGroup("tcp") as group:
+                    # the client went away, stayed silent, or only wants what it asked for
+                    with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+                        await self._converse(reader, writer, client, group)
         finally:
-            self._connections -= 1
+            self._connections[client] -= 1
+            if not self._connections[client]:
+                del self._connections[client]
             writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        client: str,
+        group: TaskGroup,
+    ) -> None:
+        free = asyncio.Semaphore(_PIPELINED)
+
+        async def later(answer: Awaitable[bytes]) -> None:
+            try:
+                _write(writer, await answer)
+            finally:
+                free.release()
+
         while True:
             async with asyncio.timeout(_TCP_IDLE):
+                await free.acquire()
+                await writer.drain()  # a client that does not read is not asked for more
                 size = int.from_bytes(await reader.readexactly(2), "big")
                 query = await reader.readexactly(size)
-            answer = self._resolve(query, True)
+            answer = self._resolve(query, client, True)
             if answer is None:
                 return
-            data = answer if isinstance(answer, bytes) else await answer
-            writer.write(len(data).to_bytes(2, "big") + data)
-            await writer.drain()
+            if isinstance(answer, bytes):
+                _write(writer, answer)
+                free.release()
+            else:
+                group.start(later(answer), "answer")
+
+
+def _write(writer: asyncio.StreamWriter, answer: bytes) -> None:
+    writer.write(len(answer).to_bytes(2, "big") + answer)

@@ -28,6 +28,7 @@ def service(config: DnsConfig) -> Object:
             "ports": [
                 {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
                 {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+                {"name": "metrics", "port": 9153, "protocol": "TCP", "targetPort": 9153},
             ],
         },
     }
@@ -35,6 +36,7 @@ def service(config: DnsConfig) -> Object:
 
 def endpoint_slice(config: DnsConfig, port: int) -> Object:
     """This node's listener as an EndpointSlice of the Service."""
+    metrics = [config.metrics_port] if config.metrics_port else []
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -57,6 +59,7 @@ def endpoint_slice(config: DnsConfig, port: int) -> Object:
         "ports": [
             {"name": "dns", "port": port, "protocol": "UDP"},
             {"name": "dns-tcp", "port": port, "protocol": "TCP"},
+            *({"name": "metrics", "port": number, "protocol": "TCP"} for number in metrics),
         ],
     }
 

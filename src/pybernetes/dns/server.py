@@ -1,107 +1,69 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cluster DNS of one node: watches the API, answers on the node's address behind kube-dns.
 
-Answers are kept as bytes, keyed by the query's bytes without its identifier, and forgotten when
-anything they could depend on changes: a repeated question is not even parsed.
+Answers about the cluster are encoded once and kept until something that they depend on changes.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+import contextlib
+import ipaddress
+from collections.abc import Awaitable
 
-import dnslib
-
-from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs
 from pybernetes.base.env import Env
-from pybernetes.base.metrics import counter
+from pybernetes.base.metrics import Children, counter, exposition
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
 from pybernetes.dns import messages
+from pybernetes.dns.answers import Answers
+from pybernetes.dns.cluster import InformedCluster
 from pybernetes.dns.config import DnsConfig
-from pybernetes.dns.forward import Forwarder, ForwardError, resolvers
+from pybernetes.dns.forward import Forwarder, ForwardError
 from pybernetes.dns.listeners import Listeners
+from pybernetes.dns.messages import RCODES, TYPES, Encoded, Query, Unanswerable
 from pybernetes.dns.publish import publish
 from pybernetes.dns.zone import Answer, Record, Zone
+from pybernetes.wire.server import serve
+from pybernetes.wire.types import Request, Response
 
-SERVICES = GVR("", "v1", "services")
-NAMESPACES = GVR("", "v1", "namespaces")
-SLICES = GVR("discovery.k8s.io", "v1", "endpointslices")
-SERVICE_NAME = "kubernetes.io/service-name"
-_REVERSE = ".in-addr.arpa"
+_REVERSE = {".in-addr.arpa": 4, ".ip6.arpa": 32}  # labels of an address
+_REFUSED = ("ANY", "AXFR", "IXFR")
+_ALIASES = 8  # of aliases of aliases
+_RCODES = {number: name for name, number in RCODES.items()}
 _log = logs.get("dns")
 
 
-class InformedCluster:
-    """The cluster's state for Zone, out of informers."""
-
-    def __init__(self, informers: Informers) -> None:
-        self._services = informers.get(SERVICES)
-        self._slices = informers.get(SLICES)
-        self._namespaces = informers.get(NAMESPACES)
-        self._services.add_index("address", _service_addresses)
-        self._slices.add_index("service", _slice_service)
-        self._slices.add_index("address", _slice_addresses)
-        self.informers = (self._services, self._slices, self._namespaces)
-
-    def service(self, namespace: str, name: str) -> Object | None:
-        return self._services.find(namespace, name)
-
-    def slices(self, namespace: str, service: str) -> Iterable[Object]:
-        return self._slices.by_index("service", f"{namespace}/{service}")
-
-    def services_at(self, address: str) -> Iterable[Object]:
-        return self._services.by_index("address", address)
-
-    def slices_at(self, address: str) -> Iterable[Object]:
-        return self._slices.by_index("address", address)
-
-    def has_namespace(self, namespace: str) -> bool:
-        return self._namespaces.find("", namespace) is not None
-
-
-def _service_addresses(service: Object) -> list[str]:
-    spec = service["spec"]
-    return [one for one in spec.get("clusterIPs") or [spec.get("clusterIP", "")] if one]
-
-
-def _slice_service(one: Object) -> list[str]:
-    meta = one["metadata"]
-    name = (meta.get("labels") or {}).get(SERVICE_NAME)
-    return [f"{meta['namespace']}/{name}"] if name else []
-
-
-def _slice_addresses(one: Object) -> list[str]:
-    return [address for end in one.get("endpoints") or () for address in end["addresses"]]
-
-
 class Dns:
-    """See config.py. `port` is the bound port once ready."""
+    """See config.py. `port` is the bound port once ready.
+
+    `informers`: shared with others and run by their owner; without, it runs its own.
+    """
 
     def __init__(
         self, env: Env, client: Client, config: DnsConfig, informers: Informers | None = None
     ) -> None:
+        self._env = env
         self._client = client
         self._config = config
-        self._own_informers = informers is None  # else they are shared, and run by their owner
+        self._own_informers = informers is None
         self._informers = informers or Informers(env, client)
-        self._cluster = cluster = InformedCluster(self._informers)
-        self._zone = Zone(cluster, config.domain)
-        self._answers: dict[bytes, bytes] = {}
-        upstreams = config.upstreams or resolvers(
-            config.resolv_conf, (config.address, config.service_ip)
-        )
-        self._forwarder = Forwarder(upstreams, config.forward_timeout, config.max_forwards)
+        self._cluster = InformedCluster(self._informers)
+        self._zone = Zone(self._cluster, config.domain, config.service_ip)
+        self._answers = Answers(config.cached_answers)
+        self._forwarder = Forwarder(env, config)
+        self._turn = 0
+        self._probe = f"{env.random.child('dns').suffix(16)}.loop"  # see _find_loop
+        self._loops = False
         self._ready = asyncio.Event()
         self.port = 0
-        self._requests = counter(
-            env,
-            "coredns_dns_requests_total",
-            "Counter of DNS requests made per protocol",
-            ("proto",),
-        )
-        for informer in cluster.informers:
-            informer.on_change(lambda _old, _new: self._answers.clear())
+        about = "Counter of DNS requests made per zone, protocol and family."
+        labels = ["server", "zone", "view", "proto", "family", "type"]
+        self._requests = Children(counter(env, "coredns_dns_requests_total", about, labels))
+        about = "Counter of response status codes."
+        labels = ["server", "zone", "view", "rcode", "plugin"]
+        self._responses = Children(counter(env, "coredns_dns_responses_total", about, labels))
+        self._cluster.on_change(self._answers.forget)
 
     async def wait_ready(self) -> None:
         await self._ready.wait()
@@ -116,69 +78,142 @@ class Dns:
                 await informer.wait_synced()
             listeners = Listeners(self._resolve, group)
             await listeners.open(config.address, config.port)
+            self.port = listeners.port
+            group.start(self._serve_metrics(), "metrics")
             try:
-                self.port = listeners.port
                 await publish(self._client, config, self.port)
                 _log.info("Cluster DNS answers", address=config.address, port=self.port)
                 self._ready.set()
+                await self._find_loop()
                 await asyncio.get_running_loop().create_future()  # until cancelled
             finally:
                 listeners.close()
 
-    def _resolve(self, data: bytes, tcp: bool) -> bytes | Awaitable[bytes] | None:
-        self._requests.labels("tcp" if tcp else "udp").inc()
-        key = (b"t" if tcp else b"u") + data[2:]
-        known = self._answers.get(key)
-        if known is not None:
-            return data[:2] + known
+    def _resolve(self, data: bytes, client: str, tcp: bool) -> bytes | Awaitable[bytes] | None:
         try:
             query = messages.parse(data)
-        except ValueError:
+        except Unanswerable as error:
+            return messages.rejection(data, error.rcode) if error.rcode else None
+        labels = ("dns://", ".", "", "tcp" if tcp else "udp", "1", query.type)
+        self._requests[labels].inc()
+        known = self._answers.find(query.key) or self._answer(query)
+        if known is None:
+            return self._elsewhere(query, client, tcp=tcp)
+        return self._reply(known, query, tcp=tcp)
+
+    def _reply(self, encoded: Encoded, query: Query, *, tcp: bool) -> bytes:
+        self._turn += 1
+        labels = ("dns://", ".", "", _RCODES.get(encoded.rcode, str(encoded.rcode)), "")
+        self._responses[labels].inc()
+        return messages.complete(encoded, query, tcp=tcp, turn=self._turn)
+
+    def _answer(self, query: Query) -> Encoded | None:
+        """The answer that needs nobody else; None where others have to be asked."""
+        if not query.in_class or query.type in _REFUSED or query.name == self._probe:
+            self._loops = self._loops or query.name == self._probe
+            return messages.REFUSED
+        answer, tags, outside = self._follow(query.name, query.type)
+        if answer is None or outside:
             return None
-        name, kind = messages.question(query)
-        answer = self._own(name, kind)
+        config = self._config
+        encoded = messages.encode(query, answer, config.domain, config.ttl)
+        self._answers.put(query.key, encoded, tags)
+        return encoded
+
+    def _follow(self, name: str, kind: str) -> tuple[Answer | None, list[str], str]:
+        """Our answer with all aliases followed, what it depends on, and an alias's outside target.
+
+        No answer where the question itself is for others.
+        """
+        answer, tags = self._own(name, kind)
         if answer is None:
-            return self._forward(query, data, tcp=tcp)
-        if answer.records and answer.records[0].type == "CNAME" and kind != "CNAME":
-            return self._chase(query, answer, tcp=tcp)
-        message = messages.reply(query, answer, self._config.domain, self._config.ttl)
-        packed = messages.pack(message, 65535 if tcp else messages.udp_limit(query))
-        if len(self._answers) >= self._config.cached_answers:
-            self._answers.clear()
-        self._answers[key] = packed[2:]
-        return packed
+            return None, tags, ""
+        outside, last = "", answer
+        for _ in range(_ALIASES):
+            if kind == "CNAME" or not last.records or last.records[-1].type != "CNAME":
+                break
+            target = str(last.records[-1].data).lower()
+            more, more_tags = self._own(target, kind)
+            if more is None:
+                outside = target
+                break
+            tags += more_tags
+            last = more
+            answer = Answer(True, [*answer.records, *more.records], more.extra)
+        return answer, tags, outside
 
-    def _own(self, name: str, kind: str) -> Answer | None:
-        """Our answer, or None where the question is for others."""
+    def _own(self, name: str, kind: str) -> tuple[Answer | None, list[str]]:
         if self._zone.holds(name):
-            return self._zone.answer(name, kind)
-        if name.lower().endswith(_REVERSE):
-            address = ".".join(reversed(name[: -len(_REVERSE)].split(".")))
-            names = self._zone.reverse(address)
-            if names:
-                found = [Record(name, "PTR", one) for one in names] if kind == "PTR" else []
-                return Answer(exists=True, records=found)
-        return None
+            return self._zone.answer(name, kind), self._zone.tags(name)
+        for suffix, count in _REVERSE.items():
+            if name.endswith(suffix):
+                address = _address(name.removesuffix(suffix).split("."), count)
+                names = self._zone.reverse(address) if address else []
+                if names:
+                    found = [Record(name, "PTR", one) for one in names] if kind == "PTR" else []
+                    return Answer(exists=True, records=found), [f"ip/{address}"]
+        return None, []
 
-    async def _forward(self, query: dnslib.DNSRecord, data: bytes, *, tcp: bool) -> bytes:
+    async def _elsewhere(self, query: Query, client: str, *, tcp: bool) -> bytes:
+        if self._loops:
+            return messages.refusal(query, "SERVFAIL")
+        answer, _, outside = self._follow(query.name, query.type)
         try:
-            return await self._forwarder.ask(data, tcp=tcp)
-        except ForwardError:
-            return messages.refuse(query, "SERVFAIL")
+            if answer is None:
+                found = await self._forwarder.ask(query, client, tcp=tcp)
+                return self._reply(found, query, tcp=tcp)
+            target = messages.question(outside, query.kind)
+            found = await self._forwarder.ask(target, client, tcp=True)
+            answer = Answer(True, [*answer.records, *messages.records(found, target)])
+        except ForwardError as error:
+            if answer is None:
+                return messages.refusal(query, error.rcode)
+        config = self._config
+        encoded = messages.encode(query, answer, config.domain, config.ttl)
+        return self._reply(encoded, query, tcp=tcp)
 
-    async def _chase(self, query: dnslib.DNSRecord, answer: Answer, *, tcp: bool) -> bytes:
-        """An ExternalName: our CNAME, and what its target resolves to."""
-        target, kind = str(answer.records[0].data), messages.question(query)[1]
-        message = messages.reply(query, answer, self._config.domain, self._config.ttl)
-        own = self._own(target, kind)
-        if own is not None:
-            addition = messages.reply(query, own, self._config.domain, self._config.ttl)
-            message.add_answer(*addition.rr)
-        else:
-            asked = dnslib.DNSRecord.question(target, kind)
-            try:
-                found = dnslib.DNSRecord.parse(await self._forwarder.ask(asked.pack(), tcp=tcp))
-                message.add_answer(*found.rr)
-            except (ForwardError, dnslib.DNSError):
-                pass  # the CNAME alone is an answer
-        return messages.pack(message, 65535 if tcp else messages.udp_limit(query))
+    async def _find_loop(self) -> None:
+        """Ask upstreams a name that nobody else asks: if it comes back to us, they ask us."""
+        with contextlib.suppress(ForwardError):
+            await self._forwarder.ask(messages.question(self._probe, TYPES["TXT"]), "", tcp=False)
+        if self._loops:
+            _log.error("The machine's resolvers ask us: nothing is forwarded")
+
+    async def _serve_metrics(self) -> None:
+        """/metrics, /health and /ready, as CoreDNS serves them."""
+        if not self._config.metrics_port:
+            return
+        try:
+            address = (self._config.address, self._config.metrics_port)
+            server = await serve(self._env, self._page, *address)
+        except OSError as error:
+            _log.warning("Metrics are not served", error=error)
+            return
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await server.close()
+
+    def _page(self, request: Request) -> Response:
+        text = "text/plain; charset=utf-8"
+        if request.path == "/metrics":
+            kind, body = exposition(self._env)
+            return Response(200, body, kind)
+        if request.path == "/ready" and not self._ready.is_set():
+            return Response(503, b"kubernetes", text)
+        good = request.path in ("/health", "/ready")
+        return Response(200, b"OK", text) if good else Response(404, b"404 page not found\n", text)
+
+
+def _address(labels: list[str], count: int) -> str:
+    """The address that a reverse name's labels spell; "" if it is none."""
+    if len(labels) != count:
+        return ""
+    if count == 4:
+        return ".".join(reversed(labels))
+    digits = "".join(reversed(labels))
+    groups = ":".join(digits[at : at + 4] for at in range(0, 32, 4))
+    try:
+        return str(ipaddress.IPv6Address(groups))
+    except ValueError:
+        return ""

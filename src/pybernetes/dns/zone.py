@@ -4,6 +4,7 @@
 Source: the DNS-Based Service Discovery specification of Kubernetes (schema version 1.1.0).
 """
 
+import contextlib
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -30,11 +31,12 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: `data` is an address, a name, a text, or (port, target) of an SRV."""
+    """One record: `data` is an address, a name, a text, (port, target) of an SRV, the two names and
+    the times of a SOA; or bytes of a type (then maybe a number) that only an upstream knows."""
 
     name: str
-    type: str  # A, AAAA, CNAME, SRV, PTR, TXT
-    data: str | tuple[int, str]
+    type: str  # A, AAAA, CNAME, SRV, PTR, TXT, NS, SOA
+    data: str | bytes | tuple[int | str | bytes, ...]
 
 
 @dataclass(slots=True)
@@ -56,8 +58,10 @@ class _Endpoint:
 class Zone:
     """Answers for the cluster domain and for reverse lookups."""
 
-    def __init__(self, cluster: Cluster, domain: str) -> None:
+    def __init__(self, cluster: Cluster, domain: str, address: str = "") -> None:
+        """`address`: where the DNS itself is asked."""
         self._cluster = cluster
+        self._address = address
         self._domain = domain.lower().rstrip(".").split(".")
 
     def holds(self, name: str) -> bool:
@@ -67,9 +71,12 @@ class Zone:
 
     def answer(self, name: str, kind: str) -> Answer:
         """Records of type `kind` for a name of our zone."""
-        labels = name.lower().split(".")[: -len(self._domain)]
+        labels = self._labels(name)
         if not labels:
-            return Answer(exists=True)
+            found = [Record(name, "NS", f"ns.dns.{name}")] if kind == "NS" else []
+            return Answer(exists=True, records=found)
+        if labels == ["ns", "dns"]:
+            return _addresses(name, [self._address], kind)
         if labels == ["dns-version"]:
             found = [Record(name, "TXT", SCHEMA_VERSION)] if kind == "TXT" else []
             return Answer(exists=True, records=found)
@@ -78,6 +85,16 @@ class Zone:
         if labels[-1] == "pod":
             return self._pod_name(name, labels[:-1], kind)
         return Answer()
+
+    def tags(self, name: str) -> list[str]:
+        """What the answer to `name` depends on: a service, a namespace, or nothing that changes."""
+        labels = self._labels(name)
+        if labels[-1:] == ["svc"] and len(labels) > 2:
+            return [f"svc/{labels[-2]}/{labels[-3]}"]
+        return [f"ns/{labels[-2]}"] if len(labels) > 1 else []
+
+    def _labels(self, name: str) -> list[str]:
+        return name.lower().split(".")[: -len(self._domain)]
 
     def reverse(self, address: str) -> list[str]:
         """The names of an address: its Services', else its endpoints'."""
@@ -144,8 +161,7 @@ class Zone:
         if _headless(service):
             found = _addresses(name, [one.address for one in endpoints], kind)
             return found if endpoints else Answer()
-        spec = service["spec"]
-        return _addresses(name, spec.get("clusterIPs") or [spec.get("clusterIP", "")], kind)
+        return _addresses(name, _cluster_ips(service), kind)
 
     def _srv(self, name: str, service: Object, endpoints: list[_Endpoint], kind: str) -> Answer:
         port_name, protocol = (label[1:] for label in name.lower().split(".")[:2])
@@ -158,12 +174,12 @@ class Zone:
                 for port in endpoint.ports:
                     if _is_port(port, port_name, protocol):
                         answer.records.append(Record(name, "SRV", (port["port"], target)))
-                        answer.extra.append(Record(target, "A", endpoint.address))
+                        answer.extra.append(_address(target, endpoint.address))
         else:
             for port in service["spec"].get("ports") or ():
                 if _is_port(port, port_name, protocol):
                     answer.records.append(Record(name, "SRV", (port["port"], base)))
-                    answer.extra.append(Record(base, "A", service["spec"].get("clusterIP", "")))
+                    answer.extra.extend(_address(base, ip) for ip in _cluster_ips(service))
         answer.exists = bool(answer.records)
         if kind != "SRV":
             answer.records, answer.extra = [], []
@@ -175,15 +191,20 @@ class Zone:
             return Answer(exists=not labels or self._cluster.has_namespace(labels[0]))
         if len(labels) > 2 or not self._cluster.has_namespace(labels[1]):
             return Answer()
-        try:
-            address = str(ipaddress.IPv4Address(labels[0].replace("-", ".")))
-        except ValueError:
-            return Answer()
-        return _addresses(name, [address], kind)
+        for separator in ".:":
+            with contextlib.suppress(ValueError):
+                address = str(ipaddress.ip_address(labels[0].replace("-", separator)))
+                return _addresses(name, [address], kind)
+        return Answer()
 
 
 def _headless(service: Object) -> bool:
     return bool(service["spec"].get("clusterIP") == "None")
+
+
+def _cluster_ips(service: Object) -> list[str]:
+    spec = service["spec"]
+    return list(spec.get("clusterIPs") or [spec.get("clusterIP", "")])
 
 
 def _is_port(port: Object, name: str, protocol: str) -> bool:
@@ -211,12 +232,15 @@ def _endpoints(slices: Iterable[Object], *, everyone: bool) -> list[_Endpoint]:
     return [found[key] for key in sorted(found)]
 
 
+def _address(name: str, address: str) -> Record:
+    return Record(name, "AAAA" if ":" in address else "A", address)
+
+
 def _addresses(name: str, addresses: Iterable[str], kind: str) -> Answer:
     """A name that has `addresses`; those of the asked family are its records."""
     answer = Answer()
-    for address in dict.fromkeys(addresses):
-        family = "AAAA" if ":" in address else "A"
+    for record in dict.fromkeys(_address(name, one) for one in addresses if one):
         answer.exists = True
-        if family == kind:
-            answer.records.append(Record(name, kind, address))
+        if record.type == kind:
+            answer.records.append(record)
     return answer
