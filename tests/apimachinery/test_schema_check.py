@@ -9,9 +9,6 @@ import orjson
 import pytest
 
 from pybernetes.apimachinery.schema import check
-from pybernetes.apimachinery.schema.defaults import apply_defaults, drop_nulls
-from pybernetes.apimachinery.schema.prune import prune
-from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import GVK, gvk_of
 from pybernetes.apis import catalog
 
@@ -169,59 +166,3 @@ def test_a_small_pod_is_checked_fast() -> None:
             check.decode(pod, POD)
         best = min(best, (time.process_time() - began) / 100)
     assert best < 200e-6  # about 15 us; the bound leaves room for slow machines
-
-
-def leaf(kind: str, **more: object) -> Schema:
-    return Schema(type=kind, **more)  # type: ignore[arg-type]
-
-
-CUSTOM = Schema(
-    type="object",
-    properties={
-        "spec": Schema(
-            type="object",
-            properties={
-                "size": leaf("integer", default=3),
-                "note": leaf("string", nullable=True, default="x"),
-                "plain": leaf("string"),
-                "free": Schema(
-                    type="object",
-                    preserve_unknown=True,
-                    properties={"known": Schema(type="object")},
-                ),
-                "embedded": Schema(type="object", embedded=True, properties={}),
-                "by": Schema(
-                    type="map", values=Schema(type="object", properties={"a": leaf("string")})
-                ),
-            },
-        )
-    },
-)
-
-
-def test_pruning_of_custom_resources() -> None:
-    obj = {
-        "apiVersion": "x/v1",
-        "kind": "X",
-        "metadata": {"name": "n"},
-        "gone": 1,
-        "spec": {
-            "gone": 1,
-            "free": {"kept": 1, "known": {"gone": 1}},
-            "embedded": {"apiVersion": "v1", "kind": "Y", "metadata": {}, "spec": {}},
-            "by": {"k": {"a": "x", "b": 1}},
-        },
-    }
-    assert prune(obj, CUSTOM) == [
-        "gone", "spec.by.k.b", "spec.embedded.spec", "spec.free.known.gone", "spec.gone",
-    ]  # fmt: skip
-    assert obj["spec"]["free"] == {"kept": 1, "known": {}}
-    assert obj["spec"]["by"] == {"k": {"a": "x"}}
-
-
-def test_defaults_and_nulls_of_custom_resources() -> None:
-    obj = {"spec": {"size": None, "note": None, "plain": None}}
-    drop_nulls(obj, CUSTOM)
-    assert obj == {"spec": {"size": None, "note": None}}
-    apply_defaults(obj, CUSTOM)
-    assert obj == {"spec": {"size": 3, "note": None}}

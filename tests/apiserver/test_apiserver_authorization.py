@@ -14,7 +14,7 @@ from pybernetes.apiserver.authorization.escalation import EscalationCheck
 from pybernetes.apiserver.authorization.forbidden import forbidden_error
 from pybernetes.apiserver.authorization.node import NodeAuthorizer
 from pybernetes.apiserver.authorization.rbac import CLUSTER_ROLES, ROLE_BINDINGS, Rbac
-from pybernetes.apiserver.authorization.rules import aggregated, missing
+from pybernetes.apiserver.authorization.rules import missing
 from pybernetes.apiserver.authorization.union import Union, build
 from pybernetes.apiserver.requestinfo import parse
 from pybernetes.apiserver.types import RequestInfo
@@ -284,19 +284,6 @@ def test_reviews(objects):
         review.local_subject_access_review(rbac, asked, "elsewhere")
     with pytest.raises(ApiError, match="exactly one of nonResourceAttributes"):
         review.subject_access_review(rbac, {"spec": {"user": "x"}})
-
-
-def test_aggregation_gathers_selected_roles_once():
-    selector = {"matchLabels": {"to": "all"}}
-    top = {
-        "metadata": {"name": "all", "labels": {"to": "all"}},
-        "aggregationRule": {"clusterRoleSelectors": [selector, selector]},
-    }
-    parts = [
-        {"metadata": {"name": name, "labels": {"to": "all"}}, "rules": [rule("get", name)]}
-        for name in ("b", "a")
-    ]
-    assert aggregated(top, [top, *parts]) == [rule("get", "a"), rule("get", "b")]
 
 
 def test_reconciliation_adds_and_respects_autoupdate():

@@ -23,11 +23,3 @@ def scaled(value: int | str, total: int, *, round_up: bool) -> int:
         )
     product = int(value[:-1]) * total
     return -(-product // 100) if round_up else product // 100
-
-
-def to_int(value: int | str) -> int:
-    """The number, or the number in the text; 0 for other text (upstream's IntValue)."""
-    try:
-        return int(value)
-    except ValueError:
-        return 0

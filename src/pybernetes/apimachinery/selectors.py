@@ -4,7 +4,7 @@
 Grammar, errors and canonical text are upstream's (k8s.io/apimachinery pkg/labels and pkg/fields).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -207,15 +207,6 @@ class FieldSelector:
             if term.field == field and term.operator == "=":
                 return term.value
         return None
-
-    def transform(self, change: Callable[[str, str], tuple[str, str]]) -> "FieldSelector":
-        """The selector with each field and value passed through `change` (renames, checks)."""
-        found = []
-        for term in self.terms:
-            field, value = change(term.field, term.value)
-            if field or value:
-                found.append(FieldTerm(field, term.operator, value))
-        return FieldSelector(tuple(found))
 
     def __str__(self) -> str:
         return ",".join(str(term) for term in self.terms)

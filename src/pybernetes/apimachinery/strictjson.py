@@ -102,12 +102,6 @@ def findings(occurrences: list[Occurrence], unknown: list[str]) -> list[str]:
     return [*found, *(text for text in unknown if text not in found)]
 
 
-def duplicates(occurrences: list[Occurrence]) -> list[str]:
-    """Only the duplicate fields: what upstream reports of bodies it decodes without a type."""
-    found = {f'duplicate field "{one.path}"': None for one in occurrences if one.repeated}
-    return list(found)
-
-
 def _below(path: str, unknown: set[str]) -> bool:
     """Whether a path lies inside an unknown field, which nobody looks into."""
     ends = [at for at, character in enumerate(path) if character in ".["]

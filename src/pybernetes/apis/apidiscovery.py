@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Discovery documents from resource rows: rows in, documents out.
 
-Legacy: /api, /apis, /apis/GROUP, /api/v1 and /apis/GROUP/VERSION. Aggregated (media type
-AGGREGATED): /api and /apis in one document each. Groups and versions stand in the order of their
+Legacy: /api, /apis, /apis/GROUP, /api/v1 and /apis/GROUP/VERSION. Aggregated: /api and /apis in one document each. Groups and versions stand in the order of their
 APIServices' priorities, resources in the order of their names.
 """
 
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.resource import Resource, Subresource
 
-AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 Priorities = Mapping[tuple[str, str], tuple[int, int]]
 """(group, version) -> its APIService's groupPriorityMinimum and versionPriority."""
 

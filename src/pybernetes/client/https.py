@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 from pybernetes.base import tls
 from pybernetes.base.env import Env
 from pybernetes.client.kubeconfig import ClusterConfig, KubeconfigError
-from pybernetes.client.rest import Rest
+from pybernetes.client.types import Client
 from pybernetes.wire.client import HttpPool
 from pybernetes.wire.types import ClientReply, Request
 
 
-class Https(Rest):
+class Https(Client):
     """A client of the API server at `config.server`."""
 
     def __init__(self, env: Env, config: ClusterConfig) -> None:

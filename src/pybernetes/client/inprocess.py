@@ -14,7 +14,7 @@ import orjson
 from pybernetes.apimachinery.types import User
 from pybernetes.base import logs
 from pybernetes.base.tasks import TaskGroup
-from pybernetes.client.rest import Rest
+from pybernetes.client.types import Client
 from pybernetes.wire.pipe import pipe
 from pybernetes.wire.types import (
     ClientReply,
@@ -46,7 +46,7 @@ class Decoder:
         return found
 
 
-class InProcess(Rest):
+class InProcess(Client):
     """A client that is `user` to the server behind `handler`."""
 
     def __init__(self, handler: Handler, user: User, decode: Decoder | None = None) -> None:

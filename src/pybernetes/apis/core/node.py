@@ -34,11 +34,6 @@ def address(node: Object, type_: str) -> str:
     return ""
 
 
-def is_ready(node: Object) -> bool:
-    condition = get_condition(node, "Ready")
-    return condition is not None and condition.get("status") == "True"
-
-
 def default_node(node: Object) -> None:
     status = node.get("status")
     if status and status.get("capacity") and status.get("allocatable") is None:

@@ -20,10 +20,6 @@ def cluster_ips(service: Object) -> list[str]:
     return [address for address in found if address and address != "None"]
 
 
-def is_headless(service: Object) -> bool:
-    return (service.get("spec") or {}).get("clusterIP") == "None"
-
-
 def needs_node_port(service: Object) -> bool:
     spec = service.get("spec") or {}
     if type_of(service) == "LoadBalancer":

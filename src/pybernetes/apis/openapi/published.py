@@ -97,10 +97,10 @@ def _v2() -> tuple[dict[str, Object], dict[str, Object]]:
 @cache
 def _v2_json() -> Document:
     paths, found = _v2()
-    return _document(orjson.dumps({**v2.HEAD, "paths": paths, "definitions": found}))
+    return _document(orjson.dumps({**operations.head(), "paths": paths, "definitions": found}))
 
 
 @cache
 def _v2_protobuf() -> Document:
     paths, found = _v2()
-    return _document(gnostic.document(v2.HEAD, paths, found))
+    return _document(gnostic.document(operations.head(), paths, found))

@@ -8,7 +8,6 @@ from pybernetes.apis.openapi import operations, schemas
 from pybernetes.apis.openapi.operations import Operation, PathItem
 
 _JSON = "application/json"
-HEAD = operations.HEAD
 
 
 def paths(items: Iterable[PathItem]) -> dict[str, Object]:

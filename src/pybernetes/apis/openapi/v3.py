@@ -23,11 +23,11 @@ def document(group_version: tuple[str, str], items: Iterable[PathItem]) -> bytes
         if name in components:
             kinds = shared_kinds(name, [("", "v1"), group_version])
             components[name]["x-kubernetes-group-version-kind"] = kinds
-    security = operations.HEAD["securityDefinitions"]
+    security = operations.head()["securityDefinitions"]
     return orjson.dumps(
         {
             "openapi": "3.0.0",
-            "info": operations.HEAD["info"],
+            "info": operations.head()["info"],
             "paths": {item.path: _path_item(item) for item in listed},
             "components": {"schemas": components, "securitySchemes": security},
         }

@@ -15,7 +15,6 @@ from pybernetes.apimachinery.types import Object
 NEGATIVE = "must be greater than or equal to 0"
 IMMUTABLE = "field is immutable"
 Rule = Callable[[Any], list[str]]  # what is wrong with a value
-Check = Callable[["Part"], None]
 
 
 class Part:

@@ -2,11 +2,11 @@
 """LimitRanger: gives containers a namespace's default resources and keeps them within its limits."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from pybernetes.apimachinery import meta, quantity
+from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.quantity import Quantity
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.core.pod.requests import container_total, quantities
 from pybernetes.apiserver.admission.plugin import (
     CLAIMS,
     PODS,
@@ -92,7 +92,7 @@ def _fill(container: Object, key: str, defaults: Object) -> list[str]:
 
 
 def check_claim(claim: Object, limits: Iterable[Object]) -> Iterator[str]:
-    requests = _amounts((claim.get("spec") or {}).get("resources"), "requests")
+    requests = quantities(((claim.get("spec") or {}).get("resources") or {}).get("requests"))
     for limit in limits:
         if limit.get("type") == "PersistentVolumeClaim":
             for key in ("min", "max"):
@@ -107,8 +107,8 @@ def check_pod(pod: Object, limits: Iterable[Object]) -> Iterator[str]:
         if limit.get("type") == "Container":
             for key in ("containers", "initContainers"):
                 for container in spec.get(key) or ():
-                    found = container.get("resources")
-                    amounts = (_amounts(found, "requests"), _amounts(found, "limits"))
+                    found = container.get("resources") or {}
+                    amounts = quantities(found.get("requests")), quantities(found.get("limits"))
                     yield from _check("Container", limit, amounts)
         elif limit.get("type") == "Pod":
             yield from _check("Pod", limit, (_total(spec, "requests"), _total(spec, "limits")))
@@ -124,7 +124,7 @@ def _check(kind: str, limit: Object, amounts: tuple[Amounts, Amounts]) -> Iterat
 
 
 def _each(limit: Object, key: str) -> list[tuple[str, Quantity]]:
-    return [(name, quantity.parse(text)) for name, text in sorted((limit.get(key) or {}).items())]
+    return sorted(quantities(limit.get(key)).items())
 
 
 def _within(
@@ -154,38 +154,8 @@ def _ratio(kind: str, name: str, most: Quantity, amounts: tuple[Amounts, Amounts
         yield f"{head}, but provided ratio is {limit.nano / request.nano:f}"
 
 
-def _amounts(resources: Any, key: str) -> Amounts:
-    found = (resources or {}).get(key) or {}
-    return {name: quantity.parse(text) for name, text in found.items()}
-
-
 def _total(spec: Object, key: str) -> Amounts:
-    """A pod's sum: containers and sidecars together, or the greediest moment of its start."""
-    total: Amounts = {}
-    for container in spec.get("containers") or ():
-        _add(total, _amounts(container.get("resources"), key))
-    sidecars: Amounts = {}
-    start: Amounts = {}
-    for container in spec.get("initContainers") or ():
-        own = _amounts(container.get("resources"), key)
-        if container.get("restartPolicy") == "Always":
-            _add(total, own)
-            _add(sidecars, own)
-            _raise_to(start, sidecars)
-        else:
-            _add(own, sidecars)
-            _raise_to(start, own)
-    _raise_to(total, start)
-    declared = _amounts(spec.get("resources"), key)
-    return total | {name: amount for name, amount in declared.items() if name in _POD_LEVEL}
-
-
-def _add(total: Amounts, more: Amounts) -> None:
-    for name, amount in more.items():
-        total[name] = total[name] + amount if name in total else amount
-
-
-def _raise_to(total: Amounts, other: Amounts) -> None:
-    for name, amount in other.items():
-        if name not in total or total[name] < amount:
-            total[name] = amount
+    """A pod's sum, or what it says as a whole."""
+    declared = quantities((spec.get("resources") or {}).get(key))
+    own = {name: amount for name, amount in declared.items() if name in _POD_LEVEL}
+    return container_total(spec, key, quantities) | own

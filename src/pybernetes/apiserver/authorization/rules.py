@@ -5,8 +5,6 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pybernetes.apimachinery import selectors
-from pybernetes.apimachinery.meta import labels
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.types import RequestInfo
 
@@ -119,22 +117,3 @@ def show(rule: Object) -> str:
 
 def show_list(items: Iterable[str]) -> str:
     return "[" + " ".join(json.dumps(item, ensure_ascii=False) for item in items) + "]"
-
-
-def aggregated(role: Object, roles: Iterable[Object]) -> list[Object]:
-    """The rules that a ClusterRole with an aggregationRule must have: those it selects, by name."""
-    rule = role.get("aggregationRule") or {}
-    wanted = [
-        selectors.from_label_selector(item) for item in rule.get("clusterRoleSelectors") or ()
-    ]
-    own = role["metadata"]["name"]
-    others = sorted(
-        (other for other in roles if other["metadata"]["name"] != own),
-        key=lambda other: str(other["metadata"]["name"]),
-    )
-    result: list[Object] = []
-    for selector in wanted:
-        for other in others:
-            if selector.matches(labels(other)):
-                result += [item for item in other.get("rules") or () if item not in result]
-    return result

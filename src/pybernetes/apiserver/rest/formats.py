@@ -11,8 +11,6 @@ from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.serving import Serving
 
-JSON = "application/json"
-
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL. Each call makes a handful of steps, however many rows it moves.
+"""The queries (their SQL is queries.sql). Each call makes a handful of steps, however many rows it moves.
 
 SQLite lets go of the interpreter's lock at every row it returns, and on a busy loop getting it
 back can take a switch interval each time: 10,000 rows one by one were measured at 12 s, in one
@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -27,48 +28,15 @@ HISTORY_ROWS = 8192  # more than one transaction can have
 
 Row = tuple[int, str, bytes | None, int | None, float | None]  # as in the log table
 
-_STATE = """
-SELECT json_group_array(json_array(l.id, l.key, l.created, length(l.value))),
-       CAST(group_concat(l.value, '') AS BLOB)
-FROM (SELECT (SELECT max(id) FROM log WHERE key = j.value) AS id FROM json_each(?) AS j) AS m
-CROSS JOIN log AS l ON l.id = m.id WHERE l.id & 1 = 0
-"""
-_INSERT = """
-INSERT INTO log (id, key, value, created, deadline)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
-       iif(json_extract(value, '$[2]') IS NULL, NULL, coalesce(
-           substr(?2, json_extract(value, '$[2]'), json_extract(value, '$[3]')), x'')),
-       json_extract(value, '$[4]'), json_extract(value, '$[5]')
-FROM json_each(?1)
-"""
-_VALUES = """
-SELECT CAST(group_concat(value, '') AS BLOB)
-FROM (SELECT l.value AS value FROM json_each(?) AS j CROSS JOIN log AS l ON l.id = j.value ORDER BY j.key)
-"""
-_PAGE = """
-SELECT json_group_array(json_array(m.id, m.key, l.created, length(l.value)))
-FROM (SELECT key, max(id) AS id FROM log INDEXED BY log_key
-      WHERE key >= ?1 AND key < ?2 AND id < ?3 GROUP BY key ORDER BY key LIMIT ?4) AS m
-CROSS JOIN log AS l ON l.id = m.id
-"""
-_COUNT = """
-SELECT count(*) FROM (SELECT max(id) AS id FROM log INDEXED BY log_key
-WHERE key >= ?1 AND key < ?2 AND id < ?3 GROUP BY key) WHERE id & 1 = 0
-"""
-_HISTORY = """
-SELECT json_group_array(json_array(c.id, c.key, c.created, length(c.value),
-                                   p.id, p.created, length(p.value)))
-FROM (SELECT id, key, created, value, (SELECT max(o.id) FROM log AS o
-             WHERE o.key = log.key AND o.id < log.id) AS before
-      FROM log WHERE id >= ?1 AND id < ?2 AND key >= ?3 AND key < ?4 ORDER BY id LIMIT ?5) AS c
-LEFT JOIN log AS p ON p.id = c.before
-"""
-_SWEEP_REPLACED = """
-DELETE FROM log WHERE id IN (
-    SELECT (SELECT max(o.id) FROM log AS o WHERE o.key = c.key AND o.id < c.id)
-    FROM log AS c WHERE c.id >= ?1 AND c.id < ?2)
-"""
-_SWEEP_DELETIONS = "DELETE FROM log WHERE id >= ?1 AND id < ?2 AND id & 1 = 1"
+
+def _statements() -> dict[str, str]:
+    """queries.sql: name -> statement."""
+    text = resources.files(__package__).joinpath("queries.sql").read_text()
+    parts = (part.partition("\n") for part in text.split("\n-- ")[1:])
+    return {name: statement.strip() for name, _, statement in parts}
+
+
+_SQL = _statements()
 
 
 def _text(value: object) -> str:
@@ -102,7 +70,7 @@ def _record(row: Sequence[Any], value: bytes) -> Record:
 
 def newest(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Record]:
     """The newest records of those of `keys` that exist, in one step."""
-    text, blob = _one(connection, _STATE, _text(keys))
+    text, blob = _one(connection, _SQL["state"], _text(keys))
     rows = _rows(text)
     values = _cut(blob, [row[3] for row in rows])
     return {row[1]: _record(row, value) for row, value in zip(rows, values, strict=True)}
@@ -120,7 +88,7 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
         numbers.append((identity, key, position, len(value), created, deadline))
         values.append(value)
         position += len(value)
-    connection.execute(_INSERT, (_text(numbers), b"".join(values)))
+    connection.execute(_SQL["insert"], (_text(numbers), b"".join(values)))
 
 
 def _values(connection: sqlite3.Connection, wanted: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -134,21 +102,16 @@ def _values(connection: sqlite3.Connection, wanted: Sequence[tuple[int, int]]) -
         lengths.append(length)
         total += length
         if total >= CHUNK_BYTES:
-            found += _cut(_one(connection, _VALUES, _text(ids))[0], lengths)
+            found += _cut(_one(connection, _SQL["values"], _text(ids))[0], lengths)
             ids, lengths, total = [], [], 0
     if ids:
-        found += _cut(_one(connection, _VALUES, _text(ids))[0], lengths)
+        found += _cut(_one(connection, _SQL["values"], _text(ids))[0], lengths)
     return found
 
 
 def get(connection: sqlite3.Connection, key: str, revision: int) -> Record | None:
     """The record of `key` at `revision`."""
-    row = _one(
-        connection,
-        "SELECT id, key, created, value FROM log WHERE key = ? AND id < ? ORDER BY id DESC LIMIT 1",
-        key,
-        first_id(revision + 1),
-    )
+    row = _one(connection, _SQL["get"], key, first_id(revision + 1))
     return None if row is None or row[0] & DELETED else _record(row, row[3])
 
 
@@ -162,13 +125,13 @@ def page(
     remaining = 0
     while True:
         size = min(PAGE_KEYS, limit - len(rows)) if limit else PAGE_KEYS
-        some = _rows(_one(connection, _PAGE, start, end, bound, size)[0])
+        some = _rows(_one(connection, _SQL["page"], start, end, bound, size)[0])
         rows += [row for row in some if not row[0] & DELETED]
         if len(some) < size:
             break
         start = some[-1][1] + "\0"
         if limit and len(rows) >= limit:
-            (remaining,) = _one(connection, _COUNT, start, end, bound)
+            (remaining,) = _one(connection, _SQL["count"], start, end, bound)
             break
     values = _values(connection, [(row[0], row[3]) for row in rows])
     records = [_record(row, value) for row, value in zip(rows, values, strict=True)]
@@ -180,7 +143,7 @@ def history(
 ) -> tuple[list[Change], bool]:
     """Changes of `prefix` in revisions first..last, whole revisions; whether there are more."""
     bounds = first_id(first), first_id(last + 1)
-    sql_rows = _one(connection, _HISTORY, *bounds, prefix, after(prefix), HISTORY_ROWS)[0]
+    sql_rows = _one(connection, _SQL["history"], *bounds, prefix, after(prefix), HISTORY_ROWS)[0]
     rows = _rows(sql_rows)
     more = len(rows) == HISTORY_ROWS
     if more:
@@ -205,11 +168,7 @@ def _change(row: Sequence[Any], values: dict[int, bytes]) -> Change:
 
 def deadlines(connection: sqlite3.Connection) -> list[tuple[float, str, int]]:
     """Every deadline kept (of older versions too: they come to nothing)."""
-    text = _one(
-        connection,
-        "SELECT json_group_array(json_array(deadline, key, id)) FROM log "
-        "WHERE deadline IS NOT NULL",
-    )[0]
+    (text,) = _one(connection, _SQL["deadlines"])
     return [(moment, key, identity >> SHIFT) for moment, key, identity in json.loads(text)]
 
 
@@ -221,8 +180,8 @@ def sweep(connection: sqlite3.Connection, first: int, last: int) -> None:
     """Delete what revisions first..last have replaced, and their deletions; note the progress."""
     bounds = first_id(first), first_id(last + 1)
     with atomically(connection):
-        connection.execute(_SWEEP_REPLACED, bounds)
-        connection.execute(_SWEEP_DELETIONS, bounds)
+        connection.execute(_SQL["sweep_replaced"], bounds)
+        connection.execute(_SQL["sweep_deletions"], bounds)
         set_meta(connection, "swept", last)
 
 

@@ -9,6 +9,7 @@ its largest id, which the index finds without touching values.
 import fcntl
 import os
 import sqlite3
+from importlib import resources
 from pathlib import Path
 from typing import IO
 
@@ -20,19 +21,6 @@ APPLICATION = 0x50796265  # "Pybe", in the file's header
 SHIFT = MAX_OPS.bit_length()  # of the revision in an id; below it: position * 2 + deleted
 PAGE_SIZE = 4096
 CHECKPOINT_PAGES = 2000  # of the write-ahead log, 8 MB: more at a time takes longer each time
-
-_TABLES = """
-CREATE TABLE log (
-    id INTEGER PRIMARY KEY,
-    key TEXT NOT NULL,
-    value BLOB,
-    created INTEGER,
-    deadline REAL
-);
-CREATE UNIQUE INDEX log_key ON log (key, id);
-CREATE INDEX log_deadline ON log (deadline) WHERE deadline IS NOT NULL;
-CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-"""
 
 
 def first_id(revision: int) -> int:
@@ -107,8 +95,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    tables = resources.files(__package__).joinpath("tables.sql").read_text()
     connection.executescript(
-        f"BEGIN; {_TABLES}"
+        f"BEGIN; {tables}"
         f"INSERT INTO meta VALUES ('floor', {FIRST}), ('swept', {FIRST});"
         f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; COMMIT;"
     )

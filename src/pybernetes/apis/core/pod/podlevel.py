@@ -4,9 +4,7 @@
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.quantity import Quantity
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.requests import is_pod_level
-
-Sums = dict[str, Quantity]
+from pybernetes.apis.core.pod.requests import container_total, is_pod_level, quantities
 
 
 def default_pod_level(spec: Object) -> None:
@@ -37,29 +35,7 @@ def _all_limited(spec: Object, name: str) -> bool:
     return all(name in ((one.get("resources") or {}).get("limits") or {}) for one in containers)
 
 
-def _aggregate(spec: Object, kind: str) -> Sums:
-    """Requests or limits of all containers together, as exact quantities."""
-    total: Sums = {}
-    for container in spec.get("containers") or ():
-        _add(total, _own(container, kind))
-    sidecars: Sums = {}
-    for container in spec.get("initContainers") or ():
-        own = _own(container, kind)
-        if container.get("restartPolicy") == "Always":
-            _add(total, own)
-            _add(sidecars, own)
-        else:
-            _add(own, sidecars)
-            for name, amount in own.items():
-                total[name] = max(total.get(name, amount), amount)
-    return total
-
-
-def _own(container: Object, kind: str) -> Sums:
-    found = (container.get("resources") or {}).get(kind) or {}
-    return {name: quantity.parse(text) for name, text in found.items() if is_pod_level(name)}
-
-
-def _add(total: Sums, more: Sums) -> None:
-    for name, amount in more.items():
-        total[name] = total[name] + amount if name in total else amount
+def _aggregate(spec: Object, kind: str) -> dict[str, Quantity]:
+    """Requests or limits of all containers together, of what a pod as a whole may name."""
+    total = container_total(spec, kind, quantities)
+    return {name: amount for name, amount in total.items() if is_pod_level(name)}

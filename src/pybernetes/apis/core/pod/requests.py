@@ -5,12 +5,15 @@ Amounts are integers: milli-CPU for "cpu", whole units (bytes) for everything el
 rules: k8s.io/component-helpers/resource.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from pybernetes.apimachinery import quantity
+from pybernetes.apimachinery.quantity import Quantity
 from pybernetes.apimachinery.types import Object
 
 Amounts = dict[str, int]
+_N = TypeVar("_N", int, Quantity)
 _NONE: Mapping[str, str] = {}
 
 
@@ -24,14 +27,19 @@ def amounts(resources: Mapping[str, str] | None) -> Amounts:
     return {name: amount(name, text) for name, text in (resources or _NONE).items()}
 
 
-def add(total: Amounts, more: Mapping[str, int]) -> None:
+def quantities(resources: Mapping[str, str] | None) -> dict[str, Quantity]:
+    """As `amounts`, exactly."""
+    return {name: quantity.parse(text) for name, text in (resources or _NONE).items()}
+
+
+def add(total: dict[str, _N], more: Mapping[str, _N]) -> None:
     for name, number in more.items():
-        total[name] = total.get(name, 0) + number
+        total[name] = total[name] + number if name in total else number
 
 
-def _at_least(total: Amounts, floor: Mapping[str, int]) -> None:
+def _at_least(total: dict[str, _N], floor: Mapping[str, _N]) -> None:
     for name, number in floor.items():
-        if number > total.get(name, 0):
+        if name not in total or total[name] < number:
             total[name] = number
 
 
@@ -46,7 +54,7 @@ def pod_limits(pod: Object) -> Amounts:
 
 def _pod_total(pod: Object, kind: str) -> Amounts:
     spec = pod["spec"]
-    total = container_total(spec, kind)
+    total = container_total(spec, kind, amounts)
     own = (spec.get("resources") or {}).get(kind)
     for name, text in (own or _NONE).items():
         if is_pod_level(name):
@@ -67,17 +75,22 @@ def is_pod_level(resource: str) -> bool:
     return resource in {"cpu", "memory"} or resource.startswith("hugepages-")
 
 
-def container_total(spec: Object, kind: str) -> Amounts:
-    """Requests or limits of a pod spec's containers together, at the worst moment."""
-    total: Amounts = {}
+def container_total(
+    spec: Object, kind: str, read: Callable[[Mapping[str, str] | None], dict[str, _N]]
+) -> dict[str, _N]:
+    """Requests or limits of a pod spec's containers together, at the worst moment.
+
+    `read`: `amounts` or `quantities`.
+    """
+    total: dict[str, _N] = {}
     for container in spec.get("containers") or ():
-        add(total, amounts((container.get("resources") or {}).get(kind)))
+        add(total, read((container.get("resources") or {}).get(kind)))
     if not spec.get("initContainers"):
         return total
-    sidecars: Amounts = {}
-    peak: Amounts = {}
+    sidecars: dict[str, _N] = {}
+    peak: dict[str, _N] = {}
     for container in spec["initContainers"]:
-        own = amounts((container.get("resources") or {}).get(kind))
+        own = read((container.get("resources") or {}).get(kind))
         if container.get("restartPolicy") == "Always":
             add(total, own)
             add(sidecars, own)

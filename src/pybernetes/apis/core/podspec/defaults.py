@@ -4,17 +4,9 @@
 The others are rows of data/rules.txt.
 """
 
-from collections.abc import Iterator
-
 from pybernetes.apimachinery.types import Object
 
 CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
-
-
-def containers_of(spec: Object) -> Iterator[Object]:
-    """Every container of a pod spec: regular, init and ephemeral ones."""
-    for field in CONTAINER_LISTS:
-        yield from spec.get(field) or ()
 
 
 def image_tag(image: str) -> str:
