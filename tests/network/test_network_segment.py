@@ -158,6 +158,8 @@ async def test_routes_to_pods_follow_the_nodes(own_network):
         taken = [str(one) for one in await segment.taken("some-other-lab")]
         assert {"172.21.0.0/16", "192.168.101.0/24", "10.61.0.0/16"} <= set(taken)
         assert await segment.taken(config.bridge) == []
+        ip("link", "delete", config.bridge)
+        assert await segment.taken(config.bridge) == []
     finally:
         await segment.clean_up(config)
 

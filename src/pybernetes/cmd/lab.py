@@ -24,6 +24,7 @@ from pybernetes.cmd.labconfig import ConfigError, LabConfig, LabNode, resolve
 from pybernetes.cmd.labjoin import NODES, Joining
 from pybernetes.cmd.labmachine import LabMachine, boot, pins
 from pybernetes.cmd.labseed import Seed
+from pybernetes.cmd.labsettings import Settings
 from pybernetes.linux import cgroups, hosts, mounts, namespaces
 from pybernetes.linux.commands import CommandError
 from pybernetes.linux.processes import wait_end
@@ -112,14 +113,24 @@ class Lab:
             group.start(self._informers.run(), "informers")
             group.start(self._tend(), "nodes")
             await self._nodes.wait_synced()
-            await self._turn_on(
-                *(one for one in self.settings.nodes if not self._machine(one.name).pid())
-            )
-            for node in self.settings.nodes:
-                await self._machine(node.name).connect(up=True)
+            nodes = self.settings.nodes
+            found = await gather_ordered(self._adopt(node) for node in nodes)
+            off = (node for node, runs in zip(nodes, found, strict=True) if not runs)
+            await self._turn_on(*off)
+            for node in nodes:
                 self._keep_running(node.name)
             self._on.set()
             await control.serve(self._config.data_dir, self._handle)
+
+    async def _adopt(self, node: LabNode) -> bool:
+        """True if the node runs, and as we would start it; else it is off from now on."""
+        machine = self._machine(node.name)
+        if machine.pid() and Settings.read(machine.folder).ip == node.address:
+            with contextlib.suppress(CommandError):
+                await machine.connect(up=True)
+                return True
+        await machine.turn_off()
+        return False
 
     async def _turn_on(self, *nodes: LabNode) -> None:
         """Start the processes of nodes that are off. Raises CommandError, OSError."""
@@ -160,20 +171,22 @@ class Lab:
         while True:
             await changed.wait()
             changed.clear()
-            seen = [(one, self.settings.node(meta.name(one))) for one in self._nodes.items()]
-            pairs = [(one, node) for one, node in seen if node is not None]
-            wanted = {
-                one["spec"]["podCIDR"]: node.address
-                for one, node in pairs
-                if one["spec"].get("podCIDR")
-            }
-            await segment.route_pods(self._segment, routes, wanted)
-            routes = wanted
-            for one, node in pairs:
-                if node.role_labels.items() - (one["metadata"].get("labels") or {}).items():
-                    patch = {"metadata": {"labels": node.role_labels}}
-                    with contextlib.suppress(ApiError):
-                        await self._client.patch(NODES, node.name, patch)
+            wanted: dict[str, str] = {}
+            for one in self._nodes.items():
+                if node := self.settings.node(meta.name(one)):
+                    wanted |= dict.fromkeys(one["spec"].get("podCIDRs", ()), node.address)
+                    await self._give_role(one, node)
+            try:
+                await segment.route_pods(self._segment, routes, wanted)
+                routes = wanted
+            except CommandError as error:
+                _log.error("The routes to pods could not be written", err=error)
+
+    async def _give_role(self, one: Object, node: LabNode) -> None:
+        if node.role_labels.items() - (one["metadata"].get("labels") or {}).items():
+            patch = {"metadata": {"labels": node.role_labels}}
+            with contextlib.suppress(ApiError):
+                await self._client.patch(NODES, node.name, patch)
 
     def _machine(self, name: str) -> LabMachine:
         return LabMachine(self._config, name)
@@ -198,7 +211,7 @@ class Lab:
                     await self._turn_on(node)
                 await wait_end(machine.pid())
                 _log.warning("A node's process ended; it is started again", node=node.name)
-            except (CommandError, OSError) as error:
+            except (CommandError, ApiError, OSError) as error:
                 self._troubles[node.name] = str(error)
                 _log.error("A node cannot be started", node=node.name, err=error)
             lived = self._env.clock.monotonic() - started
@@ -245,13 +258,13 @@ class Lab:
 
     async def stop(self, node: Object, report: Report) -> None:
         """Shut the node down: its pods are ended."""
-        machine = self._let_go(node)
+        machine = await self._let_go(node)
         report(f"shutting {machine.name} down")
         await machine.shut_down()
 
     async def kill(self, node: Object, _report: Report) -> None:
         """Take the node's power away."""
-        await self._let_go(node).turn_off()
+        await (await self._let_go(node)).turn_off()
 
     async def cut(self, node: Object, _report: Report) -> None:
         """Pull the node's network cable."""
@@ -266,11 +279,13 @@ class Lab:
         else:
             await self.start(node, report)
 
-    def _let_go(self, node: Object) -> LabMachine:
+    async def _let_go(self, node: Object) -> LabMachine:
         name = self._node(node["name"]).name
         keeper = self._keepers.pop(name, None)
         if keeper is not None:
             keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
         return self._machine(name)
 
 

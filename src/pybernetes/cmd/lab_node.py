@@ -139,16 +139,18 @@ def main(data_dir: Path, names: Sequence[str]) -> int:
     gc.collect()
     gc.freeze()
     for name in names:
-        with (data_dir / "nodes" / name / "node.pid").open("a+") as held:
+        path = data_dir / "nodes" / name / "node.pid"
+        path.touch()
+        with path.open("r+b") as held:
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue  # it runs
             child = os.fork()
+            held.truncate(0)
+            os.pwrite(held.fileno(), b"%d\n" % (child or os.getpid()), 0)  # both: who is first?
             if child == 0:
                 os._exit(_child(data_dir, name))  # which keeps the lock
-            held.truncate(0)
-            held.write(f"{child}\n")
     return 0
 
 

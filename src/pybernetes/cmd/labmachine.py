@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,6 +69,9 @@ class LabMachine:
         """End all processes at once, and with them the namespaces; what is left."""
         for _ in range(100):
             cgroups.kill(self.cgroup)
+            if pid := self.pid():  # just born, and not in the cgroup yet
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             if cgroups.remove(self.cgroup):
                 break
             await asyncio.sleep(0.02)
@@ -79,7 +83,7 @@ class LabMachine:
 
     async def connect(self, *, up: bool) -> None:
         """Plug its cable in, or pull it."""
-        await links.set_up(self.link, up=up)
+        await links.attach(self.link, self._config.bridge, up=up)
 
     def forget(self) -> None:
         """Remove its disk."""

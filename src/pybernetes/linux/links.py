@@ -28,6 +28,11 @@ async def add_address(name: str, address: str) -> None:
     await run(["ip", "address", "replace", address, "dev", name])
 
 
+async def attach(name: str, bridge: str, *, up: bool) -> None:
+    """Make a link a port of `bridge`, and turn it on or off."""
+    await run(["ip", "link", "set", name, "master", bridge, "up" if up else "down"])
+
+
 async def set_up(name: str, *, up: bool) -> None:
     """Turn a link on or off."""
     await run(["ip", "link", "set", name, "up" if up else "down"])

@@ -7,6 +7,7 @@ to their nodes; what no node covers is unreachable.
 """
 
 import ipaddress
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,6 +27,16 @@ class SegmentConfig:
     cluster_cidr: str
     service_cidr: str
     services_via: str  # the node that leads the host to services
+
+    @property
+    def nowhere(self) -> tuple[str, ...]:
+        """The route of what no node covers."""
+        return "unreachable", self.cluster_cidr, "metric", str(_metric(self.bridge))
+
+
+def _metric(bridge: str) -> int:
+    """By which a lab knows its own route again, be its bridge there or not."""
+    return 10_000 + zlib.crc32(bridge.encode()) % 1_000_000
 
 
 def ruleset(config: SegmentConfig) -> str:
@@ -54,14 +65,11 @@ table ip {table} {{
 
 
 async def taken(bridge: str) -> list[ipaddress.IPv4Network]:
-    """The ranges that this host has routes to; those of our own `bridge`'s lab only if it is down."""
-    ours = await links.exists(bridge)
+    """The ranges that this host has routes to, but for those of our own `bridge`'s lab."""
     found = []
     for route in await links.routes():
-        destination = route.get("dst", "default")
-        if destination != "default" and not (
-            ours and (route.get("dev") == bridge or "type" in route)
-        ):
+        own = route.get("dev") == bridge or route.get("metric") == _metric(bridge)
+        if not own and (destination := route.get("dst", "default")) != "default":
             found.append(ipaddress.IPv4Network(destination, strict=False))
     return found
 
@@ -71,7 +79,7 @@ async def set_up(config: SegmentConfig) -> None:
     sysctl.write("net.ipv4.ip_forward", "1")
     length = ipaddress.ip_network(config.network).prefixlen
     await links.ensure_bridge(config.bridge, f"{config.address}/{length}")
-    await links.replace_route("unreachable", config.cluster_cidr)
+    await links.replace_route(*config.nowhere)
     await links.replace_route(config.service_cidr, "via", config.services_via)
     await nft.apply(ruleset(config))
 
@@ -90,4 +98,4 @@ async def clean_up(config: SegmentConfig) -> None:
     for link in [*await links.on_bridge(config.bridge), config.bridge]:
         await links.delete_link(link)
     await nft.delete_table("ip", config.table)
-    await links.delete_route("unreachable", config.cluster_cidr)
+    await links.delete_route(*config.nowhere)
