@@ -9,6 +9,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -44,6 +45,7 @@ class Runtime:
 
     def __init__(self) -> None:
         self.left = asyncio.Event()  # a client went away before the end
+        self.poured = 0
 
     async def handler(self, request: Request) -> Reply:
         chosen = choose_spdy(request, RUNTIME_EXEC)
@@ -82,6 +84,9 @@ class Runtime:
         if what == "crash":
             await parts["stdout"].write(b"half of ")
             raise ConnectionResetError
+        while what == "pour":
+            await parts["stdout"].write(bytes(100_000))
+            self.poured += 100_000
         if what == "fail":
             return {"status": "Failure", "message": "the container is gone"}
         if what == "tty":
@@ -157,6 +162,7 @@ async def websocket(pool: HttpPool, path: str, query: str, *offered: str) -> Web
 async def spdy(pool: HttpPool, path: str, query: str, headers=SPDY) -> AsyncIterator[SpdySession]:
     reply = await pool.send(ask(path, query, headers))
     assert isinstance(reply, Upgraded), reply
+    pool.opened.append(reply.stream)
     async with over(reply.stream) as session:
         yield session
 
@@ -164,10 +170,8 @@ async def spdy(pool: HttpPool, path: str, query: str, headers=SPDY) -> AsyncIter
 @contextlib.asynccontextmanager
 async def over(stream: Stream) -> AsyncIterator[SpdySession]:
     session = SpdySession(stream, server=False)
-    async with TaskGroup("client") as group:
-        group.start(session.run(), "run")
+    async with session.running():
         yield session
-        await session.close()
 
 
 async def read_all(stream: Stream) -> bytes:
@@ -426,3 +430,128 @@ async def test_port_forward_over_websocket_channels(pool, port):
     assert [await refused.receive(), await refused.receive()] == [b"\x00\x01\x00", b"\x01\x01\x00"]
     complaint = await refused.receive()
     assert complaint.startswith(b"\x01error forwarding port 1 to pod web_default")
+
+
+# Nothing is left, whatever the end.
+
+
+def resources() -> tuple[int, int]:
+    """(tasks, descriptors) of this process."""
+    return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+
+
+async def wait_resources(wanted: tuple[int, int]) -> None:
+    for _ in range(100):
+        if resources() == wanted:
+            return
+        await asyncio.sleep(0.05)
+    left = [f"{task.get_name()}: {task.get_coro()}" for task in asyncio.all_tasks()]
+
+    assert resources() == wanted, left
+
+
+async def exec_once(pool: HttpPool) -> None:
+    socket = await websocket(pool, EXEC, ALL, "v5.channel.k8s.io")
+    await socket.send(b"a word", b"\x00")
+    await socket.send(b"\x00", b"\xff")
+    said = await collect(socket)
+    await socket.close()
+    assert (said[1], said[2], exit_code(said[3])) == (b"A WORD", b"bye", "7")
+
+
+async def exec_spdy_once(pool: HttpPool) -> None:
+    async with spdy(pool, EXEC, ALL) as session:
+        names = ("error", "stdin", "stdout", "stderr")
+        parts = {name: await session.open({"streamType": name}) for name in names}
+        await parts["stdin"].write(b"a word")
+        await parts["stdin"].close_write()
+        assert await read_all(parts["stdout"]) == b"A WORD"
+        assert exit_code(await read_all(parts["error"])) == "7"
+
+
+async def forwards(pool: HttpPool, tunnelled: bool, port: int) -> None:
+    async with forwarding(pool, tunnelled) as session:
+        assert await forward_once(session, 1, port) == (b"welcome QUESTION", b"")
+
+
+async def test_a_thousand_sessions_leave_nothing_behind(pool, port):
+    kinds = [
+        lambda: exec_once(pool),
+        lambda: exec_spdy_once(pool),
+        lambda: forwards(pool, True, port.number),
+        lambda: forwards(pool, False, port.number),
+    ]
+    for kind in kinds:
+        await kind()
+    await asyncio.sleep(0.1)
+    before = resources()
+    for _ in range(50):
+        async with TaskGroup("batch") as group:
+            for number in range(20):
+                group.start(kinds[number % 4](), str(number))
+    await wait_resources(before)
+
+
+async def test_connections_cut_at_any_moment_leave_nothing_behind(pool, port):
+    random = Random(7)
+    await exec_once(pool)
+    await asyncio.sleep(0.1)
+    before = resources()
+
+    async def busy(number: int) -> None:
+        """Talks without end, in one of four ways."""
+        if number % 2:
+            path, protocol = (EXEC, "v5.channel.k8s.io")
+            socket = await websocket(pool, path, ALL, protocol)
+            while True:
+                await socket.send(bytes(10_000), b"\x00")
+                await socket.receive()
+        async with forwarding(pool, bool(number & 2)) as session:
+            while True:
+                await forward_once(session, random.below(1 << 30), port.number)
+
+    for number in range(60):
+        opened = len(pool.opened)
+        pool.node.shell = "pour" if number % 4 == 1 else ""
+        async with TaskGroup("cut") as group:
+            talking = group.start(suppressed(busy(number)), "busy")
+            await asyncio.sleep(random.below(1000) / 20_000)
+            for exchange in list(pool._all):  # not upgraded yet
+                exchange.drop()
+            for stream in pool.opened[opened:]:
+                stream._transport.abort()
+            talking.cancel()
+    pool.node.shell = ""
+    await wait_resources(before)
+    await exec_once(pool)
+
+
+async def suppressed(work) -> None:
+    with contextlib.suppress(ConnectionError, AssertionError):
+        await work
+
+
+@pytest.mark.parametrize("kind", ["websocket", "spdy"])
+async def test_a_reader_that_stops_stops_the_container(pool, kind):
+    """What is under way stays within the buffers on the way."""
+    pool.node.shell = "pour"
+    if kind == "websocket":
+        socket = await websocket(pool, EXEC, ALL, "v5.channel.k8s.io")
+        await socket.receive()
+        stream = socket._stream
+    else:
+        reply = await pool.send(ask(EXEC, ALL, SPDY))
+        pool.opened.append(stream := reply.stream)
+        session = SpdySession(stream, server=False)
+        for name in ("error", "stdin", "stdout", "stderr"):
+            await session.open({"streamType": name})
+    poured = -1
+    async with asyncio.timeout(20):
+        while poured != pool.runtime.poured or not poured:
+            poured = pool.runtime.poured
+            await asyncio.sleep(0.3)
+    assert poured < 40_000_000
+    assert stream._inbox.size < 2_000_000
+    stream._transport.abort()
+    async with asyncio.timeout(5):
+        await pool.runtime.left.wait()

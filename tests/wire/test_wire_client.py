@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pybernetes.base.env import Env
+from pybernetes.wire import stream as stream_module
 from pybernetes.wire.client import HttpPool, PoolConfig, ReplyTimeout
 from pybernetes.wire.pipe import pipe
 from pybernetes.wire.server import serve
@@ -207,3 +208,28 @@ async def test_pipe_has_back_pressure_and_half_close():
     await right.close()
     with pytest.raises(ConnectionError):
         await left.write(b"gone")
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_what_is_unsent_at_the_end_is_sent_to_who_reads_on(monkeypatch, reads):
+    """Slowly, for as long as it takes; who stopped reading is cut off."""
+    monkeypatch.setattr(stream_module, "_FLUSH", 0.5)
+    sizes: list[int] = []
+
+    async def run(stream: Stream) -> None:
+        writing = asyncio.ensure_future(stream.write(bytes(20_000_000)))
+        await asyncio.sleep(0.1)
+        writing.cancel()
+
+    server = await serve(Env(), lambda request: UpgradeResponse(run, (("Upgrade", "x"),)))
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=100_000)
+    writer.write(b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    await asyncio.sleep(0 if reads else 2.0)
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(1_000_000):
+            sizes.append(len(data))
+            await asyncio.sleep(0.02)
+    assert (sum(sizes) == 20_000_000) == reads
+    writer.close()
+    await server.close()

@@ -2,11 +2,15 @@
 """The listener as a raw socket sees it: framing, refusals, limits, order, disconnects."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 import pytest
+import uvloop
 
 from pybernetes.base.env import Env
+from pybernetes.wire import connection
 from pybernetes.wire.hub import Limits
 from pybernetes.wire.server import Server, serve
 from pybernetes.wire.types import (
@@ -63,6 +67,15 @@ class Site:
                 await stream.write(data.upper())
 
         return UpgradeResponse(run, (("Upgrade", "echo"),))
+
+    def deaf(self, request: Request) -> Reply:
+        async def run(stream: Stream) -> None:
+            try:
+                await self.go.wait()
+            finally:
+                self.cancelled.set()
+
+        return UpgradeResponse(run, (("Upgrade", "x"),))
 
 
 @pytest.fixture
@@ -213,6 +226,35 @@ async def test_upgrade_hands_over_early_bytes_and_half_closes(server):
     answer = await talk(server, head + b"early bytes")
     assert answer.startswith(b"HTTP/1.1 101 ")
     assert bodies(answer) == [b"EARLY BYTES"]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_who_took_over_is_told_that_the_client_is_gone(monkeypatch, loop):
+    """Also when it does not read, and the loop cannot see a reset."""
+    monkeypatch.setattr(connection, "_WATCH", 0.2)
+    runner = uvloop.run if loop == "uvloop" else asyncio.run
+
+    async def main() -> None:
+        site = Site()
+        server = await serve(Env(), site)
+        sock = socket.create_connection(("127.0.0.1", server.port))
+        sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )  # then a reset
+        reader, writer = await asyncio.open_connection(sock=sock)
+        writer.write(b"GET /deaf HTTP/1.1\r\nHost: h\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(bytes(8_000_000))
+        await asyncio.sleep(0.3)
+        assert not site.cancelled.is_set()
+        writer.transport.abort()
+        async with asyncio.timeout(5):
+            await site.cancelled.wait()
+        await asyncio.sleep(0.05)
+        assert server.connections == 0
+        await server.close()
+
+    runner(main())
 
 
 async def test_upgrade_that_is_not_taken_closes(server):

@@ -6,6 +6,7 @@ Bodies cross as JSON bytes, so neither side can change the other's objects. Clie
 informers may share a Decoder: their caches then hold each object once in the process.
 """
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
@@ -29,6 +30,7 @@ from pybernetes.wire.types import (
 
 _log = logs.get("client")
 RECENT = 128  # events
+_FLUSH = 10.0  # seconds for what is on its way when an upgraded connection ends
 
 
 class Decoder:
@@ -69,8 +71,13 @@ class InProcess(Client):
         if self._upgrades is None:
             self._upgrades = TaskGroup("inprocess")
             await self._upgrades.__aenter__()
-        ours, theirs = pipe()
-        self._upgrades.start(_serve(reply, theirs), "upgrade")
+
+        def left() -> None:
+            """We are gone; the server may wait for something else and not see it."""
+            asyncio.get_running_loop().call_later(_FLUSH, task.cancel)
+
+        ours, theirs = pipe(left_closed=left)
+        task = self._upgrades.start(_serve(reply, theirs), "upgrade")
         return Upgraded(ours, reply.headers)
 
     async def close(self) -> None:

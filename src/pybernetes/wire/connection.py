@@ -31,6 +31,7 @@ from pybernetes.wire.types import (
 
 log = logging.getLogger("pybernetes.wire")
 _PIPELINED = 16  # requests that may wait on one connection before it is read no further
+_WATCH = 10.0  # seconds between looks at a connection that was handed over
 _LINGER = 1.0  # seconds in which a client that still sends may read why it should not
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODYLESS = frozenset({204, 304})
@@ -87,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._owes_continue = False
         self._tail: bytearray | None = None  # bytes behind a request to upgrade
         self._reading_paused = False
+        self._handed: TransportStream | None = None  # after a 101
         self._unsent = 0  # bytes, when the deadline was over last
         self.deadline = math.inf
         # The request that is being parsed:
@@ -386,13 +388,15 @@ class Connection(asyncio.Protocol):
         framing = b"Connection: Upgrade\r\nDate: %b\r\n" % self._hub.date
         self._transport.write(response_head(101, "", reply.headers, framing))
         self._ending = True
-        stream = _HandedOver(self._transport, self)
+        self._handed = stream = TransportStream(self._transport)
+        self.deadline = self._hub.now + _WATCH
         self._transport.set_protocol(stream)
         stream.data_received(bytes(self._tail))
         try:
             await reply.run(stream)
         finally:
             await stream.close()
+            self._hub.farewell(self)
 
     def _close_with(self, reply: Response) -> None:
         """Answer `reply` and close; of a body that is too large, read on so that it is seen."""
@@ -426,7 +430,16 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def expire(self) -> None:
-        """The deadline is over; a client that still takes what it asked for gets another one."""
+        """The deadline is over; a client that still takes what it asked for gets another one.
+
+        Who took the connection over may wait for something else and not see that the client is
+        gone: what was on its way has had its time by now.
+        """
+        if self._handed is not None:
+            if self._handed.is_dead() and self._task is not None:
+                self._task.cancel()
+            self.deadline = self._hub.now + _WATCH
+            return
         unsent = self._transport.get_write_buffer_size()
         if unsent and unsent != self._unsent:
             self._unsent = unsent
@@ -436,23 +449,8 @@ class Connection(asyncio.Protocol):
         self._ending = True
         self._transport.abort() if unsent else self._transport.close()
 
-    def handed_over_lost(self) -> None:
-        self._hub.farewell(self)
-
     def abort(self) -> None:
         if self._task is not None:
             self._task.cancel()
         with contextlib.suppress(AttributeError):  # Python 3.11.2: a closed TLS transport
             self._transport.abort()
-
-
-class _HandedOver(TransportStream):
-    """A stream that was an HTTP connection; the hub still counts it."""
-
-    def __init__(self, transport: asyncio.Transport, origin: Connection) -> None:
-        super().__init__(transport)
-        self._origin = origin
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._origin.handed_over_lost()

@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """An in-memory connection: two Streams, each reading what the other writes."""
 
+from collections.abc import Callable
+
 from pybernetes.wire.stream import HIGH_WATER, Gate, Inbox
 from pybernetes.wire.types import Stream
+
+
+def _nothing() -> None:
+    """Nobody asks."""
 
 
 class _End:
@@ -12,6 +18,7 @@ class _End:
         self._inbox = inbox
         self._gate = gate
         self.peer: _End | None = None
+        self.told = _nothing  # the peer is closed
         self._write_closed = False
 
     async def read(self) -> bytes:
@@ -45,12 +52,19 @@ class _End:
 
     def hear_close(self) -> None:
         self._gate.fail(ConnectionResetError("the other end is closed"))
+        self.told()
 
 
-def pipe(limit: int = HIGH_WATER) -> tuple[Stream, Stream]:
-    """Two connected Streams; a writer waits once more than `limit` bytes are unread."""
+def pipe(
+    limit: int = HIGH_WATER, left_closed: Callable[[], None] = _nothing
+) -> tuple[Stream, Stream]:
+    """Two connected Streams; a writer waits once more than `limit` bytes are unread.
+
+    `left_closed` is called when the left one is closed.
+    """
     gates = Gate(), Gate()
     left = _End(Inbox(gates[1].close, gates[1].open, limit), gates[0])
     right = _End(Inbox(gates[0].close, gates[0].open, limit), gates[1])
     left.peer, right.peer = right, left
+    right.told = left_closed
     return left, right

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from pybernetes.wire.types import Stream
 
+_TCP_CLOSE = 7  # the first byte of struct tcp_info: reset, or keep-alive was not answered
+_FLUSH = 30.0  # seconds for a closed connection to send at least something of what is left
 HIGH_WATER = 256 * 1024
 
 
@@ -201,6 +203,13 @@ class TransportStream(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
+    def is_dead(self) -> bool:
+        """Whether the connection is gone, even if reading is paused, when the loop does not tell."""
+        sock = self._transport.get_extra_info("socket")
+        if self._lost or sock.family == socket.AF_UNIX or not hasattr(socket, "TCP_INFO"):
+            return self._lost
+        return bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE)
+
     async def read(self) -> bytes:
         return await self._inbox.read()
 
@@ -222,6 +231,20 @@ class TransportStream(asyncio.Protocol):
         self._transport.close()
         self._inbox.feed_eof()
         self._inbox.clear()
+        self._await_flush(self._transport.get_write_buffer_size())
+
+    def _await_flush(self, unsent: int) -> None:
+        """What is unsent may take its time, as long as it gets less."""
+
+        def look() -> None:
+            left = 0 if self._lost else self._transport.get_write_buffer_size()
+            if left >= unsent:
+                self._transport.abort()
+            elif left:
+                self._await_flush(left)
+
+        if unsent:
+            asyncio.get_running_loop().call_later(_FLUSH, look)
 
 
 async def connect(sock: socket.socket, address: tuple[str, int]) -> Stream:

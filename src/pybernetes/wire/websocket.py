@@ -191,9 +191,9 @@ class WebSocket:
 
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Say goodbye, wait a little for the other side's, and end the stream."""
-        await self._send_close(code, reason)
         with contextlib.suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await self._send_close(code, reason)
                 if self._receiving:
                     await self._ended.wait()
                 while not self._ended.is_set():

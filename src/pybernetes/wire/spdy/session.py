@@ -21,6 +21,7 @@ _CHUNK = 128 * 1024  # payload of one DATA frame at most
 _WINDOW = 64 * 1024  # the protocol's initial window
 _INITIAL_WINDOW_SETTING = 7
 _INBOX = 1024 * 1024  # unread bytes of one stream before the session is read no further
+_GOODBYE = 1.0  # seconds
 MAX_STREAMS = 2048
 
 
@@ -168,8 +169,9 @@ class SpdySession:
         if not self._over:
             self._over = True
             goodbye = struct.pack(">II", self._last_accepted, 0)
-            with contextlib.suppress(ConnectionError):
-                await self._stream.write(frames.control(frames.GOAWAY, goodbye))
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(_GOODBYE):
+                    await self._stream.write(frames.control(frames.GOAWAY, goodbye))
         await self._stream.close()
         self._end()
 
