@@ -30,6 +30,7 @@ class Policy:
     unsafe_sysctls: Sequence[str] = ()
     pressure: Collection[str] = ()
     stopping: bool = False
+    apparmor: bool = True  # whether the host has it
 
 
 def is_static(pod: Object) -> bool:
@@ -49,6 +50,7 @@ def admit(
     """(reason, message) of a rejection; None: admitted. `others` are the pods that run here."""
     policy = policy or Policy()
     found = _pressure(pod, policy.pressure) or _sysctls(pod, policy.unsafe_sysctls)
+    found = found or _unsupported(pod, policy.apparmor)
     found = found or resources(pod, node, others) or _selector(pod, node) or _ports(pod, others)
     found = found or _taints(pod, node)
     if found is None and policy.stopping:
@@ -85,6 +87,27 @@ def _pressure(pod: Object, conditions: Collection[str]) -> Rejection | None:
         if qos_class(pod) != "BestEffort" or taints.is_tolerated(tolerations, taint):
             return None
     return "Evicted", f"The node had condition: [{' '.join(sorted(conditions))}]. "
+
+
+def _unsupported(pod: Object, apparmor: bool) -> Rejection | None:
+    """What no container here can have."""
+    spec = pod["spec"]
+    if (spec.get("os") or {}).get("name", "linux") != "linux":
+        text = "Failed to admit pod as the OS field doesn't match node OS"
+        return "PodOSNotSupported", text
+    security = spec.get("securityContext") or {}
+    if security.get("supplementalGroupsPolicy") == "Strict":
+        text = "SupplementalGroupsPolicy=Strict is not supported in this node"
+        return "SupplementalGroupsPolicyNotSupported", text
+    contexts = [security, *(item.get("securityContext") or {} for item in _containers(spec))]
+    wished = [(one.get("appArmorProfile") or {}).get("type", "Unconfined") for one in contexts]
+    if not apparmor and set(wished) != {"Unconfined"}:
+        return "AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host"
+    return None
+
+
+def _containers(spec: Object) -> list[Object]:
+    return [*spec.get("initContainers", ()), *spec["containers"]]
 
 
 def _sysctls(pod: Object, unsafe: Sequence[str]) -> Rejection | None:

@@ -20,6 +20,11 @@ class Waiting:
     message: str = ""
 
 
+RESETTING = Waiting(
+    "RestartingAllContainers", "The container is removed because RestartAllContainers in place"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the kubelet knows of a pod beside spec and runtime.
@@ -99,7 +104,22 @@ def _status(
         ended = status["state"].get("terminated")
         status["ready"] = ended is not None and ended["exitCode"] == 0
     _resources(status, spec, memory)
+    _what_was_asked(status, spec)
     return status
+
+
+def _what_was_asked(status: Object, spec: Object) -> None:
+    """Mounts and the stop signal, as they are done."""
+    rows = []
+    for mount in spec.get("volumeMounts", ()):
+        row: Object = {"name": mount["name"], "mountPath": mount["mountPath"]}
+        if mount.get("readOnly"):
+            wished = mount.get("recursiveReadOnly") or "Disabled"
+            row |= {"readOnly": True, "recursiveReadOnly": wished.replace("IfPossible", "Enabled")}
+        rows.append(row)
+    status |= {"volumeMounts": rows} if rows else {}
+    signal = (spec.get("lifecycle") or {}).get("stopSignal")
+    status |= {"stopSignal": signal} if signal else {}
 
 
 def _resources(status: Object, spec: Object, memory: Memory) -> None:
@@ -168,8 +188,12 @@ def _absent(pod: Object, spec: Object, old: Object, rest: tuple[Memory, str]) ->
         status.update({k: old[k] for k in ("state", "image", "containerID", "ready") if k in old})
     elif "running" in before:
         status["state"] = {"terminated": _lost(old)}
-    if spec["name"] in memory.waiting and "terminated" not in status["state"]:
-        status["state"] = {"waiting": _waiting(memory.waiting[spec["name"]])}
+    waiting = memory.waiting.get(spec["name"])
+    reset = waiting is not None and waiting.reason == RESETTING.reason
+    if reset:
+        status["lastState"] = {"terminated": {**_waiting(RESETTING), "exitCode": 137}}
+    if waiting is not None and (reset or "terminated" not in status["state"]):
+        status["state"] = {"waiting": _waiting(waiting)}
     return status
 
 

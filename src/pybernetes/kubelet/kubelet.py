@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
@@ -48,6 +49,7 @@ from pybernetes.kubelet.volumeapi import Sources
 from pybernetes.kubelet.volumemanager import DiskVolumes, Volumes
 from pybernetes.wire.types import Handler
 
+APPARMOR = Path("/sys/kernel/security/apparmor")
 _log = logs.get("kubelet")
 STATE = "pod_state.json"
 FLUSH = 2.0  # seconds for the API to hear the last
@@ -229,7 +231,8 @@ class Kubelet:
 
     def _policy(self) -> Policy:
         unsafe = self.config.allowed_unsafe_sysctls
-        return Policy(unsafe, self.evictions.conditions, self._stopping)
+        apparmor = bool(self.runtime.hollow) or APPARMOR.exists()
+        return Policy(unsafe, self.evictions.conditions, self._stopping, apparmor)
 
     async def _reclaim_disk(self) -> None:
         """Dead containers of pods that are over, and every unused image."""

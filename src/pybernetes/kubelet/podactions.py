@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.pod.status import RESTART_ALL
 from pybernetes.cri.types import Container
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.podstate import PodState
@@ -34,6 +35,7 @@ class Plan:
     """
 
     kill_pod: bool = False
+    reset: bool = False  # all containers are removed, and begin anew in this sandbox
     finished: bool = False  # nothing is left to run, ever
     create_sandbox: bool = False
     attempt: int = 0
@@ -43,7 +45,8 @@ class Plan:
 
     @property
     def idle(self) -> bool:
-        return not (self.kill_pod or self.create_sandbox or self.kill or self.start)
+        due = self.kill_pod or self.reset or self.create_sandbox or self.kill or self.start
+        return not due
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,11 @@ def plan(pod: Object, state: PodState, facts: Facts) -> Plan:
     if _needs_sandbox(pod, state):
         _plan_sandbox(pod, state, result)
         return result
+    spec = pod["spec"]
+    every = (*spec.get("initContainers", ()), *spec["containers"])
+    if any(_resets(container, state) for container in every):
+        result.reset = True
+        return result
     _plan_ephemeral(pod, state, result)
     _drop_duplicates(state, result)
     if _plan_init(pod, state, (facts, result)):
@@ -86,21 +94,26 @@ def should_restart(pod: Object, container: Object, dead: Container | None) -> bo
     """Whether a container that is not running should be started (again)."""
     if dead is None or dead.state in ("created", "unknown"):
         return True
-    matched = _rule(container, dead.exit_code)
-    if matched is not None:
-        return matched
+    if _action(container, dead.exit_code):
+        return True
     policy = policy_of(pod, container)
     return policy == "Always" or (policy == "OnFailure" and dead.exit_code != 0)
 
 
-def _rule(container: Object, code: int) -> bool | None:
-    """What the container's restartPolicyRules say about an exit code."""
+def _action(container: Object, code: int) -> str:
+    """What the container's restartPolicyRules say about an exit code ("": nothing)."""
     for rule in container.get("restartPolicyRules", ()):
         codes = rule.get("exitCodes") or {}
         inside = code in codes.get("values", ())
         if inside == (codes.get("operator") == "In"):
-            return bool(rule.get("action") == "Restart")
-    return None
+            return str(rule.get("action"))
+    return ""
+
+
+def _resets(container: Object, state: PodState) -> bool:
+    dead = state.active(container["name"])
+    ended = dead is not None and dead.state == "exited"
+    return ended and _action(container, dead.exit_code if dead else 0) == RESTART_ALL
 
 
 def initialized(pod: Object, state: PodState) -> bool:
@@ -122,8 +135,8 @@ def _plan_sandbox(pod: Object, state: PodState, result: Plan) -> None:
     result.attempt = newest.attempt + 1 if newest else 0
     regular = pod["spec"]["containers"]
     wanted = [c["name"] for c in regular if should_restart(pod, c, state.latest(c["name"]))]
-    failed_init = _init_failed_for_good(pod, state)
-    if not wanted or failed_init:
+    never_again = result.attempt and state.containers and restart_policy(pod) == "Never"
+    if not wanted or never_again or _init_failed_for_good(pod, state):
         result.finished = True
         result.kill_pod = result.kill_pod and bool((newest and newest.ready) or state.running)
         return

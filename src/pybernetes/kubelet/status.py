@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.requests import Amounts, pod_limits, pod_requests
+from pybernetes.apis.core.pod.status import may_restart_all
 from pybernetes.kubelet import containerstatus, naming, podactions
 from pybernetes.kubelet.containerstatus import Memory
 from pybernetes.kubelet.podstate import PodState
 
 RESIZE = ("PodResizePending", "PodResizeInProgress")  # there only while true
 OWNED = (
-    "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", *RESIZE,
+    "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled",
+    "AllContainersRestarting", *RESIZE,
 )  # fmt: skip
 
 
@@ -35,6 +37,8 @@ def generate(pod: Object, state: PodState, memory: Memory) -> Object:
     ephemeral = containerstatus.statuses(pod, state, memory, "ephemeralContainers")
     ended = memory.failed is not None and not state.running  # not before all has stopped
     status["phase"] = "Failed" if ended else _phase(pod, (init, regular), memory)
+    if status["phase"] == "Succeeded" and state.running:
+        status["phase"] = old.get("phase") or "Pending"  # sidecars still end
     known = (status["phase"], init, regular)
     status["conditions"] = _conditions(pod, state, known, memory)
     _addresses(status, pod, state, memory)
@@ -103,7 +107,8 @@ class _Counts:
     def add(self, status: Object) -> None:
         state = status.get("state") or {}
         ended = (status.get("lastState") or {}).get("terminated")
-        if "running" in state:
+        resetting = (state.get("waiting") or {}).get("reason") == containerstatus.RESETTING.reason
+        if "running" in state or resetting:
             self.running += 1
         elif "terminated" in state:
             self.stopped += 1
@@ -179,6 +184,11 @@ def _conditions(
         ("ContainersReady", containers_ready),
         ("PodScheduled", (True, "", "")),
     ]
+    if may_restart_all(pod["spec"]):
+        resetting = containerstatus.RESETTING in memory.waiting.values()
+        why = ("RestartAllContainersStarted", "container exited with restart policy rule")
+        known_as = (True, *why) if resetting else (False, "", "")
+        wanted.append(("AllContainersRestarting", known_as))
     generation = pod["metadata"].get("generation")
     result = []
     for type_, (value, reason, message) in wanted:

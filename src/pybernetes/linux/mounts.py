@@ -103,8 +103,13 @@ def detach(target: str) -> None:
 
 def detach_below(folder: Path) -> int:
     """Unmount all at or below `folder`; how many there were."""
-    count = 0
+    count, tried = 0, 0
     while targets := below(folder):  # looked at anew: what is shared goes together
-        detach(targets[0])
-        count += 1
+        try:
+            detach(targets[tried])
+            count, tried = count + 1, 0
+        except OSError:  # another mount covers it: that one first
+            tried += 1
+            if tried == len(targets):
+                raise
     return count

@@ -7,6 +7,7 @@ nothing.
 
 import contextlib
 import ctypes
+import errno
 import os
 import stat
 import struct
@@ -35,6 +36,18 @@ def open_inside(root: Path, path: str) -> int:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), path)
     return found
+
+
+def read_inside(root: Path, path: str, limit: int) -> bytes:
+    """At most `limit` bytes of a file inside; OSError where it is none."""
+    found = open_inside(root, path)
+    try:
+        if not stat.S_ISREG(os.fstat(found).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        with path_of(found).open("rb") as file:
+            return file.read(limit)
+    finally:
+        os.close(found)
 
 
 def make_inside(root: Path, path: str, mode: int) -> int:

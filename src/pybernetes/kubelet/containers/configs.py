@@ -13,6 +13,7 @@ from pybernetes.kubelet.containers import dns, resources, security
 from pybernetes.kubelet.containers.environment import ConfigError, expand
 
 MESSAGE_MODE = 0o666
+MAX_HOSTNAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +26,25 @@ class Parts:
     environment: Mapping[str, str]
     mounts: Sequence[Config] = ()
     devices: Sequence[Config] = ()
+    profiles: str = ""  # the folder of seccomp profiles
     memory_capacity: int = 0
     message_file: str = ""
     target_id: str = ""  # of an ephemeral container with a target
 
 
 def sandbox(pod: Object, attempt: int, config: KubeletConfig, host: dns.Resolver) -> Config:
-    """PodSandboxConfig."""
+    """PodSandboxConfig. Raises ConfigError."""
     namespace, name = naming.key(pod)
     spec = pod["spec"]
     hostname, subdomain = dns.hostname(pod, config.cluster_domain)
     if spec.get("setHostnameAsFQDN") and subdomain:
         hostname = f"{hostname}.{subdomain}"
+        if len(hostname) > MAX_HOSTNAME:
+            raise ConfigError(
+                "failed to construct FQDN from pod hostname and cluster domain, FQDN"
+                f" {hostname} is too long ({MAX_HOSTNAME} characters is the max,"
+                f" {len(hostname)} characters requested)"
+            )
     if spec.get("hostNetwork"):
         hostname = ""  # the node's own
     security_context = spec.get("securityContext") or {}
@@ -91,7 +99,7 @@ def _port_mappings(pod: Object) -> list[Config]:
 def container(pod: Object, spec: Object, parts: Parts) -> Config:
     """ContainerConfig. Raises ConfigError."""
     scope = parts.environment
-    context = security.container(pod, spec, parts.image_info)
+    context = security.container(pod, spec, parts.image_info, parts.profiles)
     if parts.target_id:
         options = {**context["namespace_options"], "pid": "TARGET", "target_id": parts.target_id}
         context["namespace_options"] = options

@@ -4,13 +4,16 @@
 import base64
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.containers import fieldpath
+from pybernetes.linux import paths
 
+_MAX_FILE = 1 << 20
 Lookup = Callable[[GVR, str, str], Awaitable[Object]]
 _REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")
 
@@ -25,6 +28,7 @@ class Surroundings:
 
     lookup: Lookup
     services: Sequence[Object] = ()  # of the pod's namespace, and default/kubernetes
+    volumes: Mapping[str, Path] = field(default_factory=dict)  # by name
     node_ips: Sequence[str] = ()
     pod_ips: Sequence[str] = ()
     allocatable: Mapping[str, str] | None = None
@@ -117,13 +121,43 @@ async def _value_from(
             return fieldpath.resource_value(target, selector, around.allocatable or {})
     except fieldpath.FieldError as error:
         raise ConfigError(str(error)) from error
-    for field, gvr, kind in (
+    for name, gvr, kind in (
         ("configMapKeyRef", naming.CONFIG_MAPS, "ConfigMap"),
         ("secretKeyRef", naming.SECRETS, "Secret"),
     ):
-        if field in source:
-            return await _key(pod, (gvr, kind), source[field], around)
+        if name in source:
+            return await _key(pod, (gvr, kind), source[name], around)
+    if "fileKeyRef" in source:
+        return _file_key(source["fileKeyRef"], around.volumes)
     raise ConfigError(f"env {variable['name']}: unsupported valueFrom: {', '.join(source)}")
+
+
+_LINE = re.compile(
+    r"[ \t]*(?:#[^\n]*|(?P<name>[^=\n]*[^=\s])=(?:[ \t][^\n]*|'(?P<value>[^']*)'[ \t]*(?:#[^\n]*)?))?"
+    r"(?:\n|\Z)"
+)
+
+
+def _file_key(selector: Object, volumes: Mapping[str, Path]) -> str | None:
+    """A variable of a file that an init container has written (upstream's strict form: K='v')."""
+    volume, key = volumes.get(selector["volumeName"]), selector["key"]
+    if volume is None:
+        name = selector["volumeName"]
+        raise ConfigError(f'cannot find the volume "{name}" referenced by FileKeyRef')
+    try:
+        text = paths.read_inside(volume, selector["path"], _MAX_FILE).decode()
+    except (OSError, ValueError) as error:
+        raise ConfigError("couldn't parse env file") from error
+    value, at = "", 0
+    while at < len(text) and not value:
+        match = _LINE.match(text, at)
+        if match is None:
+            raise ConfigError("couldn't parse env file")
+        value, at = (match["value"] or "") if match["name"] == key else "", match.end()
+    if not value and not selector.get("optional"):
+        where = volume / selector["path"]
+        raise ConfigError(f'environment variable key "{key}" not found in file "{where}"')
+    return value or None
 
 
 async def _key(

@@ -44,12 +44,11 @@ def groups(pod: Object) -> list[int]:
     return [*fs_group, *context.get("supplementalGroups", ())]
 
 
-def seccomp(profile: Object | None) -> Config:
-    """SecurityProfile; none asked for means unconfined, as upstream without SeccompDefault."""
-    kind = (profile or {}).get("type", "Unconfined")
-    if kind == "Localhost":
-        return {"profile_type": "Localhost", "localhost_ref": (profile or {})["localhostProfile"]}
-    return {"profile_type": kind}
+def _profile(profile: Object, folder: str = "") -> Config:
+    """SecurityProfile. `folder`: where Localhost profiles are."""
+    if profile["type"] == "Localhost":
+        return {"profile_type": "Localhost", "localhost_ref": folder + profile["localhostProfile"]}
+    return {"profile_type": profile["type"]}
 
 
 def sandbox(pod: Object) -> Config:
@@ -71,8 +70,12 @@ def sandbox(pod: Object) -> Config:
     return result
 
 
-def container(pod: Object, spec: Object, image: Image | None) -> Config:
-    """LinuxContainerSecurityContext. Raises ConfigError when runAsNonRoot would be broken."""
+def container(pod: Object, spec: Object, image: Image | None, profiles: str = "") -> Config:
+    """LinuxContainerSecurityContext. Raises ConfigError when runAsNonRoot would be broken.
+
+    `profiles`: the folder of seccomp profiles. None asked for means unconfined, as upstream does
+    without SeccompDefault.
+    """
     _check_non_root(pod, spec, image)
     own = spec.get("securityContext") or {}
     result: Config = {
@@ -81,8 +84,12 @@ def container(pod: Object, spec: Object, image: Image | None) -> Config:
         "readonly_rootfs": bool(own.get("readOnlyRootFilesystem")),
         "no_new_privs": own.get("allowPrivilegeEscalation") is False,
         "supplemental_groups": groups(pod),
-        "seccomp": seccomp(effective(pod, spec, "seccompProfile")),
+        "seccomp": _profile(
+            effective(pod, spec, "seccompProfile") or {"type": "Unconfined"}, f"{profiles}/"
+        ),
     }
+    if effective(pod, spec, "appArmorProfile"):
+        result["apparmor"] = _profile(effective(pod, spec, "appArmorProfile"))
     capabilities = own.get("capabilities") or {}
     if capabilities:
         result["capabilities"] = {

@@ -2,7 +2,10 @@
 """Ending containers gracefully: preStop hook, stop signal, grace period, SIGKILL."""
 
 import asyncio
+import contextlib
 import json
+import os
+import signal
 from collections.abc import Sequence
 
 from pybernetes.apimachinery.types import Object
@@ -10,7 +13,9 @@ from pybernetes.base import logs
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.types import Container, CriError
 from pybernetes.kubelet import naming
+from pybernetes.kubelet.containerstatus import RESETTING
 from pybernetes.kubelet.pods import hooks
+from pybernetes.kubelet.pods.record import Record
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.checks import Target
@@ -20,17 +25,59 @@ MIN_GRACE = 2  # upstream's minimumGracePeriodInSeconds
 
 
 async def kill_container(
-    tools: Tools, pod: Object, container: Container, message: str, *, grace: int
+    tools: Tools,
+    pod: Object,
+    container: Container,
+    message: str,
+    *,
+    grace: int,
+    after: Sequence[asyncio.Event] = (),
 ) -> None:
-    """End one container; returns when it is dead. Raises CriError."""
+    """End one container; returns when it is dead. Raises CriError.
+
+    `after`: it is not told to stop before these happened, as long as its grace lasts.
+    """
     text = message or f"Stopping container {container.name}"
     tools.event(pod, "Normal", "Killing", text, container=container.name)
     started = tools.env.clock.monotonic()
     if grace > 0:
         await _pre_stop(tools, pod, container, grace)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace - (tools.env.clock.monotonic() - started)):
+                for event in after:
+                    await event.wait()
     used = int(tools.env.clock.monotonic() - started)
     left = max(MIN_GRACE, grace - used) if grace > 0 else 0
+    if left and await _signal(tools, pod, container, left):
+        left = 0
     await tools.runtime.stop_container(container.id, left)
+
+
+async def _signal(tools: Tools, pod: Object, container: Container, seconds: float) -> bool:
+    """Send the pod's own stop signal and give it time; False: it names none.
+
+    CRI has no way to ask for it that every runtime knows.
+    """
+    spec = naming.find_container(pod, container.name) or {}
+    name = str((spec.get("lifecycle") or {}).get("stopSignal") or "")
+    process = await tools.runtime.container_pid(container.id) if name else 0
+    if not process:
+        return False
+    first, sign, offset = name.replace("-", "+-").partition("+")
+    handle = os.pidfd_open(process)
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_reader(handle, ended.set)
+    try:
+        number = signal.Signals[first].value + (int(offset) if sign else 0)
+        signal.pidfd_send_signal(handle, number)
+        async with asyncio.timeout(seconds):
+            await ended.wait()
+    except (TimeoutError, ProcessLookupError):
+        pass
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+    return True
 
 
 async def _pre_stop(tools: Tools, pod: Object, container: Container, grace: int) -> None:
@@ -53,21 +100,43 @@ async def _pre_stop(tools: Tools, pod: Object, container: Container, grace: int)
 
 async def kill_pod(tools: Tools, pod: Object, state: PodState, grace: int) -> None:
     """End all containers, sidecars last and in reverse order, then the sandboxes. Raises CriError."""
-    sidecars = [c["name"] for c in pod["spec"].get("initContainers", ()) if naming.is_sidecar(c)]
-    started = tools.env.clock.monotonic()
-    await _kill_all(tools, pod, [c for c in state.running if c.name not in sidecars], grace)
-    for name in reversed(sidecars):
-        left = max(0, grace - int(tools.env.clock.monotonic() - started))
-        await _kill_all(tools, pod, [c for c in state.running if c.name == name], left)
+    gone = {container.name: asyncio.Event() for container in state.running}
+
+    async def end(container: Container) -> None:
+        after = [gone[name] for name in _before(pod, container.name) if name in gone]
+        try:
+            await kill_container(tools, pod, container, "", grace=grace, after=after)
+        finally:
+            gone[container.name].set()
+
+    async with TaskGroup("kill") as group:
+        for container in state.running:
+            group.start(end(container), container.name)
     for sandbox in state.sandboxes:
         if sandbox.ready:
             await tools.runtime.stop_sandbox(sandbox.id)
 
 
-async def _kill_all(tools: Tools, pod: Object, containers: Sequence[Container], grace: int) -> None:
-    async with TaskGroup("kill") as group:
-        for container in containers:
-            group.start(kill_container(tools, pod, container, "", grace=grace), container.name)
+def _before(pod: Object, name: str) -> list[str]:
+    """Which containers must be dead before `name` is told to stop: a sidecar's users."""
+    spec = pod["spec"]
+    sidecars = [item["name"] for item in spec.get("initContainers", ()) if naming.is_sidecar(item)]
+    if name not in sidecars:
+        return []
+    later = sidecars[sidecars.index(name) + 1 :]
+    return [*(item["name"] for item in spec["containers"]), *later]
+
+
+async def reset(tools: Tools, record: Record, state: PodState) -> None:
+    """Remove all containers at once, for they all begin anew in the same sandbox. Raises CriError."""
+    for container in state.containers:
+        if container.state == "running":
+            await kill_container(tools, record.pod, container, "killing", grace=0)
+        if record.waiting.get(container.name) != RESETTING:  # the newest comes first
+            text = container.annotations.get(naming.RESTART_COUNT, "")
+            record.attempts[container.name] = int(text or container.attempt) + 1
+            record.waiting[container.name] = RESETTING
+        await tools.runtime.remove_container(container.id)
 
 
 async def remove_pod(tools: Tools, state: PodState) -> None:

@@ -4,12 +4,12 @@
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import metrics
-from pybernetes.cri.types import Config, CriError
+from pybernetes.cri.types import Config, CriError, Unsupported
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.containers import configs
 from pybernetes.kubelet.containers.environment import ConfigError, Surroundings, environment
 from pybernetes.kubelet.containerstatus import Waiting
-from pybernetes.kubelet.pods import hooks, mounting, podcgroup
+from pybernetes.kubelet.pods import hooks, killer, mounting, podcgroup
 from pybernetes.kubelet.pods.images import ImageError
 from pybernetes.kubelet.pods.record import Record
 from pybernetes.kubelet.pods.tools import Tools
@@ -48,13 +48,15 @@ async def mount_volumes(tools: Tools, record: Record, state: PodState) -> None:
 async def start_sandbox(tools: Tools, record: Record, attempt: int) -> None:
     """Raises StartError (with the event written)."""
     pod = record.pod
-    config = configs.sandbox(pod, attempt, tools.config, tools.resolver)
-    if not tools.runtime.hollow:
-        await tools.env.offload.run(_make_folders, tools, pod)
-        await tools.env.offload.run(podcgroup.create, tools.config, pod)
     try:
+        config = configs.sandbox(pod, attempt, tools.config, tools.resolver)
+        if not tools.runtime.hollow:
+            if pod["spec"].get("hostUsers") is False:
+                raise Unsupported("user namespaces (hostUsers: false) are not supported here")
+            await tools.env.offload.run(_make_folders, tools, pod)
+            await tools.env.offload.run(podcgroup.create, tools.config, pod)
         await tools.runtime.run_sandbox(config, await _handler(tools, pod))
-    except (CriError, ApiError) as error:
+    except (CriError, ApiError, ConfigError) as error:
         message = f"Failed to create pod sandbox: {error}"
         tools.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
         raise StartError(Waiting("ContainerCreating")) from error
@@ -94,7 +96,7 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
         raise StartError(error.waiting, error.retry) from error
     attempt = _attempt(record, state, name)
     try:
-        env = await environment(pod, spec, _surroundings(tools, pod, state))
+        env = await environment(pod, spec, _surroundings(tools, record, state))
         place = mounting.Place(record, spec, attempt, state.ips)
         rows, devices = await mounting.prepare(tools, place, env)
         parts = configs.Parts(
@@ -104,6 +106,7 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
             environment=env,
             mounts=rows,
             devices=devices,
+            profiles=str(tools.config.data / "seccomp"),
             memory_capacity=tools.memory_capacity,
             message_file=str(naming.message_file(tools.config, record.uid, name, attempt)),
             target_id=_target(spec, state),
@@ -144,7 +147,7 @@ async def _run(
         await tools.env.offload.run(_link_log, tools, pod, config, container_id)
     hook = (spec.get("lifecycle") or {}).get("postStart")
     if hook:
-        await _post_start(tools, pod, hook, Target(spec, container_id, _ip(tools, state)))
+        await _post_start(tools, record, hook, Target(spec, container_id, _ip(tools, state)))
 
 
 def _ip(tools: Tools, state: PodState) -> str:
@@ -152,16 +155,17 @@ def _ip(tools: Tools, state: PodState) -> str:
     return ips[0] if ips else "127.0.0.1"
 
 
-async def _post_start(tools: Tools, pod: Object, hook: Object, target: Target) -> None:
+async def _post_start(tools: Tools, record: Record, hook: Object, target: Target) -> None:
+    pod = record.pod
     try:
         await hooks.run(tools.runtime, hook, target)
     except hooks.HookError as error:
         name = target.container["name"]
         text = "PostStartHook failed"
         tools.event(pod, "Warning", "FailedPostStartHook", text, container=name)
-        tools.event(pod, "Normal", "Killing", "FailedPostStartHook", container=name)
-        grace = int(pod["spec"].get("terminationGracePeriodSeconds") or 30)
-        await tools.runtime.stop_container(target.container_id, grace)
+        running = await tools.runtime.container_status(target.container_id)
+        message, grace = "FailedPostStartHook", record.grace()
+        await killer.kill_container(tools, pod, running, message, grace=grace)
         raise StartError(Waiting("PostStartHookError", str(error))) from error
 
 
@@ -171,6 +175,8 @@ def _attempt(record: Record, state: PodState, name: str) -> int:
     if latest is not None:
         text = latest.annotations.get(naming.RESTART_COUNT, "")
         return (int(text) if text.isdigit() else latest.attempt) + 1
+    if name in record.attempts:
+        return record.attempts[name]
     status = record.pod.get("status") or {}
     for group in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
         for item in status.get(group) or ():
@@ -190,13 +196,14 @@ def _target(spec: Object, state: PodState) -> str:
     return found.id
 
 
-def _surroundings(tools: Tools, pod: Object, state: PodState) -> Surroundings:
-    ips = state.ips
+def _surroundings(tools: Tools, record: Record, state: PodState) -> Surroundings:
+    pod, ips = record.pod, state.ips
     if pod["spec"].get("hostNetwork"):
         ips = tuple(tools.config.node_ips)
     return Surroundings(
         lookup=tools.objects.fresh,
         services=tools.services(pod["metadata"]["namespace"]),
+        volumes=record.volumes or {},
         node_ips=tools.config.node_ips,
         pod_ips=ips,
         allocatable=tools.allocatable(),

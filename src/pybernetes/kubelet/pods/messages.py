@@ -7,7 +7,7 @@ from pybernetes.cri.types import Container
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.logs.reader import parse
 
-MAX_BYTES = 4096
+MAX_BYTES, POD_BYTES = 4096, 12288
 LOG_BYTES, LOG_LINES = 2048, 80
 
 

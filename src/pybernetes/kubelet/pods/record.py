@@ -47,6 +47,7 @@ class Record:
     backoff: dict[str, Delay] = field(default_factory=dict)
     volumes: Mapping[str, Path] | None = None
     volumes_at: float = 0.0
+    attempts: dict[str, int] = field(default_factory=dict)  # of containers we have removed
     messages: dict[str, str] = field(default_factory=dict)
     resources: dict[str, Object] = field(default_factory=dict)
     # the worker's

@@ -67,7 +67,9 @@ async def _notice(tools: Tools, record: Record, state: PodState) -> None:
         return
     for item in state.containers:
         if item.state == "exited" and item.id not in record.messages:
-            record.messages[item.id] = await tools.env.offload.run(messages.read, item)
+            text = await tools.env.offload.run(messages.read, item)
+            limit = messages.POD_BYTES // len(naming.containers_of(record.pod) or (1,))
+            record.messages[item.id] = text.encode()[:limit].decode(errors="ignore")
 
 
 def _note_backoff(tools: Tools, record: Record, plan: podactions.Plan) -> None:
@@ -116,6 +118,8 @@ async def _apply(
             tools.recorder.event(pod, "Normal", "SandboxChanged", message)
         await killer.kill_pod(tools, pod, state, record.grace())
         await tools.pleg.refresh()
+    if plan.reset:
+        await killer.reset(tools, record, state)
     for kill in plan.kill:
         grace = _probe_grace(record, kill.container.name, kill.message)
         await killer.kill_container(tools, pod, kill.container, kill.message, grace=grace)

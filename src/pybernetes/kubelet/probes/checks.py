@@ -28,6 +28,7 @@ class Finding:
 
     result: Literal["success", "failure", "warning"]
     output: str = ""
+    answered: bool = False  # there was an answer, of whatever kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ async def http(action: Object, target: Target, timeout: float, agent: str = USER
             return Finding("warning", "Probe terminated redirects, Response body: ")
     if 300 <= status < 400:
         return Finding("warning", "Probe terminated redirects, Response body: ")
-    return Finding("failure", f"HTTP probe failed with statuscode: {status}")
+    return Finding("failure", f"HTTP probe failed with statuscode: {status}", answered=True)
 
 
 def _get_error(url: str, error: Exception) -> str:

@@ -3,6 +3,8 @@
 
 from pybernetes.apimachinery.types import Object
 
+RESTART_ALL = "RestartAllContainers"
+
 
 def get_condition(obj: Object, type_: str) -> Object | None:
     """The status condition of a type, of a pod or of any other object; None without one."""
@@ -16,6 +18,15 @@ def get_condition(obj: Object, type_: str) -> Object | None:
 def condition_true(obj: Object, type_: str) -> bool:
     condition = get_condition(obj, type_)
     return condition is not None and condition.get("status") == "True"
+
+
+def may_restart_all(spec: Object) -> bool:
+    """Whether the exit of some container may restart all of them in place."""
+    return any(
+        rule.get("action") == RESTART_ALL
+        for item in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+        for rule in item.get("restartPolicyRules") or ()
+    )
 
 
 def phase(pod: Object) -> str:

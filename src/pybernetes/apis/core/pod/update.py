@@ -9,6 +9,7 @@ from pybernetes.apimachinery.field import Errors, forbidden
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
 from pybernetes.apis.core.nodeaffinity import REQUIRED
+from pybernetes.apis.core.pod.status import may_restart_all
 from pybernetes.apis.core.pod.validation import checked
 from pybernetes.apis.validation.addresses import address, validate_ip
 from pybernetes.apis.validation.names import dns1123_subdomain, qualified_name, user_id
@@ -132,6 +133,8 @@ def validate_pod_status_update(pod: Part, old: Object) -> None:
 def _no_return(part: Part, field: str, old: Object) -> None:
     """Containers that ended for good must not be reported as running again."""
     spec = old["spec"]
+    if may_restart_all(spec):
+        return
     name = "containers" if field == "containerStatuses" else "initContainers"
     containers = {one["name"]: one for one in spec.get(name) or ()}
     now = {one.get("name"): one for one in part.get(field) or ()}
