@@ -213,16 +213,17 @@ async def real_node():
 async def node(real_node):
     config = real_node.config
     yield real_node
-    if real_node.config is not config:
+    if real_node.config is not config or real_node.kubelet._stopping:
         await real_node.stop()
         real_node.config = config
         await real_node.start()
-    for gvr in (CONFIG_MAPS, SECRETS):
-        for obj in (await real_node.client.list(gvr, "default")).items:
-            if obj["metadata"]["name"] != "kube-root-ca.crt":
-                await real_node.client.delete(gvr, obj["metadata"]["name"], "default")
     for pod in (await real_node.client.list(PODS, "default")).items:
         with contextlib.suppress(ApiError):
             name = pod["metadata"]["name"]
             await real_node.client.delete(PODS, name, "default", options={"gracePeriodSeconds": 0})
     await real_node.wait_gone()
+    for gvr in (CONFIG_MAPS, SECRETS, EVENTS):
+        for obj in (await real_node.client.list(gvr, "default")).items:
+            if obj["metadata"]["name"] != "kube-root-ca.crt":
+                with contextlib.suppress(ApiError):
+                    await real_node.client.delete(gvr, obj["metadata"]["name"], "default")
