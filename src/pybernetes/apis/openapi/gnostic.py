@@ -1,23 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """The swagger document in gnostic's protobuf (openapi.v2.Document), which client-go asks for.
 
-Field numbers are those of google/gnostic-models openapiv2/OpenAPIv2.proto. Messages are built from
-the JSON form; repeated entries only ever follow one another, so parts may be joined.
+data/gnostic.json has the messages, with the field numbers of google/gnostic-models
+openapiv2/OpenAPIv2.proto: a row is the key in the JSON form, where its value goes, and how. "22.1"
+is field 1 of a message in field 22. How: a word of _ENCODERS; the name of a message; or
+`map E V MESSAGE`, a message whose field E has an entry for each key, its value at V.
 """
 
+import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import orjson
 
 from pybernetes.apimachinery.types import Object
 
-_METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "options": 6, "head": 7, "patch": 8}
-_SCHEMA_NUMBERS = {"maximum": 7, "minimum": 9}
-_SCHEMA_INTEGERS = {"maxLength": 11, "minLength": 12, "maxItems": 14, "minItems": 15,
-                    "maxProperties": 17, "minProperties": 18}  # fmt: skip
-_SCHEMA_BOOLEANS = {"exclusiveMaximum": 8, "exclusiveMinimum": 10, "uniqueItems": 16}
+_WHERE = {"body": "1.1", "query": "1.2.3", "path": "1.2.4"}  # of a kind of parameter in its item
+_Row = tuple[str, Sequence[int], str]
+
+
+@cache
+def _messages() -> Mapping[str, Sequence[_Row]]:
+    text = resources.files("pybernetes.apis.data").joinpath("gnostic.json").read_text()
+    return {
+        name: [(key, _numbers(at), how) for key, at, how in rows]
+        for name, rows in json.loads(text).items()
+    }
+
+
+def _numbers(path: str) -> list[int]:
+    return [int(number) for number in path.split(".")]
+
+
+def document(head: Object, paths: Mapping[str, Object], schemas: Mapping[str, Object]) -> bytes:
+    """The whole Document from its head, its paths and its definitions (as JSON)."""
+    return _message("Document", {**head, "paths": paths, "definitions": schemas})
 
 
 def _varint(number: int) -> bytes:
@@ -30,167 +50,80 @@ def _varint(number: int) -> bytes:
     return bytes(found)
 
 
-def _bytes(field: int, data: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(data)) + data
+def _bytes(path: Sequence[int], data: bytes) -> bytes:
+    """Data in a field, of a message in a field where the path says so."""
+    for field in reversed(path):
+        data = _varint(field << 3 | 2) + _varint(len(data)) + data
+    return data
 
 
-def _text(field: int, text: str | None) -> bytes:
-    return _bytes(field, text.encode()) if text else b""
+def _text(path: Sequence[int], text: str | None) -> bytes:
+    return _bytes(path, text.encode()) if text else b""
 
 
-def _texts(field: int, texts: Iterable[str]) -> bytes:
-    return b"".join(_bytes(field, text.encode()) for text in texts)
-
-
-def _true(field: int, value: Any) -> bytes:
-    return _varint(field << 3) + b"\x01" if value else b""
-
-
-def _any(value: Any) -> bytes:
+def _any(path: Sequence[int], value: Any) -> bytes:
     """Any holds YAML; JSON is YAML."""
-    return _bytes(2, orjson.dumps(value) + b"\n")
+    return _bytes((*path, 2), orjson.dumps(value) + b"\n")
 
 
-def _extensions(field: int, obj: Mapping[str, Any]) -> bytes:
+def _parameter(path: Sequence[int], one: Object) -> bytes:
+    where = one["in"]
+    return _bytes((*path, *_numbers(_WHERE[where])), _message(where, one))
+
+
+def _additional(path: Sequence[int], value: Any) -> bytes:
+    """AdditionalPropertiesItem: a schema or a boolean."""
+    if isinstance(value, bool):
+        return _bytes(path, _varint(2 << 3) + (b"\x01" if value else b"\x00"))
+    return _bytes((*path, 1), _message("Schema", value))
+
+
+def _extensions(path: Sequence[int], obj: Object) -> bytes:
     """The x- keys, as NamedAny."""
-    found = b""
-    for key, value in obj.items():
-        if key.startswith("x-"):
-            found += _bytes(field, _text(1, key) + _bytes(2, _any(value)))
-    return found
+    found = [(key, value) for key, value in obj.items() if key.startswith("x-")]
+    return b"".join(_bytes(path, _text((1,), key) + _any((2,), value)) for key, value in found)
 
 
-def document(head: Object, found: Mapping[str, Object], schemas: Mapping[str, Object]) -> bytes:
-    """The whole Document from its head, its paths and its definitions (as JSON)."""
-    info = head["info"]
-    security = b""
-    for name, one in head["securityDefinitions"].items():
-        key = _text(1, one["type"]) + _text(2, one["name"]) + _text(3, one["in"])
-        item = _bytes(2, key + _text(4, one.get("description")))
-        security += _bytes(1, _text(1, name) + _bytes(2, item))
-    required = b"".join(
-        _bytes(12, _bytes(1, _text(1, name) + _bytes(2, b"")))
-        for one in head["security"]
-        for name in one
-    )
-    return b"".join(
-        (
-            _text(1, head["swagger"]),
-            _bytes(2, _text(1, info["title"]) + _text(2, info["version"])),
-            _bytes(8, paths(found)),
-            _bytes(9, definitions(schemas)),
-            required,
-            _bytes(13, security),
-        )
-    )
+_ENCODERS: Mapping[str, Callable[[Sequence[int], Any], bytes]] = {
+    "text": _text,
+    "texts": lambda path, texts: b"".join(_bytes(path, text.encode()) for text in texts),
+    "true": lambda path, value: _varint(path[0] << 3) + b"\x01" if value else b"",
+    "int": lambda path, value: _varint(path[0] << 3) + _varint(value),
+    "double": lambda path, value: _varint(path[0] << 3 | 1) + struct.pack("<d", value),
+    "any": _any,
+    "anys": lambda path, values: b"".join(_any(path, value) for value in values),
+    "parameters": lambda path, items: b"".join(_parameter(path, one) for one in items),
+    "additional": _additional,
+}
 
 
-def paths(items: Mapping[str, Object]) -> bytes:
-    """Entries of Paths; joins with others."""
-    return b"".join(
-        _bytes(2, _text(1, path) + _bytes(2, _path_item(item))) for path, item in items.items()
-    )
-
-
-def definitions(schemas: Mapping[str, Object]) -> bytes:
-    """Entries of Definitions (or of Properties); joins with others."""
-    return b"".join(
-        _bytes(1, _bytes(1, name.encode()) + _bytes(2, _schema(schema)))
-        for name, schema in schemas.items()
-    )
-
-
-def _path_item(item: Object) -> bytes:
-    found = b"".join(
-        _bytes(number, _operation(item[method]))
-        for method, number in _METHODS.items()
-        if method in item
-    )
-    return found + b"".join(_bytes(9, _parameter(one)) for one in item.get("parameters", ()))
-
-
-def _operation(one: Object) -> bytes:
-    responses = b"".join(
-        _bytes(1, _text(1, code) + _bytes(2, _bytes(1, _response(answer))))
-        for code, answer in one["responses"].items()
-    )
-    return b"".join(
-        (
-            _texts(1, one["tags"]),
-            _text(3, one["description"]),
-            _text(5, one["operationId"]),
-            _texts(6, one["produces"]),
-            _texts(7, one["consumes"]),
-            *(_bytes(8, _parameter(parameter)) for parameter in one.get("parameters", ())),
-            _bytes(9, responses),
-            _texts(10, one["schemes"]),
-            _extensions(13, one),
-        )
-    )
-
-
-def _response(answer: Object) -> bytes:
-    found = _text(1, answer["description"])
-    if "schema" in answer:
-        found += _bytes(2, _bytes(1, _schema(answer["schema"])))
-    return found
-
-
-def _parameter(one: Object) -> bytes:
-    """A ParametersItem holding a Parameter."""
-    if one["in"] == "body":
-        body = _text(1, one.get("description")) + _text(2, one["name"]) + _text(3, "body")
-        body += _true(4, one.get("required")) + _bytes(5, _schema(one["schema"]))
-        return _bytes(1, _bytes(1, body))
-    # PathParameterSubSchema has no allow_empty_value, so its later fields are one lower.
-    query = one["in"] == "query"
-    shift = 1 if query else 0
-    plain = _true(1, one.get("required")) + _text(2, one["in"]) + _text(3, one.get("description"))
-    plain += _text(4, one["name"]) + _text(5 + shift, one["type"])
-    plain += _true(19 + shift, one.get("uniqueItems"))
-    return _bytes(1, _bytes(2, _bytes(3 if query else 4, plain)))
-
-
-def _schema(schema: Object) -> bytes:
-    parts = [
-        _text(1, schema.get("$ref")),
-        _text(2, schema.get("format")),
-        _text(3, schema.get("title")),
-        _text(4, schema.get("description")),
-    ]
-    if "default" in schema:
-        parts.append(_bytes(5, _any(schema["default"])))
-    parts += _bounds(schema)
-    parts.append(_texts(19, schema.get("required", ())))
-    parts += [_bytes(20, _any(value)) for value in schema.get("enum", ())]
-    if "additionalProperties" in schema:
-        parts.append(_bytes(21, _additional(schema["additionalProperties"])))
-    if "type" in schema:
-        parts.append(_bytes(22, _text(1, schema["type"])))
-    if "items" in schema:
-        parts.append(_bytes(23, _bytes(1, _schema(schema["items"]))))
-    parts += [_bytes(24, _schema(one)) for one in schema.get("allOf", ())]
-    if "properties" in schema:
-        parts.append(_bytes(25, definitions(schema["properties"])))
-    parts.append(_extensions(31, schema))
+def _message(name: str, obj: Object) -> bytes:
+    parts = []
+    for key, path, how in _messages()[name]:
+        if how == "extensions":
+            parts.append(_extensions(path, obj))
+        elif key in obj:
+            parts.append(_value(how, path, obj[key]))
     return b"".join(parts)
 
 
-def _bounds(schema: Object) -> Iterable[bytes]:
-    for key, field in _SCHEMA_NUMBERS.items():
-        if key in schema:
-            yield _varint(field << 3 | 1) + struct.pack("<d", schema[key])
-    for key, field in _SCHEMA_INTEGERS.items():
-        if key in schema:
-            yield _varint(field << 3) + _varint(schema[key])
-    for key, field in _SCHEMA_BOOLEANS.items():
-        yield _true(field, schema.get(key))
-    if schema.get("pattern"):
-        yield _text(13, schema["pattern"])
+def _value(how: str, path: Sequence[int], value: Any) -> bytes:
+    encode = _ENCODERS.get(how)
+    if encode is not None:
+        return encode(path, value)
+    word, *rest = how.split()
+    if word == "map":
+        return _bytes(path, _entries(rest, value))
+    if word == "maps":
+        return b"".join(_bytes(path, _entries(rest, one)) for one in value)
+    if word == "list":
+        return b"".join(_bytes(path, _message(rest[0], one)) for one in value)
+    return _bytes(path, _message(word, value))
 
 
-def _additional(value: Any) -> bytes:
-    """AdditionalPropertiesItem: a schema or a boolean."""
-    if isinstance(value, bool):
-        return _varint(2 << 3) + (b"\x01" if value else b"\x00")
-    return _bytes(1, _schema(value))
+def _entries(how: Sequence[str], found: Mapping[str, Any]) -> bytes:
+    entry, at, message = _numbers(how[0]), _numbers(how[1]), how[2]
+    return b"".join(
+        _bytes(entry, _bytes((1,), key.encode()) + _bytes(at, _message(message, value)))
+        for key, value in found.items()
+    )
