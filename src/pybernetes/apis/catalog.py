@@ -20,18 +20,6 @@ from pybernetes.apis.resource import Resource, Subresource
 MESSAGES = Decoder(types.raw)
 """Decodes protobuf messages of built-in types by name."""
 _EVENT_TTL = 3600
-# Upstream's key layout is /registry/<plural>/, but for these.
-_PREFIXES = {
-    ("", "endpoints"): "services/endpoints",
-    ("", "nodes"): "minions",
-    ("", "replicationcontrollers"): "controllers",
-    ("", "services"): "services/specs",
-    ("networking.k8s.io", "ingresses"): "ingress",
-    ("apiextensions.k8s.io", "customresourcedefinitions"): (
-        "apiextensions.k8s.io/customresourcedefinitions"
-    ),
-    ("apiregistration.k8s.io", "apiservices"): "apiregistration.k8s.io/apiservices",
-}
 # Where a resource is served in several versions, the one it is stored in.
 _STORAGE_VERSIONS = {("autoscaling", "horizontalpodautoscalers"): "v2"}
 # Kinds that only bodies have: the published documents do not list them.
@@ -72,6 +60,7 @@ def _resource(row: Mapping[str, Any]) -> Resource:
     group, version, plural, kind = row["group"], row["version"], row["resource"], row["kind"]
     shared = (group, plural) == _EVENTS
     events = plural == "events"
+    rules = RULES.get((group, kind), NO_RULES)
     return Resource(
         gvr=GVR(group, version, plural),
         kind=kind,
@@ -86,9 +75,9 @@ def _resource(row: Mapping[str, Any]) -> Resource:
         },
         storage_version=_STORAGE_VERSIONS.get((group, plural), version),
         storage_group="" if shared else group,
-        storage_prefix=f"/registry/{_PREFIXES.get((group, plural), plural)}/",
+        storage_prefix=f"/registry/{rules.stored_under or plural}/",
         ttl=_EVENT_TTL if events else 0,
-        rules=RULES.get((group, kind), NO_RULES),
+        rules=rules,
         storage_version_hash=row.get("hash", ""),
     )
 

@@ -72,6 +72,9 @@ class Kind:
     unconditional_update: PUT without resourceVersion is allowed.
     requestor: writes who creates the object into it, over whatever the request claims.
     status_on_create: a create may bring its status (nodes); generic dropping does not apply.
+    generation: it has metadata.generation (upstream: where its strategy sets it).
+    answers_deleted: a delete is answered with the object that is gone, not with a Status.
+    stored_under: below /registry/, where not its plural.
     """
 
     default: Callable[[Object], None] = _nothing
@@ -91,6 +94,9 @@ class Kind:
     unconditional_update: bool = True
     requestor: Callable[[Object, User], None] | None = None
     status_on_create: bool = False
+    generation: bool = True
+    answers_deleted: bool = False
+    stored_under: str = ""
     validate_name: Callable[[str], list[str]] | None = None  # None: DNS-1123 subdomain
     conversions: Mapping[str, tuple[Callable[[Object], Object], Callable[[Object], Object]]] = (
         field(default_factory=dict)

@@ -6,7 +6,9 @@ A section is headed [apiVersion/Kind], the version being the one that is stored.
 order but that of columns:
 
   name RULE                      how its names are checked
-  FLAG                           create_on_update, status_on_create, or conditional_update
+  FLAG                           create_on_update, status_on_create, answers_deleted, and
+                                 conditional_update, no_generation
+  stored_under PREFIX            where its objects are kept, if not under its plural
   default, prepare_create, prepare_update, prepare_status_update, graceful, held, begin_deletion,
   requestor, conversions CODE    fields of Kind
   check CODE                     after the rows of its type (rules.py), on create and update: (part)
@@ -41,7 +43,7 @@ _FIELDS = frozenset(
         *("held", "begin_deletion", "requestor", "conversions"),
     )
 )
-_FLAGS = frozenset(("create_on_update", "status_on_create"))
+_FLAGS = frozenset(("create_on_update", "status_on_create", "answers_deleted"))
 _Hook = Callable[..., None]
 
 
@@ -116,6 +118,8 @@ def _kind(type_: str, lines: Sequence[str]) -> Kind:
             "field_names": tuple(selected),
             "columns": tuple(column(text) for text in rows.get("column", ())),
             "unconditional_update": "conditional_update" not in rows,
+            "generation": "no_generation" not in rows,
+            "stored_under": "".join(rows.get("stored_under", ())),
             "validate_name": _name_rule(rows["name"][0]) if "name" in rows else None,
         }
     )

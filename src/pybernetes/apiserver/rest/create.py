@@ -91,7 +91,7 @@ async def _create_named(core: Core, ctx: Context, obj: Object, options: WriteOpt
 def prepare(ctx: Context, obj: Object) -> None:
     """The generic part of PrepareForCreate, then the kind's."""
     row = ctx.serving.row
-    if metadata.counts_generation(row):
+    if row.rules.generation:
         obj["metadata"]["generation"] = 1
     else:
         obj["metadata"].pop("generation", None)

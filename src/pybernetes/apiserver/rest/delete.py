@@ -94,37 +94,11 @@ async def delete(core: Core, ctx: Context) -> Response:
     if not gone:
         return entry_reply(ctx, entry)
     row = ctx.serving.row
-    if row.kind in _ANSWERED_WITH_OBJECT:
+    if row.rules.answers_deleted:
         return entry_reply(ctx, entry)
     uid = entry.decode()["metadata"].get("uid", "")
     details = {"name": entry.name, "group": row.gvr.group, "kind": row.gvr.resource, "uid": uid}
     return object_reply(ctx, success({k: v for k, v in details.items() if v}))
-
-
-_ANSWERED_WITH_OBJECT = frozenset(  # upstream's ReturnDeletedObject
-    [
-        "Pod",
-        "Service",
-        "ServiceAccount",
-        "PersistentVolume",
-        "PersistentVolumeClaim",
-        "ReplicationController",
-        "ResourceQuota",
-        "PodTemplate",
-        "CSINode",
-        "CSIDriver",
-        "CSIStorageCapacity",
-        "StorageClass",
-        "VolumeAttachment",
-        "VolumeAttributesClass",
-        "ResourceClaim",
-        "ResourceClaimTemplate",
-        "DeviceClass",
-        "ResourceSlice",
-        "PodSchedulingContext",
-        "DeviceTaintRule",
-    ]
-)
 
 
 async def delete_object(core: Core, ctx: Context, options: DeleteOptions) -> tuple[Entry, bool]:

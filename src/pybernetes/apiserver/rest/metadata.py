@@ -4,45 +4,9 @@
 from pybernetes.apimachinery import timestamps
 from pybernetes.apimachinery.errors import bad_request
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.resource import Resource
 from pybernetes.base.env import Env
 
 MAX_GENERATED = 63 - 5  # a generateName is cut so that prefix and suffix fit a DNS label
-_GROUPS_WITHOUT = frozenset(  # groups whose kinds have no metadata.generation, but for _WITH
-    [
-        "",
-        "authentication.k8s.io",
-        "authorization.k8s.io",
-        "certificates.k8s.io",
-        "coordination.k8s.io",
-        "events.k8s.io",
-        "rbac.authorization.k8s.io",
-        "storage.k8s.io",
-        "storagemigration.k8s.io",
-        "node.k8s.io",
-        "internal.apiserver.k8s.io",
-        "apiregistration.k8s.io",
-    ]
-)
-_WITH = ("Pod", "PodTemplate", "ReplicationController")
-_WITHOUT = (
-    "ControllerRevision",
-    "IPAddress",
-    "ServiceCIDR",
-    "ResourceClaim",
-    "ResourceClaimTemplate",
-)
-
-
-def counts_generation(row: Resource) -> bool:
-    """Does this kind have metadata.generation (upstream: where its strategy sets it)?"""
-    group = row.gvr.group
-    if group in _GROUPS_WITHOUT:
-        return group == "" and row.kind in _WITH
-    return row.kind not in _WITHOUT or group not in _HAVE_SOME_WITHOUT
-
-
-_HAVE_SOME_WITHOUT = ("apps", "networking.k8s.io", "resource.k8s.io")
 
 
 def fill_system_fields(env: Env, metadata: Object) -> None:

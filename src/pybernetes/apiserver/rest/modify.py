@@ -16,7 +16,7 @@ from pybernetes.apis.validation.meta import validate_meta_update
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
-from pybernetes.apiserver.rest import admit, metadata
+from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.create import admission_request
 from pybernetes.apiserver.rest.options import WriteOptions
@@ -154,7 +154,7 @@ def prepare(ctx: Context, new: Object, old: Object, what: Modification) -> Objec
             if "status" in old:
                 new["status"] = codec.loads(codec.dumps(old["status"]))
         row.rules.prepare_update(new, old)
-    if metadata.counts_generation(row) and _content(new) != _content(old):
+    if row.rules.generation and _content(new) != _content(old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return new
 
