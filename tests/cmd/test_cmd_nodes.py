@@ -20,7 +20,7 @@ OURS = tls.issue(CA, tls.Subject("kube-apiserver-kubelet-client", ["system:maste
 @contextlib.asynccontextmanager
 async def listening(common_name: str) -> AsyncIterator[int]:
     """Somebody with a certificate of the cluster's authority on 127.0.0.1."""
-    pair = tls.issue(CA, tls.Subject(common_name, ips=("127.0.0.1",)), ENV.clock)
+    pair = tls.issue(CA, tls.Subject(common_name, dns=("w1",), ips=("127.0.0.1",)), ENV.clock)
     seen: list[Request] = []
 
     def answer(request: Request) -> Response:

@@ -10,7 +10,7 @@ import pytest
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR
 from pybernetes.base import virtualtime
-from pybernetes.cmd.hollow import HollowFleet
+from pybernetes.cmd.hollow import HollowFleet, numbered
 from pybernetes.cmd.identities import API_SERVER
 from pybernetes.kubelet.naming import LEASES, NODES, PODS
 from pybernetes.testing.cluster import Cluster
@@ -30,7 +30,9 @@ def on_nodes(count, test):
             }
             with contextlib.suppress(ApiError):  # a controller may have been quicker
                 await client.create(GVR("", "v1", "serviceaccounts"), account, "default")
-            fleet = HollowFleet(env, cluster.client, count, "node-0" if count == 1 else "node")
+            fleet = HollowFleet(
+                env, cluster.client, numbered(count, "node-0" if count == 1 else "node")
+            )
             running = asyncio.ensure_future(fleet.run())
             await fleet.wait_ready()
             await test(client, fleet)

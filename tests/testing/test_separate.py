@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 
+from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR
 from pybernetes.base.env import Env
 from pybernetes.client import kubeconfig
 from pybernetes.client.https import Https
+from pybernetes.client.rest import read_all
 from pybernetes.client.types import Client, WatchEvent
+from pybernetes.wire.types import Request
 
 DEPLOYMENTS = GVR("apps", "v1", "deployments")
 NAMESPACES = GVR("", "v1", "namespaces")
@@ -122,3 +125,64 @@ async def test_the_same_works_in_one_process_and_in_four(cluster: Any, tmp_path:
             await end_to_end(client)
         finally:
             await client.close()
+
+
+STAGES = """
+stages:
+- logs: [hello from the hollow]
+  usage: {memory: 64Mi}
+"""
+
+
+async def test_hollow_nodes_in_a_process_of_their_own_serve_logs_and_numbers(
+    tmp_path: Path,
+) -> None:
+    """One listener for both nodes, each with a certificate from the cluster's signer."""
+    state, stages = tmp_path / "state", tmp_path / "stages.yaml"
+    stages.write_text(STAGES)
+    admin = state / "admin.kubeconfig"
+    access = ("--kubeconfig", str(admin))
+    where = ("--data-dir", str(state))
+    async with command(tmp_path, "component", "apiserver", *where, "--port", str(free_port())):
+        async with asyncio.timeout(20):
+            while not admin.exists():  # noqa: ASYNC110  (another process writes it)
+                await asyncio.sleep(0.05)
+        extra = ("--node-name", "extra", "--nodes", "2", "--stages", str(stages))
+        async with (
+            command(tmp_path, "component", "controller-manager", *access, *where),
+            command(tmp_path, "component", "hollow-node", *access, *extra),
+        ):
+            client = Https(Env(), kubeconfig.load(admin))
+            try:
+                async with asyncio.timeout(60):
+                    await logs_and_numbers(client)
+            finally:
+                await client.close()
+
+
+async def logs_and_numbers(client: Client) -> None:
+    for number in (0, 1):
+        container = {"name": "main", "image": "example.org/web:1"}
+        spec = {"nodeName": f"extra-{number}", "containers": [container]}
+        pod = {"metadata": {"name": f"p{number}"}, "spec": spec}
+        while True:  # the service account may not be there yet, nor the node
+            try:
+                await client.create(PODS, pod, "default")
+                break
+            except ApiError:
+                await asyncio.sleep(0.2)
+    running = ("phase", "Running")
+    await until(
+        client.watch(PODS, "default"), lambda event: running in event.object["status"].items()
+    )
+    paths = [f"/api/v1/namespaces/default/pods/p{number}/log" for number in (0, 1)]
+    paths += [f"/api/v1/nodes/extra-{number}/proxy/stats/summary" for number in (0, 1)]
+    wanted = [b"hello from the hollow\n"] * 2 + [b'"nodeName":"extra-0"', b'"nodeName":"extra-1"']
+    for path, text in zip(paths, wanted, strict=True):
+        while text not in await fetched(client, path):  # noqa: ASYNC110  (a certificate is to come)
+            await asyncio.sleep(0.2)
+
+
+async def fetched(client: Client, path: str) -> bytes:
+    reply = await read_all(await client.send(Request("GET", path, path)))
+    return reply.body

@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -43,6 +43,7 @@ from pybernetes.wire.server import Server, serve
 from pybernetes.wire.types import Handler
 
 if TYPE_CHECKING:
+    from pybernetes.cmd.hollow import HollowNode
     from pybernetes.cmd.lab import Lab
 
 Report = Callable[[str], None]
@@ -226,17 +227,19 @@ class AllInOne:
         self._servers.append(server)
 
     async def _start_hollow(self, group: TaskGroup, plane: ControlPlane, nodes: Nodes) -> str:
-        from pybernetes.cmd.hollow import HollowFleet
+        from pybernetes.cmd.hollow import HollowFleet, numbered
 
         config = self._config
-        names = [node.name for node in config.lab.nodes] if config.lab else []
+        wanted: Sequence[HollowNode] = numbered(config.nodes, config.node_name)
+        if config.lab is not None:
+            from pybernetes.cmd import hollow_lab
+
+            wanted = await hollow_lab.introduced(self._env, config.lab, plane.client())
         fleet = HollowFleet(
             self._env,
             plane.client,
-            config.nodes,
-            config.node_name,
+            wanted,
             cache=plane.client(shared=True),
-            names=names,
             stages=config.stages(),
         )
         for name, handler in fleet.handlers.items():

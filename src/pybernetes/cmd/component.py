@@ -6,7 +6,7 @@ Or the API server alone, on a data directory, where it leaves that kubeconfig.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pybernetes.base import tls
@@ -25,13 +25,14 @@ API_SERVER = "apiserver"
 class ComponentConfig:
     """`kubeconfig`'s user is who the component is; one identity for all controllers.
 
-    The API server takes `data_dir` instead.
+    The API server takes `data_dir` instead; the controller manager signs with the CA that is there.
     """
 
     name: str
     kubeconfig: Path = Path()
     data_dir: Path = Path()
     node_name: str = "node"
+    nodes: int = 1  # hollow nodes: NAME-0, NAME-1, ... where there are several
     address: str = "127.0.0.1"
     port: int = 0
     stages: Stages | None = None  # of hollow nodes
@@ -83,23 +84,31 @@ async def _controller_manager(env: Env, access: Access, config: ComponentConfig)
     from pybernetes.controllers.manager import Manager
 
     client = Https(env, access)
-    controllers = ControllersConfig(root_ca=access.ca.decode())
+    signing_ca = tls.load(config.data_dir / "pki", "ca")  # if it is on this machine
+    controllers = ControllersConfig(root_ca=access.ca.decode(), signing_ca=signing_ca)
     await Manager(env, lambda _account: client, controllers).run()
 
 
 async def _hollow_node(env: Env, access: Access, config: ComponentConfig) -> None:
-    from pybernetes.cmd.hollow import HollowFleet
-    from pybernetes.wire.server import serve
+    from pybernetes.cmd.hollow import HollowFleet, numbered
+    from pybernetes.cmd.hollow_listener import FleetListener
 
-    fleet = HollowFleet(
-        env, lambda _user: Https(env, access), 1, config.node_name, stages=config.stages
-    )
-    handler = fleet.handlers[config.node_name]
-    server = await serve(env, handler, config.address, config.port)
+    client = Https(env, access)
+    listener = FleetListener(env, client, access.ca)
+    server = await listener.listen(config.address, config.port)
+    nodes = [
+        replace(node, address=config.address, port=server.port)
+        for node in numbered(config.nodes, config.node_name)
+    ]
+    listener.fleet = fleet = HollowFleet(env, lambda _user: client, nodes, stages=config.stages)
     try:
-        await fleet.run()
+        async with TaskGroup("hollow nodes") as group:
+            group.start(fleet.run(), "fleet")
+            await fleet.wait_ready()
+            group.start(listener.run(), "certificates")
     finally:
         await server.close()
+        await client.close()
 
 
 async def _proxy(env: Env, access: Access, config: ComponentConfig) -> None:

@@ -8,12 +8,14 @@ pods); everything a kubelet writes or asks for it does as its own node.
 import asyncio
 import ipaddress
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
+from pybernetes.client.gate import Gated
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
 from pybernetes.cmd.identities import ADMIN, ClientFor, node_user
@@ -34,10 +36,29 @@ CAPACITY: Mapping[str, str] = {
 PODS, NODES = GVR("", "v1", "pods"), GVR("", "v1", "nodes")
 SERVICES = GVR("", "v1", "services")
 BY_NODE = "node"
+AT_ONCE = 100  # requests of all of them; an API server takes 200 writes
+
+
+@dataclass(frozen=True, slots=True)
+class HollowNode:
+    """One node. Without an address of its own it has one that nothing listens on."""
+
+    name: str
+    address: str = ""
+    port: int = 10250
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: Sequence[Object] = ()
+    capacity: Mapping[str, str] = field(default_factory=dict)
+
+
+def numbered(count: int, prefix: str = "hollow") -> list[HollowNode]:
+    """`prefix`-0, ... (just `prefix` where there is one)."""
+    names = [f"{prefix}-{number}" if count > 1 else prefix for number in range(count)]
+    return [HollowNode(name) for name in names]
 
 
 class HollowFleet:
-    """`count` hollow nodes named `prefix`-0, ... (just `prefix` where there is one).
+    """Hollow nodes. What stages say about a node goes before what its HollowNode says.
 
     `kubelets` has those that run, by node name; `handlers` reach them, whoever dials nodes.
     """
@@ -46,26 +67,25 @@ class HollowFleet:
         self,
         env: Env,
         client_for: ClientFor,
-        count: int,
-        prefix: str = "hollow",
+        nodes: Sequence[HollowNode],
         *,
         cache: Client | None = None,  # fills the informers
-        names: Sequence[str] = (),  # instead of `count` and `prefix`
         stages: Stages | None = None,
     ) -> None:
         self._stages = stages.seeded(env.random.child("stages")) if stages else Stages()
         self._env = env
         self._client_for = client_for
-        names = names or [f"{prefix}-{number}" if count > 1 else prefix for number in range(count)]
-        self._numbers = {name: number for number, name in enumerate(names)}
+        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._given = {node.name: node for node in nodes}
+        self._addresses = dict(zip(self._given, map(str, NODE_RANGE.hosts()), strict=False))
         self.kubelets: dict[str, Kubelet] = {}
         self._runtimes: dict[str, Hollow] = {}
-        self.handlers: dict[str, Handler] = {name: self._handler(name) for name in names}
+        self.handlers: dict[str, Handler] = {name: self._handler(name) for name in self._given}
         self._informers = Informers(env, cache or client_for(ADMIN))
-        pods = f"spec.nodeName={names[0]}" if len(names) == 1 else ""
-        nodes = f"metadata.name={names[0]}" if len(names) == 1 else ""
-        self._pods = self._informers.get(PODS, field_selector=pods)
-        self._nodes = self._informers.get(NODES, field_selector=nodes)
+        single = nodes[0].name if len(nodes) == 1 else ""
+        of_pods, of_nodes = (f"spec.nodeName={single}", f"metadata.name={single}")
+        self._pods = self._informers.get(PODS, field_selector=of_pods if single else "")
+        self._nodes = self._informers.get(NODES, field_selector=of_nodes if single else "")
         self._services = self._informers.get(SERVICES)
         self._pods.add_index(BY_NODE, lambda pod: [_node_of(pod)])
         self._pods.on_change(self._pod_changed)
@@ -75,14 +95,14 @@ class HollowFleet:
 
     async def run(self) -> None:
         """Run all of them until cancelled."""
-        if not self._numbers:
+        if not self._given:
             self._started.set()
             return
         async with TaskGroup("hollow nodes") as group:
             group.start(self._informers.run(), "informers")
             await self._informers.wait_synced()
             self._group = group
-            for name in self._numbers:
+            for name in self._given:
                 self.start(name)
                 if (script := self._runtimes[name].script).node.lost:
                     group.start(self._lose(name, script), name)
@@ -107,19 +127,20 @@ class HollowFleet:
         assert self._group is not None, "the fleet does not run"
         if name in self._running:
             return
-        client = self._client_for(node_user(name))
+        client = Gated(self._client_for(node_user(name)), self._gate)
         recorder = Recorder(self._env, client, "kubelet", name)
         shared = Shared(self._services, self._nodes, recorder)
-        address = str(NODE_RANGE[self._numbers[name] + 1])
         if name not in self._runtimes:
             self._runtimes[name] = Hollow(self._env, stages=self._stages, node=name)
         runtime = self._runtimes[name]
-        said = runtime.script.node
+        given, said = self._given[name], runtime.script.node
         config = KubeletConfig(
             node_name=name,
-            node_ips=(address,),
-            node_labels=said.labels,
-            capacity={**CAPACITY, **said.capacity},
+            node_ips=(given.address or self._addresses[name],),
+            port=given.port,
+            node_labels={**given.labels, **said.labels},
+            register_with_taints=given.taints,
+            capacity={**CAPACITY, **given.capacity, **said.capacity},
             eviction_hard={},
         )
         kubelet = Kubelet(self._env, client, runtime, config, shared=shared)
@@ -135,6 +156,10 @@ class HollowFleet:
             del self.kubelets[name]
             task.cancel()
             self._runtimes[name].lose_power()
+
+    def node_of(self, namespace: str, pod: str) -> str:
+        """The node that a pod is on; "" if it is on none of ours."""
+        return _node_of(self._pods.find(namespace, pod))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         kubelet = self.kubelets.get(_node_of(new or old))

@@ -15,7 +15,7 @@ from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.inprocess import InProcess
 from pybernetes.cmd.control_plane import ControlPlane, ControlPlaneConfig
-from pybernetes.cmd.hollow import HollowFleet
+from pybernetes.cmd.hollow import HollowFleet, numbered
 from pybernetes.cmd.identities import ADMIN
 from pybernetes.cmd.nodes import Nodes
 from pybernetes.controllers.config import ControllersConfig
@@ -49,7 +49,7 @@ class Cluster:
         self.fleet = HollowFleet(
             self.env,
             self.client,
-            nodes,
+            numbered(nodes),
             cache=self.control_plane.client(shared=True),
             stages=stages,
         )

@@ -120,7 +120,9 @@ class NodeCertificates:
             key = tls.new_key()
             try:
                 async with asyncio.timeout(PATIENCE):
-                    pair = tls.KeyPair(await self._request(purpose, key, client), key)
+                    pair = tls.KeyPair(
+                        await ask(client, purpose, self._subjects[purpose], key), key
+                    )
             except (ApiError, ConnectionError, TimeoutError, NotGranted) as error:
                 _log.warning("No certificate yet", name=purpose.file, err=error)
                 await asyncio.sleep(wait)
@@ -129,27 +131,35 @@ class NodeCertificates:
             tls.save(pair, self._folder, purpose.file)
             return pair
 
-    async def _request(self, purpose: Purpose, key: bytes, client: Client) -> bytes:
-        request = tls.new_request(key, self._subjects[purpose])
-        made = await client.create(
-            REQUESTS,
-            {
-                "apiVersion": "certificates.k8s.io/v1",
-                "kind": "CertificateSigningRequest",
-                "metadata": {"generateName": "csr-"},
-                "spec": {
-                    "request": base64.b64encode(request).decode(),
-                    "signerName": purpose.signer,
-                    "usages": ["digital signature", purpose.usage],
-                },
+
+async def ask(
+    client: Client, purpose: Purpose, subject: tls.Subject, key: bytes, *, approve: bool = False
+) -> bytes:
+    """A certificate (PEM) of the cluster's signer. Raises ApiError, NotGranted."""
+    made = await client.create(
+        REQUESTS,
+        {
+            "apiVersion": "certificates.k8s.io/v1",
+            "kind": "CertificateSigningRequest",
+            "metadata": {"generateName": "csr-"},
+            "spec": {
+                "request": base64.b64encode(tls.new_request(key, subject)).decode(),
+                "signerName": purpose.signer,
+                "usages": ["digital signature", purpose.usage],
             },
+        },
+    )
+    if approve:
+        condition = {"type": "Approved", "status": "True", "reason": "Requestor"}
+        await client.update(
+            REQUESTS, {**made, "status": {"conditions": [condition]}}, subresource="approval"
         )
-        wait = FIRST_WAIT
-        while not (certificate := _certificate(made)):
-            await asyncio.sleep(wait)
-            wait = min(LONGEST_WAIT, 1.5 * wait)
-            made = await client.get(REQUESTS, made["metadata"]["name"])
-        return certificate
+    wait = FIRST_WAIT
+    while not (certificate := _certificate(made)):
+        await asyncio.sleep(wait)
+        wait = min(LONGEST_WAIT, 1.5 * wait)
+        made = await client.get(REQUESTS, made["metadata"]["name"])
+    return certificate
 
 
 def _certificate(request: Object) -> bytes:

@@ -43,7 +43,7 @@ class Nodes:
         """Connections to node `name`; those to where it was before end when nobody uses them."""
         known = self._pools.get(name)
         if known is None or known[0] != address:
-            config = PoolConfig(common_name=f"system:node:{name}")
+            config = PoolConfig(server_name=name, common_name=f"system:node:{name}")
             known = address, HttpPool(self._env, *address, self._context, config=config)
             self._pools[name] = known
         return known[1]

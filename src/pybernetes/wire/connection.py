@@ -55,7 +55,9 @@ def _peer(transport: asyncio.BaseTransport) -> Peer:
     name = transport.get_extra_info("peername")
     address = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else str(name or "")
     tls = transport.get_extra_info("ssl_object")
-    return Peer(address, _chain(tls) if tls is not None else ())
+    if tls is None:
+        return Peer(address)
+    return Peer(address, _chain(tls), getattr(tls, "asked_for", ""))
 
 
 def _chain(tls: _TlsObject) -> tuple[bytes, ...]:

@@ -30,6 +30,7 @@ class Peer:
 
     address: str = ""
     certificates: tuple[bytes, ...] = ()  # DER, leaf first; the chain was checked against the CAs
+    server_name: str = ""  # whom a TLS client asked for, where the listener chooses by it
 
 
 @dataclass(slots=True)

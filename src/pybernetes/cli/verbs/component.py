@@ -14,15 +14,18 @@ NAMES = ("apiserver", "controller-manager", "dns", "hollow-node", "proxy", "sche
 EXAMPLES = """examples:
   pybernetes component apiserver --data-dir state     # writes state/admin.kubeconfig
   pybernetes component scheduler --kubeconfig admin.kubeconfig
-  pybernetes component hollow-node --kubeconfig admin.kubeconfig --node-name extra
+  pybernetes component hollow-node --kubeconfig admin.kubeconfig --node-name extra --nodes 5
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("component", choices=NAMES)
     parser.add_argument("--kubeconfig", type=Path, help="all but apiserver")
-    parser.add_argument("--data-dir", type=Path, help="apiserver: where its state is kept")
+    parser.add_argument(
+        "--data-dir", type=Path, help="apiserver: its state; controller-manager: whose CA signs"
+    )
     parser.add_argument("--node-name", default="node", help="hollow-node, proxy, dns")
+    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="hollow-node: how many")
     parser.add_argument("--stages", type=Path, metavar="FILE", help="hollow-node")
     parser.add_argument("--address", default="127.0.0.1", help="where it listens, if it does")
     parser.add_argument("--port", type=int, default=0, help="where it listens (0: its default)")
@@ -34,6 +37,10 @@ def run(options: argparse.Namespace) -> int:
     from pybernetes.cmd.component import ComponentConfig, main
     from pybernetes.cmd.stages import parse
 
+    if options.component == "hollow-node" and options.address in ("0.0.0.0", "::"):
+        raise CliError("--address must be one that the API server reaches the nodes at", 2)
+    if not 1 <= options.nodes <= 10_000:
+        raise CliError(f"--nodes {options.nodes}: must be between 1 and 10000", 2)
     flag = "data_dir" if options.component == "apiserver" else "kubeconfig"
     if getattr(options, flag) is None:
         raise CliError(f"{options.component} needs --{flag.replace('_', '-')}", 2)
@@ -44,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
         node_name=options.node_name,
         address=options.address,
         port=options.port,
+        nodes=options.nodes,
         stages=parse(stages.check(options.stages)) if options.stages else None,
     )
     try:
