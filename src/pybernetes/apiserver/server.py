@@ -10,6 +10,7 @@ from pybernetes.apis.resource import Resource
 from pybernetes.apiserver import security
 from pybernetes.apiserver.admission import registry as admission
 from pybernetes.apiserver.admission.plugin import Parts
+from pybernetes.apiserver.admission.resourcequota import ResourceQuota
 from pybernetes.apiserver.bootstrap.writer import write_bootstrap
 from pybernetes.apiserver.cache.feed import Feed
 from pybernetes.apiserver.chain import Chain
@@ -64,6 +65,7 @@ class ApiServer:
                 parts,
                 enable=config.enable_admission_plugins,
                 disable=config.disable_admission_plugins,
+                extra={ResourceQuota.name: ResourceQuota(core)},
             )
         )
         ranges = parse_ranges(config.service_cluster_ip_range)

@@ -21,6 +21,7 @@ from pybernetes.controllers.nodeipam.controller import NodeIpamController
 from pybernetes.controllers.nodelifecycle.controller import NodeLifecycleController
 from pybernetes.controllers.podgc.controller import PodGarbageCollector
 from pybernetes.controllers.replicaset import controller as replicaset
+from pybernetes.controllers.resourcequota.controller import ResourceQuotaController
 from pybernetes.controllers.rootca.controller import RootCaPublisher, TrustBundlePublisher
 from pybernetes.controllers.runtime.controller import Row
 from pybernetes.controllers.serviceaccount.controller import ServiceAccountController
@@ -49,6 +50,7 @@ CONTROLLERS: Mapping[str, Row] = {
     "ttl-after-finished-controller": Row(
         TtlAfterFinishedController, "ttl-after-finished-controller"
     ),
+    "resourcequota-controller": Row(ResourceQuotaController, "resourcequota-controller"),
     "disruption-controller": Row(
         DisruptionController, "disruption-controller", "controllermanager"
     ),

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acts for ResourceQuotas: counts what their namespace holds and writes the status.
+
+Kinds that have spec to count are watched in full; others that a quota names (count/X) by their
+metadata, from the moment one does.
+"""
+
+from collections.abc import Iterator
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.core import quota as rules
+from pybernetes.client.informer import Informer
+from pybernetes.controllers.resourcequota import plan
+from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.discovery import discover
+
+QUOTAS = GVR("", "v1", "resourcequotas")
+_FULL = (rules.PODS, rules.SERVICES, rules.CLAIMS)
+RESYNC = 300.0  # seconds (upstream's resource-quota-sync-period)
+
+
+class ResourceQuotaController:
+    """Keys are namespace/name of quotas."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._quotas = context.informers.get(QUOTAS)
+        self._watched: dict[GVR, Informer] = {}
+        for gvr in dict.fromkeys((*_FULL, *rules.COUNTED.values())):
+            self._watch(gvr)
+        self._names = {f"{gvr.resource}.{gvr.group}".strip("."): gvr for gvr in self._watched}
+        self._quotas.on_change(self._quota_changed)
+
+    def _watch(self, gvr: GVR) -> Informer:
+        informers = self._context.informers
+        found = informers.get(gvr) if gvr in _FULL else informers.get_metadata(gvr)
+        self._watched[gvr] = found
+        found.on_change(lambda old, new: self._object_changed(gvr, old, new))
+        return found
+
+    def _quota_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is None:
+            return
+        asked = None if old is None else old.get("spec")
+        counted = (new.get("status") or {}).get("hard")
+        if asked != new.get("spec") or counted != new["spec"].get("hard"):
+            self._context.queue.add(meta.key(new))
+
+    def _object_changed(self, gvr: GVR, old: Object | None, new: Object | None) -> None:
+        """Creates were charged by admission; what frees something has to be counted again."""
+        if old is None or not plan.frees(gvr, old, new):
+            return
+        for quota in self._quotas.by_index("namespace", meta.namespace(old)):
+            self._context.queue.add(meta.key(quota))
+
+    async def sync(self, key: str) -> None:
+        quota = self._quotas.find(*meta.split_key(key))
+        if quota is None:
+            return
+        await self._watch_named(quota)
+        status = plan.plan_status(quota, self._objects(meta.namespace(quota)))
+        if status != (quota.get("status") or {}):
+            changed = quota | {"status": status}
+            await self._context.client.update(
+                QUOTAS, changed, meta.namespace(quota), subresource="status"
+            )
+        self._context.queue.add_after(key, RESYNC)
+
+    def _objects(self, namespace: str) -> Iterator[tuple[GVR, Object]]:
+        for gvr, informer in self._watched.items():
+            for obj in informer.by_index("namespace", namespace):
+                yield gvr, obj
+
+    async def _watch_named(self, quota: Object) -> None:
+        """Watch what only this quota counts. Raises ApiError."""
+        missing = plan.counted_names([quota]) - self._names.keys()
+        if not missing:
+            return
+        for served in (await discover(self._context.client)).resources:
+            name = f"{served.gvr.resource}.{served.gvr.group}".strip(".")
+            if name in missing:
+                await self._watch(served.gvr).wait_synced()
+                self._names[name] = served.gvr
