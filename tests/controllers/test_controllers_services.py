@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Endpoints and EndpointSlices: the plans on their own, then over the real API server."""
 
+import asyncio
+
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.controllers.endpoints.plan import plan_subsets, truncate
-from pybernetes.controllers.endpointslice.plan import MANAGED_BY, MAXIMUM, plan_slices
+from pybernetes.controllers.endpointslice.plan import MAXIMUM, plan_slices
+from pybernetes.controllers.endpointslicemirroring.plan import MANAGER, plan_mirror
+from pybernetes.controllers.runtime.slices import MANAGED_BY
 
 NODES = GVR("", "v1", "nodes")
 PODS = GVR("", "v1", "pods")
@@ -137,5 +141,62 @@ def test_endpoints_follow_pods(in_cluster) -> None:
             return await cluster.list(SLICES, selector=f"{MANAGED_BY}") == []
 
         await cluster.eventually(no_slices)
+
+    in_cluster(main)
+
+
+def hand_made(*ips: str, port: int = 80, **labels: str) -> Object:
+    subset = {"addresses": [{"ip": ip} for ip in ips], "ports": [{"name": "http", "port": port}]}
+    metadata = {"name": "svc", "namespace": "default", "labels": labels}
+    return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": [subset]}
+
+
+def test_families_and_ports_are_mirrored_apart_and_what_is_no_address_is_counted() -> None:
+    endpoints = hand_made("10.1.2.3", "fd00::1", "somewhere")
+    endpoints["subsets"].append(hand_made("10.1.2.4", port=90)["subsets"][0])
+    plan, invalid, skipped = plan_mirror(endpoints, [])
+    made = [(one["addressType"], one["ports"][0]["port"]) for one in plan.create]
+    assert made == [("IPv4", 80), ("IPv6", 80), ("IPv4", 90)]
+    assert (invalid, skipped) == (1, 0)
+    many = hand_made(*(f"10.1.{n // 250}.{n % 250}" for n in range(1003)))
+    assert plan_mirror(many, [])[2] == 3
+
+
+def test_hand_made_endpoints_are_mirrored_as_long_as_they_should_be(in_cluster) -> None:
+    async def main(cluster) -> None:
+        await cluster.create(SERVICES, service(selector=None))
+        await cluster.create(ENDPOINTS, hand_made("10.1.2.3", app="a"))
+
+        async def mirrored() -> list[Object]:
+            return await cluster.list(SLICES, selector=f"{MANAGED_BY}={MANAGER}")
+
+        async def shows(ip: str, port: int) -> bool:
+            found = await mirrored()
+            return [
+                (one["endpoints"][0]["addresses"], one["ports"][0]["port"]) for one in found
+            ] == [([ip], port)]
+
+        await cluster.eventually(lambda: shows("10.1.2.3", 80))
+        first = (await mirrored())[0]["metadata"]
+        assert first["labels"]["app"] == "a"
+        assert first["ownerReferences"][0]["kind"] == "Endpoints"
+        await cluster.client.update(ENDPOINTS, hand_made("10.2.3.4", port=81), "default")
+        await cluster.eventually(lambda: shows("10.2.3.4", 81))
+        changed = (await mirrored())[0]["metadata"]
+        assert changed["name"] == first["name"]  # the same slice took the new ports
+        await asyncio.sleep(60)
+        assert (await mirrored())[0]["metadata"] == changed  # nothing is written for nothing
+
+        async def nothing() -> bool:
+            return await mirrored() == []
+
+        skipping = {"metadata": {"labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}}}
+        await cluster.client.patch(ENDPOINTS, "svc", skipping, "default")
+        await cluster.eventually(nothing)
+        skipping["metadata"]["labels"] = {"endpointslice.kubernetes.io/skip-mirror": None}
+        await cluster.client.patch(ENDPOINTS, "svc", skipping, "default")
+        await cluster.eventually(lambda: shows("10.2.3.4", 81))
+        await cluster.client.delete(ENDPOINTS, "svc", "default")
+        await cluster.eventually(nothing)
 
     in_cluster(main)

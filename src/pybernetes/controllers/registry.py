@@ -14,6 +14,9 @@ from pybernetes.controllers.deployment.controller import DeploymentController
 from pybernetes.controllers.disruption.controller import DisruptionController
 from pybernetes.controllers.endpoints.controller import EndpointsController
 from pybernetes.controllers.endpointslice.controller import EndpointSliceController
+from pybernetes.controllers.endpointslicemirroring.controller import (
+    EndpointSliceMirroringController,
+)
 from pybernetes.controllers.garbagecollector.controller import GarbageCollector
 from pybernetes.controllers.job.controller import JobController
 from pybernetes.controllers.namespace.controller import NamespaceController
@@ -74,5 +77,10 @@ CONTROLLERS: Mapping[str, Row] = {
     "endpoints-controller": Row(EndpointsController, "endpoint-controller"),
     "endpointslice-controller": Row(
         EndpointSliceController, "endpointslice-controller", "endpoint-slice-controller"
+    ),
+    "endpointslice-mirroring-controller": Row(
+        EndpointSliceMirroringController,
+        "endpointslicemirroring-controller",
+        "endpoint-slice-mirroring-controller",
     ),
 }

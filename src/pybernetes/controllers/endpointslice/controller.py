@@ -4,14 +4,8 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
-from pybernetes.controllers.endpointslice.plan import (
-    MANAGED_BY,
-    MANAGER,
-    SERVICE_NAME,
-    Plan,
-    plan_slices,
-)
-from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
+from pybernetes.controllers.endpointslice.plan import MANAGER, plan_slices
+from pybernetes.controllers.runtime.batches import is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import (
     BY_NODE,
@@ -22,9 +16,8 @@ from pybernetes.controllers.runtime.resources import (
     index_by_node,
 )
 from pybernetes.controllers.runtime.services import follow, has_selector, pods_of
+from pybernetes.controllers.runtime.slices import apply_plan, follow_slices
 from pybernetes.controllers.runtime.writes import Writes
-
-BY_SERVICE = "service"
 
 
 class EndpointSliceController:
@@ -38,16 +31,10 @@ class EndpointSliceController:
         self._nodes = context.informers.get(NODES)
         self._slices = context.informers.get(ENDPOINT_SLICES)
         self._writes = Writes(context.env.clock, self._slices)
-        self._slices.add_index(BY_SERVICE, _service_keys)
+        follow_slices(self._slices, MANAGER, context.queue.add)
         index_by_node(self._pods)
         follow(self._services, self._pods, context.queue.add)
-        self._slices.on_change(self._slice_changed)
         self._nodes.on_change(self._node_changed)
-
-    def _slice_changed(self, old: Object | None, new: Object | None) -> None:
-        for obj in (old, new):
-            for key in _service_keys(obj) if obj else ():
-                self._context.queue.add(key)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         """Endpoints name their node's zone, and wait for a node that is not known yet."""
@@ -66,13 +53,11 @@ class EndpointSliceController:
             return
         if not self._writes.seen(key):
             return
-        current = [
-            one for one in self._slices.by_index(BY_SERVICE, key) if not meta.is_deleting(one)
-        ]
+        current = [one for one in self._slices.by_index(MANAGER, key) if not meta.is_deleting(one)]
         pods = pods_of(service, self._pods)
         plan = plan_slices(service, pods, current, lambda name: self._nodes.find("", name))
         try:
-            await self._apply(key, plan)
+            await apply_plan(self._client, self._writes, key, plan)
         except ApiError as error:
             if is_terminating_namespace(error):
                 return
@@ -82,20 +67,3 @@ class EndpointSliceController:
                     service, "Warning", "FailedToUpdateEndpointSlices", text
                 )
             raise
-
-    async def _apply(self, key: str, plan: Plan) -> None:
-        namespace = meta.split_key(key)[0]
-        for one in plan.create:
-            self._writes.wrote(key, await self._client.create(ENDPOINT_SLICES, one, namespace))
-        for one in plan.update:
-            self._writes.wrote(key, await self._client.update(ENDPOINT_SLICES, one, namespace))
-        for one in plan.delete:
-            await delete_if_there(self._client, ENDPOINT_SLICES, one)
-            self._writes.deleted(key, one)
-
-
-def _service_keys(one: Object) -> list[str]:
-    labels = meta.labels(one)
-    if labels.get(MANAGED_BY) != MANAGER:
-        return []
-    return [meta.make_key(meta.namespace(one), labels.get(SERVICE_NAME, ""))]

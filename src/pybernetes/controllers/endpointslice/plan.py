@@ -3,7 +3,6 @@
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import orjson
 
@@ -17,23 +16,20 @@ from pybernetes.controllers.runtime.services import (
     is_headless,
     target_reference,
 )
+from pybernetes.controllers.runtime.slices import (
+    MANAGED_BY,
+    SERVICE_NAME,
+    Family,
+    Group,
+    Plan,
+    group_of,
+)
 
 MAXIMUM = 100  # endpoints in a slice
-SERVICE_NAME = "kubernetes.io/service-name"
-MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
 _OURS = (SERVICE_NAME, MANAGED_BY, HEADLESS_LABEL)
 
 FindNode = Callable[[str], Object | None]
-Family = str  # IPv4 or IPv6: the slice's addressType
-Group = tuple[Family, bytes]  # address type and ports: what endpoints of one slice have in common
-
-
-@dataclass(slots=True)
-class Plan:
-    create: list[Object] = field(default_factory=list)
-    update: list[Object] = field(default_factory=list)
-    delete: list[Object] = field(default_factory=list)
 
 
 def plan_slices(
@@ -44,7 +40,7 @@ def plan_slices(
     wanted = _wanted(service, pods, node)
     groups: dict[Group, list[Object]] = {}
     for one in sorted(current, key=meta.name):
-        groups.setdefault(_group_of(one), []).append(one)
+        groups.setdefault(group_of(one), []).append(one)
     families = families_of(service)
     for group in {**groups, **wanted}:
         endpoints = wanted.get(group, {})
@@ -121,10 +117,6 @@ def _add_hints(service: Object, endpoints: dict[str, Object]) -> None:
         one["hints"] = {"forZones": [{"name": one["zone"]}]}
         if distribution == "PreferSameNode" and one.get("nodeName"):
             one["hints"]["forNodes"] = [{"name": one["nodeName"]}]
-
-
-def _group_of(one: Object) -> Group:
-    return one.get("addressType", ""), orjson.dumps(one.get("ports") or [])
 
 
 def _plan_group(
