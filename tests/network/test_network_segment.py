@@ -63,6 +63,23 @@ async def connect(pins: Path | None, address: str) -> str:
 
 
 @contextlib.asynccontextmanager
+async def process(pins: Path, script: str) -> AsyncIterator[None]:
+    """A server in somebody's namespace, once it listens."""
+    command = [*namespaces.joining(pins, ("net",)), sys.executable, "-c", script]
+    running = await asyncio.create_subprocess_exec(*command)
+    try:
+        for _ in range(100):
+            if "8080" in out(*namespaces.joining(pins, ("net",)), "ss", "-ltn"):
+                break
+            await asyncio.sleep(0.05)
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            running.kill()
+        await running.wait()
+
+
+@contextlib.asynccontextmanager
 async def listening(*addresses: str) -> AsyncIterator[None]:
     """Listeners in our own namespace that tell their callers who they are."""
 
@@ -114,6 +131,7 @@ async def test_a_lab_reaches_host_and_world_and_is_reached_by_its_host_only(own_
     namespaces.prepare(tmp_path / "ns")
     first, second = lab(1), lab(2)
     nodes: list[Path] = []
+    out("iptables", "-P", "FORWARD", "DROP")  # as Docker does
     try:
         for config in (first, second):
             await segment.set_up(config)
@@ -123,6 +141,10 @@ async def test_a_lab_reaches_host_and_world_and_is_reached_by_its_host_only(own_
         async with listening(first.address, second.address, DOOR):
             assert await connect(nodes[0], first.address) == first.services_via
             assert await connect(nodes[0], DOOR) == first.services_via
+        serve = "import socket; s = socket.create_server(('', 8080)); c, who = s.accept()"
+        async with process(outside, f"{serve}; c.send(who[0].encode()); c.close()"):
+            assert await connect(nodes[0], OUTSIDE) == DOOR  # behind the host's address
+        async with listening(first.address, second.address):
             assert await connect(nodes[0], second.address) == "ConnectionRefusedError"
             assert await connect(nodes[0], second.services_via) == "ConnectionRefusedError"
             assert await connect(outside, first.address) == "ConnectionRefusedError"
@@ -140,6 +162,7 @@ async def test_a_lab_reaches_host_and_world_and_is_reached_by_its_host_only(own_
             await segment.clean_up(config)
             await segment.clean_up(config)
         namespaces.unpin(tmp_path / "ns")
+    assert out("iptables", "-S", "FORWARD") == "-P FORWARD DROP\n"
     assert "test-lab" not in out("nft", "list", "tables")
     assert "172." not in ip("route")
     assert "pybr-" not in ip("link")

@@ -142,6 +142,8 @@ def trees(name: str, root: Path = ROOT) -> list[Path]:
 def enter(name: str) -> None:
     """Move this process into the cgroup `name`, which is made if it is missing."""
     configure(name, Limits())
+    if (ROOT / "cpuacct").exists():  # cgroup v1: what `usage` reads
+        (ROOT / "cpuacct" / name.strip("/")).mkdir(parents=True, exist_ok=True)
     for tree in trees(name):
         (tree / "cgroup.procs").write_text(str(os.getpid()))
 

@@ -19,7 +19,7 @@ from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
 from pybernetes.linux import links, nft, sysctl
 from pybernetes.linux.commands import CommandError
-from pybernetes.network import hostports
+from pybernetes.network import forwarding, hostports
 from pybernetes.network.config import NetworkConfig
 
 NODES = GVR("", "v1", "nodes")
@@ -138,6 +138,7 @@ class Network:
         await links.replace_route(config.service_cidr, "dev", config.bridge)
         await links.replace_route("unreachable", config.cluster_cidr)
         await nft.apply(ruleset(config))
+        await forwarding.allow(config.bridge)
         config.cni_conf_dir.mkdir(parents=True, exist_ok=True)
         document = conflist(config.bridge, pod_cidr, config.cni_state_dir)
         partial = config.cni_conf_dir / (CONF_NAME + ".tmp")
@@ -171,6 +172,7 @@ async def check_free(config: NetworkConfig) -> None:
 async def clean_up(config: NetworkConfig) -> None:
     """Remove everything `run` made; safe to call at any time."""
     await nft.delete_table("ip", config.table)
+    await forwarding.clean_up(config.bridge)
     await hostports.clean_up()
     await links.delete_route("unreachable", config.cluster_cidr)
     await links.delete_route(config.service_cidr, "dev", config.bridge)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pybernetes.linux import links, nft, sysctl
+from pybernetes.network import forwarding
 
 LINKS = "pyb"  # links of all clusters of ours begin with it
 
@@ -82,6 +83,7 @@ async def set_up(config: SegmentConfig) -> None:
     await links.replace_route(*config.nowhere)
     await links.replace_route(config.service_cidr, "via", config.services_via)
     await nft.apply(ruleset(config))
+    await forwarding.allow(config.bridge)
 
 
 async def route_pods(config: SegmentConfig, old: Mapping[str, str], new: Mapping[str, str]) -> None:
@@ -98,4 +100,5 @@ async def clean_up(config: SegmentConfig) -> None:
     for link in [*await links.on_bridge(config.bridge), config.bridge]:
         await links.delete_link(link)
     await nft.delete_table("ip", config.table)
+    await forwarding.clean_up(config.bridge)
     await links.delete_route(*config.nowhere)
