@@ -145,6 +145,21 @@ def test_endpoints_follow_pods(in_cluster) -> None:
     in_cluster(main)
 
 
+def test_slices_say_since_when_their_newest_change_waits() -> None:
+    pods = [pod(1), pod(2)]
+    for one, since in zip(pods, ("T10:00:00Z", "T11:00:00Z"), strict=True):
+        one["status"]["conditions"][0]["lastTransitionTime"] = f"2026-01-01{since}"
+    first = slices(pods).create[0]
+    trigger = "endpoints.kubernetes.io/last-change-trigger-time"
+    assert first["metadata"]["annotations"] == {trigger: "2026-01-01T10:00:00Z"}
+    first["metadata"]["name"] = "svc-0"
+    pods[1] = pod(2, ready=False)
+    pods[1]["status"]["conditions"][0]["lastTransitionTime"] = "2026-01-01T12:00:00Z"
+    changed = slices(pods, [first]).update[0]
+    assert changed["metadata"]["annotations"] == {trigger: "2026-01-01T12:00:00Z"}
+    assert slices(pods[:1], [changed]).update[0]["metadata"]["annotations"] == {}
+
+
 def hand_made(*ips: str, port: int = 80, **labels: str) -> Object:
     subset = {"addresses": [{"ip": ip} for ip in ips], "ports": [{"name": "http", "port": port}]}
     metadata = {"name": "svc", "namespace": "default", "labels": labels}

@@ -113,17 +113,16 @@ class Proxy:
             start = self._env.clock.monotonic()
             cut = await conntrack.clean_up(ports)
             took = self._env.clock.monotonic() - start
-            self._metrics.seconds["conntrack_reconciler_sync_duration_seconds"].observe(took)
+            self._metrics.seconds["conntrack_reconciler_sync"].observe(took)
             self._metrics.counters["conntrack_reconciler_deleted_entries"].inc(cut)
 
     def _count(self, took: float, triggers: list[datetime.datetime], *, full: bool) -> None:
         seconds, now = self._metrics.seconds, self._env.clock.now()
         for kind in ("", "full_" if full else "partial_"):
-            seconds[f"sync_{kind}proxy_rules_duration_seconds"].observe(took)
+            seconds[f"sync_{kind}proxy_rules"].observe(took)
         for trigger in triggers:
-            seconds["network_programming_duration_seconds"].observe((now - trigger).total_seconds())
+            seconds["network_programming"].observe((now - trigger).total_seconds())
         self._metrics.gauges["sync_proxy_rules_last_timestamp_seconds"].set(now.timestamp())
-        self._metrics.applied()
         for policy, count in self._syncer.homeless.items():
             self._metrics.no_local.labels(policy, "IPv4").set(count)
 
@@ -138,9 +137,8 @@ class Proxy:
         slices = self._slices.by_index(BY_SERVICE, key)
         return view(self._services.find(namespace, name), slices, self._place)
 
-    def _mark(self, key: str, of: str) -> None:
+    def _mark(self, key: str) -> None:
         self._dirty[key] = None
-        self._metrics.changed(of)
         self._metrics.gauges["sync_proxy_rules_last_queued_timestamp_seconds"].set(
             self._env.clock.time()
         )
@@ -148,11 +146,11 @@ class Proxy:
         self._changed.set()
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
-        self._mark(_key(new or old or {}), "service")
+        self._mark(_key(new or old or {}))
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
         for key in dict.fromkeys(service_of(one) for one in (old, new) if one is not None):
-            self._mark(key, "endpoint")
+            self._mark(key)
         stamps = [(one or {}).get("metadata", {}).get("annotations") or {} for one in (old, new)]
         if stamps[1].get(_TRIGGER, "") > stamps[0].get(_TRIGGER, ""):
             self._triggers.append(timestamps.parse(stamps[1][_TRIGGER]))
@@ -167,7 +165,7 @@ class Proxy:
         if found != (self._place, self._node_ip):
             self._place, self._node_ip = found
             for key in self._keys():
-                self._mark(key, "service")
+                self._mark(key)
 
 
 def _key(service: Object) -> str:

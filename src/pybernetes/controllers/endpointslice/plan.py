@@ -8,7 +8,7 @@ import orjson
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.status import belongs_in_endpoints, is_ready, pod_ips
+from pybernetes.apis.core.pod.status import belongs_in_endpoints, get_condition, is_ready, pod_ips
 from pybernetes.controllers.runtime.services import (
     HEADLESS_LABEL,
     endpoint_ports,
@@ -27,6 +27,7 @@ from pybernetes.controllers.runtime.slices import (
 
 MAXIMUM = 100  # endpoints in a slice
 MANAGER = "endpointslice-controller.k8s.io"
+TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
 _OURS = (SERVICE_NAME, MANAGED_BY, HEADLESS_LABEL)
 
 FindNode = Callable[[str], Object | None]
@@ -48,7 +49,24 @@ def plan_slices(
     for family in families:  # a service without endpoints keeps one empty slice
         if not any(group[0] == family for group in wanted):
             _keep_placeholder(service, family, groups, plan)
+    _note_triggers(plan, pods, current)
     return plan
+
+
+def _note_triggers(plan: Plan, pods: Sequence[Object], current: Sequence[Object]) -> None:
+    """On each slice to write: since when the longest waiting of its changed endpoints is as it is,
+    from which proxies count how long changes take."""
+    since = {
+        meta.uid(pod): (get_condition(pod, "Ready") or {}).get("lastTransitionTime") for pod in pods
+    }
+    before = {meta.name(one): one.get("endpoints") or [] for one in current}
+    for one in (*plan.create, *plan.update):
+        known = before.get(meta.name(one), [])
+        changed = [end["targetRef"]["uid"] for end in one["endpoints"] if end not in known]
+        times = sorted(filter(None, (since.get(uid) for uid in changed)))
+        annotations = {**meta.annotations(one)}
+        annotations.pop(TRIGGER, None)
+        one["metadata"]["annotations"] = annotations | ({TRIGGER: times[0]} if times else {})
 
 
 def families_of(service: Object) -> list[Family]:
