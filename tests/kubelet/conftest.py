@@ -153,7 +153,8 @@ class Node:
             if not (await self.client.list(PODS)).items and not await self.runtime.list_sandboxes():
                 return
             await asyncio.sleep(0.05)
-        raise TimeoutError("pods are left")
+        left = [box.name for box in await self.runtime.list_sandboxes()]
+        raise TimeoutError(f"pods are left: {left}")
 
     async def wait_log(self, name, text, container="c"):
         for _ in range(300):

@@ -129,33 +129,43 @@ async def test_a_sub_path_cannot_lead_out_of_its_volume(node, tmp_path):
     assert (volume / "real" / "made").exists()
 
 
+CLAIMS, VOLUMES = (GVR("", "v1", f"persistentvolume{end}") for end in ("claims", "s"))
+
+
+def claimed(name, **more):
+    return [{"name": "v", "persistentVolumeClaim": {"claimName": name, **more}}]
+
+
+async def claim(node, name, path, mode="Filesystem"):
+    """A claim, bound to a local volume."""
+    terms = [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]}]
+    spec = {
+        "capacity": {"storage": "1Mi"}, "accessModes": ["ReadWriteOnce"],
+        "local": {"path": str(path)}, "volumeMode": mode, "persistentVolumeReclaimPolicy": "Retain",
+        "nodeAffinity": {"required": {"nodeSelectorTerms": terms}}, "storageClassName": "",
+    }  # fmt: skip
+    await node.create(VOLUMES, "PersistentVolume", name, "", spec=spec)
+    spec = {"volumeName": name, "volumeMode": mode, "accessModes": ["ReadWriteOnce"], "storageClassName": "",
+            "resources": {"requests": {"storage": "1Mi"}}}  # fmt: skip
+    await node.create(CLAIMS, "PersistentVolumeClaim", name, spec=spec)
+    bound = {"status": {"phase": "Bound"}}
+    await node.client.patch(CLAIMS, name, bound, "default", subresource="status")
+
+
 async def test_persistent_volumes_fs_group_and_its_policy(node, tmp_path):
-    claims, volumes = (GVR("", "v1", f"persistentvolume{end}") for end in ("claims", "s"))
     for name in ("always", "once"):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "file").write_text("x")
         (folder / "link").symlink_to("/etc/hostname")
-        terms = [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]}]
-        spec = {
-            "capacity": {"storage": "1Mi"}, "accessModes": ["ReadWriteOnce"],
-            "local": {"path": str(folder)}, "persistentVolumeReclaimPolicy": "Retain",
-            "nodeAffinity": {"required": {"nodeSelectorTerms": terms}}, "storageClassName": "",
-        }  # fmt: skip
-        await node.create(volumes, "PersistentVolume", name, "", spec=spec)
-        spec = {"volumeName": name, "accessModes": ["ReadWriteOnce"], "storageClassName": "",
-                "resources": {"requests": {"storage": "1Mi"}}}  # fmt: skip
-        await node.create(claims, "PersistentVolumeClaim", name, spec=spec)
-        bound = {"status": {"phase": "Bound"}}
-        await node.client.patch(claims, name, bound, "default", subresource="status")
+        await claim(node, name, folder)
     once = tmp_path / "once"
     os.chown(once, -1, 2000)
     once.chmod(0o2775)
     before = os.stat("/etc/hostname")
     for name, policy in (("always", "Always"), ("once", "OnRootMismatch")):
         security = {"fsGroup": 2000, "fsGroupChangePolicy": policy}
-        claim = [{"name": "v", "persistentVolumeClaim": {"claimName": name}}]
-        await node.run(name, {"command": LOOK, "volumeMounts": [mount("v")]}, volumes=claim,
+        await node.run(name, {"command": LOOK, "volumeMounts": [mount("v")]}, volumes=claimed(name),
                        securityContext=security, restartPolicy="Never")  # fmt: skip
     assert "664 0:2000 ./file" in await node.output("always")
     assert "644 0:0 ./file" in await node.output("once")
@@ -188,3 +198,19 @@ async def test_mounts_propagate_and_are_read_only_to_the_bottom(node):
     found = await node.output("rro")
     assert "touch: /r/m/x: Read-only file system" in found
     assert "writable" in found  # plain readOnly does not reach what is mounted below
+
+
+async def test_block_devices(node, tmp_path):
+    device = f"/dev/{os.listdir('/sys/block')[0]}"
+    await claim(node, "block", device, "Block")
+    await claim(node, "folder", tmp_path, "Block")
+    container = {
+        "command": "ls -l /dev/x",
+        "volumeDevices": [{"name": "v", "devicePath": "/dev/x"}],
+    }
+    await node.run(
+        "block", container, volumes=claimed("block", readOnly=True), restartPolicy="Never"
+    )
+    await node.run("folder", container, volumes=claimed("folder"), restartPolicy="Never")
+    assert (await node.output("block")).startswith("br")
+    await node.wait_event("folder", "Failed", 'volume "v" is not a block device')
