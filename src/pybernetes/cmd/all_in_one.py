@@ -29,7 +29,7 @@ from pybernetes.cmd.config import ClusterConfig, read_json, write_json
 from pybernetes.cmd.control_plane import ControlPlane, ControlPlaneConfig
 from pybernetes.cmd.labconfig import ConfigError, is_lab
 from pybernetes.cmd.labsettings import API_PORT
-from pybernetes.cmd.nodes import Nodes
+from pybernetes.cmd.nodes import Nodes, ready_since
 from pybernetes.cmd.pki import Pki, ensure
 from pybernetes.cmd.process import run
 from pybernetes.controllers.config import ControllersConfig
@@ -266,7 +266,7 @@ class AllInOne:
         watched.on_change(lambda _old, _new: changed.set())
         async with TaskGroup("ready") as group:
             group.start(informers.run(), "informers")
-            while not any(_is_ready(node) for node in watched.items()):
+            while not any(ready_since(node) for node in watched.items()):
                 await changed.wait()
                 changed.clear()
             group.cancel()
@@ -288,12 +288,6 @@ class AllInOne:
         partial.write_text(json.dumps(state, indent=2) + "\n")
         partial.replace(config.data_dir / "state.json")
         self._report("ready")
-
-
-def _is_ready(node: dict[str, object]) -> bool:
-    status = node.get("status")
-    conditions = status.get("conditions") if isinstance(status, dict) else None
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions or ())
 
 
 def _hold_pid_file(data_dir: Path) -> IO[str]:

@@ -13,7 +13,7 @@ from pybernetes.base.env import Env
 from pybernetes.cmd import lab
 from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.labconfig import ConfigError
-from pybernetes.cmd.node import machine_config, network_config, proxy_config
+from pybernetes.cmd.node import host_node
 from pybernetes.cmd.process import run
 from pybernetes.machine import cleanup
 from pybernetes.network import network
@@ -24,16 +24,17 @@ async def clean_up(env: Env, config: ClusterConfig) -> list[str]:
     """Stop all pods and containerd, remove rules, links and mounts; what is left, a line each."""
     if config.lab is not None:
         return await lab.clean_up(env, config)
-    left = await cleanup.remove(env, machine_config(config), config.cgroup_root, keep_images=True)
-    await proxy.clean_up(proxy_config(config))
-    await network.clean_up(network_config(config))
+    node = host_node(config)
+    left = await cleanup.remove(env, node.machine, config.cgroup_root, keep_images=True)
+    await proxy.clean_up(node.proxy)
+    await network.clean_up(node.network)
     shutil.rmtree(config.node_dir / "cni", ignore_errors=True)
     return left
 
 
 def main(data_dir: Path) -> int:
     """0 if nothing is left."""
-    if os.geteuid() != 0 or not any((data_dir / made).exists() for made in ("node", "nodes")):
+    if os.geteuid() != 0 or not any((data_dir / made).exists() for made in ("node", "seed")):
         return 0  # hollow nodes make nothing on the host
     left: list[str] = []
 

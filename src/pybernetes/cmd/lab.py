@@ -25,6 +25,7 @@ from pybernetes.cmd.labjoin import NODES, Joining
 from pybernetes.cmd.labmachine import LabMachine, boot, pins
 from pybernetes.cmd.labseed import Seed
 from pybernetes.cmd.labsettings import Settings
+from pybernetes.cmd.nodes import ready_since
 from pybernetes.linux import cgroups, hosts, mounts, namespaces
 from pybernetes.linux.commands import CommandError
 from pybernetes.linux.processes import wait_end
@@ -298,14 +299,6 @@ VERBS: Mapping[str, Verb] = {
     "node cut": Lab.cut,
     "node heal": Lab.heal,
 }
-
-
-def ready_since(node: Object) -> str | None:
-    """The heartbeat of a Node that says it is Ready; None where it does not."""
-    for one in (node.get("status") or {}).get("conditions") or ():
-        if one["type"] == "Ready" and one["status"] == "True":
-            return str(one.get("lastHeartbeatTime"))
-    return None
 
 
 async def clean_up(env: Env, config: ClusterConfig) -> list[str]:

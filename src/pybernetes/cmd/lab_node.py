@@ -23,63 +23,16 @@ from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
 from pybernetes.cmd.labsettings import LINK, SHUT_DOWN, Settings
-from pybernetes.cmd.node import NodeConfig, RealNode
+from pybernetes.cmd.node import RealNode, node_config
 from pybernetes.cmd.node_certificates import NodeCertificates
 from pybernetes.cmd.process import run
-from pybernetes.dns.config import DnsConfig
-from pybernetes.kubelet.config import Config as KubeletConfig
 from pybernetes.linux import cgroups, hosts, links, namespaces
 from pybernetes.machine import disk
 from pybernetes.machine.config import Config as MachineConfig
-from pybernetes.network.config import NetworkConfig
 from pybernetes.network.network import NODES, peers
-from pybernetes.proxy.config import ProxyConfig
 
 LOADED_LATER = ("uvloop", "grpc.aio")  # by every node, but not when our modules are imported
 _LOCAL = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-
-
-def node_config(settings: Settings, node_dir: Path) -> NodeConfig:
-    """What the agents are told: names that are unique here need not be on the host."""
-    machine, name = MachineConfig(data=node_dir), settings.name
-    return NodeConfig(
-        machine=machine,
-        network=NetworkConfig(
-            node_name=name,
-            cni_conf_dir=machine.cni_conf,
-            cni_state_dir=node_dir / "cni",
-            cluster_cidr=settings.cluster_cidr,
-            service_cidr=settings.service_cidr,
-            bridge="cni0",
-            segment=True,
-        ),
-        proxy=ProxyConfig(
-            node_name=name,
-            cluster_cidr=settings.cluster_cidr,
-            service_cidr=settings.service_cidr,
-            health_address=settings.ip,
-        ),
-        dns=DnsConfig(
-            name,
-            settings.ip,
-            service_ip=settings.dns_ip,
-            domain=settings.domain,
-            clients=(settings.cluster_cidr,),
-        ),
-        kubelet=KubeletConfig(
-            node_name=name,
-            data=node_dir / "kubelet",
-            node_ips=(settings.ip,),
-            cluster_dns=(settings.dns_ip,),
-            cluster_domain=settings.domain,
-            cni_conf_dir=machine.cni_conf,
-            cgroup_root=settings.cgroup,
-            node_cgroup=settings.cgroup,
-            node_labels=settings.labels,
-            register_with_taints=settings.taints,
-            capacity=settings.capacity,
-        ),
-    )
 
 
 async def _set_up_link(settings: Settings) -> None:

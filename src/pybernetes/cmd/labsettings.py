@@ -2,7 +2,7 @@
 """node.json in a lab node's folder: all that the main process tells the node's process."""
 
 import signal
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import orjson
@@ -21,19 +21,20 @@ class Settings:
 
     name: str
     address: str
-    gateway: str
-    server: str
     cluster_cidr: str
     service_cidr: str
     dns_ip: str
     domain: str
     cgroup: str
-    labels: dict[str, str]
-    taints: list[Object]
-    capacity: dict[str, str]
-    hosts: dict[str, str]
-    ca: str  # PEM
-    token: str  # for the first certificate
+    gateway: str = ""  # the host's address in the lab's segment; "": not in a lab
+    server: str = ""  # the API server's URL
+    kubelet_port: int = 10250
+    labels: dict[str, str] = field(default_factory=dict)
+    taints: list[Object] = field(default_factory=list)
+    capacity: dict[str, str] = field(default_factory=dict)
+    hosts: dict[str, str] = field(default_factory=dict)
+    ca: str = ""  # PEM
+    token: str = ""  # for the first certificate
 
     @property
     def ip(self) -> str:
@@ -45,4 +46,4 @@ class Settings:
     @classmethod
     def read(cls, node_dir: Path) -> "Settings":
         found = orjson.loads((node_dir / "node.json").read_bytes())
-        return cls(**{field.name: found[field.name] for field in fields(cls)})
+        return cls(**{item.name: found[item.name] for item in fields(cls)})

@@ -4,6 +4,7 @@
 import asyncio
 import ssl
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
@@ -11,6 +12,7 @@ from pybernetes.client.informer import Informers
 from pybernetes.cmd import addons
 from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.identities import PROXY, ClientFor, node_user
+from pybernetes.cmd.labsettings import Settings
 from pybernetes.cri.containerd import Containerd
 from pybernetes.dns.config import DnsConfig
 from pybernetes.dns.server import Dns
@@ -40,57 +42,70 @@ class NodeConfig:
     kubelet: KubeletConfig
 
 
-def machine_config(config: ClusterConfig) -> MachineConfig:
-    return MachineConfig(data=config.node_dir)
+def node_config(
+    told: Settings, data: Path, bridge: str = "cni0", tables: str = "pybernetes"
+) -> NodeConfig:
+    """What the agents are told of the node whose folder is `data`.
 
-
-def network_config(config: ClusterConfig) -> NetworkConfig:
-    return NetworkConfig(
-        node_name=config.node_name,
-        cni_conf_dir=machine_config(config).cni_conf,
-        cni_state_dir=config.node_dir / "cni",
-        cluster_cidr=config.cluster_cidr,
-        service_cidr=config.service_cidr,
-        bridge=config.bridge,
-        table=f"pybernetes-{config.slug}-network",
-    )
-
-
-def proxy_config(config: ClusterConfig) -> ProxyConfig:
-    return ProxyConfig(
-        node_name=config.node_name,
-        table=f"pybernetes-{config.slug}-proxy",
-        cluster_cidr=config.cluster_cidr,
-        service_cidr=config.service_cidr,
-        health_address=config.gateway,
+    The names of its bridge and nftables tables have to be unique where other nodes are.
+    """
+    machine, name = MachineConfig(data=data), told.name
+    return NodeConfig(
+        machine=machine,
+        network=NetworkConfig(
+            node_name=name,
+            cni_conf_dir=machine.cni_conf,
+            cni_state_dir=data / "cni",
+            bridge=bridge,
+            table=f"{tables}-network",
+            segment=bool(told.gateway),
+            cluster_cidr=told.cluster_cidr,
+            service_cidr=told.service_cidr,
+        ),
+        proxy=ProxyConfig(
+            name,
+            table=f"{tables}-proxy",
+            cluster_cidr=told.cluster_cidr,
+            service_cidr=told.service_cidr,
+            health_address=told.ip,
+        ),
+        dns=DnsConfig(
+            name,
+            told.ip,
+            service_ip=told.dns_ip,
+            domain=told.domain,
+            clients=(told.cluster_cidr,),
+        ),
+        kubelet=KubeletConfig(
+            node_name=name,
+            data=data / "kubelet",
+            node_ips=(told.ip,),
+            port=told.kubelet_port,
+            cluster_dns=(told.dns_ip,),
+            cluster_domain=told.domain,
+            cni_conf_dir=machine.cni_conf,
+            cgroup_root=told.cgroup,
+            node_cgroup=told.cgroup if told.gateway else "",
+            node_labels=told.labels,
+            register_with_taints=told.taints,
+            capacity=told.capacity,
+        ),
     )
 
 
 def host_node(config: ClusterConfig) -> NodeConfig:
     """The node of a cluster in one process, which uses the host's own namespaces."""
-    machine, name = machine_config(config), config.node_name
-    return NodeConfig(
-        machine=machine,
-        network=network_config(config),
-        proxy=proxy_config(config),
-        dns=DnsConfig(
-            node_name=name,
-            address=config.gateway,
-            service_ip=config.dns_ip,
-            domain=config.domain,
-            clients=(config.cluster_cidr,),
-        ),
-        kubelet=KubeletConfig(
-            node_name=name,
-            data=config.node_dir / "kubelet",
-            node_ips=(config.gateway,),
-            port=config.kubelet_port,
-            cluster_dns=(config.dns_ip,),
-            cluster_domain=config.domain,
-            cni_conf_dir=machine.cni_conf,
-            cgroup_root=config.cgroup_root,
-        ),
+    told = Settings(
+        name=config.node_name,
+        address=config.gateway,
+        cluster_cidr=config.cluster_cidr,
+        service_cidr=config.service_cidr,
+        dns_ip=config.dns_ip,
+        domain=config.domain,
+        cgroup=config.cgroup_root,
+        kubelet_port=config.kubelet_port,
     )
+    return node_config(told, config.node_dir, config.bridge, f"pybernetes-{config.slug}")
 
 
 def _on_shared_disk(config: KubeletConfig) -> KubeletConfig:

@@ -64,3 +64,11 @@ def _address(node: Object) -> tuple[str, int]:
         if kind in known:
             return known[kind], endpoints.get("Port") or 10250
     raise ConnectionError(f"node {node['metadata']['name']} has no address")
+
+
+def ready_since(node: Object) -> str | None:
+    """The heartbeat of a Node that says it is Ready; None where it does not."""
+    for one in (node.get("status") or {}).get("conditions") or ():
+        if one["type"] == "Ready" and one["status"] == "True":
+            return str(one.get("lastHeartbeatTime"))
+    return None

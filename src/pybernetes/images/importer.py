@@ -3,14 +3,15 @@
 
 import asyncio
 import re
-import shutil
 from pathlib import Path
 
 from pybernetes.cri.containerd import Containerd
 from pybernetes.cri.types import Image, Runtime
+from pybernetes.linux.commands import CommandError, run
 
 NAMESPACE = "k8s.io"
 POLL = 0.02
+IMPORT_SECONDS = 600.0
 LOADED = "pybernetes.dev/loaded"  # label of images that came by hand, from no registry
 _NAMES = re.compile(r"^unpacking (\S+) \(", re.MULTILINE)
 
@@ -30,21 +31,11 @@ async def load(socket: str, archive: Path) -> list[str]:
 
 async def ctr(socket: str, *words: str) -> str:
     """What containerd's own client prints. Raises ImportFailed."""
-    program = shutil.which("ctr", path="/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin")
-    if program is None:
-        raise ImportFailed("ctr is missing; install it with: apt-get install containerd")
-    process = await asyncio.create_subprocess_exec(
-        program,
-        *("-a", socket, "-n", NAMESPACE, *words),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    text = output.decode(errors="replace")
-    if process.returncode != 0:
-        raise ImportFailed(f"ctr {' '.join(words)} failed: {text.strip()}")
-    return text
+    command = ["ctr", "-a", socket, "-n", NAMESPACE, *words]
+    try:
+        return await run(command, seconds=IMPORT_SECONDS)
+    except CommandError as error:
+        raise ImportFailed(str(error)) from error
 
 
 async def present(socket: str) -> list[Image]:
