@@ -7,9 +7,11 @@ Source: pkg/proxy/conntrack/cleanup.go of k8s.io/kubernetes.
 import re
 from collections.abc import Iterable
 
+from pybernetes.base import logs
 from pybernetes.linux.commands import CommandError, run, succeeds
 from pybernetes.proxy.services import Backend, ServicePort
 
+_log = logs.get("proxy.conntrack")
 _FLOW = re.compile(
     r"dst=(\S+) sport=\d+ dport=(\d+) (?:\[UNREPLIED\] )?src=(\S+) dst=\S+ sport=(\d+)"
 )
@@ -44,7 +46,8 @@ async def clean_up(ports: list[ServicePort]) -> int:
         return 0
     try:
         flows = stale(await run(["conntrack", "-L", "-p", "udp"]), ports)
-    except CommandError:  # not installed, or not allowed: the flows time out by themselves
+    except CommandError as error:  # they time out by themselves, if the client is silent
+        _log.warning("Stale UDP flows are not cut", error=error)
         return 0
     for flow in flows:
         await succeeds(["conntrack", "-D", *flow])

@@ -91,10 +91,9 @@ class Proxy:
         dirty, self._dirty = self._dirty, {}
         triggers, self._triggers = self._triggers, []
         start = self._env.clock.monotonic()
-        full = self._syncer.lost
         try:
-            if await self._syncer.write(dirty, full=full):
-                self._count(self._env.clock.monotonic() - start, triggers, full=full)
+            if kind := await self._syncer.write(dirty):
+                self._count(kind, self._env.clock.monotonic() - start, triggers)
         except CommandError as error:
             _log.error("Writing the rules failed", error=error)
             self._metrics.counters["sync_proxy_rules_nftables_sync_failures"].inc()
@@ -116,10 +115,10 @@ class Proxy:
             self._metrics.seconds["conntrack_reconciler_sync"].observe(took)
             self._metrics.counters["conntrack_reconciler_deleted_entries"].inc(cut)
 
-    def _count(self, took: float, triggers: list[datetime.datetime], *, full: bool) -> None:
+    def _count(self, kind: str, took: float, triggers: list[datetime.datetime]) -> None:
         seconds, now = self._metrics.seconds, self._env.clock.now()
-        for kind in ("", "full_" if full else "partial_"):
-            seconds[f"sync_{kind}proxy_rules"].observe(took)
+        for name in ("sync_proxy_rules", f"sync_{kind}_proxy_rules"):
+            seconds[name].observe(took)
         for trigger in triggers:
             seconds["network_programming"].observe((now - trigger).total_seconds())
         self._metrics.gauges["sync_proxy_rules_last_timestamp_seconds"].set(now.timestamp())

@@ -35,18 +35,12 @@ class Syncer:
         self._views: dict[str, View] = {}  # as written; none for services without ports
         self._table: Table | None = None  # None: unknown
         self._generation = 0  # of nftables after our last write
-        self._failed = False
+        self._foreign = False  # others wrote since our last complete write
+        self._next_full = 0.0
+        self._failed = False  # to write everything
         self._udp: dict[str, ServicePort] = {}  # lost an endpoint, or got the first one
         self.checked: dict[str, View] = {}  # those with a health check port
-        self.homeless = {
-            "internal": 0,
-            "external": 0,
-        }  # ports whose Local policy finds nothing here
-
-    @property
-    def lost(self) -> bool:
-        """Whether the table may hold anything: we or others changed it by a way we do not know."""
-        return self._table is None or nft.generation() != self._generation
+        self.homeless = {"internal": 0, "external": 0}  # ports whose Local policy has none here
 
     @property
     def unused(self) -> bool:
@@ -58,24 +52,30 @@ class Syncer:
         ports, self._udp = self._udp, {}
         return list(ports.values())
 
-    async def write(self, keys: Iterable[str], *, full: bool) -> bool:
-        """Bring `keys` (`full`: everything) up to date; False if nothing differed. CommandError."""
+    async def write(self, keys: Iterable[str]) -> str:
+        """Bring `keys` up to date; "partial", or "full" if everything was written, or "" if nothing
+        differed. Everything is written when the table's contents are unknown, and when others wrote
+        to nftables, then at most once in a sync period. Raises CommandError."""
+        now = self._clock.monotonic()
+        self._foreign = self._foreign or nft.generation() != self._generation
+        full = self._table is None or (self._foreign and now >= self._next_full)
         table, self._table = self._table, None
         head = ""
         if full or table is None:
-            full = True
             table, head = await self._start_again()
             keys = dict.fromkeys((*self._views, *self._cluster.services()))
-        elif unused := table.delete_unused(self._clock.monotonic()):
+        elif unused := table.delete_unused(now):
             await nft.apply(unused)
         await self._change(table, keys, full=full)
-        script = head + table.take(self._clock.monotonic())
+        script = head + table.take(now)
         self._failed = full  # until it is written
         if script:
             await nft.apply(script)
         self._failed = False
         self._table, self._generation = table, nft.generation()
-        return bool(script)
+        if full:
+            self._foreign, self._next_full = False, now + self._config.sync_period
+        return ("full" if full else "partial") if script else ""
 
     async def _start_again(self) -> tuple[Table, str]:
         """An empty Table and the script for it. What the table holds stays usable until the end of
