@@ -36,11 +36,34 @@ async def collect(path, **wanted):
         ({"since": "2026-01-01T00:00:02"}, b"two\nthree\n"),
         ({"limit": 5}, b"one\nt"),
         ({"stream": "stderr"}, b"two\n"),
-        ({"timestamps": True, "tail": 1}, b"2026-01-01T00:00:03.6Z ee\n"),
+        ({"timestamps": True, "tail": 1}, b"2026-01-01T00:00:03.600000000Z ee\n"),
+        (  # of the parts of a line only the first has its time
+            {"timestamps": True, "stream": "stdout"},
+            b"2026-01-01T00:00:01.500000000Z one\n2026-01-01T00:00:03.500000000Z three\n",
+        ),
     ],
 )
 async def test_options(log, wanted, text):
     assert await collect(log, **wanted) == text
+
+
+async def test_since_counts_in_the_zone_of_the_runtime(log):
+    log.write_bytes(
+        b"2026-01-01T01:00:00+02:00 stdout F before\n2026-01-01T00:30:00-01:00 stderr F after\n"
+    )
+    assert await collect(log, since="2026-01-01T00:00:00.000000") == b"after\n"
+    assert await collect(log, timestamps=True, tail=1) == (
+        b"2026-01-01T00:30:00.000000000-01:00 after\n"
+    )
+
+
+async def test_a_log_that_grows_faster_than_it_is_read_ends(log):
+    chunks = []
+    async for chunk in read(log, Wanted(tail=3), lambda: True):
+        chunks.append(chunk)
+        with log.open("ab") as file:
+            file.write(LINES[0])
+    assert b"".join(chunks) == b"two\nthree\n"
 
 
 async def test_following_ends_with_the_container(log):
@@ -63,3 +86,20 @@ async def test_following_goes_on_after_rotation(log):
     log.write_bytes(b"2026-01-01T00:00:09Z stdout F new\n")
     assert await waiting == b"new\n"
     await stream.aclose()
+
+
+async def test_nothing_is_lost_in_a_rotation(log):
+    """Lines written after the last look at the old file, some of them after the new one is there."""
+    alive = [True]
+    stream = read(log, Wanted(follow=True, tail=0), lambda: alive[0])
+    waiting = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0.01)
+    old = log.open("ab")
+    old.write(b"2026-01-01T00:00:07Z stdout F before the rename\n")
+    log.rename(log.with_suffix(".old"))
+    log.write_bytes(b"2026-01-01T00:00:09Z stdout F new\n")
+    old.write(b"2026-01-01T00:00:08Z stdout F before the runtime knew\n")
+    old.close()
+    alive[0] = False
+    got = await waiting + b"".join([chunk async for chunk in stream])
+    assert got == b"before the rename\nbefore the runtime knew\nnew\n"

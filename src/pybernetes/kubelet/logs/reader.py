@@ -4,6 +4,7 @@
 import asyncio
 import datetime
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 BLOCK = 64 << 10
 POLL = 0.1
+_TIME = re.compile(rb"([^.Z+]*T[^.Z+-]*)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
 FOLLOW = 1.0
 
 
@@ -46,19 +48,27 @@ def parse(line: bytes) -> Entry | None:
 
 
 async def read(path: Path, wanted: Wanted, running: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """The chosen lines. Following ends once the container does not run and all is read."""
+    """The chosen lines. Following ends once the container does not run and all is read.
+
+    Else what is in the file now. After a rotation the old file is looked at once more: the runtime
+    may have written to it until it was told.
+    """
     left = wanted.limit
+    render = _Renderer(wanted)
     file: BinaryIO = path.open("rb")
+    size = os.fstat(file.fileno()).st_size
+    rotated = False
     try:
         if wanted.tail is not None:
             file.seek(_tail_offset(file, wanted.tail))
         rest = b""
         while True:
             alive = running()  # asked before reading: what comes after its end is not missed
-            data = rest + file.read(BLOCK)
+            most = BLOCK if wanted.follow else min(BLOCK, size - file.tell())
+            data = rest + file.read(most)
             cut = data.rfind(b"\n") + 1
             rest = data[cut:]
-            text = _render(data[:cut], wanted)
+            text = render(data[:cut])
             if left is not None:
                 text = text[:left]
                 left -= len(text)
@@ -68,10 +78,15 @@ async def read(path: Path, wanted: Wanted, running: Callable[[], bool]) -> Async
                 return
             if cut:
                 await asyncio.sleep(0)
-            elif not wanted.follow or not alive:
+            elif not wanted.follow:
                 return
+            elif rotated:
+                file.close()
+                file, rotated = path.open("rb"), False
             else:
-                file = _reopened(path, file)
+                rotated = _is_another(path, file)
+                if not (rotated or alive):
+                    return
                 await asyncio.sleep(POLL)
     finally:
         file.close()
@@ -84,13 +99,12 @@ async def follow(
 ) -> AsyncIterator[bytes]:
     """The chosen ones of `lines(since)`: (time in ns, text), of stdout, that are written to no file."""
     left, last, tail = wanted.limit, 0, wanted.tail
+    render = _Renderer(wanted)
     while True:
         alive, found = running(), lines(last)
         last = found[-1][0] if found else last
         rows = [f"{_time(at)} stdout F {text}\n" for at, text in found]
-        text = _render(
-            "".join(rows[max(0, len(rows) - tail) :] if tail is not None else rows).encode(), wanted
-        )
+        text = render("".join(rows if tail is None else rows[max(0, len(rows) - tail) :]).encode())
         tail = None
         yield text[:left]
         left = None if left is None else max(0, left - len(text))
@@ -105,31 +119,60 @@ def _time(nanoseconds: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
 
 
-def _reopened(path: Path, file: BinaryIO) -> BinaryIO:
-    """The file itself, or the new one after a rotation (once the old one is read)."""
+def _is_another(path: Path, file: BinaryIO) -> bool:
+    """Whether a new file is there."""
     try:
-        new = path.stat()
+        return path.stat().st_ino != os.fstat(file.fileno()).st_ino
     except FileNotFoundError:
-        return file
-    if new.st_ino == os.fstat(file.fileno()).st_ino:
-        return file
-    file.close()
-    return path.open("rb")
-
-
-def _render(block: bytes, wanted: Wanted) -> bytes:
-    parts = []
-    for line in block.splitlines(keepends=True):
-        entry = parse(line)
-        if entry is not None and _chosen(entry, wanted):
-            parts.append(entry.time + b" " + entry.content if wanted.timestamps else entry.content)
-    return b"".join(parts)
-
-
-def _chosen(entry: Entry, wanted: Wanted) -> bool:
-    if wanted.stream and entry.stream != wanted.stream.encode():
         return False
-    return not wanted.since or entry.time.decode(errors="replace") >= wanted.since
+
+
+class _Renderer:
+    """Blocks of whole lines in, what the client sees out."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._fresh = True  # the last entry ended its line
+
+    def __call__(self, block: bytes) -> bytes:
+        parts = []
+        for line in block.splitlines(keepends=True):
+            entry = parse(line)
+            if entry is None:
+                continue
+            if self._chooses(entry):
+                if self._wanted.timestamps and self._fresh:
+                    parts.append(_stamp(entry.time))
+                parts.append(entry.content)
+            self._fresh = not entry.content or entry.content.endswith(b"\n")
+        return b"".join(parts)
+
+    def _chooses(self, entry: Entry) -> bool:
+        if self._wanted.stream and entry.stream != self._wanted.stream.encode():
+            return False
+        return not self._wanted.since or _utc(entry.time) >= self._wanted.since
+
+
+def _stamp(time: bytes) -> bytes:
+    """With nine digits, as upstream shows it."""
+    found = _TIME.fullmatch(time)
+    return (
+        b"%b.%b%b " % (found[1], (found[2] or b"").ljust(9, b"0"), found[3])
+        if found
+        else time + b" "
+    )
+
+
+def _utc(time: bytes) -> str:
+    """Runtimes write the time in their own zone."""
+    text = time.decode(errors="replace")
+    if text.endswith("Z"):
+        return text
+    try:
+        moment = datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)
+    except ValueError:
+        return text
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def _tail_offset(file: BinaryIO, lines: int) -> int:
