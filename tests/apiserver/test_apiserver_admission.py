@@ -11,7 +11,7 @@ from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import GVK, GVR, User
 from pybernetes.apis.resource import Resource
 from pybernetes.apiserver.admission.plugin import Parts
-from pybernetes.apiserver.admission.registry import LAST, PLUGINS, UNSUPPORTED, build
+from pybernetes.apiserver.admission.registry import build, table
 from pybernetes.apiserver.types import AdmissionRequest
 from pybernetes.base.env import Env
 
@@ -345,5 +345,5 @@ async def test_extra_plugins_come_last_and_unknown_ones_are_refused(world):
     for bad, word in (("AlwaysPullImages", "unsupported"), ("Nonsense", "unknown")):
         with pytest.raises(ValueError, match=f"{word} admission plugin: {bad}"):
             build(parts, enable=[bad])
-    names = [plugin.name for plugin in PLUGINS] + list(LAST) + list(UNSUPPORTED)
+    names = [name for part in table().values() for name in part]
     assert len(names) == len(set(names))

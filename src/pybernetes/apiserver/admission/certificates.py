@@ -57,14 +57,14 @@ class _Signer(Plugin):
 
 
 class CertificateApproval(_Signer):
-    name, verb = "CertificateApproval", "approve"
+    verb = "approve"
 
     def concerns(self, request: AdmissionRequest) -> bool:
         return request.subresource == "approval"
 
 
 class CertificateSigning(_Signer):
-    name, verb = "CertificateSigning", "sign"
+    verb = "sign"
 
     def concerns(self, request: AdmissionRequest) -> bool:
         old, new = ((obj or {}).get("status") or {} for obj in (request.old, request.obj))
@@ -73,7 +73,6 @@ class CertificateSigning(_Signer):
 
 
 class CertificateSubjectRestriction(Plugin):
-    name = "CertificateSubjectRestriction"
     operations = frozenset(("CREATE",))
     resources = _REQUESTS
 
@@ -91,7 +90,6 @@ class CertificateSubjectRestriction(Plugin):
 
 
 class ClusterTrustBundleAttest(Plugin):
-    name = "ClusterTrustBundleAttest"
     resources = frozenset(((GROUP, "clustertrustbundles"),))
 
     async def validate(self, request: AdmissionRequest) -> None:

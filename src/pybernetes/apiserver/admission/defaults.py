@@ -47,7 +47,6 @@ class _OnCreate(Plugin):
 class TaintNodesByCondition(_OnCreate):
     """A new node takes no pods until it is found ready."""
 
-    name = "TaintNodesByCondition"
     resources = frozenset((NODES,))
 
     def fill(self, request: AdmissionRequest, obj: Object) -> None:
@@ -60,7 +59,6 @@ class TaintNodesByCondition(_OnCreate):
 class DefaultTolerationSeconds(_OnCreate):
     """Pods stay five minutes on a node that is not ready or unreachable."""
 
-    name = "DefaultTolerationSeconds"
     operations = frozenset(("CREATE", "UPDATE"))
     resources = frozenset((PODS,))
 
@@ -81,7 +79,6 @@ def _tolerates(toleration: Object, key: str) -> bool:
 class DefaultStorageClass(_OnCreate):
     """A claim that names no class gets the default one."""
 
-    name = "DefaultStorageClass"
     resources = frozenset((CLAIMS,))
 
     def fill(self, request: AdmissionRequest, obj: Object) -> None:
@@ -97,7 +94,6 @@ class DefaultStorageClass(_OnCreate):
 class DefaultIngressClass(_OnCreate):
     """An Ingress that names no class gets the default one."""
 
-    name = "DefaultIngressClass"
     resources = frozenset((("networking.k8s.io", "ingresses"),))
 
     def fill(self, request: AdmissionRequest, obj: Object) -> None:
@@ -112,7 +108,6 @@ class DefaultIngressClass(_OnCreate):
 class StorageObjectInUseProtection(_OnCreate):
     """Volumes and claims get the finalizer that guards their use."""
 
-    name = "StorageObjectInUseProtection"
     resources = frozenset(_FINALIZERS)
 
     def fill(self, request: AdmissionRequest, obj: Object) -> None:
@@ -125,7 +120,6 @@ class StorageObjectInUseProtection(_OnCreate):
 class PodTopologyLabels(Plugin):
     """A pod that is bound gets its node's zone and region as labels."""
 
-    name = "PodTopologyLabels"
     operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE",))
     resources = frozenset((PODS,))
 

@@ -25,7 +25,6 @@ Amounts = dict[str, Quantity]
 
 
 class LimitRanger(Plugin):
-    name = "LimitRanger"
     resources = frozenset((PODS, CLAIMS))
 
     async def admit(self, request: AdmissionRequest) -> None:

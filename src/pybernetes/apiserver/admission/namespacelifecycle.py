@@ -11,7 +11,6 @@ _REVIEWS = ("authorization.k8s.io", "localsubjectaccessreviews")
 
 
 class NamespaceLifecycle(Plugin):
-    name = "NamespaceLifecycle"
     operations = frozenset(("CREATE", "DELETE"))
 
     async def admit(self, request: AdmissionRequest) -> None:

@@ -64,7 +64,6 @@ _CLAIM_STATUS_OWN = (
 
 
 class NodeRestriction(Plugin):
-    name = "NodeRestriction"
     operations = frozenset(("CREATE", "UPDATE", "DELETE"))
     resources = frozenset((PODS, NODES, CLAIMS, _ACCOUNTS, _LEASES, _CSI_NODES, _SLICES, _REQUESTS))
 

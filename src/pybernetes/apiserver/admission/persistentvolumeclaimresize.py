@@ -10,7 +10,6 @@ from pybernetes.apiserver.types import AdmissionRequest
 
 
 class PersistentVolumeClaimResize(Plugin):
-    name = "PersistentVolumeClaimResize"
     operations = frozenset(("UPDATE",))
     resources = frozenset((CLAIMS,))
 

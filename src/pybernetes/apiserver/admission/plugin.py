@@ -28,11 +28,17 @@ class Parts:
 
 
 class Plugin:
-    """Does nothing. `operations` and `resources` (None: all) say what it wants to see at all."""
+    """Does nothing. `operations` and `resources` (None: all) say what it wants to see at all.
 
-    name: str = ""
+    A plugin is called as its class.
+    """
+
+    name: str
     operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE", "UPDATE"))
     resources: ClassVar[frozenset[GroupResource] | None] = None
+
+    def __init_subclass__(cls) -> None:
+        cls.name = cls.__name__
 
     def __init__(self, parts: Parts) -> None:
         self.env = parts.env

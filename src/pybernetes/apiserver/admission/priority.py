@@ -18,7 +18,6 @@ _CLASSES: GroupResource = (CLASSES.group, CLASSES.resource)
 
 
 class Priority(Plugin):
-    name = "Priority"
     resources = frozenset((PODS, _CLASSES))
 
     async def admit(self, request: AdmissionRequest) -> None:

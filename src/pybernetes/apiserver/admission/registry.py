@@ -1,80 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of admission plugins, in upstream's order.
+"""The table of admission plugins, in upstream's order: plugins.json, name -> module.
 
-What upstream turns on by default and is not built stands in UNSUPPORTED: asking for it fails by
-name. Webhooks and policies are made elsewhere and handed in as `extra`; they take their places.
+Those of `last` are made elsewhere, or charged last: they come after all others, in this order, and
+are handed in as `extra`. What upstream turns on by default and is not built is `unsupported`:
+asking for it fails by name.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from importlib import resources
+from pkgutil import resolve_name
+from typing import Any
 
-from pybernetes.apiserver.admission.certificates import (
-    CertificateApproval,
-    CertificateSigning,
-    CertificateSubjectRestriction,
-    ClusterTrustBundleAttest,
-)
 from pybernetes.apiserver.admission.chain import Chain
-from pybernetes.apiserver.admission.defaults import (
-    DefaultIngressClass,
-    DefaultStorageClass,
-    DefaultTolerationSeconds,
-    PodTopologyLabels,
-    StorageObjectInUseProtection,
-    TaintNodesByCondition,
-)
-from pybernetes.apiserver.admission.limitranger import LimitRanger
-from pybernetes.apiserver.admission.namespacelifecycle import NamespaceLifecycle
-from pybernetes.apiserver.admission.noderestriction import NodeRestriction
-from pybernetes.apiserver.admission.persistentvolumeclaimresize import PersistentVolumeClaimResize
-from pybernetes.apiserver.admission.plugin import Parts, Plugin
-from pybernetes.apiserver.admission.priority import Priority
-from pybernetes.apiserver.admission.runtimeclass import RuntimeClass
-from pybernetes.apiserver.admission.serviceaccount import ServiceAccount
+from pybernetes.apiserver.admission.plugin import Parts
 from pybernetes.apiserver.types import AdmissionPlugin
 
-PLUGINS: tuple[type[Plugin], ...] = (
-    NamespaceLifecycle,
-    LimitRanger,
-    ServiceAccount,
-    NodeRestriction,
-    TaintNodesByCondition,
-    Priority,
-    DefaultTolerationSeconds,
-    DefaultStorageClass,
-    StorageObjectInUseProtection,
-    PersistentVolumeClaimResize,
-    RuntimeClass,
-    CertificateApproval,
-    CertificateSigning,
-    ClusterTrustBundleAttest,
-    CertificateSubjectRestriction,
-    DefaultIngressClass,
-    PodTopologyLabels,
-)
-LAST = (  # made elsewhere, or charged last: they come after all others, in this order
-    "MutatingAdmissionPolicy",
-    "MutatingAdmissionWebhook",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionWebhook",
-    "ResourceQuota",
-)
-UNSUPPORTED = (
-    "AlwaysPullImages",
-    "DenyServiceExternalIPs",
-    "EventRateLimit",
-    "ExtendedResourceToleration",
-    "ImagePolicyWebhook",
-    "LimitPodHardAntiAffinityTopology",
-    "NamespaceAutoProvision",
-    "NamespaceExists",
-    "NodeDeclaredFeatureValidator",
-    "OwnerReferencesPermissionEnforcement",
-    "PodGroupProtection",
-    "PodNodeSelector",
-    "PodResizeValidator",
-    "PodSecurity",
-    "PodTolerationRestriction",
-)
+
+def table() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        resources.files(__package__).joinpath("plugins.json").read_text()
+    )
+    return found
 
 
 def build(
@@ -86,19 +33,19 @@ def build(
 ) -> Chain:
     """The chain. Raises ValueError for a plugin that is unknown or not supported.
 
-    `enable` and `disable` are upstream's flags; all of PLUGINS are on by default. `extra` are
-    plugins of the names in LAST.
+    `enable` and `disable` are upstream's flags; all `plugins` of the table are on by default.
     """
-    last = extra or {}
-    known = [plugin.name for plugin in PLUGINS]
+    last, known = extra or {}, table()
     for name in enable:
-        if name in UNSUPPORTED or (name in LAST and name not in last):
+        if name in known["unsupported"] or (name in known["last"] and name not in last):
             raise ValueError(f"unsupported admission plugin: {name}")
     for name in [*enable, *disable, *last]:
-        if name not in known and name not in LAST and name not in UNSUPPORTED:
+        if not any(name in names for names in known.values()):
             raise ValueError(f"unknown admission plugin: {name}")
     chosen: list[AdmissionPlugin] = [
-        plugin(parts) for plugin in PLUGINS if plugin.name not in disable
+        resolve_name(f"{__package__}.{module}:{name}")(parts)
+        for name, module in known["plugins"].items()
+        if name not in disable
     ]
-    chosen += [last[name] for name in LAST if name in last and name not in disable]
+    chosen += [last[name] for name in known["last"] if name in last and name not in disable]
     return Chain(chosen)

@@ -14,7 +14,6 @@ _UNEXPECTED = "pod rejected: Pod Overhead set without corresponding RuntimeClass
 
 
 class RuntimeClass(Plugin):
-    name = "RuntimeClass"
     operations = frozenset(("CREATE",))
     resources = frozenset((PODS,))
 

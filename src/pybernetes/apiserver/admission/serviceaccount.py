@@ -26,7 +26,6 @@ _TRIES = 10  # for the default account, which a controller makes soon after its 
 
 
 class ServiceAccount(Plugin):
-    name = "ServiceAccount"
     resources = frozenset((PODS,))
 
     async def admit(self, request: AdmissionRequest) -> None:

@@ -1,93 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bootstrap objects: namespaces, priority classes, service CIDR, kubernetes Service, CA ConfigMap."""
+"""The bootstrap objects (objects.json): namespaces, priority classes, service CIDR, CA ConfigMap, and
+the kubernetes Service with its endpoints: this server's address.
+
+Several API servers over one store (upstream's endpoint leases) are not supported: the server that
+starts last is the one in the endpoints.
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from typing import Any
 
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.config import Config
-from pybernetes.apiserver.services import kubernetes
-from pybernetes.apiserver.services.kubernetes import ENDPOINT_SLICES, ENDPOINTS, SERVICES
-from pybernetes.apiserver.services.ranges import parse
+from pybernetes.apiserver.services.ranges import family_of, parse
 
-NAMESPACES = GVR("", "v1", "namespaces")
 CONFIG_MAPS = GVR("", "v1", "configmaps")
-PRIORITY_CLASSES = GVR("scheduling.k8s.io", "v1", "priorityclasses")
-SERVICE_CIDRS = GVR("networking.k8s.io", "v1", "servicecidrs")
-SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
-_PRIORITIES = (
-    (
-        "system-node-critical",
-        2000001000,
-        "Used for system critical pods that must not be moved from their current node.",
-    ),
-    (
-        "system-cluster-critical",
-        2000000000,
-        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
-    ),
-)
 
 
 def objects(config: Config) -> Iterator[tuple[GVR, Object]]:
     """(resource, object) in the order in which they are written."""
     ranges = parse(config.service_cluster_ip_range)
-    for name in SYSTEM_NAMESPACES:
-        yield NAMESPACES, _namespace(name)
-    for name, value, about in _PRIORITIES:
-        yield PRIORITY_CLASSES, _priority(name, value, about)
-    yield SERVICE_CIDRS, _service_cidr(config)
-    yield CONFIG_MAPS, _authentication(config)
-    yield SERVICES, kubernetes.service(config, ranges)
-    yield ENDPOINTS, kubernetes.endpoints(config)
-    yield ENDPOINT_SLICES, kubernetes.endpoint_slice(config)
-
-
-def _namespace(name: str) -> Object:
-    return {
-        "kind": "Namespace",
-        "apiVersion": "v1",
-        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
-        "spec": {"finalizers": ["kubernetes"]},
-        "status": {"phase": "Active"},
+    values = {
+        "$address": config.advertise_address,
+        "$address_family": family_of(config.advertise_address),
+        "$authentication": _authentication(config) or None,
+        "$cidrs": [part.strip() for part in config.service_cluster_ip_range.split(",")],
+        "$port": config.advertise_port,
+        "$service_family": ranges.default,
+        "$service_ip": ranges.kubernetes_ip(),
+        "$service_port": config.service_port,
     }
+    text = resources.files(__package__).joinpath("objects.json").read_text()
+    for gvr, template in json.loads(text):
+        yield GVR(*gvr), _filled(template, values)
 
 
-def _priority(name: str, value: int, about: str) -> Object:
-    return {
-        "kind": "PriorityClass",
-        "apiVersion": "scheduling.k8s.io/v1",
-        "metadata": {"name": name, "generation": 1},
-        "value": value,
-        "description": about,
-        "preemptionPolicy": "PreemptLowerPriority",
-    }
+def _filled(template: Any, values: Mapping[str, Any]) -> Any:
+    """The template with its words that start with $ replaced; fields that become None are left out."""
+    if isinstance(template, dict):
+        filled = {key: _filled(value, values) for key, value in template.items()}
+        return {key: value for key, value in filled.items() if value is not None}
+    if isinstance(template, list):
+        return [_filled(item, values) for item in template]
+    return values.get(template, template) if isinstance(template, str) else template
 
 
-def _service_cidr(config: Config) -> Object:
-    return {
-        "kind": "ServiceCIDR",
-        "apiVersion": "networking.k8s.io/v1",
-        "metadata": {
-            "name": "kubernetes",
-            "finalizers": ["networking.k8s.io/service-cidr-finalizer"],
-        },
-        "spec": {"cidrs": [part.strip() for part in config.service_cluster_ip_range.split(",")]},
-        "status": {
-            "conditions": [
-                {
-                    "type": "Ready",
-                    "status": "True",
-                    "reason": "",
-                    "message": "Kubernetes Service CIDR is ready",
-                    "lastTransitionTime": "",
-                }
-            ]
-        },
-    }
-
-
-def _authentication(config: Config) -> Object:
+def _authentication(config: Config) -> dict[str, str]:
     """What aggregated API servers need to know to trust our front proxy."""
     data: dict[str, str] = {}
     if config.client_ca:
@@ -101,11 +60,4 @@ def _authentication(config: Config) -> Object:
             ("requestheader-extra-headers-prefix", config.requestheader_extra_headers_prefix),
         ):
             data[key] = json.dumps(list(values))
-    config_map: Object = {
-        "kind": "ConfigMap",
-        "apiVersion": "v1",
-        "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
-    }
-    if data:
-        config_map["data"] = data
-    return config_map
+    return data

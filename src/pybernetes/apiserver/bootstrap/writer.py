@@ -9,7 +9,6 @@ from pybernetes.apiserver import codec
 from pybernetes.apiserver.authorization import bootstrap as policy
 from pybernetes.apiserver.bootstrap.objects import CONFIG_MAPS, objects
 from pybernetes.apiserver.context import Core
-from pybernetes.apiserver.services.kubernetes import ENDPOINT_SLICES, ENDPOINTS
 from pybernetes.base import logs
 from pybernetes.storage.types import Conflict, Op
 
@@ -59,23 +58,23 @@ def _new(core: Core, gvr: GVR, obj: Object, stamp: str) -> Op | None:
     return Op(serving.key(namespace, name), codec.stored(obj), 0)
 
 
-_FOLLOWING: Mapping[GVR, tuple[str, ...]] = {
-    CONFIG_MAPS: ("data",),
-    ENDPOINTS: ("subsets",),
-    ENDPOINT_SLICES: ("addressType", "endpoints", "ports"),
+_FOLLOWING: Mapping[str, tuple[str, ...]] = {
+    "configmaps": ("data",),
+    "endpoints": ("subsets",),
+    "endpointslices": ("addressType", "endpoints", "ports"),
 }
 
 
 def _refreshed(core: Core, gvr: GVR, obj: Object) -> Op | None:
     """The authentication ConfigMap and our own endpoints follow the configuration."""
     serving = core.resources.find(gvr)
-    if gvr not in _FOLLOWING or serving is None:
+    if gvr.resource not in _FOLLOWING or serving is None:
         return None
     meta = obj["metadata"]
     entry = serving.entry(meta["namespace"], meta["name"])
     assert entry is not None
     present = serving.decode(entry)
-    wanted = {name: obj[name] for name in _FOLLOWING[gvr] if name in obj}
+    wanted = {name: obj[name] for name in _FOLLOWING[gvr.resource] if name in obj}
     if gvr == CONFIG_MAPS and wanted:
         wanted = {"data": {**(present.get("data") or {}), **wanted["data"]}}
     if all(present.get(name) == value for name, value in wanted.items()):
