@@ -168,6 +168,11 @@ class Client:
         path = gvr.path(namespace, obj["metadata"]["name"], subresource)
         return await self._call(new_request("PUT", path, params, body=obj))
 
+    async def update_status(self, gvr: GVR, obj: Object, status: Object) -> Object:
+        """`obj`, as it was read, with another status."""
+        namespace = obj["metadata"].get("namespace", "")
+        return await self.update(gvr, obj | {"status": status}, namespace, subresource="status")
+
     async def patch(
         self,
         gvr: GVR,
@@ -182,6 +187,21 @@ class Client:
         path = gvr.path(namespace, name, subresource)
         return await self._call(
             new_request("PATCH", path, params, body=patch, content_type=patch_type)
+        )
+
+    async def patch_object(
+        self, gvr: GVR, obj: Object, patch: Object, *, subresource: str = ""
+    ) -> Object:
+        """A strategic merge of `patch` into this very object: 422 where another has its name."""
+        metadata = obj["metadata"]
+        whole = {**patch, "metadata": {"uid": metadata["uid"], **patch.get("metadata", {})}}
+        return await self.patch(
+            gvr,
+            metadata["name"],
+            whole,
+            metadata.get("namespace", ""),
+            patch_type=STRATEGIC_MERGE_PATCH,
+            subresource=subresource,
         )
 
     async def delete(

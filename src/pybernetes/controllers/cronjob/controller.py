@@ -48,8 +48,7 @@ class CronJobController:
                 wait = await self._run_if_due(cron_job)
         finally:
             if {k: v for k, v in status.items() if v} != {k: v for k, v in before.items() if v}:
-                namespace = meta.namespace(cron_job)
-                await self._client.update(CRON_JOBS, cron_job, namespace, subresource="status")
+                await self._client.update_status(CRON_JOBS, cron_job, status)
         for job in plan.too_old(cron_job, jobs):
             await self._delete(cron_job, job)
         if wait is not None:

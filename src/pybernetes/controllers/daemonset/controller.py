@@ -5,32 +5,21 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.daemonset import plan
-from pybernetes.controllers.runtime import owners, revisions
+from pybernetes.controllers.runtime import revisions
 from pybernetes.controllers.runtime.batches import all_at_once, slow_start
 from pybernetes.controllers.runtime.controller import Context
-from pybernetes.controllers.runtime.podcontrol import PodControl
-from pybernetes.controllers.runtime.pods import next_available
-from pybernetes.controllers.runtime.resources import DAEMON_SETS, NODES, PODS, taints
-from pybernetes.controllers.runtime.writes import Writes
+from pybernetes.controllers.runtime.resources import DAEMON_SETS, NODES, taints
+from pybernetes.controllers.runtime.workload import Workload
 
 _BACK_OFF = (1.0, 900.0)  # seconds between two tries with failed pods on a node
 
 
-class DaemonSetController:
-    """Keys are namespace/name of the DaemonSet."""
-
+class DaemonSetController(Workload):
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._sets = context.informers.get(DAEMON_SETS)
-        self._pods = context.informers.get(PODS)
+        super().__init__(context, DAEMON_SETS, "DaemonSet")
         self._nodes = context.informers.get(NODES)
-        self._writes = Writes(context.env.clock, self._pods)
-        self._control = PodControl(context, self._writes)
         self._history = revisions.History(context, DAEMON_SETS)
         self._failures: dict[tuple[str, str], tuple[float, float]] = {}  # -> (not before, wait)
-        owners.index_by_controller(self._pods)
-        self._sets.on_change(lambda old, new: context.queue.add(meta.key(new or old or {})))
-        owners.enqueue_owner(self._pods, "DaemonSet", self._sets, context.queue.add)
         self._nodes.on_change(self._node_changed)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
@@ -38,18 +27,18 @@ class DaemonSetController:
             same_marks = taints(old) == taints(new)
             if same_marks and meta.labels(old) == meta.labels(new):
                 return
-        for daemon_set in self._sets.items():
+        for daemon_set in self._owners.items():
             self._context.queue.add(meta.key(daemon_set))
 
     async def sync(self, key: str) -> None:
-        daemon_set = self._sets.find(*meta.split_key(key))
+        daemon_set = self._owners.find(*meta.split_key(key))
         if daemon_set is None:
             self._writes.forget(key)
             self._failures = {at: when for at, when in self._failures.items() if at[0] != key}
             return
         if meta.is_deleting(daemon_set) or not daemon_set["spec"].get("selector"):
             return
-        pods = await self._claim(daemon_set)
+        pods = await self._claimed(daemon_set)
         history = await self._history.sync(daemon_set)
         hashed = revisions.hash_of(history.update)
         failure: Exception | None = None
@@ -58,18 +47,12 @@ class DaemonSetController:
                 await self._manage(daemon_set, pods, hashed)
             except (ApiError, ConnectionError) as error:
                 failure = error
-        await self._write_status(daemon_set, pods, history)
+        await self._report(daemon_set, pods, history)
         if failure is not None:
             raise failure
         live = {meta.labels(pod).get(revisions.HASH_LABEL, "") for pod in pods}
         names = {meta.name(one) for one in history.listed if revisions.hash_of(one) in live}
         await self._history.truncate(daemon_set, history, names)
-
-    async def _claim(self, daemon_set: Object) -> list[Object]:
-        candidates = owners.owned_or_orphaned(self._pods, daemon_set)
-        claim = owners.plan_claim(daemon_set, owners.selector_of(daemon_set), candidates)
-        gvrs = DAEMON_SETS, PODS
-        return await owners.apply_claim(self._context.client, gvrs, daemon_set, claim)
 
     async def _manage(self, daemon_set: Object, pods: list[Object], hashed: str) -> None:
         view = self._view(daemon_set, pods, hashed)
@@ -109,7 +92,7 @@ class DaemonSetController:
             ready.append(pod)
         return ready
 
-    async def _write_status(
+    async def _report(
         self, daemon_set: Object, pods: list[Object], history: revisions.Revisions
     ) -> None:
         view = self._view(daemon_set, pods, revisions.hash_of(history.update))
@@ -118,13 +101,8 @@ class DaemonSetController:
             status["collisionCount"] = history.collisions
         if old.get("conditions"):
             status["conditions"] = old["conditions"]
-        if plan.comparable(old) != plan.comparable(status):
-            changed = daemon_set | {"status": status}
-            namespace = meta.namespace(daemon_set)
-            await self._context.client.update(DAEMON_SETS, changed, namespace, subresource="status")
-        wait = next_available(pods, daemon_set["spec"].get("minReadySeconds") or 0, view.now)
-        if wait is not None:
-            self._context.queue.add_after(meta.key(daemon_set), wait)
+        await self._write_status(daemon_set, status)
+        self._await_available(daemon_set, pods)
 
     def _view(self, daemon_set: Object, pods: list[Object], hashed: str) -> plan.View:
         nodes = sorted(self._nodes.items(), key=meta.name)

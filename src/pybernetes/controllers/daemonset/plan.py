@@ -225,9 +225,3 @@ _COUNTS = (
     *("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"),
     *("updatedNumberScheduled", "numberAvailable", "numberUnavailable"),
 )
-_ALWAYS = frozenset(_COUNTS[:4])
-
-
-def comparable(status: Object) -> Object:
-    """A status as the API keeps it: absent and zero are one but for the four counts."""
-    return {key: value for key, value in status.items() if value or key in _ALWAYS}

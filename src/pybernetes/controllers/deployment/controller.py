@@ -259,9 +259,7 @@ class DeploymentController:
         """True if it had to be written; `deployment` then is what was written."""
         if (deployment.get("status") or {}) == new:
             return False
-        changed = deployment | {"status": new}
-        namespace = meta.namespace(deployment)
-        written = await self._client.update(DEPLOYMENTS, changed, namespace, subresource="status")
+        written = await self._client.update_status(DEPLOYMENTS, deployment, new)
         self._adopt(deployment, written)
         return True
 

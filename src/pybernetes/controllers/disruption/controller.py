@@ -95,9 +95,7 @@ class DisruptionController:
 
     async def _write(self, budget: Object, status: Object) -> None:
         if status != (budget.get("status") or {}):
-            changed = budget | {"status": status}
-            namespace = meta.namespace(budget)
-            await self._context.client.update(BUDGETS, changed, namespace, subresource="status")
+            await self._context.client.update_status(BUDGETS, budget, status)
 
 
 def _selects(budget: Object, pod: Object) -> bool:

@@ -4,34 +4,23 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
-from pybernetes.client.types import STRATEGIC_MERGE_PATCH
 from pybernetes.controllers.job import plan, pods, status
 from pybernetes.controllers.job.plan import End, Facts
-from pybernetes.controllers.runtime import conditions, owners
+from pybernetes.controllers.runtime import conditions
 from pybernetes.controllers.runtime.batches import all_at_once, slow_start
 from pybernetes.controllers.runtime.controller import Context
-from pybernetes.controllers.runtime.podcontrol import PodControl
 from pybernetes.controllers.runtime.resources import JOBS, PODS
+from pybernetes.controllers.runtime.workload import Workload
 from pybernetes.controllers.runtime.writes import Writes
 
 _OURS = {None, "", "kubernetes.io/job-controller"}  # spec.managedBy
 
 
-class JobController:
-    """Keys are namespace/name of the Job."""
-
+class JobController(Workload):
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._client = context.client
-        self._jobs = context.informers.get(JOBS)
-        self._pods = context.informers.get(PODS)
-        self._writes = Writes(context.env.clock, self._pods)
-        self._own_writes = Writes(context.env.clock, self._jobs)
-        self._control = PodControl(context, self._writes)
-        owners.index_by_controller(self._pods)
-        self._jobs.on_change(lambda old, new: context.queue.add(meta.key(new or old or {})))
+        super().__init__(context, JOBS, "Job")
+        self._own_writes = Writes(context.env.clock, self._owners)
         self._pods.on_change(self._pod_changed)
-        owners.enqueue_owner(self._pods, "Job", self._jobs, context.queue.add)
 
     def _pod_changed(self, _old: Object | None, new: Object | None) -> None:
         """A pod that waits for a job that is gone is let go."""
@@ -46,13 +35,13 @@ class JobController:
             if pod is not None and meta.controller_of(pod) is None:
                 await self._release(pod)
             return
-        job = self._jobs.find(*meta.split_key(key))
+        job = self._owners.find(*meta.split_key(key))
         if job is None:
             await self._orphans(key)
             return
         if job["spec"].get("managedBy") not in _OURS or not self._own_writes.seen(key):
             return
-        owned = await self._claim(job)
+        owned = await self._claimed(job)
         if plan.is_over(job) or meta.is_deleting(job):
             await all_at_once([pod for pod in owned if pods.tracked(pod)], self._release)
             return
@@ -70,11 +59,6 @@ class JobController:
         ]
         await all_at_once(left, self._release)
 
-    async def _claim(self, job: Object) -> list[Object]:
-        candidates = owners.owned_or_orphaned(self._pods, job)
-        claim = owners.plan_claim(job, owners.selector_of(job), candidates)
-        return await owners.apply_claim(self._client, (JOBS, PODS), job, claim)
-
     async def _work(self, job: Object, owned: list[Object]) -> None:
         now = self._context.env.clock.now()
         facts = plan.look(job, owned)
@@ -85,8 +69,11 @@ class JobController:
         final = end is not None and not facts.active and not facts.terminating
         final = final and not any(facts.uncounted.values())
         new = status.plan_status(job, facts, end, final=final, now=now)
-        if status.comparable(new) != status.comparable(job.get("status") or {}):
-            job = await self._write_status(job, new, end if final else None)
+        written = await self._write_status(job, new)
+        if written is not None:
+            self._own_writes.wrote(meta.key(job), written)
+            self._tell(job, new, end if final else None)
+            job = written
         await all_at_once(facts.release, self._release)
         if todo.wait:
             self._context.queue.add_after(meta.key(job), todo.wait)
@@ -107,11 +94,7 @@ class JobController:
         await all_at_once(todo.delete, end)
         await slow_start(todo.create, make)
 
-    async def _write_status(self, job: Object, new: Object, end: End | None) -> Object:
-        changed = job | {"status": new}
-        namespace = meta.namespace(job)
-        written = await self._client.update(JOBS, changed, namespace, subresource="status")
-        self._own_writes.wrote(meta.key(job), written)
+    def _tell(self, job: Object, new: Object, end: End | None) -> None:
         recorder = self._context.recorder
         if end is not None and end.type == "Complete":
             recorder.event(job, "Normal", "Completed", "Job completed")
@@ -123,20 +106,12 @@ class JobController:
             suspended = now.get("status") == "True"
             words = ("Suspended", "Job suspended") if suspended else ("Resumed", "Job resumed")
             recorder.event(job, "Normal", *words)
-        return written
 
     async def _release(self, pod: Object) -> None:
         """Take our finalizer off; fine if the pod is gone."""
-        patch: Object = {
-            "metadata": {
-                "uid": meta.uid(pod),
-                "$deleteFromPrimitiveList/finalizers": [pods.FINALIZER],
-            }
-        }
+        patch: Object = {"metadata": {"$deleteFromPrimitiveList/finalizers": [pods.FINALIZER]}}
         try:
-            done = await self._client.patch(
-                PODS, meta.name(pod), patch, meta.namespace(pod), patch_type=STRATEGIC_MERGE_PATCH
-            )
+            done = await self._client.patch_object(PODS, pod, patch)
         except ApiError as error:
             if error.code not in (404, 422, 409):
                 raise

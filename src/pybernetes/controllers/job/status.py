@@ -79,8 +79,3 @@ def _condition(kind: str, value: str, words: tuple[str, str], now: datetime.date
         "reason": words[0],
         "message": words[1],
     }
-
-
-def comparable(status: Object) -> Object:
-    """A status as the API keeps it: absent and zero are one, but for ready and terminating."""
-    return {k: v for k, v in status.items() if v or k in {"ready", "terminating"}}

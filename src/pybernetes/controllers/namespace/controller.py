@@ -100,9 +100,9 @@ class NamespaceController:
         status = namespace.get("status") or {}
         if status.get("conditions") == planned:
             return namespace
-        changed = namespace | {"status": {**status, "phase": "Terminating", "conditions": planned}}
+        changed = {**status, "phase": "Terminating", "conditions": planned}
         try:
-            return await self._client.update(NAMESPACES, changed, subresource="status")
+            return await self._client.update_status(NAMESPACES, namespace, changed)
         except ApiError as error:
             if error.code != 409:
                 raise

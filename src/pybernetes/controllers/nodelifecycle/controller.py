@@ -8,7 +8,6 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
 from pybernetes.client.queue import TokenBucket
-from pybernetes.client.types import STRATEGIC_MERGE_PATCH
 from pybernetes.controllers.nodelifecycle import plan
 from pybernetes.controllers.nodelifecycle.health import Heartbeats
 from pybernetes.controllers.runtime.controller import Context
@@ -103,7 +102,7 @@ class NodeLifecycleController:
         if changed is None:
             return node
         status = {**(node.get("status") or {}), "conditions": changed}
-        return await self._client.update(NODES, node | {"status": status}, subresource="status")
+        return await self._client.update_status(NODES, node, status)
 
     async def _read_lease(self, name: str) -> None:
         """The cache may lag: nobody is declared lost before the API was asked."""
@@ -134,16 +133,9 @@ class NodeLifecycleController:
             "status": "False",
             "lastTransitionTime": rfc3339(self._clock.now()),
         }
-        patch = {"metadata": {"uid": meta.uid(pod)}, "status": {"conditions": [condition]}}
+        patch = {"status": {"conditions": [condition]}}
         try:
-            await self._client.patch(
-                PODS,
-                meta.name(pod),
-                patch,
-                meta.namespace(pod),
-                patch_type=STRATEGIC_MERGE_PATCH,
-                subresource="status",
-            )
+            await self._client.patch_object(PODS, pod, patch, subresource="status")
         except ApiError as error:
             if error.code not in (404, 409):
                 raise

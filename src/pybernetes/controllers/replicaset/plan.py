@@ -11,6 +11,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.status import is_active, is_ready
 from pybernetes.controllers.runtime import conditions
 from pybernetes.controllers.runtime.pods import available_in, is_terminating, to_delete
+from pybernetes.controllers.runtime.workload import comparable
 
 BURST = 500  # pods made or deleted in one go
 
@@ -53,14 +54,7 @@ def plan_status(
     listed = _conditions(old, failure, len(active) - spec.get("replicas", 1), now)
     if listed:
         status["conditions"] = listed
-    return without_zeros(status) | {"replicas": len(active)}
-
-
-def without_zeros(status: Object) -> Object:
-    """The status as the API keeps it, comparable: absent and zero are one, but for the two counts
-    whose absence means "not looked at yet"."""
-    kept = ("replicas", "terminatingReplicas")
-    return {key: value for key, value in status.items() if value or key in kept}
+    return comparable(status)
 
 
 def _conditions(old: Object, failure: str, diff: int, now: datetime.datetime) -> list[Object]:

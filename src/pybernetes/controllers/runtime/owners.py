@@ -9,7 +9,7 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.selectors import Selector
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.client.informer import Informer
-from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
+from pybernetes.client.types import Client
 
 BY_CONTROLLER = "controller-uid"  # "" plus namespace: those without a controller
 
@@ -116,23 +116,11 @@ async def apply_claim(
     if claim.adopt:
         await _check_owner(client, gvrs[0], owner)
     for obj in claim.adopt:
-        patch: Object = {
-            "metadata": {
-                "uid": meta.uid(obj),
-                "ownerReferences": [meta.controller_reference(owner)],
-            }
-        }
-        adopted = await _patch(client, gvrs[1], obj, patch)
+        adopted = await _own(client, gvrs[1], obj, meta.controller_reference(owner))
         if adopted is not None:
             mine.append(adopted)
     for obj in claim.release:
-        reference = {"$patch": "delete", "uid": meta.uid(owner)}
-        await _patch(
-            client,
-            gvrs[1],
-            obj,
-            {"metadata": {"uid": meta.uid(obj), "ownerReferences": [reference]}},
-        )
+        await _own(client, gvrs[1], obj, {"$patch": "delete", "uid": meta.uid(owner)})
     return mine
 
 
@@ -145,12 +133,10 @@ async def _check_owner(client: Client, gvr: GVR, owner: Object) -> None:
         )
 
 
-async def _patch(client: Client, gvr: GVR, obj: Object, patch: Object) -> Object | None:
+async def _own(client: Client, gvr: GVR, obj: Object, reference: Object) -> Object | None:
     """The patched object; None if it is gone or was replaced by another of its name."""
     try:
-        return await client.patch(
-            gvr, meta.name(obj), patch, meta.namespace(obj), patch_type=STRATEGIC_MERGE_PATCH
-        )
+        return await client.patch_object(gvr, obj, {"metadata": {"ownerReferences": [reference]}})
     except ApiError as error:
         if error.code in (404, 422):
             return None

@@ -5,7 +5,6 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
-from pybernetes.client.types import STRATEGIC_MERGE_PATCH
 from pybernetes.controllers.runtime.batches import is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import PODS
@@ -64,11 +63,4 @@ async def mark_disrupted(
         if generation:
             condition["observedGeneration"] = generation
         status["conditions"] = [condition]
-    await context.client.patch(
-        PODS,
-        meta.name(pod),
-        {"metadata": {"uid": meta.uid(pod)}, "status": status},
-        meta.namespace(pod),
-        patch_type=STRATEGIC_MERGE_PATCH,
-        subresource="status",
-    )
+    await context.client.patch_object(PODS, pod, {"status": status}, subresource="status")

@@ -4,40 +4,27 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
-from pybernetes.client.types import STRATEGIC_MERGE_PATCH
-from pybernetes.controllers.runtime import owners, revisions
+from pybernetes.controllers.runtime import revisions
 from pybernetes.controllers.runtime.batches import all_at_once, is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context
-from pybernetes.controllers.runtime.podcontrol import PodControl
-from pybernetes.controllers.runtime.pods import next_available
-from pybernetes.controllers.runtime.resources import CLAIMS, PODS, STATEFUL_SETS
-from pybernetes.controllers.runtime.writes import Writes
+from pybernetes.controllers.runtime.resources import CLAIMS, STATEFUL_SETS
+from pybernetes.controllers.runtime.workload import Workload
 from pybernetes.controllers.statefulset import identity, plan
-from pybernetes.controllers.statefulset.identity import Slots
+from pybernetes.controllers.statefulset.identity import Slots, ordinal
 
 
-class StatefulSetController:
-    """Keys are namespace/name of the StatefulSet."""
-
+class StatefulSetController(Workload):
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._client = context.client
-        self._sets = context.informers.get(STATEFUL_SETS)
-        self._pods = context.informers.get(PODS)
+        super().__init__(context, STATEFUL_SETS, "StatefulSet")
         self._claims = context.informers.get(CLAIMS)
-        self._writes = Writes(context.env.clock, self._pods)
-        self._control = PodControl(context, self._writes)
         self._history = revisions.History(context, STATEFUL_SETS)
-        owners.index_by_controller(self._pods)
-        self._sets.on_change(lambda old, new: context.queue.add(meta.key(new or old or {})))
-        owners.enqueue_owner(self._pods, "StatefulSet", self._sets, context.queue.add)
 
     async def sync(self, key: str) -> None:
-        stateful_set = self._sets.find(*meta.split_key(key))
+        stateful_set = self._owners.find(*meta.split_key(key))
         if stateful_set is None:
             self._writes.forget(key)
             return
-        pods = await self._claim(stateful_set)
+        pods = await self._claimed(stateful_set, lambda pod: ordinal(stateful_set, pod) >= 0)
         found = await self._history.sync(stateful_set)
         name = (stateful_set.get("status") or {}).get("currentRevision")
         current = next((one for one in found.listed if meta.name(one) == name), found.update)
@@ -50,20 +37,11 @@ class StatefulSetController:
                 await self._step(stateful_set, slots, revs)
             except (ApiError, ConnectionError) as error:
                 failure = error
-        await self._write_status(stateful_set, pods, revs, found.collisions)
+        await self._report(stateful_set, pods, revs, found.collisions)
         if failure is not None:
             raise failure
         live = {meta.labels(pod).get(revisions.HASH_LABEL, "") for pod in pods}
         await self._history.truncate(stateful_set, found, {*live, meta.name(current)})
-
-    async def _claim(self, stateful_set: Object) -> list[Object]:
-        candidates = [
-            pod
-            for pod in owners.owned_or_orphaned(self._pods, stateful_set)
-            if identity.ordinal(stateful_set, pod) >= 0
-        ]
-        claim = owners.plan_claim(stateful_set, owners.selector_of(stateful_set), candidates)
-        return await owners.apply_claim(self._client, (STATEFUL_SETS, PODS), stateful_set, claim)
 
     async def _step(self, stateful_set: Object, slots: Slots, revs: plan.Revs) -> None:
         step = plan.plan_step(stateful_set, slots, revs, self._context.env.clock.now())
@@ -113,35 +91,22 @@ class StatefulSetController:
         pods = [(pod, False) for pod in slots.wanted.values() if pod is not None]
         pods += [(pod, True) for pod in slots.condemned]
         for pod, condemned in pods:
-            number = identity.ordinal(stateful_set, pod)
+            number = ordinal(stateful_set, pod)
             for wanted in identity.claims(stateful_set, number):
                 claim = self._claims.find(meta.namespace(wanted), meta.name(wanted))
                 if claim is None:
                     continue
                 references = identity.claim_owners(stateful_set, pod, claim, condemned=condemned)
                 if references != meta.owner_references(claim):
-                    await self._replace_owners(claim, references)
+                    patch = {"ownerReferences": [{"$patch": "replace"}, *references]}
+                    await self._client.patch_object(CLAIMS, claim, {"metadata": patch})
 
-    async def _replace_owners(self, claim: Object, references: list[Object]) -> None:
-        metadata = {"uid": meta.uid(claim)}
-        patch: Object = {
-            "metadata": {**metadata, "ownerReferences": [{"$patch": "replace"}, *references]}
-        }
-        await self._client.patch(
-            CLAIMS, meta.name(claim), patch, meta.namespace(claim), patch_type=STRATEGIC_MERGE_PATCH
-        )
-
-    async def _write_status(
+    async def _report(
         self, stateful_set: Object, pods: list[Object], revs: plan.Revs, collisions: int
     ) -> None:
         now, old = self._context.env.clock.now(), stateful_set.get("status") or {}
         status = plan.plan_status(stateful_set, pods, revs, now) | {"collisionCount": collisions}
         if old.get("conditions"):
             status["conditions"] = old["conditions"]
-        if plan.comparable(old) != plan.comparable(status):
-            changed = stateful_set | {"status": status}
-            namespace = meta.namespace(stateful_set)
-            await self._client.update(STATEFUL_SETS, changed, namespace, subresource="status")
-        wait = next_available(pods, stateful_set["spec"].get("minReadySeconds") or 0, now)
-        if wait is not None:
-            self._context.queue.add_after(meta.key(stateful_set), wait)
+        await self._write_status(stateful_set, status)
+        self._await_available(stateful_set, pods)

@@ -149,8 +149,3 @@ def plan_status(
         status["currentReplicas"] = len(new)
         status["currentRevision"] = update
     return status
-
-
-def comparable(status: Object) -> Object:
-    """A status as the API keeps it: absent and zero are one."""
-    return {key: value for key, value in status.items() if value or key == "replicas"}
