@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the tables beside this file: sections with a name in brackets, a row a line.
+"""Reads tables, those beside this file and others: sections named in brackets, a row a line.
 
 A line that starts with # is a comment. Words are parted by spaces; what follows " : " is text.
 """
@@ -26,11 +26,11 @@ class Row(NamedTuple):
 
 
 @cache
-def sections(file: str) -> Mapping[str, Sequence[str]]:
+def sections(file: str, package: str = __package__) -> Mapping[str, Sequence[str]]:
     """The rows of each section of a table. A heading may name several: [one two]."""
     found: dict[str, list[str]] = {}
     names: list[str] = []
-    for line in resources.files(__package__).joinpath(file).read_text().splitlines():
+    for line in resources.files(package).joinpath(file).read_text().splitlines():
         line = line.strip()
         if line.startswith("["):
             names = line[1:-1].split()

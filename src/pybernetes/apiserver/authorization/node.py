@@ -3,13 +3,15 @@
 
 Relationships are looked up in the watch cache when asked: pod -> what it mentions. Two questions
 of upstream's need the request's field selector, which RequestInfo does not carry: lists and
-watches of pods and resource slices are allowed to every node without looking at it.
+watches of pods and resource slices are allowed to every node without looking at it. The rest, by
+resource, is node.txt.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object, User
+from pybernetes.apis.data.sections import Row, row, sections
 from pybernetes.apiserver.authorization.bootstrap import cluster_role_rules
 from pybernetes.apiserver.authorization.references import references, volume_secrets
 from pybernetes.apiserver.authorization.rules import compiled
@@ -28,8 +30,7 @@ _NAMING_A_NODE = {  # resources whose spec.nodeName is the relationship
     "pods": PODS,
 }
 MIRROR = "kubernetes.io/config.mirror"
-_READ = ("get", "list", "watch")
-_WRITE = ("get", "create", "update", "patch", "delete")
+_ASKED = ("verb", "subresource", "namespace", "name")
 
 PodsOn = Callable[[str], Iterable[Object]]
 _Answer = tuple[Decision, str]
@@ -47,20 +48,9 @@ class NodeAuthorizer:
         self._reader = reader
         self._pods_on = pods_on or self._search
         self._rules = [compiled(rule) for rule in cluster_role_rules("system:node")]
-        self._table: dict[tuple[str, str], Callable[[str, RequestInfo], _Answer]] = {
-            ("", "secrets"): self._readable,
-            ("", "configmaps"): self._readable,
-            ("", "persistentvolumeclaims"): self._claim,
-            ("", "persistentvolumes"): self._gettable,
-            ("resource.k8s.io", "resourceclaims"): self._gettable,
-            ("storage.k8s.io", "volumeattachments"): self._gettable,
-            ("", "serviceaccounts"): self._account,
-            ("coordination.k8s.io", "leases"): _lease,
-            ("storage.k8s.io", "csinodes"): _csi_node,
-            ("resource.k8s.io", "resourceslices"): self._slice,
-            ("", "nodes"): _node,
-            ("", "pods"): self._pod,
-            ("certificates.k8s.io", "podcertificaterequests"): self._certificate,
+        self._table = {
+            resource: [row(line) for line in lines]
+            for resource, lines in sections("node.txt", __package__).items()
         }
 
     def authorize(self, user: User, info: RequestInfo) -> _Answer:
@@ -69,12 +59,21 @@ class NodeAuthorizer:
             return _no()
         if not node:
             return _no(f'unknown node for user "{user.name}"')
-        decide = self._table.get((info.group, info.resource)) if info.is_resource else None
-        if decide is not None:
-            return decide(node, info)
+        resource = f"{info.resource}.{info.group}" if info.group else info.resource
+        rows = self._table.get(resource) if info.is_resource else None
+        if rows is not None:
+            return self._decide(node, info, rows)
         return _ALLOW if any(rule.covers_request(info) for rule in self._rules) else _no()
 
-    # -- what needs a relationship
+    def _decide(self, node: str, info: RequestInfo, rows: list[Row]) -> _Answer:
+        asked = {word: value for word in _ASKED if (value := getattr(info, word))}
+        if info.name == node:
+            asked["own"] = node
+        found = next(one for one in rows if one.condition is None or one.condition(asked))
+        if found.word == "related":
+            return self._related(node, info)
+        text = found.text.format(node=node, verb=info.verb, name=info.name)
+        return _ALLOW if found.word == "allow" else _no(text)
 
     def _related(self, node: str, info: RequestInfo) -> _Answer:
         if not info.name:
@@ -114,96 +113,3 @@ class NodeAuthorizer:
     def _search(self, node: str) -> list[Object]:
         pods = self._reader.list(PODS, "")
         return [pod for pod in pods if (pod.get("spec") or {}).get("nodeName") == node]
-
-    # -- one function a resource
-
-    def _readable(self, node: str, info: RequestInfo) -> _Answer:
-        if info.verb not in _READ:
-            return _no("can only read resources of this type")
-        if info.subresource:
-            return _no("cannot read subresource")
-        if not info.namespace:
-            return _no("can only read namespaced object of this type")
-        return self._related(node, info)
-
-    def _gettable(self, node: str, info: RequestInfo) -> _Answer:
-        if info.verb != "get":
-            return _no("can only get individual resources of this type")
-        if info.subresource:
-            return _no("cannot get subresource")
-        return self._related(node, info)
-
-    def _claim(self, node: str, info: RequestInfo) -> _Answer:
-        if info.subresource != "status":
-            return self._gettable(node, info)
-        if info.verb not in ("update", "patch"):
-            return _no("can only get/update/patch this type")
-        return self._related(node, info)
-
-    def _account(self, node: str, info: RequestInfo) -> _Answer:
-        if info.verb == "get" and not info.subresource:
-            return self._readable(node, info)
-        if info.verb != "create" or not info.name:
-            return _no("can only create tokens for individual service accounts")
-        if info.subresource != "token":
-            return _no("can only create token subresource of serviceaccount")
-        return self._related(node, info)
-
-    def _slice(self, node: str, info: RequestInfo) -> _Answer:
-        if info.subresource:
-            return _no("cannot authorize ResourceSlice subresources")
-        if info.verb in ("create", "watch", "list", "deletecollection"):
-            return _ALLOW
-        return self._related(node, info)
-
-    def _certificate(self, node: str, info: RequestInfo) -> _Answer:
-        if info.subresource:
-            return _no("nodes may not access the status subresource of PodCertificateRequests")
-        if info.verb in ("create", "list", "watch"):
-            return _ALLOW
-        if info.verb == "get":
-            return self._related(node, info)
-        return _no(f"nodes may not {info.verb} podcertificaterequests")
-
-    def _pod(self, node: str, info: RequestInfo) -> _Answer:
-        if info.subresource == "" and info.verb == "get":
-            return self._related(node, info)
-        allowed = {
-            "": ("list", "watch", "create", "delete"),
-            "status": ("update", "patch"),
-            "eviction": ("create",),
-        }
-        return _ALLOW if info.verb in allowed.get(info.subresource, ()) else _no()
-
-
-def _lease(node: str, info: RequestInfo) -> _Answer:
-    if info.verb not in _WRITE:
-        return _no("can only get, create, update, patch, or delete a node lease")
-    if info.namespace != "kube-node-lease":
-        return _no('can only access leases in the "kube-node-lease" system namespace')
-    if info.verb != "create" and info.name != node:
-        return _no("can only access node lease with the same name as the requesting node")
-    return _ALLOW
-
-
-def _csi_node(node: str, info: RequestInfo) -> _Answer:
-    if info.subresource:
-        return _no("cannot authorize CSINode subresources")
-    if info.verb not in _WRITE:
-        return _no("can only get, create, update, patch, or delete a CSINode")
-    if info.verb != "create" and info.name != node:
-        return _no("can only access CSINode with the same name as the requesting node")
-    return _ALLOW
-
-
-def _node(node: str, info: RequestInfo) -> _Answer:
-    writes = {"": ("create", "update", "patch"), "status": ("update", "patch")}
-    if info.verb in writes.get(info.subresource, ()):
-        return _ALLOW
-    if info.subresource or info.verb not in _READ:
-        return _no()
-    if info.name == node:
-        return _ALLOW
-    if not info.name:
-        return _no(f"node '{node}' cannot read all nodes, only its own Node object")
-    return _no(f"node '{node}' cannot read '{info.name}', only its own Node object")
