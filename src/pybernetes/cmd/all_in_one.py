@@ -255,7 +255,7 @@ class AllInOne:
         count = len(lab.settings.nodes)
         self._report(f"starting {count} nodes")
         group.start(lab.run(), "lab")
-        await lab.wait_ready()
+        await lab.wait_ready(self._report)
         return f"{count} nodes run containers (containerd)"
 
     async def _wait_node_ready(self, plane: ControlPlane) -> None:

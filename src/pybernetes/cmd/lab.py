@@ -6,7 +6,7 @@ Node processes outlive us; those that run are adopted. One that ends unasked is 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from pybernetes.apimachinery import meta
@@ -106,7 +106,10 @@ class Lab:
     def _name_nodes(self) -> None:
         addresses = {node.name: node.address for node in self.settings.nodes}
         full = {f"{name}.{self._config.name}": one for name, one in addresses.items()}
-        hosts.write(_mark(self._config), addresses | full)
+        try:
+            hosts.write(_mark(self._config), addresses | full)
+        except OSError as error:
+            _log.warning("The nodes' names are not known to this host", err=error)
 
     async def run(self) -> None:
         """Keep all nodes and the routes to their pods until cancelled; the nodes go on."""
@@ -146,18 +149,26 @@ class Lab:
         await gather_ordered((self._joining.introduce(node), machine.prepare(node, told)))
         await self.seed.plant(machine.folder)
 
-    async def wait_ready(self, *names: str) -> None:
+    async def wait_ready(self, report: Report, *names: str) -> None:
         """Until the nodes (all of them, if none is named) are Ready. Raises TimeoutError."""
-        waited = late = names or [node.name for node in self.settings.nodes]
+        await self._on.wait()
+        late = [*names] or [node.name for node in self.settings.nodes]
+        while late:
+            ready = await self._some_ready(late)
+            late = [name for name in late if name not in ready]
+            report(f"{' and '.join(ready)} Ready" + (f", {len(late)} to come" if late else ""))
+
+    async def _some_ready(self, names: Sequence[str]) -> list[str]:
+        """Those that are Ready, once some are. Raises TimeoutError, which says what keeps them."""
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await self._on.wait()
-                while late := [name for name in waited if not self._is_ready(name)]:
+                while not (ready := [name for name in names if self._is_ready(name)]):
                     self._changed.clear()
                     await self._changed.wait()
+                return ready
         except TimeoutError as error:
-            why = (self._troubles.get(name) or self._machine(name).last_words() for name in late)
-            said = "; ".join(f"{name}: {text}" for name, text in zip(late, why, strict=True))
+            why = (self._troubles.get(name) or self._machine(name).last_words() for name in names)
+            said = "; ".join(f"{name}: {text}" for name, text in zip(names, why, strict=True))
             raise TimeoutError(f"not Ready after {READY_SECONDS:.0f} s: {said}") from error
 
     def _is_ready(self, name: str) -> bool:
@@ -255,7 +266,7 @@ class Lab:
             report(f"starting {name}")
             await self._turn_on(self._node(name))
             self._keep_running(name)
-            await self.wait_ready(name)
+            await self.wait_ready(report, name)
 
     async def stop(self, node: Object, report: Report) -> None:
         """Shut the node down: its pods are ended."""
@@ -276,7 +287,7 @@ class Lab:
         machine = self._machine(self._node(node["name"]).name)
         if machine.name in self._keepers:
             await machine.connect(up=True)
-            await self.wait_ready(machine.name)
+            await self.wait_ready(report, machine.name)
         else:
             await self.start(node, report)
 
@@ -312,5 +323,6 @@ async def clean_up(env: Env, config: ClusterConfig) -> list[str]:
     mounts.detach_below(pins(config))
     await Seed(env, config.data_dir).clear()
     await segment.clean_up(segment_config(config))
-    hosts.write(_mark(config), {})
+    with contextlib.suppress(OSError):
+        hosts.write(_mark(config), {})
     return [line for lines in left for line in lines]

@@ -19,6 +19,8 @@ _PROGRAMS = (  # program, what it is for, Debian package
     ("runc", "starts containers", "runc"),
     ("busybox", "the built-in images are made of it", "busybox-static"),
     ("nft", "programs services", "nftables"),
+    ("ip", "makes links and routes", "iproute2"),
+    ("nsenter", "enters namespaces", "util-linux"),
 )
 
 
