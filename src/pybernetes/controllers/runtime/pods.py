@@ -40,6 +40,17 @@ def next_available(pods: Sequence[Object], min_ready: int, now: datetime.datetim
     return min((time for time in times if time), default=None)
 
 
+def claims_of(pod: Object) -> list[str]:
+    """Names of the claims that a pod's volumes use, those made for it included."""
+    found = []
+    for volume in pod["spec"].get("volumes") or ():
+        if volume.get("persistentVolumeClaim"):
+            found.append(str(volume["persistentVolumeClaim"]["claimName"]))
+        elif volume.get("ephemeral"):
+            found.append(f"{meta.name(pod)}-{volume['name']}")
+    return found
+
+
 def from_template(owner: Object, template: Object) -> Object:
     """A new pod of `owner`; the server completes its name."""
     head = template.get("metadata") or {}

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acts for claims and volumes: binds one to the other, and keeps their phases."""
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.pods import claims_of
+from pybernetes.controllers.runtime.resources import CLAIMS, PODS, STORAGE_CLASSES, VOLUMES
+from pybernetes.controllers.volumebinder import plan
+
+_NO_CLASS = "no persistent volumes available for this claim and no storage class is set"
+
+
+class VolumeBinder:
+    """Keys are namespace/name of claims, and names of volumes."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client = context.client
+        self._claims = context.informers.get(CLAIMS)
+        self._volumes = context.informers.get(VOLUMES)
+        self._classes = context.informers.get(STORAGE_CLASSES)
+        self._pods = context.informers.get(PODS)
+        self._claims.on_change(self._claim_changed)
+        self._volumes.on_change(self._volume_changed)
+        self._pods.on_change(self._pod_changed)
+
+    def _claim_changed(self, old: Object | None, new: Object | None) -> None:
+        claim = new or old or {}
+        self._context.queue.add(meta.key(claim))
+        if claim["spec"].get("volumeName"):
+            self._context.queue.add(claim["spec"]["volumeName"])
+
+    def _volume_changed(self, old: Object | None, new: Object | None) -> None:
+        volume = new or old or {}
+        self._context.queue.add(meta.name(volume))
+        reference = volume["spec"].get("claimRef")
+        if reference:
+            self._context.queue.add(meta.make_key(reference["namespace"], reference["name"]))
+        elif new is not None:
+            for claim in self._claims.items():
+                if not claim["spec"].get("volumeName"):
+                    self._context.queue.add(meta.key(claim))
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if old is None and new is not None:
+            for name in claims_of(new):
+                self._context.queue.add(meta.make_key(meta.namespace(new), name))
+
+    async def sync(self, key: str) -> None:
+        namespace, name = meta.split_key(key)
+        if not namespace:
+            volume = self._volumes.find("", name)
+            if volume is not None:
+                await self._sync_volume(volume)
+            return
+        claim = self._claims.find(namespace, name)
+        if claim is not None and not meta.is_deleting(claim):
+            await self._sync_claim(claim)
+
+    async def _sync_volume(self, volume: Object) -> None:
+        reference = volume["spec"].get("claimRef")
+        claim = None
+        if reference:
+            claim = self._claims.find(reference["namespace"], reference["name"])
+        phase, message = plan.volume_phase(volume, claim)
+        status = volume.get("status") or {}
+        if (status.get("phase"), status.get("message", "")) == (phase, message):
+            return
+        if phase == "Failed":
+            reason = "VolumeFailedDelete"
+            self._context.recorder.event(volume, "Warning", reason, message)
+        new = {**{k: v for k, v in status.items() if k != "message"}, "phase": phase}
+        await self._put(VOLUMES, volume, new | ({"message": message} if message else {}))
+
+    async def _sync_claim(self, claim: Object) -> None:
+        name = claim["spec"].get("volumeName")
+        if not name:
+            await self._find_volume(claim)
+            return
+        volume = self._volumes.find("", name)
+        completed = plan.COMPLETED in meta.annotations(claim)
+        if volume is None:
+            if completed:
+                await self._lost(claim, "Bound claim has lost its PersistentVolume")
+            return
+        if not volume["spec"].get("claimRef") or plan.is_for(volume, claim):
+            await self._bind(claim, volume)
+        elif completed:
+            await self._lost(claim, "Bound claim has lost reference to PersistentVolume")
+        else:
+            text = f'volume "{name}" already bound to a different claim.'
+            self._context.recorder.event(claim, "Warning", "FailedBinding", text)
+
+    async def _find_volume(self, claim: Object) -> None:
+        storage_class = self._classes.find("", plan.class_of(claim))
+        volume = plan.best_match(claim, self._volumes.items())
+        pods = self._pods.by_index("namespace", meta.namespace(claim))
+        made_for = volume is not None and plan.is_for(volume, claim)
+        if not made_for and plan.waits_for_consumer(claim, storage_class, pods):
+            text = "waiting for first consumer to be created before binding"
+            self._context.recorder.event(claim, "Normal", "WaitForFirstConsumer", text)
+        elif volume is not None:
+            await self._bind(claim, volume)
+        else:
+            await self._ask_for_volume(claim, storage_class)
+
+    async def _ask_for_volume(self, claim: Object, storage_class: Object | None) -> None:
+        """No volume fits: say so, and whose turn it is."""
+        event, name = self._context.recorder.event, plan.class_of(claim)
+        provisioner = (storage_class or {}).get("provisioner") or ""
+        if not name:
+            event(claim, "Normal", "FailedBinding", _NO_CLASS)
+        elif storage_class is None:
+            text = f'storageclass.storage.k8s.io "{name}" not found'
+            event(claim, "Warning", "ProvisioningFailed", text)
+        elif provisioner == "kubernetes.io/no-provisioner":
+            text = "no volume plugin matched name: kubernetes.io/no-provisioner"
+            event(claim, "Warning", "ProvisioningFailed", text)
+        else:
+            text = f"Waiting for a volume to be created by the external provisioner '{provisioner}'"
+            event(claim, "Normal", "ExternalProvisioning", text)
+            notes = meta.annotations(claim)
+            if notes.get(plan.PROVISIONER) != provisioner:
+                metadata = claim["metadata"] | {
+                    "annotations": {**notes, plan.PROVISIONER: provisioner}
+                }
+                changed = claim | {"metadata": metadata}
+                await self._client.update(CLAIMS, changed, meta.namespace(claim))
+
+    async def _bind(self, claim: Object, volume: Object) -> None:
+        """Volume first, then claim: the volume's claimRef is what decides. Raises ApiError."""
+        reserved = plan.reserve(volume, claim)
+        reference = volume["spec"].get("claimRef") or {}
+        if reference.get("uid") != meta.uid(claim):
+            volume = await self._client.update(VOLUMES, reserved)
+        if (volume.get("status") or {}).get("phase") != "Bound":
+            status = {**(volume.get("status") or {}), "phase": "Bound"}
+            volume = await self._put(VOLUMES, volume, status)
+        if plan.COMPLETED not in meta.annotations(claim) or not claim["spec"].get("volumeName"):
+            taken = plan.take(claim, volume)
+            claim = await self._client.update(CLAIMS, taken, meta.namespace(claim))
+        status = plan.bound_status(claim, volume)
+        if status != (claim.get("status") or {}):
+            await self._put(CLAIMS, claim, status)
+
+    async def _lost(self, claim: Object, why: str) -> None:
+        if (claim.get("status") or {}).get("phase") != "Lost":
+            text = f"{why}. Data on the volume is lost!"
+            self._context.recorder.event(claim, "Warning", "ClaimLost", text)
+            await self._put(CLAIMS, claim, {**(claim.get("status") or {}), "phase": "Lost"})
+
+    async def _put(self, gvr: GVR, obj: Object, status: Object) -> Object:
+        changed = obj | {"status": status}
+        return await self._client.update(gvr, changed, meta.namespace(obj), subresource="status")

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts the protection finalizers on claims and volumes, and takes them off what is unused and going."""
+
+from collections.abc import Callable
+
+from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.pods import claims_of
+from pybernetes.controllers.runtime.resources import CLAIMS, PODS, VOLUMES
+from pybernetes.controllers.volumeprotection import plan
+
+
+class VolumeProtectionController:
+    """Keys are namespace/name of claims, or names of volumes; `in_use` decides for one of them."""
+
+    def __init__(
+        self, context: Context, gvr: GVR, finalizer: str, in_use: Callable[[Object], bool]
+    ) -> None:
+        self._client = context.client
+        self._gvr, self._finalizer, self._in_use = gvr, finalizer, in_use
+        self._objects = context.informers.get(gvr)
+        self._objects.on_change(lambda old, new: context.queue.add(meta.key(new or old or {})))
+
+    async def sync(self, key: str) -> None:
+        obj = self._objects.find(*meta.split_key(key))
+        if obj is None:
+            return
+        has, going = meta.has_finalizer(obj, self._finalizer), meta.is_deleting(obj)
+        if going == has and not (going and self._in_use(obj)):
+            names = [name for name in meta.finalizers(obj) if name != self._finalizer]
+            if not going:
+                names.append(self._finalizer)
+            changed = obj | {"metadata": obj["metadata"] | {"finalizers": names}}
+            await self._client.update(self._gvr, changed, meta.namespace(obj))
+
+
+def build_claims(context: Context) -> VolumeProtectionController:
+    pods = context.informers.get(PODS)
+
+    def pod_changed(old: Object | None, new: Object | None) -> None:
+        pod = new or old or {}
+        for name in claims_of(pod):
+            context.queue.add(meta.make_key(meta.namespace(pod), name))
+
+    def in_use(claim: Object) -> bool:
+        return plan.claim_in_use(claim, pods.by_index("namespace", meta.namespace(claim)))
+
+    controller = VolumeProtectionController(context, CLAIMS, "kubernetes.io/pvc-protection", in_use)
+    pods.on_change(pod_changed)
+    return controller
+
+
+def build_volumes(context: Context) -> VolumeProtectionController:
+    return VolumeProtectionController(
+        context, VOLUMES, "kubernetes.io/pv-protection", plan.volume_in_use
+    )
