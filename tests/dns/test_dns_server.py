@@ -51,6 +51,9 @@ class Upstream(asyncio.DatagramProtocol):
         reply = query.reply()
         if str(query.q.qname).lower() == "example.org.":
             reply.add_answer(*dnslib.RR.fromZone(f"example.org {self.ttl} A 192.0.2.7"))
+        elif str(query.q.qname) == "odd.example.":
+            odd = dnslib.DNSLabel([b"\xff.\x00" * 20, b"example"])
+            reply.add_answer(dnslib.RR("odd.example", dnslib.QTYPE.CNAME, rdata=dnslib.CNAME(odd)))
         else:
             reply.header.rcode = dnslib.RCODE.NXDOMAIN
         if not self.silent:
@@ -170,6 +173,9 @@ async def test_aliases_are_followed_inside_and_outside() -> None:
         it.put(SERVICES, service("away", **away))
         it.upstream.silent = True
         assert await it.found(f"away.{DOMAIN}") == ["example.org."]  # that much we know
+        it.upstream.silent = False
+        it.put(SERVICES, service("odd", type="ExternalName", externalName="odd.example"))
+        assert "odd.example." in await it.found(f"odd.{DOMAIN}")
         it.put(SERVICES, service("loop", type="ExternalName", externalName=f"loop.{DOMAIN}"))
         assert f"loop.{DOMAIN}." in await it.found(f"loop.{DOMAIN}")
 

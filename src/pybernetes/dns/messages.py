@@ -171,11 +171,15 @@ def question(name: str, kind: int) -> Query:
 
 
 def records(encoded: Encoded, query: Query) -> list[Record]:
-    """An upstream's answers as records that stand alone."""
+    """An upstream's answers as records that stand alone. Raises ValueError."""
     import dnslib  # only aliases that lead outside take it
 
     found = []
-    for one in dnslib.DNSRecord.parse(complete(encoded, query, tcp=True)).rr:
+    try:
+        message = dnslib.DNSRecord.parse(complete(encoded, query, tcp=True))
+    except (dnslib.DNSError, IndexError) as error:
+        raise ValueError(f"not a DNS message: {error}") from error
+    for one in message.rr:
         data = dnslib.DNSBuffer()
         one.rdata.pack(data)
         name = str(one.rname).rstrip(".")

@@ -115,8 +115,7 @@ class Dns:
         answer, tags, outside = self._follow(query.name, query.type)
         if answer is None or outside:
             return None
-        config = self._config
-        encoded = messages.encode(query, answer, config.domain, config.ttl)
+        encoded = self._encode(query, answer)
         self._answers.put(query.key, encoded, tags)
         return encoded
 
@@ -164,13 +163,15 @@ class Dns:
                 return self._reply(found, query, tcp=tcp)
             target = messages.question(outside, query.kind)
             found = await self._forwarder.ask(target, client, tcp=True)
-            answer = Answer(True, [*answer.records, *messages.records(found, target)])
-        except ForwardError as error:
+            whole = Answer(True, [*answer.records, *messages.records(found, target)])
+            return self._reply(self._encode(query, whole), query, tcp=tcp)
+        except (ForwardError, ValueError) as error:
             if answer is None:
-                return messages.refusal(query, error.rcode)
-        config = self._config
-        encoded = messages.encode(query, answer, config.domain, config.ttl)
-        return self._reply(encoded, query, tcp=tcp)
+                return messages.refusal(query, getattr(error, "rcode", "SERVFAIL"))
+        return self._reply(self._encode(query, answer), query, tcp=tcp)  # the alias alone
+
+    def _encode(self, query: Query, answer: Answer) -> Encoded:
+        return messages.encode(query, answer, self._config.domain, self._config.ttl)
 
     async def _find_loop(self) -> None:
         """Ask upstreams a name that nobody else asks: if it comes back to us, they ask us."""
