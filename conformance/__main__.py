@@ -29,7 +29,7 @@ def main() -> int:
     run.add_argument(
         "--minutes", type=float, default=0, help="stop after that; the next run goes on"
     )
-    run.add_argument("--batch", type=int, default=40)
+    run.add_argument("--batch", type=int, default=80)
     run.add_argument("--content-type", default="", help="of request bodies (default: protobuf)")
     run.add_argument("--keep", action="store_true", help="leave the lab running for the next run")
     run.add_argument("--fresh", action="store_true", help="do not go on with an unfinished run")

@@ -95,7 +95,10 @@ def _nginx(_programs: Path) -> Iterator[Entry]:
 
 
 def _busybox(_programs: Path) -> Iterator[Entry]:
-    yield from builtin.entries(builtin.IMAGES[1], builtin.static_busybox())
+    program = builtin.static_busybox()
+    yield from builtin.entries(builtin.IMAGES[1], program)
+    listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True)
+    yield from (Entry(f"bin/{name}", link="busybox") for name in listed.stdout.split())
 
 
 def _nothing(_programs: Path) -> Iterator[Entry]:

@@ -28,7 +28,7 @@ class Options:
 
     procs: int = 4
     minutes: float = 0
-    batch: int = 40
+    batch: int = 80
     content_type: str = ""  # of request bodies; "": the suite's default
 
 

@@ -91,3 +91,31 @@ async def test_delete_collection_takes_what_a_list_shows(call):
 
 def test_tokens_are_read_back():
     assert decode_token(encode_token(7, "ns/a")) == (7, "ns/a\0")
+
+
+async def test_events_are_selected_by_the_names_of_their_own_group(start) -> None:
+    call = await start()
+    event = {
+        "metadata": {"name": "e", "namespace": "default"},
+        "regarding": {"namespace": "default", "kind": "Pod", "name": "p"},
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "reportingController": "tester",
+        "reportingInstance": "x",
+        "action": "a",
+        "reason": "r",
+        "type": "Normal",
+        "note": "n",
+    }
+    new, old = (
+        f"/{path}/namespaces/default/events" for path in ("apis/events.k8s.io/v1", "api/v1")
+    )
+    await call("POST", new, event, expect=201)
+    for path, field in (
+        (new, "reportingController%3Dtester"),
+        (new, "regarding.name%3Dp"),
+        (old, "reportingComponent%3Dtester"),
+        (old, "source%3Dtester,involvedObject.name%3Dp"),
+    ):
+        found = await call("GET", f"{path}?fieldSelector={field}", expect=200)
+        assert [item["metadata"]["name"] for item in found["items"]] == ["e"], field
+    await call("GET", f"{old}?fieldSelector=regarding.name%3Dp", expect=400)

@@ -107,6 +107,30 @@ def test_what_is_in_use_stays_until_it_is_not(in_cluster) -> None:
     in_cluster(main)
 
 
+def test_an_attributes_class_stays_while_a_volume_has_it(in_cluster) -> None:
+    one = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "VolumeAttributesClass",
+        "metadata": {"name": "fast"},
+        "driverName": "d",
+        "parameters": {"iops": "1"},
+    }
+    gvr = GVR("storage.k8s.io", "v1", "volumeattributesclasses")
+    csi = {"hostPath": None, "csi": {"driver": "d", "volumeHandle": "h"}}
+
+    async def main(cluster) -> None:
+        await cluster.client.create(gvr, one)
+        await cluster.client.create(VOLUMES, volume("v", **csi, volumeAttributesClassName="fast"))
+        await asyncio.sleep(5)
+        await cluster.client.delete(gvr, "fast")
+        await asyncio.sleep(10)
+        assert not await cluster.gone(gvr, "fast", "")
+        await cluster.client.delete(VOLUMES, "v")
+        await cluster.eventually(lambda: cluster.gone(gvr, "fast", ""))
+
+    in_cluster(main)
+
+
 def test_a_claim_whose_volume_went_is_lost(in_cluster) -> None:
     async def main(cluster) -> None:
         await cluster.client.create(VOLUMES, volume("v"))

@@ -86,6 +86,7 @@ class Kind:
     validate_status_update: Callable[[Object, Object], Errors] = _no_errors_2
     fields: Callable[[Object], dict[str, str]] = _no_fields
     field_names: tuple[str, ...] = ()  # the keys that `fields` returns
+    field_aliases: Mapping[str, str] = field(default_factory=dict)  # served name -> stored name
     columns: tuple[Column, ...] = ()
     graceful: Callable[[Object, int | None], int] | None = None
     held: Callable[[Object], bool] = lambda _: False

@@ -17,6 +17,7 @@ order but that of columns:
   update, status CODE            on update, of the object or of its status: (part, old)
   recheck no                     an update that changes no fixed field is not checked again
   select NAME [CELL]             a selectable field, its own path if no other cell is given
+  alias NAME FIELD               another group's name for a selectable field of the stored form
   column NAME | CELL | FLAGS     of Table output, see columns.py
 
 Kinds that nothing in this product acts on yet (CronJob, HorizontalPodAutoscaler, Ingress,
@@ -101,7 +102,7 @@ def _kind(type_: str, lines: Sequence[str]) -> Kind:
     rows: dict[str, list[str]] = {}
     for line in lines:
         word, _, rest = line.partition(" ")
-        values = [rest.strip()] if word in ("column", "select") else rest.split()
+        values = [rest.strip()] if word in ("column", "select", "alias") else rest.split()
         rows.setdefault(word, []).extend(values)
     checks = _Checks(type_, rows)
     selected = dict(_selected(rows.get("select", ())))
@@ -116,6 +117,7 @@ def _kind(type_: str, lines: Sequence[str]) -> Kind:
             "validate_status_update": checks.status,
             "fields": _fields(selected),
             "field_names": tuple(selected),
+            "field_aliases": dict(line.split() for line in rows.get("alias", ())),
             "columns": tuple(column(text) for text in rows.get("column", ())),
             "unconditional_update": "conditional_update" not in rows,
             "generation": "no_generation" not in rows,

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """labelSelector and fieldSelector of a request, as a Selection."""
 
+from dataclasses import replace
+
 from pybernetes.apimachinery import selectors
 from pybernetes.apimachinery.errors import bad_request
 from pybernetes.apimachinery.selectors import FieldTerm
@@ -40,11 +42,15 @@ def field_terms(serving: Serving, text: str) -> tuple[FieldTerm, ...]:
         parsed = selectors.parse_fields(text)
     except ValueError as error:
         raise bad_request(str(error)) from error
-    known = (*_GENERIC, *serving.row.rules.field_names)
+    rules = serving.row.rules
+    known = (*_GENERIC, *rules.field_names, *rules.field_aliases)
     for term in parsed.terms:
         if term.field not in known:
             raise bad_request(f"field label not supported: {term.field}")
-    return parsed.terms
+    return tuple(
+        replace(term, field=rules.field_aliases.get(term.field, term.field))
+        for term in parsed.terms
+    )
 
 
 def _exact(

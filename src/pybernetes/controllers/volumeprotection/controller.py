@@ -7,7 +7,7 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.pods import claims_of
-from pybernetes.controllers.runtime.resources import CLAIMS, PODS, VOLUMES
+from pybernetes.controllers.runtime.resources import ATTRIBUTES_CLASSES, CLAIMS, PODS, VOLUMES
 from pybernetes.controllers.volumeprotection import plan
 
 
@@ -55,3 +55,21 @@ def build_volumes(context: Context) -> VolumeProtectionController:
     return VolumeProtectionController(
         context, VOLUMES, "kubernetes.io/pv-protection", plan.volume_in_use
     )
+
+
+def build_classes(context: Context) -> VolumeProtectionController:
+    users = [context.informers.get(gvr) for gvr in (CLAIMS, VOLUMES)]
+
+    def user_changed(old: Object | None, new: Object | None) -> None:
+        for obj in filter(None, (old, new)):
+            for name in plan.classes_of(obj):
+                context.queue.add(name)
+
+    def in_use(one: Object) -> bool:
+        return any(meta.name(one) in plan.classes_of(obj) for user in users for obj in user.items())
+
+    finalizer = "kubernetes.io/vac-protection"
+    controller = VolumeProtectionController(context, ATTRIBUTES_CLASSES, finalizer, in_use)
+    for user in users:
+        user.on_change(user_changed)
+    return controller

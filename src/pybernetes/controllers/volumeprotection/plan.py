@@ -20,3 +20,12 @@ def claim_in_use(claim: Object, pods: Iterable[Object]) -> bool:
 
 def volume_in_use(volume: Object) -> bool:
     return (volume.get("status") or {}).get("phase") == "Bound"
+
+
+def classes_of(obj: Object) -> set[str]:
+    """VolumeAttributesClasses that a claim or a volume has or is to have."""
+    status = obj.get("status") or {}
+    names = {obj["spec"].get("volumeAttributesClassName")}
+    names.add(status.get("currentVolumeAttributesClassName"))
+    names.add((status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName"))
+    return {str(name) for name in names if name}
