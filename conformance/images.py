@@ -98,7 +98,11 @@ def _busybox(_programs: Path) -> Iterator[Entry]:
     program = builtin.static_busybox()
     yield from builtin.entries(builtin.IMAGES[1], program)
     listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True)
-    yield from (Entry(f"bin/{name}", link="busybox") for name in listed.stdout.split())
+    yield from (
+        Entry(f"bin/{name}", link="busybox")
+        for name in listed.stdout.split()
+        if name != program.name
+    )
 
 
 def _nothing(_programs: Path) -> Iterator[Entry]:
