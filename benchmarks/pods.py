@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast pods start on this machine's node, their image present: python -m benchmarks.pods (root).
 
-From sending the create until a watch says Ready: one pod after the other, then all at once, then
-how long deleting takes. The cluster is a temporary one with ranges of its own.
+From sending the create until a watch says Ready: one pod after the other, all at once, 100 at
+five a second, then as many as the node takes; and how long deleting takes. The cluster is a
+temporary one with ranges of its own.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ from pybernetes.client.informer import Informers
 
 PODS = GVR("", "v1", "pods")
 COUNT = 20
+RATE, STREAM = 5.0, 100  # pods a second, pods
+FULL = 110  # the node's maxPods
 RANGES = ("--cluster-cidr", "10.70.0.0/16", "--service-cidr", "10.71.0.0/16")
 
 
@@ -50,14 +53,17 @@ class Stopwatch:
         self._changed.set()
 
     async def until(self, names: list[str], noted: dict[str, float]) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not all(name in noted for name in names):
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def start(self, names: list[str]) -> list[float]:
-        begun = {}
-        for name in names:
+    async def start(self, names: list[str], rate: float = 0.0) -> list[float]:
+        """Seconds until each was ready. `rate`: so many a second; 0: all at once."""
+        begun, first = {}, time.perf_counter()
+        for index, name in enumerate(names):
+            if rate:
+                await asyncio.sleep(first + index / rate - time.perf_counter())
             begun[name] = time.perf_counter()
             await self.client.create(PODS, pod(name), "default")
         await self.until(names, self.ready)
@@ -90,6 +96,17 @@ async def measure(config: kubeconfig.ClusterConfig) -> None:
         tell(f"{COUNT} pods deleted at once", await watch.delete(alone))
         together = [f"together-{index}" for index in range(COUNT)]
         tell(f"{COUNT} pods at once", await watch.start(together))
+        await watch.delete([*together, "warm"])
+        stream = [f"stream-{index}" for index in range(STREAM)]
+        tell(f"{STREAM} pods at {RATE:.0f}/s", await watch.start(stream, RATE))
+        rest = [f"rest-{index}" for index in range(FULL - STREAM)]
+        begun = time.perf_counter()
+        await watch.start(rest)
+        say(
+            f"{FULL} pods on one node",
+            f"the last {len(rest)} in {time.perf_counter() - begun:.1f} s",
+        )
+        tell(f"{FULL} pods deleted at once", await watch.delete([*stream, *rest]))
         group.cancel()
     await client.close()
 

@@ -101,7 +101,7 @@ class ImageCollector:
         """Longest unused first."""
         now, pinned = self._tools.env.clock.monotonic(), tuple(self._tools.config.pinned_images)
         images = {item.id: item for item in await self._tools.runtime.list_images()}
-        busy: set[str] = set()
+        busy = set(self._tools.images.viewed.values())
         for container in await self._tools.runtime.list_containers():
             busy |= {container.image, container.image_ref}
         known = {id_: self._seen.get(id_, Seen(item, now)) for id_, item in images.items()}

@@ -29,6 +29,9 @@ class ImageContent(Protocol):
     async def view(self, pod: Object, source: Object, key: str) -> Sequence[Mount]:
         """What to mount to see an ImageVolumeSource's files. Raises ImageError, MountError."""
 
+    async def hold(self, source: Object, key: str) -> None:
+        """The view is mounted already: its image is in use. Raises ImageError."""
+
     async def release(self, key: str) -> None:
         """The view is not mounted any more."""
 

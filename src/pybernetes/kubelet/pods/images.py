@@ -3,7 +3,9 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
@@ -18,6 +20,9 @@ from pybernetes.kubelet.containerstatus import Waiting
 from pybernetes.kubelet.volumeapi import Lookup, MountError
 
 _log = logs.get("kubelet.images")
+_REFERENCE = re.compile(
+    r"([\w.-]+(:\d+)?/)?[a-z0-9][a-z0-9._/-]*(:[\w.-]{1,128})?(@[\w+.-]+:[0-9a-fA-F]+)?"
+)
 _DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
 
@@ -47,12 +52,18 @@ class Images:
         self._runtime = runtime
         self._recorder = recorder
         self._backoff = Backoff(config.backoff_initial, config.backoff_maximum)
+        self.viewed: dict[str, str] = {}  # images that volumes use, by the view's key
         self._until: dict[tuple[str, str], tuple[float, str]] = {}  # (uid, image): (time, error)
 
     async def ensure(self, pod: Object, container: Object) -> tuple[str, Image | None]:
         """The reference to run, and what is known of it. Raises ImageError."""
         image = container.get("image", "")
         reference = _tagged(image)
+        if not _REFERENCE.fullmatch(reference):
+            message = f'Failed to apply default image tag "{image}": couldn\'t parse image name'
+            message += f' "{image}": invalid reference format'
+            self._event(pod, container, ("Warning", "InspectFailed", message))
+            raise ImageError(Waiting("InvalidImageName", message), 10.0)
         policy = container.get("imagePullPolicy") or "IfNotPresent"
         present = await self._inspect(reference, image)
         if present is not None and policy != "Always":
@@ -72,12 +83,20 @@ class Images:
         """The mounts of an ImageVolumeSource. Raises ImageError, MountError."""
         spec = {"image": source["reference"], "imagePullPolicy": source.get("pullPolicy")}
         reference, image = await self.ensure(pod, spec)
+        self.viewed[key] = image.id if image else reference
         try:
-            return await self._runtime.view_image(image.id if image else reference, key)
+            return await self._runtime.view_image(self.viewed[key], key)
         except CriError as error:
             raise MountError(f"image {reference}: {error}") from error
 
+    async def hold(self, source: Object, key: str) -> None:
+        """A restarted kubelet finds a view in use."""
+        reference = _tagged(source["reference"])
+        found = await self._inspect(reference, reference)
+        self.viewed[key] = found.id if found else reference
+
     async def release(self, key: str) -> None:
+        self.viewed.pop(key, None)
         try:
             await self._runtime.release_image(key)
         except CriError as error:
@@ -167,17 +186,21 @@ async def _credentials(pod: Object, reference: str, lookup: Lookup) -> list[Conf
             )
         except (ApiError, ConnectionError):
             continue  # upstream warns and goes on without it
-        found += _matching(secret.get("data") or {}, _host(reference))
+        found += _matching(secret.get("data") or {}, reference)
     return found
 
 
-def _matching(data: Object, host: str) -> Iterable[Config]:
+def _matching(data: Object, reference: str) -> Iterable[Config]:
+    """Entries for the image's registry: a host ("*" stands for a part), perhaps with a path."""
+    host, path = _host(reference), f"{reference.partition('/')[2]}/"
     text = data.get(".dockerconfigjson")
     entries = json.loads(base64.b64decode(text)).get("auths", {}) if text else {}
     if data.get(".dockercfg"):
         entries = json.loads(base64.b64decode(data[".dockercfg"]))
     for server, entry in entries.items():
-        name = server.removeprefix("https://").removeprefix("http://").partition("/")[0]
-        if name == host or (name in _DOCKER_HUB and host in _DOCKER_HUB):
-            auth = {key: entry[key] for key in ("username", "password", "auth") if key in entry}
-            yield {**auth, "server_address": server}
+        address = server.removeprefix("https://").removeprefix("http://")
+        name, _, below = address.partition("/")
+        same = name.count(".") == host.count(".") and fnmatchcase(host, name)
+        same = same and (below in ("", "v1/", "v2/") or path.startswith(below.rstrip("/") + "/"))
+        if same or (name in _DOCKER_HUB and host in _DOCKER_HUB):
+            yield {key: entry[key] for key in ("username", "password", "auth") if key in entry}

@@ -14,9 +14,11 @@ from pybernetes.linux import mounts
 
 
 async def prepare(context: VolumeContext, source: Object) -> Path:
-    if str(context.folder) not in await context.env.offload.run(mounts.below, context.folder):
-        key = view_key(naming.uid(context.pod), context.name)
-        rows = await context.sources.images.view(context.pod, source, key)
+    images, key = context.sources.images, view_key(naming.uid(context.pod), context.name)
+    if str(context.folder) in await context.env.offload.run(mounts.below, context.folder):
+        await images.hold(source, key)
+    else:
+        rows = await images.view(context.pod, source, key)
         await context.env.offload.run(_mount, context.folder, rows[0])
     return context.folder
 

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Image names, pull secrets, and pulls that fail, on the real node (no registry is reachable)."""
+
+import base64
+import json
+
+import pytest
+
+from pybernetes.kubelet.pods.images import _REFERENCE, _matching
+
+
+def secret(server):
+    auths = {"auths": {server: {"username": "me", "password": "x", "email": "no"}}}
+    return {".dockerconfigjson": base64.b64encode(json.dumps(auths).encode()).decode()}
+
+
+@pytest.mark.parametrize(
+    ("server", "reference", "found"),
+    [
+        ("r.io", "r.io/x/y:1", True),
+        ("https://r.io/v1/", "r.io/x/y:1", True),
+        ("*.example.com", "r.example.com/x:1", True),
+        ("*.example.com", "a.r.example.com/x:1", False),
+        ("r.io/x", "r.io/x/y:1", True),
+        ("r.io/x", "r.io/xx/y:1", False),
+        ("https://index.docker.io/v1/", "busybox:latest", True),
+        ("r.io", "busybox:latest", False),
+    ],
+)
+def test_which_pull_secret_is_for_which_image(server, reference, found):
+    credentials = [{"username": "me", "password": "x"}] if found else []
+    assert list(_matching(secret(server), reference)) == credentials
+
+
+def test_image_names():
+    good = ("busybox:latest", "r.io:5000/x/y:V1", "docker.io/library/busybox@sha256:abc")
+    assert all(_REFERENCE.fullmatch(name) for name in good)
+    assert not any(_REFERENCE.fullmatch(name) for name in ("a b", "Upper:1", "/x:1", "r.io/Up:1"))
+
+
+@pytest.mark.node
+@pytest.mark.asyncio(loop_scope="session")
+async def test_images_that_cannot_be_had(node):
+    pods = {
+        "wrong": {"image": "Not/Valid"},
+        "never": {"image": "no/such", "imagePullPolicy": "Never"},
+        "gone": {"image": "127.0.0.1:1/no/such:1"},
+        "always": {"image": "127.0.0.1:1/no/such:2", "imagePullPolicy": "Always"},
+    }
+    for name, container in pods.items():
+        await node.run(name, container)
+    for name, reason in (
+        ("wrong", "InvalidImageName"),
+        ("never", "ErrImageNeverPull"),
+        ("gone", "ImagePullBackOff"),
+        ("always", "ImagePullBackOff"),
+    ):
+        await node.wait(name, lambda one, r=reason: one["state"]["waiting"]["reason"] == r)
+    await node.wait_event("gone", "Failed", "Failed to pull image")
+    await node.wait_event("gone", "BackOff", 'Back-off pulling image "127.0.0.1:1/no/such:1"')
