@@ -98,6 +98,9 @@ class Taking:
     async def create(self, gvr: GVR, obj: Object, namespace: str = "") -> Object:
         return obj
 
+    async def get(self, gvr: GVR, name: str) -> Object:
+        return {"metadata": {"name": name, "uid": "u"}}
+
 
 async def main(services: int) -> None:
     gcpolicy.tune()

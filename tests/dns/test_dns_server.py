@@ -27,10 +27,17 @@ DOMAIN = "default.svc.cluster.local"
 
 
 class Taking:
-    """A client that takes everything: what publish needs."""
+    """A client that takes everything, and knows the node: what publish needs."""
+
+    def __init__(self) -> None:
+        self.created: list[Object] = []
 
     async def create(self, gvr: GVR, obj: Object, namespace: str = "") -> Object:
+        self.created.append(obj)
         return obj
+
+    async def get(self, gvr: GVR, name: str) -> Object:
+        return {"metadata": {"name": name, "uid": f"u{len(self.created)}"}}
 
 
 class Upstream(asyncio.DatagramProtocol):
@@ -64,7 +71,7 @@ class World:
     def __init__(self, informers: Informers, upstream: Upstream, port: int) -> None:
         self.informers, self.upstream, self.port = informers, upstream, port
         self._revision = 1
-        self.metrics_port = 0
+        self.client = Taking()
 
     def put(self, gvr: GVR, obj: Object) -> None:
         self._revision += 1
@@ -98,12 +105,14 @@ async def world(**settings: Any) -> AsyncIterator[World]:
         informers.get(gvr).replace([], "1")
     to = f"{HERE}#{transport.get_extra_info('sockname')[1]}"
     config = DnsConfig("n1", HERE, 0, upstreams=(to,), forward_timeout=0.2, metrics_port=0)
-    dns = Dns(env, cast(Client, Taking()), replace(config, **settings), informers)
+    client = Taking()
+    dns = Dns(env, cast(Client, client), replace(config, **settings), informers)
     try:
         async with TaskGroup("test") as group:
             group.start(dns.run(), "dns")
             await dns.wait_ready()
             made = World(informers, upstream, dns.port)
+            made.client = client
             made.put(NAMESPACES, {"metadata": {"name": "default", "uid": "d"}})
             yield made
             group.cancel()
@@ -241,6 +250,18 @@ async def test_tcp_questions_may_follow_one_another_without_waiting() -> None:
         assert answers == {one.header.id: str(one.q.qname) for one in questions}
         assert await reader.read() == b""
         writer.close()
+
+
+async def test_the_nodes_slice_goes_with_its_node_and_comes_back() -> None:
+    async with world() as it:
+        ours = it.client.created[-1]
+        assert ours["metadata"]["ownerReferences"][0]["uid"] == "u0"
+        it.put(SLICES, ours)
+        it.informers.get(SLICES).apply("DELETED", ours)
+        await asyncio.sleep(0.05)
+        again = it.client.created[-1]
+        assert again is not ours
+        assert again["metadata"]["ownerReferences"][0]["uid"] == "u2"
 
 
 async def test_a_resolver_that_asks_us_is_found_out(unused_tcp_port: int) -> None:

@@ -10,6 +10,7 @@ NAMESPACE = "kube-system"
 NAME = "kube-dns"
 _SERVICES = GVR("", "v1", "services")
 _SLICES = GVR("discovery.k8s.io", "v1", "endpointslices")
+_NODES = GVR("", "v1", "nodes")
 
 
 def service(config: DnsConfig) -> Object:
@@ -34,15 +35,20 @@ def service(config: DnsConfig) -> Object:
     }
 
 
-def endpoint_slice(config: DnsConfig, port: int) -> Object:
-    """This node's listener as an EndpointSlice of the Service."""
+def slice_name(config: DnsConfig) -> str:
+    return f"{NAME}-{config.node_name}"
+
+
+def endpoint_slice(config: DnsConfig, port: int, owners: list[Object]) -> Object:
+    """This node's listener as an EndpointSlice of the Service. It goes when its node goes."""
     metrics = [config.metrics_port] if config.metrics_port else []
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": f"{NAME}-{config.node_name}",
+            "name": slice_name(config),
             "namespace": NAMESPACE,
+            "ownerReferences": owners,
             "labels": {
                 "kubernetes.io/service-name": NAME,
                 "endpointslice.kubernetes.io/managed-by": "pybernetes-dns",
@@ -64,15 +70,25 @@ def endpoint_slice(config: DnsConfig, port: int) -> Object:
     }
 
 
-async def publish(client: Client, config: DnsConfig, port: int) -> None:
-    """Create the Service if it is missing, and bring this node's EndpointSlice up to date."""
+async def publish(client: Client, config: DnsConfig, port: int, *, again: bool) -> None:
+    """Create the Service if it is missing, and bring this node's EndpointSlice up to date.
+
+    `again`: it was there and went, maybe with its node: only once that is back. Raises ApiError.
+    """
+    owners = []
+    try:
+        node = await client.get(_NODES, config.node_name)
+        uid = node["metadata"]["uid"]
+        owners.append({"apiVersion": "v1", "kind": "Node", "name": config.node_name, "uid": uid})
+    except ApiError as error:  # a DNS that runs elsewhere, or may not read nodes
+        if again and error.code == 404:
+            raise
     await _create(client, _SERVICES, service(config))
-    wanted = endpoint_slice(config, port)
-    if await _create(client, _SLICES, wanted):
-        return
-    name = wanted["metadata"]["name"]
-    change = {"endpoints": wanted["endpoints"], "ports": wanted["ports"]}
-    await client.patch(_SLICES, name, change, NAMESPACE)
+    wanted = endpoint_slice(config, port, owners)
+    if not await _create(client, _SLICES, wanted):
+        change = {key: wanted[key] for key in ("endpoints", "ports")}
+        change["metadata"] = {"ownerReferences": owners}
+        await client.patch(_SLICES, slice_name(config), change, NAMESPACE)
 
 
 async def _create(client: Client, gvr: GVR, obj: Object) -> bool:

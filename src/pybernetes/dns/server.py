@@ -9,26 +9,29 @@ import contextlib
 import ipaddress
 from collections.abc import Awaitable
 
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.base.metrics import Children, counter, exposition
 from pybernetes.base.tasks import TaskGroup
-from pybernetes.client.informer import Informers
+from pybernetes.client.informer import Informers, key_of
 from pybernetes.client.types import Client
 from pybernetes.dns import messages
 from pybernetes.dns.answers import Answers
-from pybernetes.dns.cluster import InformedCluster
+from pybernetes.dns.cluster import SLICES, InformedCluster
 from pybernetes.dns.config import DnsConfig
 from pybernetes.dns.forward import Forwarder, ForwardError
 from pybernetes.dns.listeners import Listeners
 from pybernetes.dns.messages import RCODES, TYPES, Encoded, Query, Unanswerable
-from pybernetes.dns.publish import publish
+from pybernetes.dns.publish import NAMESPACE, publish, slice_name
 from pybernetes.dns.zone import Answer, Record, Zone
 from pybernetes.wire.server import serve
 from pybernetes.wire.types import Request, Response
 
 _REVERSE = {".in-addr.arpa": 4, ".ip6.arpa": 32}  # labels of an address
 _REFUSED = ("ANY", "AXFR", "IXFR")
+_RETRY = 1.0
 _ALIASES = 8  # of aliases of aliases
 _RCODES = {number: name for name, number in RCODES.items()}
 _log = logs.get("dns")
@@ -64,6 +67,8 @@ class Dns:
         labels = ["server", "zone", "view", "rcode", "plugin"]
         self._responses = Children(counter(env, "coredns_dns_responses_total", about, labels))
         self._cluster.on_change(self._answers.forget)
+        self._gone = asyncio.Event()  # our slice was deleted
+        self._informers.get(SLICES).on_change(self._slice_changed)
 
     async def wait_ready(self) -> None:
         await self._ready.wait()
@@ -81,13 +86,30 @@ class Dns:
             self.port = listeners.port
             group.start(self._serve_metrics(), "metrics")
             try:
-                await publish(self._client, config, self.port)
+                await self._publish(again=False)
                 _log.info("Cluster DNS answers", address=config.address, port=self.port)
                 self._ready.set()
                 await self._find_loop()
-                await asyncio.get_running_loop().create_future()  # until cancelled
+                while True:
+                    await self._gone.wait()
+                    await self._publish(again=True)
             finally:
                 listeners.close()
+
+    def _slice_changed(self, old: Object | None, new: Object | None) -> None:
+        own = (NAMESPACE, slice_name(self._config))
+        if old is not None and new is None and key_of(old) == own:
+            self._gone.set()
+
+    async def _publish(self, *, again: bool) -> None:
+        """Lead the cluster's questions here; tries until it is done."""
+        while True:
+            self._gone.clear()
+            try:
+                return await publish(self._client, self._config, self.port, again=again)
+            except (ApiError, ConnectionError, TimeoutError) as error:
+                _log.warning("The node's DNS is not published yet", error=error)
+                await asyncio.sleep(_RETRY)
 
     def _resolve(self, data: bytes, client: str, tcp: bool) -> bytes | Awaitable[bytes] | None:
         try:
