@@ -21,10 +21,12 @@ class Method:
 
 @cache
 def _pool() -> Any:
-    from google.protobuf import descriptor_pb2, descriptor_pool
+    from google.protobuf import descriptor_pb2, descriptor_pool, text_format
 
-    data = resources.files("pybernetes.cri").joinpath("data", "runtime.v1.bin").read_bytes()
+    folder = resources.files("pybernetes.cri").joinpath("data")
+    data = folder.joinpath("runtime.v1.bin").read_bytes()
     files = descriptor_pb2.FileDescriptorSet.FromString(zlib.decompress(data))
+    text_format.Parse(folder.joinpath("snapshots.v1.txtpb").read_text(), files.file.add())
     pool = descriptor_pool.DescriptorPool()
     for file in files.file:
         pool.Add(file)
@@ -33,12 +35,13 @@ def _pool() -> Any:
 
 @cache
 def method(service: str, name: str) -> Method:
-    """`service` is RuntimeService or ImageService. Raises KeyError for an unknown method."""
+    """`service` is RuntimeService, ImageService or one's full name. KeyError: no such method."""
     from google.protobuf import message_factory
 
-    found = _pool().FindServiceByName(f"{PACKAGE}.{service}").methods_by_name[name]
+    service = service if "." in service else f"{PACKAGE}.{service}"
+    found = _pool().FindServiceByName(service).methods_by_name[name]
     return Method(
-        path=f"/{PACKAGE}.{service}/{name}",
+        path=f"/{service}/{name}",
         request=message_factory.GetMessageClass(found.input_type),
         response=message_factory.GetMessageClass(found.output_type),
     )
