@@ -146,6 +146,7 @@ def ask(path: str, query: str, headers: dict[str, str]) -> Request:
 
 
 EXEC = "/exec/default/web/c"
+FORWARD = "/portForward/default/web"
 ALL = "command=sh&input=1&output=1&error=1"
 
 
@@ -291,6 +292,13 @@ async def test_a_runtime_that_is_gone_is_told_in_the_status(pool):
         (EXEC, "command=sh", SPDY, 400, b"you must specify at least 1 of stdin, stdout, stderr\n"),
         (EXEC, ALL.replace("sh", "missing"), SPDY, 500, b"no such command\n"),
         (EXEC, ALL, SPDY | {"x-stream-protocol-version": "v9"}, 403, None),
+        (
+            FORWARD,
+            "",
+            {"upgrade": "SPDY/3.1"},
+            400,
+            b"unable to upgrade: X-Stream-Protocol-Version is required\n",
+        ),
         ("/portForward/default/web", "port=x", SPDY, 400, None),
     ],
 )
@@ -298,9 +306,6 @@ async def test_refusals(pool, path, query, headers, status, text):
     reply = await pool.send(ask(path, query, headers))
     assert reply.status == status
     assert text is None or reply.body == text
-
-
-FORWARD = "/portForward/default/web"
 
 
 class Port:
