@@ -4,7 +4,7 @@
 import contextlib
 import json
 import os
-import shlex
+import select
 import shutil
 import subprocess
 import sys
@@ -133,20 +133,48 @@ class Cli:
             finally:
                 process.terminate()
 
-    def terminal(self, *args: str, typed: str = "") -> tuple[str, int]:
-        """What kubectl shows on a terminal where `typed` is typed, and its exit code."""
-        command = ["script", "-qec", shlex.join(self.kubectl_command(*args)), "/dev/null"]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    def terminal(self, *args: str, typed: str = "", seconds: float = 30) -> tuple[str, int]:
+        """What kubectl shows on a terminal, and its exit code; `typed` is typed at a prompt."""
+        ours, theirs = os.openpty()
+        process = subprocess.Popen(self.kubectl_command(*args), stdin=theirs, stdout=theirs,
+                                   stderr=theirs, start_new_session=True)  # fmt: skip
+        os.close(theirs)
+        output, deadline = b"", time.monotonic() + seconds
+        try:
+            while select.select([ours], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                try:
+                    output += os.read(ours, 4096)
+                except OSError:  # its end is closed
+                    break
+                if typed and (b"# " in output or b"enter." in output):
+                    os.write(ours, typed.encode())
+                    typed = ""
+            return output.decode(), process.wait(max(1.0, deadline - time.monotonic()))
+        finally:
+            process.kill()
+            os.close(ours)
+
+    def wait_right(self, seconds: float = 60) -> None:
+        """Until the pods of lab-pods.yaml run and are ready, and no others are left.
+
+        Those that a node's shutdown ended stay, as upstream's: they are deleted.
+        """
+        self.kubectl("delete", "pods", "--field-selector=status.phase=Failed")
+        self.kubectl("wait", "node", "--all", "--for=condition=Ready", f"--timeout={seconds:.0f}s")
+        self.kubectl("rollout", "status", "deploy/web", f"--timeout={seconds:.0f}s")
+        pods = [f"pod/on-{node}" for node in ("w1", "w2", "w3")]
+        self.kubectl("wait", *pods, "--for=condition=Ready", f"--timeout={seconds:.0f}s")
+        wait_until(lambda: len(self.get("pods")["items"]) == 7, seconds, "7 pods")
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(
+            self.pybernetes("status", "-o", "json", check=False).stdout
         )
-        assert process.stdin
-        with process:
-            if typed:
-                time.sleep(1.0)
-            process.stdin.write(typed)
-            process.stdin.flush()
-            output, _ = process.communicate(timeout=20)
-        return output, process.returncode
+        return found
+
+    def on_node(self, name: str, *command: str, check: bool = True) -> str:
+        """What a command says on a node of the lab."""
+        return self.pybernetes("node", "shell", name, "--", *command, check=check).stdout
 
     def get(self, *args: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.kubectl("get", *args, "-o", "json"))

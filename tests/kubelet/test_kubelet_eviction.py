@@ -170,10 +170,7 @@ async def test_unused_images_go_oldest_first_but_never_young_pinned_or_busy_ones
     newest = runtime.images.pop("new")
     fake = SimpleNamespace(monotonic=lambda: clock.now)
     tools = SimpleNamespace(
-        env=SimpleNamespace(clock=fake, metrics=env.metrics),
-        config=config(),
-        runtime=runtime,
-        images=SimpleNamespace(viewed={}),
+        env=SimpleNamespace(clock=fake, metrics=env.metrics), config=config(), runtime=runtime
     )
     collector = imagegc.ImageCollector(tools, None, lambda *_: None)
     assert await collector.collect(1) == 0  # all are new to us

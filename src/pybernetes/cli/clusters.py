@@ -2,7 +2,8 @@
 """Clusters on this machine as the command line sees them: a data directory each.
 
 Files in it: config.json (what was asked for), state.json (what runs), pybernetes.pid (held locked
-by the process), pybernetes.log, admin.kubeconfig.
+by the process), pybernetes.log, admin.kubeconfig. Of a lab also nodes/NAME (a node's files, with its
+own node.pid) and ns/NAME (its namespaces).
 """
 
 import argparse
@@ -39,13 +40,19 @@ def common_arguments(parser: argparse.ArgumentParser) -> None:
 
 def open_cluster(options: argparse.Namespace) -> "Cluster":
     """The cluster that the options name, which need not exist. Raises CliError."""
-    name = options.name or options.name_flag or DEFAULT_NAME
+    name = options.name or options.name_flag or _name_in(options.data_dir) or DEFAULT_NAME
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
         raise CliError(f'"{name}" is no cluster name: lower-case letters, digits and "-"', 2)
     data_dir = options.data_dir or data_home() / name
     cluster = Cluster(name, data_dir.absolute())
     cluster.check_format()
     return cluster
+
+
+def _name_in(data_dir: Path | None) -> str:
+    """The name of the cluster that is kept there; "" if none is."""
+    found = Cluster("", data_dir).config().get("name", "") if data_dir else ""
+    return found if isinstance(found, str) else ""
 
 
 def open_existing(options: argparse.Namespace, *, lab: bool = False) -> "Cluster":
@@ -121,16 +128,20 @@ class Cluster:
 
     def pid(self) -> int:
         """The process that runs this cluster; 0 if none does (a stale file does not count)."""
-        return self._holder("pybernetes.pid")
+        return self._holder(self.data_dir / "pybernetes.pid")
 
     def node_pid(self, node: str) -> int:
         """The process of a lab's node; 0 if none runs."""
-        return self._holder(f"nodes/{node}/node.pid")
+        return self._holder(self.node_dir(node) / "node.pid")
 
-    def _holder(self, name: str) -> int:
+    def node_dir(self, node: str) -> Path:
+        """The files of a lab's node."""
+        return self.data_dir / "nodes" / node
+
+    def _holder(self, path: Path) -> int:
         """The process that holds a pid file locked."""
         try:
-            with (self.data_dir / name).open("r+") as held:
+            with path.open("r+") as held:
                 try:
                     fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:

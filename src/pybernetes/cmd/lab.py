@@ -29,6 +29,7 @@ from pybernetes.cmd.nodes import ready_since
 from pybernetes.linux import cgroups, hosts, mounts, namespaces
 from pybernetes.linux.commands import CommandError
 from pybernetes.linux.processes import wait_end
+from pybernetes.machine.config import Config
 from pybernetes.network import segment
 from pybernetes.network.segment import SegmentConfig
 
@@ -47,7 +48,17 @@ async def settle(data_dir: Path, asked: Object) -> Object:
         if other.parent != data_dir:
             with contextlib.suppress(ConfigError):
                 avoid += ClusterConfig.read(other.parent).networks
-    return resolve(asked, taken, avoid)
+    return _with_sockets(data_dir, resolve(asked, taken, avoid))
+
+
+def _with_sockets(data_dir: Path, config: Object) -> Object:
+    """`config`, if no node's socket has too long a path. Raises ConfigError."""
+    try:
+        for node in config["lab"]["nodes"]:
+            Config(data=data_dir / "nodes" / node["name"]).check()
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return config
 
 
 def segment_config(config: ClusterConfig) -> SegmentConfig:
@@ -255,7 +266,8 @@ class Lab:
     def _change(self, change: Callable[[list[Object]], list[Object]]) -> None:
         asked = read_json(self._config.data_dir)
         lab = {**asked["lab"], "nodes": change(asked["lab"]["nodes"])}
-        write_json(self._config.data_dir, resolve({**asked, "lab": lab}))
+        data_dir = self._config.data_dir
+        write_json(data_dir, _with_sockets(data_dir, resolve({**asked, "lab": lab})))
         self._config = ClusterConfig.read(self._config.data_dir)
         self._name_nodes()
 

@@ -21,6 +21,7 @@ class StatusManager:
     """`set` never waits; `flush` returns when the newest status of a pod is written (or moot).
 
     - One write per pod at a time, and none when nothing changed.
+    - A status that somebody else changed (the node was missed: Ready is False) is written again.
     - `find(uid)` gives the newest pod the informer has seen, or None.
     """
 
@@ -29,6 +30,7 @@ class StatusManager:
         self._find = find
         self._wanted: dict[str, Object] = {}  # uid -> status
         self._written: dict[str, Object] = {}
+        self._versions: dict[str, int] = {}  # of the object after that write
         self._dirty: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._idle: dict[str, asyncio.Event] = {}  # while somebody waits
@@ -43,8 +45,12 @@ class StatusManager:
         if known == status and uid not in self._dirty and _covers(pod.get("status") or {}, status):
             self._wanted.pop(uid, None)  # the API shows it: a second copy would be memory only
             self._written.pop(uid, None)
+            self._versions.pop(uid, None)
             return
-        if self._wanted.get(uid) == status:
+        overwritten = _version(pod) > self._versions.get(uid, _version(pod))
+        if overwritten and not _covers(pod.get("status") or {}, status):
+            self._written.pop(uid, None)
+        elif self._wanted.get(uid) == status:
             return
         self._wanted[uid] = status
         if self._written.get(uid) != status:
@@ -59,8 +65,8 @@ class StatusManager:
             self._wake.set()
 
     def forget(self, uid: str) -> None:
-        self._wanted.pop(uid, None)
-        self._written.pop(uid, None)
+        for known in (self._wanted, self._written, self._versions):
+            known.pop(uid, None)
         self._done(uid)
 
     async def flush(self, uid: str) -> None:
@@ -98,7 +104,7 @@ class StatusManager:
         last = self._written.get(uid) or {}
         patch: Object = {"metadata": {"uid": naming.uid(pod)}, "status": _patch(pod, status, last)}
         try:
-            await self._client.patch(
+            after = await self._client.patch(
                 naming.PODS,
                 name,
                 patch,
@@ -106,6 +112,7 @@ class StatusManager:
                 patch_type=STRATEGIC_MERGE_PATCH,
                 subresource="status",
             )
+            self._versions[uid] = _version(after)
         except ApiError as error:
             if error.code not in (_GONE, _CONFLICT):
                 _log.warning("A pod status was refused", pod=naming.full_name(pod), err=error)
@@ -140,6 +147,10 @@ def _patch(pod: Object, status: Object, last: Object) -> Object:
     for type_ in sorted(there & set(RESIZE) - {c["type"] for c in status.get("conditions", ())}):
         result["conditions"].append({"$patch": "delete", "type": type_})
     return result
+
+
+def _version(pod: Object) -> int:
+    return int(pod["metadata"].get("resourceVersion") or 0)
 
 
 def _covers(old: Object, new: Object) -> bool:

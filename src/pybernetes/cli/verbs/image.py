@@ -41,7 +41,6 @@ def run(options: argparse.Namespace) -> int:
 def _sockets(cluster: Cluster) -> dict[str, str]:
     """containerd of every node that runs, by the node's name. Raises CliError."""
     from pybernetes.cmd.config import ClusterConfig
-    from pybernetes.cmd.labmachine import LabMachine
     from pybernetes.machine.config import Config
 
     if not cluster.pid():
@@ -49,7 +48,7 @@ def _sockets(cluster: Cluster) -> dict[str, str]:
     config = ClusterConfig.read(cluster.data_dir)
     folders = {config.node_name: config.node_dir}
     if config.lab:
-        folders = {node.name: LabMachine(config, node.name).folder for node in config.lab.nodes}
+        folders = {node.name: cluster.node_dir(node.name) for node in config.lab.nodes}
     paths = {name: Config(data=folder).socket for name, folder in folders.items()}
     found = {name: str(path) for name, path in paths.items() if path.exists()}
     if not found:

@@ -141,16 +141,13 @@ def _list(cluster: Cluster) -> int:
 
 
 def _shell(cluster: Cluster, name: str, *command: str) -> int:
-    from pybernetes.cmd.config import ClusterConfig
-    from pybernetes.cmd.labmachine import LabMachine
     from pybernetes.linux import namespaces
     from pybernetes.machine.config import Config
 
-    config = ClusterConfig.read(cluster.data_dir)
-    machine = LabMachine(config, name)
-    if not (machine.pins / "net").exists():
+    folder = cluster.data_dir / "ns" / name
+    if not (folder / "net").exists():
         raise CliError(f"node {name} is not there; `pybernetes up {cluster.name}` starts the lab")
-    socket = Config(data=machine.folder).socket
+    socket = Config(data=cluster.node_dir(name)).socket
     env = {
         **{key: value for key, value in os.environ.items() if key != "KUBECONFIG"},
         "PS1": f"root@{name}:$PWD# ",
@@ -159,7 +156,7 @@ def _shell(cluster: Cluster, name: str, *command: str) -> int:
         "CONTAINER_RUNTIME_ENDPOINT": f"unix://{socket}",  # for crictl
     }
     shell = ("bash", "--norc") if shutil.which("bash") else ("sh",)
-    words = [*namespaces.joining(machine.pins), *(command or (*shell, "-i"))]
+    words = [*namespaces.joining(folder), *(command or (*shell, "-i"))]
     sys.stdout.flush()
     try:
         os.execvpe(words[0], words, env)
