@@ -6,6 +6,7 @@ import pytest
 from pybernetes.apis.core.pod.requests import pod_requests
 from pybernetes.kubelet import admission, naming
 from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.containers import resources as container_resources
 from pybernetes.kubelet.node import plan
 from pybernetes.kubelet.node.machine import Machine
 from pybernetes.kubelet.pods import podcgroup
@@ -193,3 +194,29 @@ def test_critical_pods_make_room_for_themselves_and_no_more():
     assert admission.victims(asks("new", "3"), node, [sure, small]) == []
     critical = {**big, "spec": {**big["spec"], "priority": 2_000_000_000}}
     assert admission.victims(asks("new", "2"), node, [critical]) == []
+
+
+def test_containers_without_limits_have_the_pods():
+    given = pod(both("100m", "1Mi"), {}, resources={"limits": {"cpu": "1", "memory": "1Gi"}})
+    first, second = (
+        container_resources.linux(given, item, 1 << 30) for item in given["spec"]["containers"]
+    )
+    assert (first["cpu_quota"], first["memory_limit_in_bytes"]) == (10_000, 1 << 20)
+    assert (second["cpu_quota"], second["memory_limit_in_bytes"]) == (100_000, 1 << 30)
+    assert second["cpu_shares"] == 1024
+
+
+def test_what_the_kernel_ends_first():
+    def score(given, container=0, field="containers"):
+        return container_resources.oom_score(given, given["spec"][field][container], 1000)
+
+    assert score(pod({})) == 1000
+    assert score(pod(both("1", "1Gi"))) == -997
+    assert score(pod({"requests": {"memory": "100"}})) == 900
+    assert score(pod({}, priorityClassName="system-node-critical")) == -997
+    assert score(pod({}, priorityClassName="system-cluster-critical")) == 1000
+    shared = {"requests": {"memory": "300"}}
+    assert score(pod({"requests": {"memory": "100"}}, {}, resources=shared)) == 800
+    sidecar = {"name": "s", "restartPolicy": "Always", "resources": {}}
+    served = pod({"requests": {"memory": "100"}}, initContainers=[sidecar])
+    assert score(served, field="initContainers") == score(served) == 900

@@ -4,6 +4,7 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import orjson
@@ -27,6 +28,11 @@ class Checkpoint:
 
     def get(self, uid: str) -> Object:
         return self._pods.get(uid) or {}
+
+    def keep(self, uids: Collection[str]) -> None:
+        """Forget all others."""
+        for uid in self._pods.keys() - set(uids):
+            self.put(uid, None)
 
     def put(self, uid: str, state: Object | None) -> None:
         """None: the pod is gone."""

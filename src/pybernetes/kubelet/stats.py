@@ -148,8 +148,7 @@ class Gatherer:
             return [_hollow(pod, state, stats) for pod, state in running]
         old = self._tools.env.clock.monotonic() - FORGET
         self._cpu = {what: seen for what, seen in self._cpu.items() if seen[0] > old}
-        for uid in self._disks.keys() - {state.uid for _, state in running}:
-            del self._disks[uid]
+        self._disks = {uid: seen for uid, seen in self._disks.items() if seen[0] > old}
         return await self._tools.env.offload.run(
             lambda: [self._pod(pod, state, stats, oldest) for pod, state in running]
         )
@@ -180,11 +179,12 @@ class Gatherer:
         logs, folder = naming.log_dir(config, pod), naming.pod_dir(config, state.uid)
         for container in {item.name for item in state.containers}:
             found[f"log:{container}"] = used(logs / container)
+        device = config.data.stat().st_dev
         for volume in pod["spec"].get("volumes", ()):
             kind = next((key for key in _ON_DISK if key in volume), None)
-            if kind and (volume[kind] or {}).get("medium") != "Memory":
+            if kind:
                 path = folder / "volumes" / f"kubernetes.io~{kind.lower()}" / volume["name"]
-                found[f"volume:{volume['name']}"] = used(path)
+                found[f"volume:{volume['name']}"] = used(path, device)
         files = [used(logs), used(folder / "etc-hosts"), used(folder / "containers")]
         found["other"] = Disk(sum(f.bytes for f in files), sum(f.inodes for f in files))
         return found
@@ -248,10 +248,10 @@ def filesystem(path: Path) -> Filesystem:
     return Filesystem(block * found.f_blocks, block * found.f_bavail, found.f_files, found.f_favail)
 
 
-def used(path: Path) -> Disk:
-    """What a file or tree takes on its disk; nothing of what is mounted below."""
+def used(path: Path, device: int | None = None) -> Disk:
+    """What a file or tree takes on its disk (or `device`); nothing of what is mounted below."""
     seen: set[int] = set()
-    total, stack, device = 0, [str(path)], None
+    total, stack = 0, [str(path)]
     while stack:
         name = stack.pop()
         with contextlib.suppress(OSError):  # it may go while we look

@@ -3,7 +3,7 @@
 
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.requests import qos_class
+from pybernetes.apis.core.pod.requests import container_total, qos_class
 from pybernetes.cri.types import Config
 from pybernetes.linux import cgroups
 from pybernetes.linux.cgroups import PERIOD
@@ -31,15 +31,20 @@ def quota(milli_cpu: int) -> int:
 
 
 def linux(pod: Object, container: Object, memory_capacity: int) -> Config:
-    """The cgroup values of one container. `memory_capacity` (bytes) scales the OOM score."""
+    """The cgroup values of one container. `memory_capacity` (bytes) scales the OOM score.
+
+    A container without limits of its own has those of the pod.
+    """
     resources = container.get("resources") or {}
     requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
-    cpu_limit = milli(limits.get("cpu"))
+    whole = (pod["spec"].get("resources") or {}).get("limits") or {}
+    cpu = next((one["cpu"] for one in (limits, whole) if milli(one.get("cpu"))), None)
+    memory = units(limits.get("memory")) or units(whole.get("memory"))
     result: Config = {
-        "cpu_shares": shares(milli(requests.get("cpu", limits.get("cpu")))),
+        "cpu_shares": shares(milli(requests.get("cpu", cpu))),
         "cpu_period": PERIOD,
-        "cpu_quota": quota(cpu_limit) or -1,
-        "memory_limit_in_bytes": units(limits.get("memory")),
+        "cpu_quota": quota(milli(cpu)) or -1,
+        "memory_limit_in_bytes": memory,
         "oom_score_adj": oom_score(pod, container, memory_capacity),
         "hugepage_limits": [
             {"page_size": page_size(name[10:]), "limit": units(text)}
@@ -59,11 +64,20 @@ def page_size(text: str) -> str:
 
 def oom_score(pod: Object, container: Object, memory_capacity: int) -> int:
     """Upstream's GetContainerOOMScoreAdjust."""
-    if pod["spec"].get("priorityClassName") in ("system-node-critical", "system-cluster-critical"):
+    spec, qos = pod["spec"], qos_class(pod)
+    if spec.get("priorityClassName") == "system-node-critical":
         return _OOM["Guaranteed"]
-    qos = qos_class(pod)
     if qos in _OOM:
         return _OOM[qos]
-    request = units(((container.get("resources") or {}).get("requests") or {}).get("memory"))
+    request = _memory(container)
+    if container.get("restartPolicy") == "Always":  # a sidecar outlives what it serves
+        request = max(request, min(_memory(item) for item in spec["containers"]))
+    whole = units(((spec.get("resources") or {}).get("requests") or {}).get("memory"))
+    rest = whole - container_total(spec, "requests").get("memory", 0)
+    request += max(0, rest) // len([*spec["containers"], *spec.get("initContainers", ())])
     score = 1000 - 1000 * request // max(1, memory_capacity)
     return max(3, min(999, score))
+
+
+def _memory(container: Object) -> int:
+    return units(((container.get("resources") or {}).get("requests") or {}).get("memory"))

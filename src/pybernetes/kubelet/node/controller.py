@@ -97,6 +97,8 @@ class NodeController:
             facts = await self._facts()
             wanted["status"] = plan.status(wanted, self._config, self._machine, facts)
             self.node = await self._client.create(naming.NODES, wanted)
+            if not self._runtime.hollow:
+                self._tell({}, wanted["status"])
         except ApiError as error:
             if error.code != 409:
                 raise
@@ -155,7 +157,11 @@ class NodeController:
             subresource="status",
         )
         self._reported = now
-        for reason in plan.events(node.get("status") or {}, status):
+        self._tell(node.get("status") or {}, status)
+
+    def _tell(self, old: Object, new: Object) -> None:
+        """Events about conditions that changed."""
+        for reason in plan.events(old, new):
             text = f"Node {self._config.node_name} status is now: {reason}"
             self.event("Normal", reason, text)
 

@@ -187,7 +187,7 @@ def events(old: Object, new: Object) -> list[str]:
     return [
         ready[c["status"]] if c["type"] == "Ready" else c["reason"].replace("Kubelet", "Node")
         for c in changed_
-        if c["type"] == "Ready" or c["type"] in _PRESSURE
+        if c["type"] in _PRESSURE or (c["type"] == "Ready" and "Ready" in before)
     ]
 
 

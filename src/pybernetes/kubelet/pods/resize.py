@@ -100,12 +100,14 @@ def restarts(record: Record, container: Object) -> bool:
 async def apply(tools: Tools, record: Record, state: PodState) -> float:
     """Bring cgroups in line with what was given. Seconds until the next try; mostly infinite."""
     pod, due = record.pod, []
+    own = pod["spec"].get("resources") or {}
+    whole = record.resources.setdefault("", own) != own  # of which containers have a share
     for spec in naming.containers_of(pod):
         running = state.active(spec["name"])
         wanted = spec.get("resources") or {}
         if running is None or running.state != "running":
             continue
-        if record.resources.setdefault(spec["name"], wanted) != wanted:
+        if whole or record.resources.setdefault(spec["name"], wanted) != wanted:
             due.append((spec, running))
     if IN_PROGRESS not in record.conditions and not due:
         return inf
@@ -136,6 +138,7 @@ async def _actuate(tools: Tools, record: Record, due: Sequence[tuple[Object, Con
         linux = resources.linux(pod, spec, tools.memory_capacity)
         await tools.runtime.update_resources(running.id, linux)
         record.resources[spec["name"]] = spec.get("resources") or {}
+    record.resources[""] = pod["spec"].get("resources") or {}
     failed = await offload.run(podcgroup.create, tools.config, pod) if real else []
     if failed:
         raise _Refused(f"failed to set pod cgroup config: {', '.join(failed)}")

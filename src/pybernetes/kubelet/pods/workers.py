@@ -69,6 +69,7 @@ class Workers:
             self._group = group
             self._synced = True
             self.adopt_orphans()
+            self._tools.checkpoint.keep(self._records)
             by_age = sorted(self._records.values(), key=lambda item: _created(item.pod))
             for record in by_age:
                 self.wake(record.uid)
@@ -141,7 +142,7 @@ class Workers:
                     record.dirty = True
                 if record.uid not in self._records:
                     return
-                if record.allocated:
+                if record.allocated and not self._tools.runtime.hollow:
                     self._tools.checkpoint.put(record.uid, record.kept())
         finally:
             record.task = None
