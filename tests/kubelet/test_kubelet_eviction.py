@@ -144,7 +144,8 @@ def test_disk_usage_counts_links_once(tmp_path):
 class Runtime:
     def __init__(self):
         self.images = {
-            name: Image(name, tags=(f"{name}:1",), size=10) for name in ("old", "new", "busy")
+            name: Image(name, tags=(f"{name}:1",), size=10)
+            for name in ("old", "new", "busy", "viewed")
         }
         self.images["pinned"] = Image("pinned", size=10, pinned=True)
         self.images["pause"] = Image("pause", tags=("registry.k8s.io/pause:3.10",), size=10)
@@ -170,7 +171,10 @@ async def test_unused_images_go_oldest_first_but_never_young_pinned_or_busy_ones
     newest = runtime.images.pop("new")
     fake = SimpleNamespace(monotonic=lambda: clock.now)
     tools = SimpleNamespace(
-        env=SimpleNamespace(clock=fake, metrics=env.metrics), config=config(), runtime=runtime
+        env=SimpleNamespace(clock=fake, metrics=env.metrics),
+        config=config(),
+        runtime=runtime,
+        images=SimpleNamespace(viewed={"v": "viewed"}),
     )
     collector = imagegc.ImageCollector(tools, None, lambda *_: None)
     assert await collector.collect(1) == 0  # all are new to us
@@ -178,6 +182,6 @@ async def test_unused_images_go_oldest_first_but_never_young_pinned_or_busy_ones
     assert await collector.collect(1) == 0
     clock.now = 150.0
     assert await collector.collect() == 10
-    assert sorted(runtime.images) == ["busy", "new", "pause", "pinned"]
+    assert sorted(runtime.images) == ["busy", "new", "pause", "pinned", "viewed"]
     assert await collector.collect(youngest=0.0) == 10
-    assert sorted(runtime.images) == ["busy", "pause", "pinned"]
+    assert sorted(runtime.images) == ["busy", "pause", "pinned", "viewed"]

@@ -62,6 +62,8 @@ async def settled(node, name, new):
 async def test_resizing_changes_the_cgroups_of_running_containers(node):
     first = resources("100m", "64Mi")
     policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
+    both = [*policy, {"resourceName": "cpu", "restartPolicy": "RestartContainer"}]
+    await node.run("both", {**SLEEP, "resources": first, "resizePolicy": both})
     await node.run("a", {**SLEEP, "resources": first})
     await node.run("b", {**SLEEP, "resources": first, "resizePolicy": policy})
     before = {name: await node.wait(name, running) for name in ("a", "b")}
@@ -91,7 +93,10 @@ async def test_resizing_changes_the_cgroups_of_running_containers(node):
     pod = await settled(node, "b", resources("200m", "96Mi"))
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 1
     assert "Container c resize requires restart" in await node.events("Killing")
-    assert len(await node.events("ResizeCompleted")) == 4
+    await node.wait("both", running)
+    await resize(node, "both", resources("300m", "96Mi"))  # more than the pod had
+    await settled(node, "both", resources("300m", "96Mi"))
+    assert len(await node.events("ResizeCompleted")) == 5
 
 
 async def test_resizes_that_must_wait_or_fail_say_so(node):

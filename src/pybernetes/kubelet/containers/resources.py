@@ -3,7 +3,7 @@
 
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.requests import container_total, qos_class
+from pybernetes.apis.core.pod.requests import amounts, container_total, qos_class
 from pybernetes.cri.types import Config
 from pybernetes.linux import cgroups
 from pybernetes.linux.cgroups import PERIOD
@@ -73,7 +73,7 @@ def oom_score(pod: Object, container: Object, memory_capacity: int) -> int:
     if container.get("restartPolicy") == "Always":  # a sidecar outlives what it serves
         request = max(request, min(_memory(item) for item in spec["containers"]))
     whole = units(((spec.get("resources") or {}).get("requests") or {}).get("memory"))
-    rest = whole - container_total(spec, "requests").get("memory", 0)
+    rest = whole - container_total(spec, "requests", amounts).get("memory", 0)
     request += max(0, rest) // len([*spec["containers"], *spec.get("initContainers", ())])
     score = 1000 - 1000 * request // max(1, memory_capacity)
     return max(3, min(999, score))

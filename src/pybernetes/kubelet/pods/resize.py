@@ -97,6 +97,12 @@ def restarts(record: Record, container: Object) -> bool:
     )
 
 
+async def make_room(tools: Tools, record: Record) -> None:
+    """The pod's cgroup grows before a container is started with what it was newly given."""
+    if IN_PROGRESS in record.conditions and not tools.runtime.hollow:
+        await tools.env.offload.run(podcgroup.create, tools.config, record.pod)
+
+
 async def apply(tools: Tools, record: Record, state: PodState) -> float:
     """Bring cgroups in line with what was given. Seconds until the next try; mostly infinite."""
     pod, due = record.pod, []

@@ -131,6 +131,7 @@ async def _apply(
             return 0.0
     except launcher.StartError as error:
         return error.retry
+    await resize.make_room(tools, record)
     waits = [
         await _start(tools, record, name, state)
         for name in plan.start
@@ -230,11 +231,11 @@ async def _finish(tools: Tools, record: Record, state: PodState) -> float | None
         await tools.pleg.refresh()
         await _release(tools, record)
         record.cleaned = True
-        if record.over is not None:
-            record.over.set()
     state = tools.pleg.state(record.uid)
     await _notice(tools, record, state)
     publish(tools, record, state)
+    if record.over is not None:
+        record.over.set()
     return None
 
 
