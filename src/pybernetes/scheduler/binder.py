@@ -5,12 +5,12 @@ import asyncio
 from collections.abc import Sequence
 
 from pybernetes.apimachinery.errors import ApiError
-from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis import conditions
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
-from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
+from pybernetes.client.types import Client
 from pybernetes.scheduler.cycle import Decision
 from pybernetes.scheduler.podinfo import PodInfo
 
@@ -59,41 +59,24 @@ class Binder:
     async def report(self, decision: Decision, pod: Object) -> None:
         """Event and PodScheduled=False condition of a pod that found no node."""
         self._recorder.event(pod, "Warning", "FailedScheduling", decision.message)
-        if _scheduled_condition(pod).get("message") == decision.message:
+        known = conditions.of(pod, "PodScheduled")
+        if known is not None and known.get("message") == decision.message:
             return
-        condition = {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": "Unschedulable",
-            "message": decision.message,
-            "lastProbeTime": None,
-            "lastTransitionTime": self._transition(pod),
-            "observedGeneration": pod["metadata"].get("generation", 0),
-        }
+        condition = conditions.new(
+            "PodScheduled",
+            "False",
+            ("Unschedulable", decision.message),
+            self._env.clock.now(),
+            lastProbeTime=None,
+            observedGeneration=pod["metadata"].get("generation", 0),
+        )
+        condition = conditions.renew([known] if known else [], condition)[-1]
         try:
-            await self._client.patch(
-                PODS,
-                decision.pod.name,
-                {"metadata": {"uid": decision.pod.uid}, "status": {"conditions": [condition]}},
-                decision.pod.namespace,
-                patch_type=STRATEGIC_MERGE_PATCH,
-                subresource="status",
-            )
+            patch = {"status": {"conditions": [condition]}}
+            await self._client.patch_object(PODS, pod, patch, subresource="status")
         except ApiError as error:
             if error.code not in (404, 409):
                 raise
-
-    def _transition(self, pod: Object) -> str:
-        known = _scheduled_condition(pod)
-        if known.get("status") == "False" and known.get("lastTransitionTime"):
-            return str(known["lastTransitionTime"])
-        return rfc3339(self._env.clock.now())
-
-
-def _scheduled_condition(pod: Object) -> Object:
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    found = [item for item in conditions if item.get("type") == "PodScheduled"]
-    return found[0] if found else {}
 
 
 def _reference(pod: PodInfo) -> Object:

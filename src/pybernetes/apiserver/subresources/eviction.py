@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """pods/eviction: delete a pod if its disruption budget allows it."""
 
+import datetime
 from dataclasses import replace
 
 from pybernetes.apimachinery import selectors, timestamps
@@ -11,6 +12,7 @@ from pybernetes.apimachinery.errors import (
     too_many_requests,
 )
 from pybernetes.apimachinery.types import GVK, GVR, Object
+from pybernetes.apis import conditions
 from pybernetes.apis.core.pod.status import is_ready
 from pybernetes.apiserver.cache.selection import EVERYTHING
 from pybernetes.apiserver.context import Context, Core
@@ -84,7 +86,7 @@ async def _ask_budget(core: Core, ctx: Context, pod: Object, *, dry_run: bool) -
         return True
 
     def taken(budget: Object) -> bool:
-        decrement(budget, ctx.info.name, timestamps.rfc3339(core.env.clock.now()))
+        decrement(budget, ctx.info.name, core.env.clock.now())
         return not dry_run
 
     await change(core, budgets, (ctx.info.namespace, matching[0]["metadata"]["name"]), taken)
@@ -113,7 +115,7 @@ def _caused(error: ApiError, message: str) -> ApiError:
     return error
 
 
-def decrement(budget: Object, pod: str, now: str) -> None:
+def decrement(budget: Object, pod: str, now: datetime.datetime) -> None:
     """Count one disruption in the budget's status, in place. Raises 403 and 429."""
     meta, status = budget["metadata"], budget.setdefault("status", {})
     name = meta["name"]
@@ -137,16 +139,20 @@ def decrement(budget: Object, pod: str, now: str) -> None:
         error = ApiError(429, "TooManyRequests", _REFUSED)
         raise _caused(error, _why_none(status, name, prefix))
     status["disruptionsAllowed"] = allowed - 1
-    status["disruptedPods"] = {**disrupted, pod: now}
+    status["disruptedPods"] = {**disrupted, pod: timestamps.rfc3339(now)}
     if allowed == 1:
-        _set_insufficient(status, meta, now)
+        kind, words, generation = (
+            "DisruptionAllowed",
+            ("InsufficientPods", ""),
+            meta.get("generation", 0),
+        )
+        condition = conditions.new(kind, "False", words, now, observedGeneration=generation)
+        status["conditions"] = [*conditions.without(status.get("conditions"), kind), condition]
 
 
 def _why_none(status: Object, name: str, prefix: str) -> str:
-    failed: Object = {}
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "DisruptionAllowed" and condition.get("status") == "False":
-            failed = condition
+    known = conditions.find(status.get("conditions"), "DisruptionAllowed") or {}
+    failed = known if known.get("status") == "False" else {}
     message, reason = failed.get("message"), failed.get("reason")
     if message and reason == "SyncFailed":
         return f"{prefix} because it failed sync: {message}"
@@ -156,19 +162,6 @@ def _why_none(status: Object, name: str, prefix: str) -> str:
             f"The disruption budget {name} needs {desired} healthy pods and has {current} currently"
         )
     return f"{prefix} ({reason}): {message}" if message else prefix
-
-
-def _set_insufficient(status: Object, meta: Object, now: str) -> None:
-    condition = {
-        "type": "DisruptionAllowed",
-        "status": "False",
-        "reason": "InsufficientPods",
-        "message": "",
-        "observedGeneration": meta.get("generation", 0),
-        "lastTransitionTime": now,
-    }
-    others = [c for c in status.get("conditions") or () if c.get("type") != condition["type"]]
-    status["conditions"] = [*others, condition]
 
 
 async def _delete(core: Core, ctx: Context, options: DeleteOptions) -> None:

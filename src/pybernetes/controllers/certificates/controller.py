@@ -6,6 +6,7 @@ import base64
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis import conditions
 from pybernetes.base import tls
 from pybernetes.controllers.certificates import plan
 from pybernetes.controllers.runtime.batches import delete_if_there
@@ -33,14 +34,10 @@ class _Requests:
         self._requests.on_change(changed)
 
     def _with(self, request: Object, kind: str, reason: str, message: str) -> Object:
-        now = rfc3339(self._context.env.clock.now())
-        new = {"type": kind, "status": "True", "reason": reason, "message": message}
-        new |= {"lastUpdateTime": now, "lastTransitionTime": now}
-        status = request.get("status") or {}
-        return {
-            **request,
-            "status": {**status, "conditions": [*(status.get("conditions") or ()), new]},
-        }
+        now, status = self._context.env.clock.now(), request.get("status") or {}
+        new = conditions.new(kind, "True", (reason, message), now, lastUpdateTime=rfc3339(now))
+        listed = [*(status.get("conditions") or ()), new]
+        return {**request, "status": {**status, "conditions": listed}}
 
     async def _write(self, request: Object, subresource: str) -> None:
         await self._client.update(CERTIFICATE_SIGNING_REQUESTS, request, subresource=subresource)

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import Object
-from pybernetes.controllers.runtime import conditions
+from pybernetes.apis import conditions
 
 CLIENT = "kubernetes.io/kube-apiserver-client"
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"

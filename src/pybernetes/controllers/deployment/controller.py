@@ -4,11 +4,12 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.apis.core.pod.status import is_finished
 from pybernetes.client.frozen import copy_object
 from pybernetes.controllers.deployment import plan, status
 from pybernetes.controllers.deployment.plan import Sets, Sizes
-from pybernetes.controllers.runtime import conditions, owners
+from pybernetes.controllers.runtime import owners
 from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import DEPLOYMENTS, PODS, REPLICA_SETS

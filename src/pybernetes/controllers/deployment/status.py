@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import parse, rfc3339
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.controllers.deployment.plan import Sets, fenceposts, status_sum, total, wanted
-from pybernetes.controllers.runtime import conditions
 
 NO_DEADLINE = 2**31 - 1  # progressDeadlineSeconds that means "never"
 AVAILABLE = "NewReplicaSetAvailable"
@@ -18,15 +18,7 @@ PAUSED = "DeploymentPaused"
 
 def new_condition(kind: str, status: str, words: tuple[str, str], now: datetime.datetime) -> Object:
     """`words`: reason and message."""
-    stamp = rfc3339(now)
-    return {
-        "type": kind,
-        "status": status,
-        "lastUpdateTime": stamp,
-        "lastTransitionTime": stamp,
-        "reason": words[0],
-        "message": words[1],
-    }
+    return conditions.new(kind, status, words, now, lastUpdateTime=rfc3339(now))
 
 
 def has_deadline(deployment: Object) -> bool:
@@ -139,10 +131,7 @@ def _judge_progress(deployment: Object, sets: Sets, status: Object, now: datetim
         listed = conditions.put(listed, new_condition("Progressing", "True", words, now))
     elif _made_progress(old, status):
         words = ("ReplicaSetUpdated", f"{who} is progressing.")
-        condition = new_condition("Progressing", "True", words, now)
-        if current is not None and current.get("status") == "True":
-            condition["lastTransitionTime"] = current.get("lastTransitionTime")
-        listed = [*conditions.without(listed, "Progressing"), condition]
+        listed = conditions.renew(listed, new_condition("Progressing", "True", words, now))
     elif _timed_out(deployment, current, now):
         words = (TIMED_OUT, f"{who} has timed out progressing.")
         listed = conditions.put(listed, new_condition("Progressing", "False", words, now))
@@ -175,7 +164,7 @@ def next_look(deployment: Object, status: Object, now: datetime.datetime) -> flo
 def _failure(sets: Sets) -> Object | None:
     """The first ReplicaFailure condition, the new ReplicaSet's before the others'."""
     for one in [*([sets.new] if sets.new else []), *sets.old]:
-        found = conditions.find((one.get("status") or {}).get("conditions"), "ReplicaFailure")
+        found = conditions.of(one, "ReplicaFailure")
         if found is not None:
             stamp = found.get("lastTransitionTime")
             return found | {"lastUpdateTime": stamp}

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pybernetes.apimachinery import intstr, meta
-from pybernetes.apimachinery.timestamps import parse, rfc3339
+from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.apis.core.pod.status import is_ready
-from pybernetes.controllers.runtime import conditions
 
 GIVE_UP = 120.0  # seconds an eviction may take before its pod counts again (DeletionTimeout)
 
@@ -100,17 +100,9 @@ def failed_status(budget: Object, why: str, now: datetime.datetime) -> Object:
 def _allowed(
     budget: Object, words: tuple[str, str], now: datetime.datetime, message: str = ""
 ) -> list[Object]:
-    listed = (budget.get("status") or {}).get("conditions")
+    status, reason = words
     generation = budget["metadata"].get("generation", 0)
-    old = conditions.find(listed, "DisruptionAllowed") or {}
-    condition = {
-        "type": "DisruptionAllowed",
-        "status": words[0],
-        "reason": words[1],
-        "message": message,
-        "observedGeneration": generation,
-        "lastTransitionTime": rfc3339(now),
-    }
-    if old.get("status") == words[0] and "lastTransitionTime" in old:
-        condition["lastTransitionTime"] = old["lastTransitionTime"]
-    return [*conditions.without(listed, "DisruptionAllowed"), condition]
+    condition = conditions.new(
+        "DisruptionAllowed", status, (reason, message), now, observedGeneration=generation
+    )
+    return conditions.renew((budget.get("status") or {}).get("conditions"), condition)

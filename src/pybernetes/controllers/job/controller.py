@@ -4,9 +4,9 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.controllers.job import plan, pods, status
 from pybernetes.controllers.job.plan import End, Facts
-from pybernetes.controllers.runtime import conditions
 from pybernetes.controllers.runtime.batches import all_at_once, slow_start
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import JOBS, PODS

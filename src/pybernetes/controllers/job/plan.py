@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.apis.core.pod.status import is_finished, is_ready, phase
 from pybernetes.controllers.job import indexes, pods, policies
 from pybernetes.controllers.job.indexes import index_of
-from pybernetes.controllers.runtime import conditions
 
 BURST = 500
 FINAL = ("Complete", "Failed")

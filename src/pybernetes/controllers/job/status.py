@@ -5,10 +5,10 @@ import datetime
 
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.apis.core.pod.status import is_ready
 from pybernetes.controllers.job import indexes
 from pybernetes.controllers.job.plan import End, Facts, is_indexed
-from pybernetes.controllers.runtime import conditions
 
 _SUSPENDED = ("JobSuspended", "Job suspended")
 _RESUMED = ("JobResumed", "Job resumed")
@@ -71,11 +71,4 @@ def _going(
 
 
 def _condition(kind: str, value: str, words: tuple[str, str], now: datetime.datetime) -> Object:
-    return {
-        "type": kind,
-        "status": value,
-        "lastProbeTime": rfc3339(now),
-        "lastTransitionTime": rfc3339(now),
-        "reason": words[0],
-        "message": words[1],
-    }
+    return conditions.new(kind, value, words, now, lastProbeTime=rfc3339(now))

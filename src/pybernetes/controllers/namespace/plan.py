@@ -5,9 +5,8 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.controllers.runtime import conditions
+from pybernetes.apis import conditions
 
 FINALIZER_SECONDS = 15.0  # how long finalizers are expected to take
 _OK = {  # in upstream's order: reason and message where nothing is wrong
@@ -63,25 +62,13 @@ def _grace(item: Object) -> int:
 
 def plan_conditions(namespace: Object, findings: Findings, now: datetime.datetime) -> list[Object]:
     """All five conditions; lastTransitionTime moves only with the status."""
-    listed = (namespace.get("status") or {}).get("conditions")
+    listed: list[Object] = (namespace.get("status") or {}).get("conditions") or []
     wrong = _wrong(findings)
-    result = []
     for kind, ok in _OK.items():
-        reason, message = wrong.get(kind) or ok
+        words = wrong.get(kind) or ok
         status = "True" if kind in wrong else "False"
-        old = conditions.find(listed, kind) or {}
-        since = old.get("lastTransitionTime") if old.get("status") == status else None
-        result.append(
-            {
-                "type": kind,
-                "status": status,
-                "lastTransitionTime": since or rfc3339(now),
-                "reason": reason,
-                "message": message,
-            }
-        )
-    ours = set(_OK)
-    return [one for one in listed or () if one["type"] not in ours] + result
+        listed = conditions.renew(listed, conditions.new(kind, status, words, now))
+    return listed
 
 
 def _wrong(findings: Findings) -> dict[str, tuple[str, str]]:

@@ -8,8 +8,8 @@ from typing import Literal
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.controllers.config import ControllersConfig
-from pybernetes.controllers.runtime import conditions
 from pybernetes.controllers.runtime.resources import taints
 
 _PREFIX = "node.kubernetes.io/"
@@ -27,11 +27,13 @@ _OURS = {*_FROM_CONDITION.values(), _UNSCHEDULABLE}
 _KUBELETS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 _EXCLUDED = _PREFIX + "exclude-disruption"
 
+_NEVER = ("NodeStatusNeverUpdated", "Kubelet never posted node status.")
+_STOPPED = ("NodeStatusUnknown", "Kubelet stopped posting node status.")
 Disruption = Literal["normal", "partial", "full"]
 
 
 def ready(node: Object) -> Object | None:
-    return conditions.find((node.get("status") or {}).get("conditions"), "Ready")
+    return conditions.of(node, "Ready")
 
 
 def ready_status(node: Object) -> str:
@@ -49,26 +51,14 @@ def plan_silent(node: Object, now: datetime.datetime) -> list[Object] | None:
 
 
 def _never(kind: str, node: Object, now: datetime.datetime) -> Object:
-    return {
-        "type": kind,
-        "status": "Unknown",
-        "reason": "NodeStatusNeverUpdated",
-        "message": "Kubelet never posted node status.",
-        "lastHeartbeatTime": node["metadata"].get("creationTimestamp"),
-        "lastTransitionTime": rfc3339(now),
-    }
+    since = node["metadata"].get("creationTimestamp")
+    return conditions.new(kind, "Unknown", _NEVER, now, lastHeartbeatTime=since)
 
 
 def _unknown(condition: Object, now: datetime.datetime) -> Object:
     if condition.get("status") == "Unknown":
         return condition
-    return {
-        **condition,
-        "status": "Unknown",
-        "reason": "NodeStatusUnknown",
-        "message": "Kubelet stopped posting node status.",
-        "lastTransitionTime": rfc3339(now),
-    }
+    return condition | conditions.new(condition["type"], "Unknown", _STOPPED, now)
 
 
 def no_execute_key(node: Object) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.apis.core.pod.status import is_active, is_ready
-from pybernetes.controllers.runtime import conditions
 from pybernetes.controllers.runtime.pods import available_in, is_terminating, to_delete
 from pybernetes.controllers.runtime.workload import comparable
 
@@ -62,14 +61,6 @@ def _conditions(old: Object, failure: str, diff: int, now: datetime.datetime) ->
     known = conditions.find(listed, "ReplicaFailure")
     if failure and known is None:
         reason = "FailedCreate" if diff < 0 else "FailedDelete" if diff > 0 else ""
-        return conditions.put(
-            listed,
-            {
-                "type": "ReplicaFailure",
-                "status": "True",
-                "lastTransitionTime": rfc3339(now),
-                "reason": reason,
-                "message": failure,
-            },
-        )
+        words = (reason, failure)
+        return conditions.put(listed, conditions.new("ReplicaFailure", "True", words, now))
     return listed if failure else conditions.without(listed, "ReplicaFailure")

@@ -61,10 +61,7 @@ class ResourceQuotaController:
         await self._watch_named(quota)
         status = plan.plan_status(quota, self._objects(meta.namespace(quota)))
         if status != (quota.get("status") or {}):
-            changed = quota | {"status": status}
-            await self._context.client.update(
-                QUOTAS, changed, meta.namespace(quota), subresource="status"
-            )
+            await self._context.client.update_status(QUOTAS, quota, status)
         self._context.queue.add_after(key, RESYNC)
 
     def _objects(self, namespace: str) -> Iterator[tuple[GVR, Object]]:

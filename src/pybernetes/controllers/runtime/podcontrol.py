@@ -3,8 +3,8 @@
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
-from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.controllers.runtime.batches import is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import PODS
@@ -52,13 +52,7 @@ async def mark_disrupted(
     """Set the condition (reason, message) and, if given, the phase. Raises ApiError."""
     status: Object = {"phase": phase} if phase else {}
     if words is not None:
-        condition = {
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": words[0],
-            "message": words[1],
-            "lastTransitionTime": rfc3339(context.env.clock.now()),
-        }
+        condition = conditions.new("DisruptionTarget", "True", words, context.env.clock.now())
         generation = pod["metadata"].get("generation")
         if generation:
             condition["observedGeneration"] = generation

@@ -2,17 +2,14 @@
 """Questions about a pod's status that several components ask. Nothing here changes a pod."""
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 
 RESTART_ALL = "RestartAllContainers"
 
 
 def get_condition(obj: Object, type_: str) -> Object | None:
     """The status condition of a type, of a pod or of any other object; None without one."""
-    for condition in (obj.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == type_:
-            found: Object = condition
-            return found
-    return None
+    return conditions.of(obj, type_)
 
 
 def condition_true(obj: Object, type_: str) -> bool:
