@@ -100,6 +100,11 @@ def _by_name(rows: Iterable[Resource]) -> list[Resource]:
     return sorted(rows, key=lambda row: row.gvr.resource)
 
 
+def _other_names(row: Resource) -> Object:
+    names = {"shortNames": list(row.short_names), "categories": list(row.categories)}
+    return {key: value for key, value in names.items() if value}
+
+
 def _api_resource(row: Resource) -> Object:
     found: Object = {
         "name": row.gvr.resource,
@@ -107,11 +112,8 @@ def _api_resource(row: Resource) -> Object:
         "namespaced": row.namespaced,
         "kind": row.kind,
         "verbs": sorted(row.verbs),
+        **_other_names(row),
     }
-    if row.short_names:
-        found["shortNames"] = list(row.short_names)
-    if row.categories:
-        found["categories"] = list(row.categories)
     if row.storage_version_hash:
         found["storageVersionHash"] = row.storage_version_hash
     return found
@@ -166,11 +168,8 @@ def _discovered(row: Resource) -> Object:
         "scope": "Namespaced" if row.namespaced else "Cluster",
         "singularResource": row.singular,
         "verbs": sorted(row.verbs),
+        **_other_names(row),
     }
-    if row.short_names:
-        found["shortNames"] = list(row.short_names)
-    if row.categories:
-        found["categories"] = list(row.categories)
     if row.subresources:
         subs = [row.subresources[name] for name in sorted(row.subresources)]
         found["subresources"] = [_discovered_subresource(row, sub) for sub in subs]

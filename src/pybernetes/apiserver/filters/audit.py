@@ -2,6 +2,7 @@
 """Headers that every answer carries: the audit ID, no caching, and the warnings of the request."""
 
 from pybernetes.apiserver.context import Context
+from pybernetes.apiserver.filters.types import Filter
 from pybernetes.base.env import Env
 from pybernetes.wire.types import Reply
 
@@ -15,7 +16,7 @@ def quoted(text: str) -> str:
     return '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-class Headers:
+class Headers(Filter):
     """Audit-Id, Cache-Control and Warning."""
 
     def __init__(self, env: Env) -> None:

@@ -15,10 +15,11 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.filters.inflight import is_long_running
+from pybernetes.apiserver.filters.types import Filter
 from pybernetes.wire.types import Reply, Response, StreamingResponse
 
 
-class AuditLog:
+class AuditLog(Filter):
     """Wraps all other filters, so that refusals are logged too. `user` is who a request acts as."""
 
     def __init__(self, config: Config) -> None:
@@ -27,9 +28,6 @@ class AuditLog:
             maxBytes=config.audit_log_maxsize << 20,
             backupCount=config.audit_log_maxbackup,
         )
-
-    def enter(self, ctx: Context) -> None:
-        """Nothing to do: logged when it leaves."""
 
     def leave(self, ctx: Context, reply: Reply) -> None:
         line = orjson.dumps(_event(ctx, reply)).decode()

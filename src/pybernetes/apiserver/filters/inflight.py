@@ -8,6 +8,7 @@ stored and served, and have no effect. Watches and other long-running requests a
 from pybernetes.apimachinery.errors import too_many_requests
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.context import Context
+from pybernetes.apiserver.filters.types import Filter
 from pybernetes.wire.types import Reply
 
 LONG_RUNNING = frozenset({"log", "exec", "attach", "portforward", "proxy"})
@@ -21,7 +22,7 @@ def is_long_running(ctx: Context) -> bool:
     return info.subresource in LONG_RUNNING
 
 
-class MaxInFlight:
+class MaxInFlight(Filter):
     """`reading` and `mutating`: requests that are being answered now."""
 
     def __init__(self, config: Config) -> None:

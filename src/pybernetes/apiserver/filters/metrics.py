@@ -5,6 +5,7 @@ from prometheus_client import Counter, Histogram
 
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.filters.inflight import is_long_running
+from pybernetes.apiserver.filters.types import Filter
 from pybernetes.base import metrics
 from pybernetes.base.env import Env
 from pybernetes.wire.types import Reply, Response, StreamingResponse
@@ -14,7 +15,7 @@ _SECONDS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4
 _NAMES = {"deletecollection": "DELETECOLLECTION", "update": "PUT", "create": "POST"}
 
 
-class Metrics:
+class Metrics(Filter):
     """Counts every request when its answer leaves."""
 
     def __init__(self, env: Env) -> None:
@@ -33,9 +34,6 @@ class Metrics:
             buckets=_SECONDS,
         )
         self._pairs: dict[tuple[str | int, ...], tuple[Counter, Histogram | None]] = {}
-
-    def enter(self, ctx: Context) -> None:
-        """Nothing to do: counted when it leaves."""
 
     def leave(self, ctx: Context, reply: Reply) -> None:
         info = ctx.info

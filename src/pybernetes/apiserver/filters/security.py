@@ -8,11 +8,11 @@ from pybernetes.apimachinery.types import User
 from pybernetes.apiserver.authentication.impersonation import impersonate
 from pybernetes.apiserver.authorization.forbidden import forbidden_error
 from pybernetes.apiserver.context import Context
+from pybernetes.apiserver.filters.types import Filter
 from pybernetes.apiserver.types import Authenticator, Authorizer
-from pybernetes.wire.types import Reply
 
 
-class Authentication:
+class Authentication(Filter):
     """Sets `ctx.user`. In-process callers say who they are; the authenticator knows them too."""
 
     def __init__(self, authenticator: Authenticator) -> None:
@@ -34,11 +34,8 @@ class Authentication:
             raise unauthorized()
         ctx.user = user
 
-    def leave(self, ctx: Context, reply: Reply) -> None:
-        """Nothing to do."""
 
-
-class Impersonation:
+class Impersonation(Filter):
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
 
@@ -49,11 +46,8 @@ class Impersonation:
                 ctx.user = impersonate(ctx.request, ctx.user, self._authorizer)
                 return
 
-    def leave(self, ctx: Context, reply: Reply) -> None:
-        """Nothing to do."""
 
-
-class Authorization:
+class Authorization(Filter):
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
 
@@ -61,6 +55,3 @@ class Authorization:
         decision, reason = self._authorizer.authorize(ctx.user, ctx.info)
         if decision != "allow":
             raise forbidden_error(ctx.user, ctx.info, reason)
-
-    def leave(self, ctx: Context, reply: Reply) -> None:
-        """Nothing to do."""

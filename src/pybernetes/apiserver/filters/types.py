@@ -2,18 +2,19 @@
 """The shape of a filter."""
 
 from collections.abc import Awaitable
-from typing import Protocol
 
 from pybernetes.apiserver.context import Context
 from pybernetes.wire.types import Reply
 
 
-class Filter(Protocol):
+class Filter:
     """`enter` runs in the table's order and may refuse (ApiError); `leave` runs in reverse order.
 
     `leave` also sees the answers of refusals, and only for filters that were entered.
     """
 
-    def enter(self, ctx: Context) -> Awaitable[None] | None: ...
+    def enter(self, ctx: Context) -> Awaitable[None] | None:
+        """Nothing to do."""
 
-    def leave(self, ctx: Context, reply: Reply) -> None: ...
+    def leave(self, ctx: Context, reply: Reply) -> None:
+        """Nothing to do."""

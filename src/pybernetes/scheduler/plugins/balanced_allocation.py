@@ -11,7 +11,6 @@ from pybernetes.scheduler.types import MAX_SCORE, Scores
 
 
 class NodeResourcesBalancedAllocation(PluginDefaults):
-    name = "NodeResourcesBalancedAllocation"
     weight = 1
     dynamic = True
 

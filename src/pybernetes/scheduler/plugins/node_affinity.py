@@ -13,7 +13,7 @@ _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
 class NodeAffinity(PluginDefaults):
-    name = "NodeAffinity"
+    reason = "node(s) didn't match Pod's node affinity/selector"
     weight = 2
     normalize: Normalize = "max"
 
@@ -30,9 +30,6 @@ class NodeAffinity(PluginDefaults):
             return int(required_matches(spec, node))
 
         return nodes.ruled(b"required" + template.signature, rule)[rows] > 0
-
-    def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
-        return ["node(s) didn't match Pod's node affinity/selector"]
 
     def score(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Scores | None:
         template = pod.template

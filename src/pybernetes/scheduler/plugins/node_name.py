@@ -10,7 +10,7 @@ from pybernetes.scheduler.types import Mask
 
 
 class NodeName(PluginDefaults):
-    name = "NodeName"
+    reason = "node(s) didn't match the requested node name"
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
         wanted = pod.node_name
@@ -21,6 +21,3 @@ class NodeName(PluginDefaults):
         if row is not None:
             mask[row] = True
         return mask[rows]
-
-    def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
-        return ["node(s) didn't match the requested node name"]

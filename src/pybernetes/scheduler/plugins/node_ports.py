@@ -12,7 +12,7 @@ _ANY = "0.0.0.0"
 
 
 class NodePorts(PluginDefaults):
-    name = "NodePorts"
+    reason = "node(s) didn't have free ports for the requested pod ports"
     dynamic = True
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
@@ -23,9 +23,6 @@ class NodePorts(PluginDefaults):
         for row, held in nodes.ports.items():
             mask[row] = not any(_clash(one, other) for one in wanted for other in held)
         return mask[rows]
-
-    def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
-        return ["node(s) didn't have free ports for the requested pod ports"]
 
 
 def _clash(one: HostPort, other: HostPort) -> bool:

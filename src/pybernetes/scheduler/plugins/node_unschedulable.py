@@ -11,7 +11,7 @@ _CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 
 class NodeUnschedulable(PluginDefaults):
-    name = "NodeUnschedulable"
+    reason = "node(s) were unschedulable"
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
         cordoned = nodes.unschedulable[rows]
@@ -20,6 +20,3 @@ class NodeUnschedulable(PluginDefaults):
         if any(tolerates(toleration, _CORDON) for toleration in pod.template.tolerations):
             return None
         return ~cordoned
-
-    def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
-        return ["node(s) were unschedulable"]

@@ -10,7 +10,6 @@ from pybernetes.scheduler.types import MAX_SCORE, Mask, Scores
 
 
 class NodeResourcesFit(PluginDefaults):
-    name = "NodeResourcesFit"
     weight = 1
     dynamic = True
 

@@ -16,7 +16,7 @@ _SOFT = ("PreferNoSchedule",)
 
 
 class TaintToleration(PluginDefaults):
-    name = "TaintToleration"
+    reason = "node(s) had untolerated taint(s)"
     weight = 3
     normalize: Normalize = "reverse"
 
@@ -26,9 +26,6 @@ class TaintToleration(PluginDefaults):
             return None
         mask: Mask = ~np.logical_or.reduce([holders[rows] for holders in refused])
         return mask
-
-    def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
-        return ["node(s) had untolerated taint(s)"]
 
     def score(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Scores | None:
         disliked = _untolerated(nodes, pod, _SOFT)
