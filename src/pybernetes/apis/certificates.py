@@ -15,20 +15,10 @@ from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.timestamps import human_duration
 from pybernetes.apimachinery.types import Object, User
 from pybernetes.apis.columns import look
-from pybernetes.apis.validation.names import (
-    dns1123_subdomain,
-    domain_prefixed_path,
-)
+from pybernetes.apis.validation.names import dns1123_subdomain, domain_prefixed_path
 from pybernetes.apis.validation.part import Part
 
 _LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
-_USAGES = [
-    *("any", "cert sign", "client auth", "code signing", "content commitment", "crl sign"),
-    *("data encipherment", "decipher only", "digital signature", "email protection"),
-    *("encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement"),
-    *("key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime"),
-    *("server auth", "signing", "timestamping"),
-]
 _PEM = b"-----BEGIN CERTIFICATE REQUEST-----"
 _NO_PEM = "PEM block type must be CERTIFICATE REQUEST"
 _PEM_BLOCK = re.compile("-----BEGIN ([A-Z0-9 ]+)-----\r?\n(.*?)-----END \\1-----", re.DOTALL)
@@ -76,21 +66,8 @@ def _conditions(obj: Object) -> list[Object]:
 def validate_request(spec: Part) -> None:
     if not _is_pem(spec.get("request") or ""):
         spec.invalid("request", spec.get("request") or "", _NO_PEM)
-    usages, signer = spec.get("usages") or [], spec.get("signerName") or ""
-    spec.need("usages")
-    spec.unique("usages", usages)
-    for number, usage in enumerate(usages):
-        if usage not in _USAGES:
-            spec.unsupported(f"usages[{number}]", usage, _USAGES)
-    if signer == _LEGACY_SIGNER:
-        wrong = "the legacy signerName is not allowed via this API version"
-        spec.invalid("signerName", signer, wrong)
-    else:
-        _signer(spec, signer)
-    seconds = spec.get("expirationSeconds")
-    if seconds is not None and seconds < 600:
-        wrong = "may not specify a duration less than 600 seconds (10 minutes)"
-        spec.invalid("expirationSeconds", seconds, wrong)
+    if spec.get("signerName") != _LEGACY_SIGNER:
+        _signer(spec, spec.get("signerName") or "")
 
 
 def _signer(spec: Part, signer: str) -> None:

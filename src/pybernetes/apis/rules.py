@@ -104,8 +104,45 @@ def _most(part: Part, field: str, value: Any, bounds: tuple[float, float], _: st
 
 
 def _unique(part: Part, field: str, items: Any, keys: list[str], _: str) -> None:
-    """No two items have the same value at a key."""
-    part.unique(field, [item.get(keys[0]) or "" for item in items], f".{keys[0]}")
+    """No two items are the same, or have the same value at a key."""
+    if keys:
+        part.unique(field, [item.get(keys[0]) or "" for item in items], f".{keys[0]}")
+    else:
+        part.unique(field, items)
+
+
+def _named(part: Part, field: str, items: Any, keys: list[str], _: str) -> None:
+    """Where there are several items, each has something at a key."""
+    for item in part.each(field) if len(items) > 1 else ():
+        item.need(keys[0])
+
+
+def _distinct(part: Part, field: str, _: Any, keys: list[str], __: str) -> None:
+    """As `unique`, of those items that have something at the key."""
+    seen = set()
+    for item in part.each(field):
+        value = item.get(keys[0])
+        if value and value in seen:
+            item.duplicate(keys[0], value)
+        seen.add(value)
+
+
+def _members(part: Part, field: str, items: Any, known: list[str], _: str) -> None:
+    for number, value in enumerate(items):
+        if value not in known:
+            part.unsupported(f"{field}[{number}]", value, known)
+
+
+def _forbid(part: Part, field: str, value: Any, _: Any, text: str) -> None:
+    """Not there; an empty list is not."""
+    if value != []:
+        part.forbidden(field, text)
+
+
+def _quoted(arguments: Sequence[str]) -> list[str]:
+    """Values that have spaces in them, as a JSON list."""
+    found: list[str] = json.loads(" ".join(arguments))
+    return found
 
 
 def _words(arguments: Sequence[str]) -> list[str]:
@@ -148,8 +185,12 @@ CHECKS: Mapping[str, tuple[Callable[[Sequence[str]], Any], _Check]] = {
     "within": (_bounds, _between),
     "most": (_bounds, _most),
     "unique": (_words, _unique),
+    "named": (_words, _named),
+    "distinct": (_words, _distinct),
+    "members": (_words, _members),
+    "quoted": (_quoted, _members),
     "refuse": (_words, lambda part, field, value, _, text: part.invalid(field, value, text)),
-    "forbid": (_words, lambda part, field, _, __, text: part.forbidden(field, text)),
+    "forbid": (_words, _forbid),
     "port": (_words, lambda part, field, *_: validate_port(part, field)),
     "labels": (_words, lambda part, field, *_: validate_labels(part, field)),
     "do": (_code, lambda part, field, _, check, __: check(part.child(field))),

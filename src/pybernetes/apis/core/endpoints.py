@@ -16,9 +16,6 @@ def validate_endpoints(part: Part) -> None:
     for subset in part.each("subsets"):
         if not subset.get("addresses") and not subset.get("notReadyAddresses"):
             subset.required("", "must specify `addresses` or `notReadyAddresses`")
-        if len(subset.get("ports") or ()) > 1:
-            for port in subset.each("ports"):
-                port.need("name")
 
 
 def validate_address(one: Part) -> None:

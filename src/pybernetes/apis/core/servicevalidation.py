@@ -9,15 +9,10 @@ from pybernetes.apis.validation.addresses import (
     validate_endpoint_ip,
     validate_ip,
 )
-from pybernetes.apis.validation.names import (
-    dns1123_subdomain,
-    port_number,
-)
+from pybernetes.apis.validation.names import dns1123_subdomain
 from pybernetes.apis.validation.part import IMMUTABLE, Part
 
-_POLICIES = ["Cluster", "Local"]
 _FAMILIES = ["IPv4", "IPv6"]
-_FAMILY_POLICIES = ["PreferDualStack", "RequireDualStack", "SingleStack"]
 _LOAD_BALANCER_ONLY = "may only be used when `type` is 'LoadBalancer'"
 _ONCE = "may not change once set"
 _RELEASED = "must be set to 'SingleStack' when releasing the secondary "
@@ -79,14 +74,11 @@ def _family_update(spec: Part, was: Object) -> None:
 
 def _validate(spec: Part, was: Object) -> None:
     type_, headless = spec.get("type"), _headless(spec.obj)
-    if not spec.get("ports") and not headless and type_ != "ExternalName":
-        spec.required("ports")
     if type_ in {"LoadBalancer", "NodePort"} and headless:
         spec.invalid("clusterIPs[0]", "None", f"may not be set to 'None' for {type_} services")
     elif type_ == "ExternalName":
         _external_name(spec)
     _ports(spec)
-    _affinity(spec)
     if type_ != "ExternalName":
         _cluster_ips(spec, was.get("clusterIPs") or ())
     for number, ip in enumerate(spec.get("externalIPs") or ()):
@@ -94,13 +86,9 @@ def _validate(spec: Part, was: Object) -> None:
         wrong = validate_ip(ip, at, was.get("externalIPs") or ())
         spec.errors.extend(wrong or validate_endpoint_ip(ip, at))
     _load_balancer(spec, was)
-    _traffic(spec)
 
 
 def _external_name(spec: Part) -> None:
-    for field in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-        if spec.get(field):
-            spec.forbidden(field, "may not be set for ExternalName services")
     name = (spec.get("externalName") or "").removesuffix(".")
     if not name:
         spec.required("externalName")
@@ -109,25 +97,11 @@ def _external_name(spec: Part) -> None:
 
 
 def _ports(spec: Part) -> None:
-    ports = spec.get("ports") or ()
-    names: list[str] = []
-    for port in spec.each("ports"):
-        name = port.get("name")
-        if len(ports) > 1:
-            port.need("name")
-        if name:
-            if name in names:
-                port.duplicate("name", name)
-            names.append(name)
-        if spec.get("type") == "ClusterIP" and port.get("nodePort"):
-            port.forbidden("nodePort", "may not be used when `type` is 'ClusterIP'")
-    _port_twins(spec)
-
-
-def _port_twins(spec: Part) -> None:
     node_ports, numbers = set(), set()
     for port in spec.each("ports"):
         protocol, number, node_port = map(port.get, ("protocol", "port", "nodePort"))
+        if spec.get("type") == "ClusterIP" and node_port:
+            port.forbidden("nodePort", "may not be used when `type` is 'ClusterIP'")
         if node_port:
             if (protocol, node_port) in node_ports:
                 port.duplicate("nodePort", node_port)
@@ -135,20 +109,6 @@ def _port_twins(spec: Part) -> None:
         if (protocol, number) in numbers:
             port.duplicate("", {"port": number, "protocol": protocol})
         numbers.add((protocol, number))
-
-
-def _affinity(spec: Part) -> None:
-    affinity, config = spec.get("sessionAffinity"), spec.get("sessionAffinityConfig")
-    if affinity == "None" and config is not None:
-        text = "must not be set when session affinity is None"
-        spec.forbidden("sessionAffinityConfig", text)
-    elif affinity == "ClientIP":
-        seconds = look(config, "clientIP", "timeoutSeconds")
-        if seconds is None:
-            spec.required("sessionAffinityConfig", "when session affinity type is ClientIP")
-        elif not 0 < seconds <= 86400:
-            text = "must be greater than 0 and less than 86400"
-            spec.invalid("sessionAffinityConfig.clientIP.timeoutSeconds", seconds, text)
 
 
 def _cluster_ips(spec: Part, known: list[str] | tuple[()]) -> None:
@@ -161,11 +121,6 @@ def _cluster_ips(spec: Part, known: list[str] | tuple[()]) -> None:
     elif addresses and not first:
         text = "must be empty when `clusterIP` is not specified"
         spec.invalid("clusterIPs", addresses, text)
-    for number, family in enumerate(families):
-        if family not in _FAMILIES:
-            spec.unsupported(f"ipFamilies[{number}]", family, _FAMILIES)
-    spec.unique("ipFamilies", families)
-    spec.choice("ipFamilyPolicy", _FAMILY_POLICIES)
     if addresses and not _wrong_addresses(spec, addresses, known):
         _match_families(spec, addresses, families)
 
@@ -207,28 +162,6 @@ def _load_balancer(spec: Part, was: Object) -> None:
     for number, value in enumerate(ranges):
         at = spec.path(f"{field}[{number}]")
         spec.errors.extend(validate_cidr(value.strip(), at, known))
-    for field in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
-        if spec.get(field) is not None and not balanced:
-            spec.forbidden(field, _LOAD_BALANCER_ONLY)
-    if balanced and spec.get("allocateLoadBalancerNodePorts") is None:
-        Part(None, "", spec.errors).required("allocateLoadBalancerNodePorts")
-
-
-def _traffic(spec: Part) -> None:
-    type_, external = spec.get("type"), spec.get("externalTrafficPolicy")
-    with_ips = type_ == "ClusterIP" and spec.get("externalIPs")
-    if type_ in {"NodePort", "LoadBalancer"} or with_ips:
-        spec.need_choice("externalTrafficPolicy", _POLICIES)
-    elif external:
-        text = "may only be set for externally-accessible services"
-        spec.invalid("externalTrafficPolicy", external, text)
-    port = spec.get("healthCheckNodePort")  # a missing one is allocated after validation
-    if port:
-        text = (
-            "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
-        )
-        right = _health_check(spec.obj)
-        spec.wrong("healthCheckNodePort", port, port_number(port) if right else [text])
 
 
 def validate_service_status(service: Part, old: Object) -> None:
