@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NodeRestriction: a kubelet writes its own node and pods, and nothing else.
+"""NodeRestriction: a kubelet writes its own node and pods, and nothing else (noderestriction.txt).
 
 Service account tokens for audiences that a pod does not mention are refused; audiences of CSI
 drivers behind claims are found through the claim's volume (in-tree translation is not supported).
@@ -11,10 +11,9 @@ from cryptography.x509.oid import NameOID
 
 from pybernetes.apimachinery import errors, meta
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.data.sections import Row, row, sections
 from pybernetes.apiserver.admission.certificates import subject_values
 from pybernetes.apiserver.admission.plugin import (
-    CLAIMS,
-    NODES,
     PODS,
     GroupResource,
     Plugin,
@@ -30,11 +29,6 @@ MIRROR = "kubernetes.io/config.mirror"
 CSI_DRIVERS = GVR("storage.k8s.io", "v1", "csidrivers")
 _CLAIMS_GVR = GVR("", "v1", "persistentvolumeclaims")
 _VOLUMES = GVR("", "v1", "persistentvolumes")
-_ACCOUNTS: GroupResource = ("", "serviceaccounts")
-_LEASES: GroupResource = ("coordination.k8s.io", "leases")
-_CSI_NODES: GroupResource = ("storage.k8s.io", "csinodes")
-_SLICES: GroupResource = ("resource.k8s.io", "resourceslices")
-_REQUESTS: GroupResource = ("certificates.k8s.io", "certificatesigningrequests")
 _NODE_SIGNERS = (
     "kubernetes.io/kubelet-serving",
     "kubernetes.io/kube-apiserver-client-kubelet",
@@ -63,9 +57,18 @@ _CLAIM_STATUS_OWN = (
 )
 
 
+def _rules() -> Iterator[tuple[GroupResource, list[Row]]]:
+    for name, lines in sections("noderestriction.txt", __package__).items():
+        resource, _, group = name.partition(".")
+        yield (group, resource), [row(line) for line in lines]
+
+
+_RULES = dict(_rules())
+
+
 class NodeRestriction(Plugin):
     operations = frozenset(("CREATE", "UPDATE", "DELETE"))
-    resources = frozenset((PODS, NODES, CLAIMS, _ACCOUNTS, _LEASES, _CSI_NODES, _SLICES, _REQUESTS))
+    resources = frozenset(_RULES)
 
     async def admit(self, request: AdmissionRequest) -> None:
         node = meta.node_of(request.user)
@@ -78,42 +81,40 @@ class NodeRestriction(Plugin):
             raise forbidden(request, problem)
 
     def _problems(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        table = {
-            PODS: self._pods,
-            NODES: self._nodes,
-            CLAIMS: self._claims,
-            _ACCOUNTS: self._tokens,
-            _LEASES: self._leases,
-            _CSI_NODES: self._csi_nodes,
-            _SLICES: self._slices,
-            _REQUESTS: self._certificates,
+        looks = {
+            "mirror": self._mirror_pod,
+            "status": _pod_status,
+            "node": _node,
+            "claim": _claim,
+            "token": self._token,
+            "certificate": _certificate,
         }
-        return table[resource_of(request)](node, request)
+        asked = self._asked(node, request)
+        for one in _RULES[resource_of(request)]:
+            if one.condition is not None and not one.condition(asked):
+                continue
+            if one.word in looks:
+                yield from looks[one.word](node, request)
+                continue
+            if one.word == "no":
+                given = {"subresource": request.subresource, "operation": request.operation}
+                yield one.text.format(node=node, name=_name(request), **given)
+            return
 
-    def _pods(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        case = (request.subresource, request.operation)
-        if case == ("", "CREATE"):
-            yield from self._mirror_pod(node, request.obj or {})
-        elif case == ("", "DELETE"):
-            if self._elsewhere(node, request):
-                yield f'node "{node}" can only delete pods with spec.nodeName set to itself'
-        elif case == ("status", "UPDATE"):
-            yield from _pod_status(node, request.obj or {}, request.old or {})
-        elif case == ("eviction", "CREATE"):
-            if self._elsewhere(node, request):
-                yield f"node {node} can only evict pods with spec.nodeName set to itself"
-        elif request.subresource in ("status", "eviction"):
-            yield f'unexpected operation "{request.operation}"'
-        elif request.subresource:
-            yield (
-                f'unexpected pod subresource "{request.subresource}", '
-                "only 'status' and 'eviction' are allowed"
-            )
-        else:
-            yield (
-                f'unexpected operation "{request.operation}", node "{node}" can only create and '
-                "delete mirror pods"
-            )
+    def _asked(self, node: str, request: AdmissionRequest) -> Object:
+        """What conditions are about."""
+        obj = request.obj if request.operation == "CREATE" else request.old
+        removed = request.operation == "DELETE" and not request.subresource
+        pods = resource_of(request) == PODS and (removed or request.subresource == "eviction")
+        facts = {
+            "operation": request.operation,
+            "subresource": request.subresource,
+            "namespace": request.namespace,
+            "own": _name(request) == node,
+            "named": _node_of_pod(obj or {}) == node,
+            "elsewhere": pods and self._elsewhere(node, request),
+        }
+        return {key: value for key, value in facts.items() if value}
 
     def _elsewhere(self, node: str, request: AdmissionRequest) -> bool:
         return _node_of_pod(self._pod(request.namespace, _name(request))) != node
@@ -124,8 +125,8 @@ class NodeRestriction(Plugin):
             raise errors.not_found("pods", "", name)
         return pod
 
-    def _mirror_pod(self, node: str, pod: Object) -> Iterator[str]:
-        who = f'node "{node}"'
+    def _mirror_pod(self, node: str, request: AdmissionRequest) -> Iterator[str]:
+        who, pod = f'node "{node}"', request.obj or {}
         if MIRROR not in meta.annotations(pod):
             yield f'pod does not have "{MIRROR}" annotation, {who} can only create mirror pods'
         if _node_of_pod(pod) != node:
@@ -152,41 +153,7 @@ class NodeRestriction(Plugin):
         for resource, _ in references(pod):
             yield f"{who} can not create pods that reference {resource}"
 
-    def _nodes(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        name = _name(request)
-        if name != node:
-            yield f'node "{node}" is not allowed to modify node "{name}"'
-        if request.operation == "DELETE":
-            return
-        new, old = request.obj or {}, request.old or {}
-        bad = ", ".join(_forbidden_labels(meta.labels(new), meta.labels(old)))
-        if request.operation == "CREATE":
-            if bad:
-                yield f'node "{node}" is not allowed to set the following labels: {bad}'
-            return
-        if ((new.get("spec") or {}).get("taints") or []) != (
-            (old.get("spec") or {}).get("taints") or []
-        ):
-            yield f'node "{node}" is not allowed to modify taints'
-        if meta.owner_references(new) != meta.owner_references(old):
-            yield f'node "{node}" is not allowed to modify ownerReferences'
-        if bad:
-            yield f"is not allowed to modify labels: {bad}"
-
-    def _claims(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        if request.subresource != "status":
-            yield "may only update PVC status"
-        elif request.operation != "UPDATE":
-            yield f'unexpected operation "{request.operation}"'
-        elif _without_own(request.obj or {}) != _without_own(request.old or {}):
-            yield (
-                f'node "{node}" is not allowed to update fields other than status.quantity and '
-                "status.conditions"
-            )
-
-    def _tokens(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        if request.operation != "CREATE" or request.subresource != "token":
-            return
+    def _token(self, node: str, request: AdmissionRequest) -> Iterator[str]:
         spec = (request.obj or {}).get("spec") or {}
         ref = spec.get("boundObjectRef") or {}
         if (ref.get("apiVersion"), ref.get("kind")) != ("v1", "Pod") or not ref.get("name"):
@@ -239,38 +206,6 @@ class NodeRestriction(Plugin):
         found = self.reader.get(_VOLUMES, "", bound) if bound else None
         return (((found or {}).get("spec") or {}).get("csi") or {}).get("driver") or ""
 
-    def _leases(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        space = "kube-node-lease"
-        if request.namespace != space:
-            yield f'can only access leases in the "{space}" system namespace'
-        if _name(request) != node:
-            yield "can only access node lease with the same name as the requesting node"
-
-    def _csi_nodes(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        if _name(request) != node:
-            yield "can only access CSINode with the same name as the requesting node"
-
-    def _slices(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        if request.operation == "UPDATE":
-            return  # the authorizer and immutability of spec.nodeName suffice
-        obj = request.obj if request.operation == "CREATE" else request.old
-        if ((obj or {}).get("spec") or {}).get("nodeName") != node:
-            verb = "create" if request.operation == "CREATE" else "delete"
-            yield f"can only {verb} ResourceSlice with the same NodeName as the requesting node"
-
-    def _certificates(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        """A node may ask for certificates of its own name only."""
-        spec = (request.obj or {}).get("spec") or {}
-        if request.operation != "CREATE" or spec.get("signerName") not in _NODE_SIGNERS:
-            return
-        try:
-            names = subject_values(request.obj or {}, NameOID.COMMON_NAME)
-        except ValueError as error:
-            yield f"unable to parse csr: {error}"
-            return
-        if names != [f"system:node:{node}"]:
-            yield f"can only create a node CSR with CN=system:node:{node}"
-
 
 def _name(request: AdmissionRequest) -> str:
     return request.name or meta.name(request.obj or {})
@@ -280,7 +215,43 @@ def _node_of_pod(pod: Object) -> str:
     return (pod.get("spec") or {}).get("nodeName") or ""
 
 
-def _pod_status(node: str, new: Object, old: Object) -> Iterator[str]:
+def _node(node: str, request: AdmissionRequest) -> Iterator[str]:
+    new, old = request.obj or {}, request.old or {}
+    bad = ", ".join(_forbidden_labels(meta.labels(new), meta.labels(old)))
+    if request.operation == "CREATE":
+        if bad:
+            yield f'node "{node}" is not allowed to set the following labels: {bad}'
+        return
+    taints, before = ((obj.get("spec") or {}).get("taints") or [] for obj in (new, old))
+    if taints != before:
+        yield f'node "{node}" is not allowed to modify taints'
+    if meta.owner_references(new) != meta.owner_references(old):
+        yield f'node "{node}" is not allowed to modify ownerReferences'
+    if bad:
+        yield f"is not allowed to modify labels: {bad}"
+
+
+def _claim(node: str, request: AdmissionRequest) -> Iterator[str]:
+    if _without_own(request.obj or {}) != _without_own(request.old or {}):
+        fields = "fields other than status.quantity and status.conditions"
+        yield f'node "{node}" is not allowed to update {fields}'
+
+
+def _certificate(node: str, request: AdmissionRequest) -> Iterator[str]:
+    """A node may ask for certificates of its own name only."""
+    if ((request.obj or {}).get("spec") or {}).get("signerName") not in _NODE_SIGNERS:
+        return
+    try:
+        names = subject_values(request.obj or {}, NameOID.COMMON_NAME)
+    except ValueError as error:
+        yield f"unable to parse csr: {error}"
+        return
+    if names != [f"system:node:{node}"]:
+        yield f"can only create a node CSR with CN=system:node:{node}"
+
+
+def _pod_status(node: str, request: AdmissionRequest) -> Iterator[str]:
+    new, old = request.obj or {}, request.old or {}
     if _node_of_pod(old) != node:
         yield f'node "{node}" can only update pod status for pods with spec.nodeName set to itself'
     if meta.labels(new) != meta.labels(old):
