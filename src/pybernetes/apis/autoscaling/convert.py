@@ -2,27 +2,33 @@
 """HorizontalPodAutoscaler between autoscaling/v1 and v2, in which it is stored.
 
 What v1 has no field for travels in annotations, in v1's own form of metrics, as upstream does it.
+data/autoscaling.json: where a source of metrics has its fields in v1 and in v2, and which of them
+v1 cannot leave out ("zeros").
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import orjson
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.columns import look
 
 _PREFIX = "autoscaling.alpha.kubernetes.io/"
 _METRICS, _CURRENT = f"{_PREFIX}metrics", f"{_PREFIX}current-metrics"
 _CONDITIONS, _BEHAVIOR = f"{_PREFIX}conditions", f"{_PREFIX}behavior"
 _DEFAULT_CPU = 80
-_SOURCES = ("object", "pods", "resource", "containerResource", "external")
+_PLAIN = ("name", "container")  # of resources, the same in both
+_Convert = Callable[[str, Object, str], Object]
 
 
 def to_v2(hpa: Object) -> Object:
     """autoscaling/v1 -> autoscaling/v2."""
     spec, status = dict(hpa.get("spec") or {}), dict(hpa.get("status") or {})
     metadata, carried = _without_annotations(hpa.get("metadata") or {})
-    metrics = [_metric(one, _target_to_v2) for one in _load(carried, _METRICS)]
+    metrics = [_metric(one, _source_to_v2, "target") for one in _load(carried, _METRICS)]
     utilization = spec.pop("targetCPUUtilizationPercentage", None)
     if utilization is not None or not metrics:
         metrics.append(_cpu_metric(_DEFAULT_CPU if utilization is None else utilization))
@@ -30,7 +36,7 @@ def to_v2(hpa: Object) -> Object:
     behavior = _load(carried, _BEHAVIOR)
     if behavior:
         spec["behavior"] = {_lower(key): value for key, value in behavior.items()}
-    current = [_metric(one, _current_to_v2) for one in _load(carried, _CURRENT)]
+    current = [_metric(one, _source_to_v2, "current") for one in _load(carried, _CURRENT)]
     used = status.pop("currentCPUUtilizationPercentage", None)
     if used is not None and not current:
         cpu = {"name": "cpu", "current": {"averageUtilization": used}}
@@ -50,14 +56,14 @@ def from_v2(hpa: Object) -> Object:
     cpu = [one for one in metrics if _cpu_utilization(one, "target") is not None]
     if cpu:
         spec["targetCPUUtilizationPercentage"] = _cpu_utilization(cpu[0], "target")
-    carried[_METRICS] = [_metric(one, _target_to_v1) for one in metrics if one not in cpu]
+    carried[_METRICS] = [_metric(one, _source_to_v1, "target") for one in metrics if one not in cpu]
     carried[_BEHAVIOR] = spec.pop("behavior", None)
     current = status.pop("currentMetrics", None) or []
     for one in current:
         used = _cpu_utilization(one, "current")
         if used is not None:
             status["currentCPUUtilizationPercentage"] = used
-    carried[_CURRENT] = [_metric(one, _current_to_v1) for one in current]
+    carried[_CURRENT] = [_metric(one, _source_to_v1, "current") for one in current]
     carried[_CONDITIONS] = status.pop("conditions", None)
     annotations = {key: orjson.dumps(value).decode() for key, value in carried.items() if value}
     if annotations:
@@ -116,84 +122,70 @@ def _cpu_utilization(metric: Object, side: str) -> int | None:
     return found
 
 
-_Convert = Callable[[str, Object], Object]
+@cache
+def _table() -> Mapping[str, Any]:
+    text = resources.files("pybernetes.apis.data").joinpath("autoscaling.json").read_text()
+    table: Mapping[str, Any] = orjson.loads(text)
+    return table
 
 
-def _metric(metric: Object, convert: _Convert) -> Object:
-    return {key: convert(key, value) if key in _SOURCES else value for key, value in metric.items()}
-
-
-def _renamed(source: Object, names: dict[str, str]) -> Object:
-    """The fields of `source` that are there, under the names given."""
-    return {new: source[old] for old, new in names.items() if source.get(old) is not None}
-
-
-def _identity_to_v2(kind: str, source: Object) -> Object:
-    """What is measured: of a resource its name, else the metric and the object described."""
-    if kind in {"resource", "containerResource"}:
-        return _renamed(source, {"name": "name", "container": "container"})
-    selector = "metricSelector" if kind == "external" else "selector"
-    found: Object = {"metric": _renamed(source, {"metricName": "name", selector: "selector"})}
-    if kind == "object":
-        found["describedObject"] = source.get("target") or {}
-    return found
-
-
-def _identity_to_v1(kind: str, source: Object) -> Object:
-    if kind in {"resource", "containerResource"}:
-        return _renamed(source, {"name": "name", "container": "container"})
-    selector = "metricSelector" if kind == "external" else "selector"
-    found = _renamed(source.get("metric") or {}, {"name": "metricName", "selector": selector})
-    if kind == "object":
-        found["target"] = source.get("describedObject") or {}
-    return found
-
-
-def _names(kind: str, side: str) -> dict[str, str]:
-    """v1's names of v2's value, averageValue and averageUtilization."""
-    average = "averageValue" if kind == "object" else f"{side}AverageValue"
+def _metric(metric: Object, convert: _Convert, side: str) -> Object:
     return {
-        f"{side}Value": "value",
-        average: "averageValue",
-        f"{side}AverageUtilization": "averageUtilization",
+        key: convert(key, value, side) if key in _table()["fields"] else value
+        for key, value in metric.items()
     }
 
 
-def _target_to_v2(kind: str, source: Object) -> Object:
-    values = _renamed(source, _names(kind, "target"))
-    if kind == "object" and "averageValue" in values and values.get("value") == "0":
-        del values["value"]  # v1 cannot leave it out
-    if kind in {"resource", "containerResource"}:
-        form = "Utilization" if "averageUtilization" in values else "AverageValue"
-    elif kind == "external":
-        form = "Value" if "value" in values else "AverageValue"
-    elif kind == "object":
-        form = "AverageValue" if "averageValue" in values else "Value"
-    else:
-        form = "AverageValue"
-    return {**_identity_to_v2(kind, source), "target": {"type": form, **values}}
+def _pairs(kind: str, side: str) -> list[tuple[str, str]]:
+    """Where v1 has a source's fields, and where v2; `side` is "target" or "current"."""
+    average = "averageValue" if kind == "object" else f"{side}AverageValue"
+    return [
+        *_table()["fields"][kind],
+        (f"{side}Value", f"{side}.value"),
+        (average, f"{side}.averageValue"),
+        (f"{side}AverageUtilization", f"{side}.averageUtilization"),
+    ]
 
 
-def _target_to_v1(kind: str, source: Object) -> Object:
-    names = {new: old for old, new in _names(kind, "target").items()}
-    values = _renamed(source.get("target") or {}, names)
-    if kind == "object":
-        values.setdefault("targetValue", "0")
-    if kind == "pods":
-        values.setdefault("targetAverageValue", "0")
-    return {**_identity_to_v1(kind, source), **values}
+def _moved(source: Object, pairs: Iterable[tuple[str, str]], into: Object) -> Object:
+    """`into`, with the fields of `source` that are there."""
+    for old, new in pairs:
+        value = look(source, *old.split("."))
+        if value is not None:
+            *above, last = new.split(".")
+            at = into
+            for step in above:
+                at = at.setdefault(step, {})
+            at[last] = value
+    return into
 
 
-def _current_to_v2(kind: str, source: Object) -> Object:
-    values = _renamed(source, _names(kind, "current"))
-    return {**_identity_to_v2(kind, source), "current": values}
+def _source_to_v2(kind: str, source: Object, side: str) -> Object:
+    always = [new.partition(".")[0] for _, new in _table()["fields"][kind] if new not in _PLAIN]
+    found = _moved(source, _pairs(kind, side), {name: {} for name in [*always, side]})
+    if side == "target":
+        _set_form(kind, found["target"])
+    return found
 
 
-def _current_to_v1(kind: str, source: Object) -> Object:
-    names = {new: old for old, new in _names(kind, "current").items()}
-    values = _renamed(source.get("current") or {}, names)
-    if kind in {"object", "external"}:
-        values.setdefault("currentValue", "0")
-    else:
-        values.setdefault("currentAverageValue", "0")
-    return {**_identity_to_v1(kind, source), **values}
+def _set_form(kind: str, target: Object) -> None:
+    """What v2 says of a target and v1 leaves to the fields that are set."""
+    form = "AverageValue"
+    if kind == "object" and "averageValue" in target and target.get("value") == "0":
+        del target["value"]  # v1 cannot leave it out
+    if kind in {"resource", "containerResource"} and "averageUtilization" in target:
+        form = "Utilization"
+    elif (kind == "external" and "value" in target) or (
+        kind == "object" and "averageValue" not in target
+    ):
+        form = "Value"
+    target["type"] = form
+
+
+def _source_to_v1(kind: str, source: Object, side: str) -> Object:
+    found: Object = {"target": {}} if kind == "object" else {}
+    _moved(source, ((old, new) for new, old in _pairs(kind, side)), found)
+    zero = _table()["zeros"][side].get(kind)
+    if zero:
+        found.setdefault(zero, "0")
+    return found
