@@ -92,7 +92,7 @@ async def test_objects_errors_watches_and_upgrades(client: Client) -> None:
     request.headers |= {"upgrade": "echo", "connection": "Upgrade"}
     reply = await client.send(request)
     assert isinstance(reply, Upgraded)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await reply.stream.write(b"hello")
         assert await reply.stream.read() == b"HELLO"
         await reply.stream.close()

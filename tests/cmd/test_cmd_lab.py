@@ -19,6 +19,7 @@ from pybernetes.cmd.labmachine import LabMachine
 from pybernetes.linux import cgroups, mounts
 
 WORKER = "w1"
+LIMITS = {"cpu": "1500m", "memory": "1Gi"}
 pytestmark = [pytest.mark.node, pytest.mark.kubectl, pytest.mark.timeout(240)]
 POD = {
     "apiVersion": "v1",
@@ -48,7 +49,7 @@ class Lab:
         self.data_dir = data_dir
         nodes = [
             {"name": "cp", "role": "control-plane"},
-            {"name": WORKER, "labels": {"disk": "ssd"}},
+            {"name": WORKER, "labels": {"disk": "ssd"}, **LIMITS},
         ]
         asked = {"name": "deaths", "port": 0, "lab": {"nodes": nodes}}
         (data_dir / "config.json").write_text(json.dumps(asked))
@@ -140,6 +141,19 @@ def test_nodes_have_their_roles_labels_and_certificates(lab: Lab) -> None:
     assert (
         out("getent", "hosts", f"{WORKER}.deaths").split()[0] == lab.config.lab.node(WORKER).address
     )
+
+
+def test_a_nodes_limits_are_its_capacity_and_the_kernels_limits(lab: Lab) -> None:
+    capacity = json.loads(lab.kubectl("get", "node", WORKER, "-o", "json"))["status"]["capacity"]
+    assert LIMITS.items() <= capacity.items()
+    texts = [
+        (tree / file).read_text().strip()
+        for tree in cgroups.trees(lab.machine(WORKER).cgroup)
+        for file in ("memory.limit_in_bytes", "memory.max", "cpu.cfs_quota_us", "cpu.max")
+        if (tree / file).exists()
+    ]
+    assert str(1 << 30) in texts
+    assert any(text.split()[0] == "150000" for text in texts)
 
 
 def test_containers_do_not_notice_the_death_of_kubelet_containerd_and_main_process(

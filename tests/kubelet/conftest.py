@@ -40,6 +40,7 @@ GROUP = f"/pybernetes-kubelet-{os.getpid()}"
 BRIDGE = f"pybt{os.getpid()}"[-15:]
 PODS_CIDR, SERVICES = "10.201.0.0/16", "10.202.0.0/16"
 EVENTS = GVR("", "v1", "events")
+PATIENCE = 1200  # looks, 50 ms apart: a machine may be busy with other things
 
 
 class Node:
@@ -110,7 +111,7 @@ class Node:
 
     async def wait_pod(self, name, condition):
         """The pod, once it meets the condition; AssertionError with what was seen instead."""
-        for _ in range(300):
+        for _ in range(PATIENCE):
             pod = await self.client.get(PODS, name, "default")
             if condition(pod):
                 return pod
@@ -135,7 +136,7 @@ class Node:
         return (await self.log(name, container=container)).decode()
 
     async def wait_event(self, name, reason, text=""):
-        for _ in range(300):
+        for _ in range(PATIENCE):
             events = (await self.client.list(EVENTS, "default")).items
             told = [e for e in events if e["involvedObject"]["name"] == name]
             for event in told:
@@ -149,7 +150,7 @@ class Node:
             await self.client.delete(PODS, name, "default")
 
     async def wait_gone(self):
-        for _ in range(300):
+        for _ in range(PATIENCE):
             if not (await self.client.list(PODS)).items and not await self.runtime.list_sandboxes():
                 return
             await asyncio.sleep(0.05)
@@ -157,7 +158,7 @@ class Node:
         raise TimeoutError(f"pods are left: {left}")
 
     async def wait_log(self, name, text, container="c"):
-        for _ in range(300):
+        for _ in range(PATIENCE):
             if text in (found := (await self.log(name, container=container)).decode()):
                 return found
             await asyncio.sleep(0.05)

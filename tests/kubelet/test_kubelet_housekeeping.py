@@ -2,6 +2,7 @@
 """Node status, garbage, log rotation and termination messages."""
 
 import gzip
+import time
 
 from pybernetes.cri.types import Container, Image, Sandbox, Version
 from pybernetes.kubelet import gc, naming
@@ -67,3 +68,15 @@ def test_termination_message_falls_back_to_the_log(tmp_path):
     assert messages.read(failed) == "oh no\n"
     file.write_bytes(b"x" * 5000)
     assert messages.read(failed) == "x" * 4096
+
+
+def test_folders_of_pods_long_gone(tmp_path):
+    config = Config(node_name="n", data=tmp_path, gc_interval=60.0)
+    for name in ("a", "b"):
+        (config.pods_dir / name / "volumes").mkdir(parents=True)
+        (config.pod_logs_dir / f"ns_pod_{name}" / "c").mkdir(parents=True)
+    now = time.time()
+    assert gc._folders(config, {"a"}, now) == []  # too young
+    assert gc._folders(config, {"a"}, now + 61) == ["b"]
+    assert [path.name for path in config.pod_logs_dir.iterdir()] == ["ns_pod_a"]
+    assert (config.pods_dir / "b").exists()  # its volumes are the volume manager's

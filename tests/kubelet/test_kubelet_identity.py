@@ -79,7 +79,7 @@ async def test_host_ports_by_address_and_protocol(node):
     await node.run("taken", {**web, "ports": [{"containerPort": 80, "hostPort": 18080}]})
     for index, address in enumerate(addresses):
         await node.wait(f"web{index}", lambda one: one["ready"])
-        for _ in range(100):
+        for _ in range(600):
             try:
                 assert f"web{index} from".encode() in await fetch(address, 18080)
                 break

@@ -39,7 +39,7 @@ async def test_a_pod_with_volumes_probe_and_log_survives_the_kubelet(node):
     await node.wait("a", lambda status: status["ready"])
 
     await node.client.patch(CONFIG_MAPS, "m", {"data": {"key": "two"}}, "default")
-    for _ in range(100):
+    for _ in range(600):
         if b"two" in await node.log("a", "tailLines=3"):
             break
         await asyncio.sleep(0.1)

@@ -28,7 +28,7 @@ def manifest(name, grace=0):
 
 async def mirror(node, name, condition):
     """The mirror pod once it meets the condition; it may come and go meanwhile."""
-    for _ in range(300):
+    for _ in range(600):
         pods = {pod["metadata"]["name"]: pod for pod in (await node.client.list(PODS)).items}
         if condition(pods.get(name)):
             return pods.get(name)

@@ -80,6 +80,11 @@ async def test_kinds_of_volumes_and_what_is_refused_by_name(node, tmp_path):
         await node.run(name, {"volumeMounts": [mount("v")]}, volumes=[{"name": "v", **source}])
     missing = [{"name": "v", "image": {"reference": "no/such", "pullPolicy": "Never"}}]
     await node.run("image", {"volumeMounts": [mount("v")]}, volumes=missing)
+    memory = {"command": "df -k /v", "volumeMounts": [mount("v")],
+              "resources": {"limits": {"memory": "32Mi"}}}  # fmt: skip
+    await node.run("memory", memory, volumes=[{"name": "v", "emptyDir": {"medium": "Memory"}}],
+                   restartPolicy="Never")  # fmt: skip
+    assert " 32768 " in await node.output("memory")  # never more than the pod may have
     found = await node.output("p")
     assert "2048" in found
     assert "1777 /mem\n777 /disk\n777 /disk/p/deep\n" in found

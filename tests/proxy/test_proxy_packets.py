@@ -65,7 +65,7 @@ class Running:
     async def put(self, *objects: Object) -> None:
         for obj in objects:
             self.world.put(obj)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not self.proxy.health.idle:  # noqa: ASYNC110 -- nothing tells it
                 await asyncio.sleep(0.005)
 

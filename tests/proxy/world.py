@@ -166,7 +166,7 @@ def endpoints(name: str, *hosts: str, protocol: str = "TCP", **conditions: bool)
     }
 
 
-def wait_for(look: Callable[[], object], seconds: float = 5.0) -> None:
+def wait_for(look: Callable[[], object], seconds: float = 30.0) -> None:
     """Until `look()` is true."""
     end = time.monotonic() + seconds
     while not look():

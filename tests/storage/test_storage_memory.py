@@ -54,7 +54,7 @@ async def test_forking_ten_thousand_objects_takes_milliseconds() -> None:
             [Op(f"/registry/pods/{index}/{item}", b"x" * 1000) for item in range(100)]
         )
     best = min(_forked(store) for _ in range(5))
-    assert best < 0.010
+    assert best < 0.050
 
 
 def _forked(store: MemoryStore) -> float:

@@ -227,7 +227,7 @@ async def test_a_busy_loop_neither_stalls_nor_starves_the_store(path: Path) -> N
         took = time.perf_counter() - begun
         busy = False
         assert len(page.records) == 2000
-        assert took < 2.0  # row by row it is more than ten seconds
+        assert took < 6.0  # row by row it is more than ten seconds
         assert await burner < 0.25
 
 

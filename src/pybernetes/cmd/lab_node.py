@@ -55,7 +55,8 @@ async def work(env: Env, settings: Settings, node_dir: Path) -> None:
         found = {node["metadata"]["name"]: ip for node in nodes.items() for ip in _address(node)}
         hosts.write("pybernetes", settings.hosts | found | own)
 
-    nodes.on_change(lambda _old, _new: name_nodes())
+    if disk.is_own("/etc"):
+        nodes.on_change(lambda _old, _new: name_nodes())
     node = RealNode(
         env,
         lambda _user: api,
@@ -113,8 +114,8 @@ def _child(data_dir: Path, name: str) -> int:
         os.setsid()
         Path("/proc/self/comm").write_text(f"node {name}")  # what ps and top show
         log = os.open(node_dir / "node.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        for standard in (1, 2):
-            os.dup2(log, standard)
+        for standard, file in enumerate((os.open(os.devnull, os.O_RDONLY), log, log)):
+            os.dup2(file, standard)
         return be(data_dir, node_dir, Settings.read(node_dir))
     except BaseException:  # noqa: BLE001 -- the end of the process
         traceback.print_exc()

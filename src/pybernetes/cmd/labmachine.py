@@ -93,7 +93,7 @@ class LabMachine:
 
     def last_words(self) -> str:
         """The end of its log."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, IndexError):
             return (self.folder / "node.log").read_text(errors="replace").splitlines()[-1]
         return ""
 

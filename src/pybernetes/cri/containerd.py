@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Runtime over CRI v1 gRPC: containerd, or any other runtime that serves the same socket."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -158,13 +159,16 @@ class Containerd:
     async def exec_sync(
         self, container_id: str, command: Sequence[str], timeout: float = 0
     ) -> ExecResult:
-        answer = await self._call(
+        call = self._call(
             "ExecSync",
             container_id=container_id,
             cmd=list(command),
             timeout=int(timeout),
             deadline=timeout + TIMEOUT if timeout else PULL_TIMEOUT,
         )
+        # Whoever is cancelled leaves it running, to its deadline at most: a call that is cut off
+        # while the command starts makes containerd wait 30 s before it can even kill the container.
+        answer = await asyncio.shield(call)
         return ExecResult(answer.stdout, answer.stderr, answer.exit_code)
 
     async def exec_url(self, container_id: str, command: Sequence[str], streams: Streams) -> str:

@@ -6,12 +6,14 @@ import contextlib
 import shutil
 from collections.abc import Callable, Sequence
 
+from pybernetes.base import logs
 from pybernetes.cri.types import Container, CriError, Sandbox
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.podstate import PodState
-from pybernetes.linux import mounts
+
+_log = logs.get("kubelet.gc")
 
 
 async def run(tools: Tools, workers: Workers, event: Callable[[str, str, str], None]) -> None:
@@ -24,7 +26,13 @@ async def run(tools: Tools, workers: Workers, event: Callable[[str, str, str], N
             event("Warning", "ContainerGCFailed", str(error))
         await workers.share_cpu()
         uids = {record.uid for record in workers.records()}
-        await tools.env.offload.run(_folders, tools.config, uids, tools.env.clock.time())
+        for uid in await tools.env.offload.run(
+            _folders, tools.config, uids, tools.env.clock.time()
+        ):
+            try:
+                await tools.volumes.remove(uid)
+            except OSError as error:  # something that a pod has mounted, and holds
+                _log.warning("Volumes of a pod long gone stay", uid=uid, err=error)
 
 
 def doomed(state: PodState, keep: int) -> tuple[list[Container], list[Sandbox]]:
@@ -53,16 +61,21 @@ async def containers(tools: Tools, workers: Workers, *, all_dead: bool = False) 
             await tools.runtime.remove_sandbox(sandbox.id)
 
 
-def _folders(config: Config, uids: set[str], now: float) -> None:
-    """Folders, logs and links of pods long gone (a crash between our steps)."""
-    for root in (config.pods_dir, config.pod_logs_dir):
-        for folder in root.iterdir() if root.is_dir() else ():
-            old = now - folder.stat().st_mtime > config.gc_interval
-            if old and folder.name.rpartition("_")[2] not in uids:
-                mounts.detach_below(folder)
-                shutil.rmtree(folder, ignore_errors=True)
+def _folders(config: Config, uids: set[str], now: float) -> list[str]:
+    """Remove logs and links of pods long gone (a crash between our steps); whose volumes are left."""
+    gone = [
+        folder
+        for root in (config.pods_dir, config.pod_logs_dir)
+        for folder in (root.iterdir() if root.is_dir() else ())
+        if now - folder.stat().st_mtime > config.gc_interval
+        and folder.name.rpartition("_")[2] not in uids
+    ]
+    for folder in gone:
+        if folder.parent == config.pod_logs_dir:
+            shutil.rmtree(folder, ignore_errors=True)
     links = config.container_logs_dir
     for link in links.iterdir() if links.is_dir() else ():
         with contextlib.suppress(OSError):
             if not link.exists():
                 link.unlink()
+    return [folder.name for folder in gone if folder.parent == config.pods_dir]

@@ -42,6 +42,11 @@ def set_up(data_dir: Path, node_dir: Path, hosts: str, name: str) -> bool:
     return True
 
 
+def is_own(directory: str) -> bool:
+    """Whether what we write there stays with the node."""
+    return directory in mounts.points()
+
+
 def _forget_other_clusters() -> None:
     """Let go of mounts copied with the namespace: else a file system ends only when we do too."""
     for target in mounts.points():
@@ -66,7 +71,7 @@ def _own(directory: Path, upper: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     """Replace a file of the node's own /etc (a link is not followed out of it)."""
-    if str(path.parent) in mounts.below(path.parent):
+    if is_own(str(path.parent)):
         path.unlink(missing_ok=True)
         path.write_text(text)
 

@@ -382,7 +382,7 @@ class StoreSuite:
 
         async with TaskGroup("t") as group:
             group.start(write(), "write")
-            await asyncio.sleep(0.005)
+            await changes_until(store.watch("/", store.revision), store.revision + 1)
             await store.snapshot(str(tmp_path / "copy"))
         copy = await self.restored(tmp_path / "copy")
         records = (await copy.list("/")).records

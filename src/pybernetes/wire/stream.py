@@ -226,11 +226,11 @@ class TransportStream(asyncio.Protocol):
             self._transport.write_eof()
 
     async def close(self) -> None:
-        if self._lost:
-            return
-        self._transport.close()
         self._inbox.feed_eof()
         self._inbox.clear()
+        if self._lost or self._transport.is_closing():
+            return
+        self._transport.close()
         self._await_flush(self._transport.get_write_buffer_size())
 
     def _await_flush(self, unsent: int) -> None:

@@ -43,15 +43,14 @@ def refused(error: ApiError, request: Request) -> Response:
 
 
 def choose_spdy(request: Request, supported: Sequence[str]) -> tuple[str, Headers] | Response:
-    """(protocol, headers of the 101), or the refusal. A client that offers none gets "" (v1)."""
+    """(protocol, headers of the 101), or the refusal."""
     value = request.headers.get(PROTOCOL_HEADER.lower(), "")
     offered = [name.strip() for name in value.split(",") if name.strip()]
-    upgrade = ("Upgrade", "SPDY/3.1")
     if not offered:
-        return "", (upgrade,)
+        return plain(400, f"unable to upgrade: {PROTOCOL_HEADER} is required")
     for name in offered:
         if name in supported:
-            return name, (upgrade, (PROTOCOL_HEADER, name))
+            return name, (("Upgrade", "SPDY/3.1"), (PROTOCOL_HEADER, name))
     known = tuple(("X-Accepted-Stream-Protocol-Versions", name) for name in supported)
     message = f"unable to upgrade: unable to negotiate protocol: client supports {offered}, server accepts {list(supported)}"
     return plain(403, message, known)

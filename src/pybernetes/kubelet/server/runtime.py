@@ -33,9 +33,7 @@ async def _ask(env: Env, url: str, protocol: str) -> ClientReply:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "http" or parts.hostname is None:
         raise ApiError(501, "NotImplemented", f"unsupported streaming URL of the runtime: {url}")
-    headers = {"upgrade": "SPDY/3.1"}
-    if protocol:
-        headers[PROTOCOL_HEADER.lower()] = protocol
+    headers = {"upgrade": "SPDY/3.1", PROTOCOL_HEADER.lower(): protocol}
     path = parts.path or "/"
     request = Request("POST", path, path, parts.query, headers)
     pool = HttpPool(env, parts.hostname, parts.port or 80)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.pod.requests import pod_limits
 from pybernetes.kubelet.volumeapi import MountError, VolumeContext, VolumeType
 from pybernetes.linux import mounts
 
@@ -15,8 +16,10 @@ async def prepare(context: VolumeContext, source: Object) -> Path:
     medium = source.get("medium") or ""
     if medium not in _MEDIA:
         raise MountError(f"unsupported emptyDir medium: {medium}")
-    limit = source.get("sizeLimit")
-    size = quantity.parse(limit).to_int() if limit else 0
+    texts = [source.get("sizeLimit"), context.allocatable.get("memory")]
+    sizes = [quantity.parse(text).to_int() for text in texts if text]
+    sizes.append(pod_limits(context.pod).get("memory", 0))
+    size = min((size for size in sizes if size), default=0)  # what the pod can have at all
     await context.env.offload.run(_make, context.folder, medium == "Memory", size)
     return context.folder
 
