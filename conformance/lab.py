@@ -43,10 +43,9 @@ def delete() -> None:
 def keep_logs(target: Path) -> None:
     """Copy the components' logs of the lab."""
     target.mkdir(parents=True, exist_ok=True)
-    for path in data_dir().rglob("*.log"):
-        if path.is_file() and "pods" not in path.parts:
-            name = "-".join(path.relative_to(data_dir()).parts)
-            shutil.copy(path, target / name)
+    logs = ("*.log", "nodes/*/*.log", "nodes/*/containerd/*.log")
+    for path in sorted(found for pattern in logs for found in data_dir().glob(pattern)):
+        shutil.copy(path, target / "-".join(path.relative_to(data_dir()).parts))
 
 
 def _which() -> list[str]:
