@@ -38,6 +38,7 @@ class Run:
     def __init__(self, folder: Path, specs: Sequence[Spec]) -> None:
         self.folder = folder
         self._specs = specs
+        self._stopped = False  # by Ctrl-C
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "plan.txt").write_text("".join(f"{spec.name}\n" for spec in specs))
 
@@ -61,10 +62,10 @@ class Run:
         end = time.monotonic() + options.minutes * 60 if options.minutes else float("inf")
         groups = batches(self.todo(), options.batch)
         for group in groups:
-            if time.monotonic() >= end:
+            if self._stopped or time.monotonic() >= end:
                 return False
             self._keep(self._batch(group, options, end))
-            self._tell(end)
+            self._tell()
         return not self.todo()
 
     def _batch(self, group: Sequence[Spec], options: Options, end: float) -> list[Finding]:
@@ -78,8 +79,11 @@ class Run:
             )
             try:
                 process.wait(None if end == float("inf") else max(1.0, end - time.monotonic()))
-            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            except subprocess.TimeoutExpired:
                 _interrupt(process)
+            except KeyboardInterrupt:
+                _interrupt(process)
+                self._stopped = True
         return results.read_report(folder / "report.json", self.folder.name)
 
     def _keep(self, findings: Iterable[Finding]) -> None:
@@ -96,7 +100,7 @@ class Run:
                 (folder / "log.txt").write_text(finding.log)
                 trace.write(finding.result.name, folder / "requests.txt")
 
-    def _tell(self, end: float) -> None:
+    def _tell(self) -> None:
         done = self.results()
         passed = sum(result.passed for result in done)
         left = len(self.todo())
