@@ -41,9 +41,9 @@ e2e: setup ## what the README and docs/labs.md promise, with real kubectls, cont
 fresh: ## `make up` and `make test` in a bare Debian made by debootstrap (ARGS=up, ARGS=lab: a part)
 	@scripts/fresh.sh $(ARGS)
 
-conformance: setup ## Kubernetes' own suite [FOCUS=regex SIG=sig-apps SPECS=file SERIAL=0|1 MINUTES=n KEEP=1]
+conformance: setup ## Kubernetes' own suite [FOCUS=regex SIG=sig-apps SPECS=file SERIAL=0|1 MINUTES=n KEEP=1 EXTRA=1]
 	@$(BIN)/python -m conformance run --focus '$(FOCUS)' --sig '$(SIG)' --specs '$(SPECS)' --serial '$(SERIAL)' \
-	  --procs $(or $(PROCS),4) --nodes $(or $(NODES),2) --minutes $(or $(MINUTES),0) $(if $(KEEP),--keep) $(ARGS)
+	  --procs $(or $(PROCS),4) --nodes $(or $(NODES),2) --minutes $(or $(MINUTES),0) $(if $(KEEP),--keep) $(if $(EXTRA),--extra) $(ARGS)
 
 conformance-ledger: setup ## add what passed twice in a row to the ledger; write docs/conformance.md
 	@$(BIN)/python -m conformance ledger

@@ -24,6 +24,9 @@ def main() -> int:
         "--serial", choices=("", "0", "1"), default="", help="1: only specs that run alone; 0: none"
     )
     run.add_argument("--ledger", action="store_true", help="only specs of the ledger")
+    run.add_argument(
+        "--extra", action="store_true", help="upstream's other specs that need no cloud"
+    )
     run.add_argument("--procs", type=int, default=4)
     run.add_argument("--nodes", type=int, default=2)
     run.add_argument(
@@ -52,10 +55,10 @@ def _build(_options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    build.ensure()
     chosen = _chosen(options)
     if not chosen:
         raise build.BuildError("no spec is chosen by these options")
-    build.ensure()
     archive = images.ensure()
     run = Run(_folder(chosen, options.fresh), chosen)
     started = lab.start(options.nodes, archive)
@@ -72,11 +75,14 @@ def _run(options: argparse.Namespace) -> int:
 def _chosen(options: argparse.Namespace) -> list[specs.Spec]:
     names = None
     if options.ledger:
-        names = ledger.read(LEDGER)
+        names = ledger.read(EXTRA_LEDGER if options.extra else LEDGER)
     elif options.specs:
         path = Path(options.specs)
         names = specs.read(path) if path.exists() else [options.specs]
-    found = specs.choose(specs.conformance(), focus=options.focus, sig=options.sig, names=names)
+    known = specs.conformance()
+    if options.extra:
+        known = specs.extra(build.output("e2e.test", "--list-tests"))
+    found = specs.choose(known, focus=options.focus, sig=options.sig, names=names)
     if options.serial:
         found = [spec for spec in found if spec.alone == (options.serial == "1")]
     return found

@@ -64,6 +64,12 @@ def ensure(*names: str) -> Path:
     return target
 
 
+def output(name: str, *words: str) -> str:
+    """What a built program prints."""
+    command = [binaries() / name, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def _ensure(program: Program, target: Path) -> None:
     stamp = target / f".{program.name}.made-of"
     made_of = _fingerprint(program)

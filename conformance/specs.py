@@ -31,6 +31,21 @@ def conformance() -> list[Spec]:
         return [Spec(row["codename"], row["sig"]) for row in csv.DictReader(file)]
 
 
+_EXTRA = re.compile(
+    r"\[NodeConformance\]|\[sig-cli\] Kubectl|NetworkPolicy|[Pp]ort forwarding|\[sig-storage\]"
+)
+_NOT_HERE = re.compile(
+    r"\[Conformance\]|\[Disruptive\]|Windows|\[Driver: |\[Feature:|\[Feature[A-Z]"
+)
+
+
+def extra(listing: str) -> list[Spec]:
+    """Of `e2e.test --list-tests`, what users expect beyond conformance and no cloud is needed for."""
+    names = (line.partition(": ")[2].strip() for line in listing.splitlines())
+    chosen = {name for name in names if _EXTRA.search(name) and not _NOT_HERE.search(name)}
+    return [Spec(name, sig_of(name)) for name in sorted(chosen)]
+
+
 def sig_of(name: str) -> str:
     """ "[sig-apps] ..." -> "sig-apps"; "" where the name has none."""
     found = re.match(r"\[(sig-[a-z-]+)\]", name)

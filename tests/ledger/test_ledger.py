@@ -22,6 +22,17 @@ def test_upstreams_list_has_462_specs_of_ten_sigs() -> None:
     assert all(specs.sig_of(spec.name) == spec.sig for spec in found)
 
 
+def test_other_specs_that_need_no_cloud_are_told_from_a_listing() -> None:
+    names = (
+        "[sig-cli] Kubectl client Simple pod should support exec",
+        "[sig-node] Probing x [NodeConformance]",
+        "[sig-node] Probing y [NodeConformance] [Conformance]",
+        "[sig-storage] In-tree Volumes [Driver: gcepd] works",
+    )
+    listing = "".join(f"    ../e2e/file.go:12: {name}\n" for name in names)
+    assert [spec.name for spec in specs.extra(listing)] == list(names[:2])
+
+
 def test_choosing_by_sig_pattern_and_names() -> None:
     found = specs.conformance()
     apps = specs.choose(found, sig="sig-apps")
