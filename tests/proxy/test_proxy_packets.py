@@ -3,6 +3,7 @@
 
 import asyncio
 import shutil
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -286,6 +287,14 @@ async def test_load_balancers_learn_what_the_node_has(node: Running) -> None:
     await node.put(service("web", VIP))
     with pytest.raises(urllib.error.URLError):
         await asyncio.to_thread(fetch, 30999)
+
+
+async def test_a_health_port_that_was_taken_is_opened_later(node: Running) -> None:
+    local = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+    with socket.create_server(("0.0.0.0", 30998)):
+        await node.put(service("web", VIP, healthCheckNodePort=30998, **local))
+    await asyncio.sleep(1.5)
+    assert (await asyncio.to_thread(fetch, 30998))[0] == 503
 
 
 async def test_node_ports_only_on_the_ranges_named(node: Running) -> None:

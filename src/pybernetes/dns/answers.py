@@ -14,9 +14,6 @@ class Answers:
         self._answers: dict[bytes, tuple[Encoded, tuple[str, ...]]] = {}
         self._tagged: dict[str, dict[bytes, None]] = {}
 
-    def __len__(self) -> int:
-        return len(self._answers)
-
     def find(self, key: bytes) -> Encoded | None:
         found = self._answers.get(key)
         return found[0] if found is not None else None

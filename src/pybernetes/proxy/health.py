@@ -33,7 +33,7 @@ class Health:
         self._node = node
         self._queued: float | None = None
         self._updated = env.clock.now()
-        self._refused: set[int] = set()  # ports that could not be opened, and were told
+        self.refused: set[int] = set()  # could not be opened; `listen` tries again
         self._listeners: dict[int, tuple[str, Server]] = {}
         self._services: Mapping[str, View] = {}
         self._totals = {
@@ -85,11 +85,11 @@ class Health:
         try:
             server = await serve(self._env, handler, self._config.health_address, port)
         except OSError as error:
-            if port not in self._refused:
+            if port not in self.refused:
                 _log.warning("Failed to start healthcheck", service=name, port=port, error=error)
-            self._refused.add(port)
+            self.refused.add(port)
             return
-        self._refused.discard(port)
+        self.refused.discard(port)
         self._listeners[port] = (name, server)
 
     def _service(self, name: str) -> Response:

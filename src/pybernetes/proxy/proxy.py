@@ -83,7 +83,8 @@ class Proxy:
 
     async def _wait_changed(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0 if self._syncer.unused else self._config.sync_period):
+            soon = self._syncer.unused or self.health.refused
+            async with asyncio.timeout(1.0 if soon else self._config.sync_period):
                 await self._changed.wait()
 
     async def _round(self) -> None:
