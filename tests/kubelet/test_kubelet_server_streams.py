@@ -337,6 +337,14 @@ async def port():
     server.close()
 
 
+async def test_an_upgrade_needs_both_its_headers(pool):
+    """Else the listener would not hand over, and the runtime's side stay open."""
+    server = KubeletServer(Env(), pool.node, allow)
+    for wrong in ({}, {"connection": "keep-alive, x-upgrade"}):
+        reply = await server.handler(ask(EXEC, ALL, SPDY | wrong))
+        assert reply.status == 400
+
+
 async def pair(session: SpdySession, request: int, port: int) -> tuple[Stream, Stream]:
     headers = {"port": str(port), "requestID": str(request)}
     error = await session.open(headers | {"streamType": "error"}, finished=True)

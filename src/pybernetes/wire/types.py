@@ -51,6 +51,13 @@ class Request:
     peer: Peer = Peer()
     identity: Any = None
 
+    @property
+    def upgrade(self) -> str:
+        """The protocol that the client wants to change to, in lower case; "" if none."""
+        tokens = self.headers.get("connection", "").lower().split(",")
+        wanted = any(token.strip() == "upgrade" for token in tokens)
+        return self.headers.get("upgrade", "").lower() if wanted else ""
+
 
 @dataclass(slots=True)
 class Response:

@@ -45,17 +45,6 @@ def _tokens(value: str) -> list[str]:
     return [token.strip() for token in value.split(",") if token.strip()]
 
 
-def is_websocket(request: Request) -> bool:
-    """Whether a request asks to become a WebSocket."""
-    upgrade = request.headers.get("upgrade", "").lower()
-    return upgrade == "websocket" and "connection" in request.headers
-
-
-def protocols(request: Request) -> list[str]:
-    """The sub-protocols a request offers, in its order."""
-    return _tokens(request.headers.get("sec-websocket-protocol", ""))
-
-
 def _accept(key: str) -> str:
     digest = hashlib.sha1(key.encode("latin-1") + _GUID, usedforsecurity=False).digest()
     return base64.b64encode(digest).decode()
@@ -68,7 +57,7 @@ def handshake(request: Request, supported: Sequence[str]) -> tuple[str, Headers]
     is supported; offering only unknown ones never is.
     """
     key = request.headers.get("sec-websocket-key", "")
-    if not is_websocket(request) or request.method != "GET":
+    if request.upgrade != "websocket" or request.method != "GET":
         raise HandshakeError(400, "not a WebSocket request")
     if request.headers.get("sec-websocket-version", "") != "13":
         raise HandshakeError(426, "unsupported WebSocket version, use 13")
@@ -78,7 +67,7 @@ def handshake(request: Request, supported: Sequence[str]) -> tuple[str, Headers]
         valid = False
     if not valid:
         raise HandshakeError(400, "bad Sec-WebSocket-Key")
-    offered = protocols(request)
+    offered = _tokens(request.headers.get("sec-websocket-protocol", ""))
     chosen = next((name for name in offered if name in supported), None)
     if chosen is None and not offered and "" in supported:
         chosen = ""
@@ -185,9 +174,6 @@ class WebSocket:
             await self._send_frame(TEXT, prefix + data.encode())
         else:
             await self._send_frame(BINARY, prefix + data if prefix else data)
-
-    async def ping(self, data: bytes = b"") -> None:
-        await self._send_frame(PING, data)
 
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Say goodbye, wait a little for the other side's, and end the stream."""

@@ -15,7 +15,7 @@ from pybernetes.wire.types import (
     StreamingResponse,
     UpgradeResponse,
 )
-from pybernetes.wire.websocket import HandshakeError, WebSocket, handshake, is_websocket
+from pybernetes.wire.websocket import HandshakeError, WebSocket, handshake
 
 _PROTOCOLS = ("", "binary.k8s.io", "base64.binary.k8s.io")
 _REASONS = {
@@ -47,7 +47,7 @@ async def serve_log(send: Send, request: Request, outgoing: Request, name: str) 
     if not 200 <= reply.status <= 206:
         text = (await body_of(reply)).decode("utf-8", "replace").rstrip("\n")
         raise backend_error(reply.status, text, name)
-    if is_websocket(request):
+    if request.upgrade == "websocket":
         return _over_websocket(request, reply)
     if isinstance(reply, Response):
         return Response(200, reply.body, "text/plain")

@@ -49,10 +49,6 @@ _ERROR_BYTES = 64 * 1024
 Send = Callable[[Request], Awaitable[ClientReply]]
 
 
-def wants_upgrade(request: Request) -> bool:
-    return "upgrade" in request.headers.get("connection", "").lower()
-
-
 def outgoing_headers(request: Request) -> dict[str, str]:
     """The request's headers for the backend: nothing of this hop, none of the caller's credentials."""
     named = {name.strip().lower() for name in request.headers.get("connection", "").split(",")}
@@ -65,7 +61,7 @@ def outgoing_headers(request: Request) -> dict[str, str]:
         and not name.startswith(_CREDENTIAL_PREFIXES)
         and name not in {"content-length", "expect"}
     }
-    if wants_upgrade(request) and "upgrade" in request.headers:
+    if request.upgrade:
         headers["connection"] = "Upgrade"
         headers["upgrade"] = request.headers["upgrade"]
     address = request.peer.address.rpartition(":")[0].strip("[]")

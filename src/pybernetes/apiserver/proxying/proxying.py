@@ -23,7 +23,6 @@ from pybernetes.apiserver.proxying.passing import (
     incoming_headers,
     outgoing_headers,
     pass_upgrade,
-    wants_upgrade,
 )
 from pybernetes.apiserver.proxying.rewriting import rewrite_page, rewriter
 from pybernetes.apiserver.proxying.targets import (
@@ -117,7 +116,7 @@ class Proxying:
 
     async def _upgrade(self, request: Request, pod: Object, path: str, query: str) -> Reply:
         node = self._node(pod)
-        if not wants_upgrade(request):
+        if not request.upgrade:
             raise bad_request("Upgrade request required")
         headers = outgoing_headers(request)
         headers.pop("host", None)
@@ -188,7 +187,7 @@ class Proxying:
             headers,
             request.body,
         )
-        if wants_upgrade(request):
+        if request.upgrade:
             return await pass_upgrade(send, outgoing)
         if not path and request.method in {"GET", "HEAD"}:
             query = f"?{request.query}" if request.query else ""

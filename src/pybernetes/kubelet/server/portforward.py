@@ -20,7 +20,6 @@ from pybernetes.kubelet.server.protocols import (
     FORWARD_WEBSOCKET,
     TUNNEL,
     choose_spdy,
-    is_spdy,
     plain,
 )
 from pybernetes.wire.joint import copy
@@ -31,7 +30,6 @@ from pybernetes.wire.websocket import (
     WebSocket,
     WebSocketStream,
     handshake,
-    is_websocket,
 )
 
 _PAIRING = 30.0  # seconds for the second stream of a pair
@@ -53,12 +51,12 @@ def serve_forward(request: Request, inside: PodPorts, ports: Sequence[int]) -> R
 
     `ports` are those of the query, needed only by clients that use channels.
     """
-    if is_spdy(request):
+    if request.upgrade == "spdy/3.1":
         chosen = choose_spdy(request, FORWARD)
         if isinstance(chosen, Response):
             return chosen
         return UpgradeResponse(lambda stream: _serve_spdy(stream, inside), chosen[1])
-    if not is_websocket(request):
+    if request.upgrade != "websocket":
         return plain(400, "unable to upgrade: missing upgrade headers in request")
     try:
         protocol, headers = handshake(request, FORWARD_WEBSOCKET)

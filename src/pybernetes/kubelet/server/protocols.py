@@ -26,10 +26,6 @@ FORWARD_WEBSOCKET = (TUNNEL, "v4.channel.k8s.io", "v4.base64.channel.k8s.io", ""
 PROTOCOL_HEADER = "X-Stream-Protocol-Version"
 
 
-def is_spdy(request: Request) -> bool:
-    return request.headers.get("upgrade", "").lower() == "spdy/3.1"
-
-
 def plain(status: int, message: str, headers: Headers = ()) -> Response:
     """An answer in the listener's own form: plain text."""
     return Response(status, message.encode() + b"\n", "text/plain; charset=utf-8", headers)

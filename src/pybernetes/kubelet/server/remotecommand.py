@@ -17,14 +17,13 @@ from pybernetes.kubelet.server.protocols import (
     RUNTIME_EXEC,
     encode_failure,
     encode_status,
-    is_spdy,
     plain,
 )
 from pybernetes.kubelet.server.runtime import connect, pass_through, read_all
 from pybernetes.wire.joint import copy
 from pybernetes.wire.spdy import SpdySession
 from pybernetes.wire.types import Reply, Request, Stream, UpgradeResponse
-from pybernetes.wire.websocket import HandshakeError, WebSocket, handshake, is_websocket
+from pybernetes.wire.websocket import HandshakeError, WebSocket, handshake
 
 EXECUTING = "executing command in container"
 ATTACHING = "attaching to container"
@@ -53,9 +52,9 @@ async def serve_session(
     env: Env, request: Request, url: str, streams: Streams, *, action: str
 ) -> Reply:
     """Upgrade `request` to the runtime's session at `url`; `action` words its failure."""
-    if is_spdy(request):
+    if request.upgrade == "spdy/3.1":
         return await pass_through(env, url, request, RUNTIME_EXEC)
-    if not is_websocket(request):
+    if request.upgrade != "websocket":
         return plain(400, "unable to upgrade: missing upgrade headers in request")
     try:
         protocol, headers = handshake(request, EXEC_WEBSOCKET)

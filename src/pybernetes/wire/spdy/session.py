@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A SPDY/3.1 session: streams opened by either side over one connection.
 
-The peers we meet (container tools written in Go) neither announce nor honour flow-control windows,
-so windows are kept only towards a peer that has shown it keeps them (by SETTINGS or WINDOW_UPDATE).
-Otherwise the connection itself slows the sender: a stream whose reader is behind stops the reading.
+Left out: flow-control windows (the peers we meet, container tools written in Go, neither announce
+nor honour any: the connection itself slows the sender, a stream whose reader is behind stops the
+reading) and pings of our own.
 """
 
 import asyncio
@@ -18,8 +18,6 @@ from pybernetes.wire.stream import EndOfStream, Gate, Inbox, Reader
 from pybernetes.wire.types import Stream
 
 _CHUNK = 128 * 1024  # payload of one DATA frame at most
-_WINDOW = 64 * 1024  # the protocol's initial window
-_INITIAL_WINDOW_SETTING = 7
 _INBOX = 1024 * 1024  # unread bytes of one stream before the session is read no further
 _GOODBYE = 1.0  # seconds
 MAX_STREAMS = 2048
@@ -37,22 +35,15 @@ class SpdyStream:
         self.id = stream_id
         self.headers = dict(headers)
         self.inbox = Inbox(session.gate.close, session.gate.open, _INBOX)
-        self.window = session.peer_window
-        self.gate = Gate()  # closed while the peer's window is used up
         self.write_closed = False
         self.was_reset = False
-        self.replied = asyncio.Event()
         self._session = session
 
     async def read(self) -> bytes:
-        data = await self.inbox.read()
-        if data and self._session.windows:
-            await self._session.acknowledge(self, len(data))
-        return data
+        return await self.inbox.read()
 
     async def write(self, data: bytes) -> None:
         for start in range(0, len(data), _CHUNK):
-            self.gate.check()
             if self.write_closed:
                 raise ConnectionResetError("the stream is closed for writing")
             await self._session.send_data(self, data[start : start + _CHUNK])
@@ -70,11 +61,6 @@ class SpdyStream:
         self.inbox.feed_eof()
         self.inbox.clear()
 
-    async def wait_replied(self) -> None:
-        """Wait until the other side has taken the stream. Raises ConnectionError if it has not."""
-        await self.replied.wait()
-        self.gate.check()
-
 
 class SpdySession:
     """- `run` reads frames until the connection ends; streams that have not ended then fail.
@@ -83,8 +69,6 @@ class SpdySession:
     """
 
     def __init__(self, stream: Stream, *, server: bool, early: bytes = b"") -> None:
-        self.windows = False  # the peer keeps flow-control windows
-        self.peer_window = _WINDOW
         self._stream = stream
         self._reader = Reader(stream, early)
         self._codec = HeaderCodec()
@@ -94,8 +78,6 @@ class SpdySession:
         self._theirs = 1 if server else 0  # parity of the ids the other side gives
         self._incoming: asyncio.Queue[SpdyStream | None] = asyncio.Queue()
         self.gate = Gate()  # closed while a stream's reader is behind
-        self._pings: dict[int, asyncio.Event] = {}
-        self._ping_id = self._next_id
         self._over = False
 
     @contextlib.asynccontextmanager
@@ -142,7 +124,7 @@ class SpdySession:
         return await self._incoming.get()
 
     async def open(self, headers: Mapping[str, str], *, finished: bool = False) -> SpdyStream:
-        """Open a stream, without waiting for the answer (see `wait_replied`)."""
+        """Open a stream, without waiting for the answer."""
         self._check()
         stream_id = self._next_id
         self._next_id += 2
@@ -153,16 +135,6 @@ class SpdySession:
         payload = struct.pack(">IIBB", stream_id, 0, 0, 0) + block
         await self._send(frames.control(frames.SYN_STREAM, payload, FIN if finished else 0))
         return stream
-
-    async def ping(self) -> None:
-        """Send a ping and wait for its answer. Raises ConnectionError."""
-        self._check()
-        ping_id = self._ping_id
-        self._ping_id += 2
-        answered = self._pings[ping_id] = asyncio.Event()
-        await self._send(frames.control(frames.PING, ping_id.to_bytes(4, "big")))
-        await answered.wait()
-        self._check()
 
     async def close(self) -> None:
         """Say goodbye and end the connection; safe to call twice."""
@@ -178,16 +150,7 @@ class SpdySession:
     # What streams ask for.
 
     async def send_data(self, stream: SpdyStream, data: bytes) -> None:
-        while data:
-            part = data
-            if self.windows:
-                await stream.gate.passed()
-                part = data[: stream.window]
-            stream.window -= len(part)
-            if self.windows and stream.window <= 0:
-                stream.gate.close()
-            await self._send(frames.data_frame(stream.id, part))
-            data = data[len(part) :]
+        await self._send(frames.data_frame(stream.id, data))
 
     async def finish(self, stream: SpdyStream) -> None:
         stream.write_closed = True
@@ -198,12 +161,6 @@ class SpdySession:
         stream.write_closed = True
         self._streams.pop(stream.id, None)
         await self._send_reset(stream.id, status)
-
-    async def acknowledge(self, stream: SpdyStream, count: int) -> None:
-        """Give the other side's window back what was read."""
-        if not self._over and not stream.inbox.eof:
-            update = struct.pack(">II", stream.id, count)
-            await self._send(frames.control(frames.WINDOW_UPDATE, update))
 
     # Frames that come.
 
@@ -223,12 +180,8 @@ class SpdySession:
             self._on_headers(kind, flags, payload)
         elif kind == frames.RST_STREAM:
             self._on_reset(_id(payload))
-        elif kind == frames.PING:
-            await self._on_ping(payload)
-        elif kind == frames.SETTINGS:
-            self._on_settings(payload)
-        elif kind == frames.WINDOW_UPDATE:
-            self._on_window(payload)
+        elif kind == frames.PING and _id(payload) % 2 == self._theirs:
+            await self._send(frames.control(frames.PING, payload[:4]))
 
     async def _on_syn_stream(self, flags: int, payload: bytes) -> None:
         stream_id = _id(payload)
@@ -240,7 +193,6 @@ class SpdySession:
             await self._send_reset(stream_id, frames.REFUSED_STREAM)
             return
         stream = SpdyStream(self, stream_id, headers)
-        stream.replied.set()
         self._streams[stream_id] = stream
         if flags & FIN:
             stream.inbox.feed_eof()
@@ -256,9 +208,7 @@ class SpdySession:
         stream = self._streams.get(_id(payload))
         if stream is None:
             return
-        if kind == frames.SYN_REPLY:
-            stream.replied.set()
-        else:
+        if kind == frames.HEADERS:
             stream.headers |= headers
         if flags & FIN:
             stream.inbox.feed_eof()
@@ -267,47 +217,8 @@ class SpdySession:
     def _on_reset(self, stream_id: int) -> None:
         stream = self._streams.pop(stream_id, None)
         if stream is not None:
-            stream.was_reset = True
-            stream.gate.fail(ConnectionResetError("the stream was reset"))
+            stream.was_reset = stream.write_closed = True
             stream.inbox.feed_eof()
-            stream.replied.set()
-
-    async def _on_ping(self, payload: bytes) -> None:
-        ping_id = _id(payload)
-        if ping_id % 2 == self._theirs:
-            await self._send(frames.control(frames.PING, payload[:4]))
-        elif (answered := self._pings.pop(ping_id, None)) is not None:
-            answered.set()
-
-    def _on_settings(self, payload: bytes) -> None:
-        (count,) = struct.unpack_from(">I", payload)
-        for number in range(min(count, len(payload) // 8)):
-            key, value = struct.unpack_from(">II", payload, 4 + 8 * number)
-            if key & 0xFFFFFF == _INITIAL_WINDOW_SETTING:
-                self._use_windows()
-                for stream in self._streams.values():
-                    self._widen(stream, value - self.peer_window)
-                self.peer_window = value
-
-    def _on_window(self, payload: bytes) -> None:
-        stream_id, delta = struct.unpack_from(">II", payload)
-        self._use_windows()
-        stream = self._streams.get(stream_id & frames.STREAM_ID)
-        if stream is not None:
-            self._widen(stream, delta & frames.STREAM_ID)
-
-    def _use_windows(self) -> None:
-        if not self.windows:
-            self.windows = True
-            for stream in self._streams.values():
-                self._widen(stream, 0)
-
-    def _widen(self, stream: SpdyStream, delta: int) -> None:
-        stream.window += delta
-        if stream.window > 0:
-            stream.gate.open()
-        else:
-            stream.gate.close()
 
     # The rest.
 
@@ -331,13 +242,9 @@ class SpdySession:
         self._over = True
         gone = ConnectionResetError("the SPDY session is over")
         for stream in self._streams.values():
-            stream.gate.fail(gone)
+            stream.write_closed = True
             stream.inbox.fail(gone)
-            stream.replied.set()
         self._streams.clear()
-        for answered in self._pings.values():
-            answered.set()
-        self._pings.clear()
         self.gate.open()
         self._incoming.put_nowait(None)
 
