@@ -117,6 +117,34 @@ def test_finished_pods_and_pods_that_do_not_fit():
     on_nodes(1, test)
 
 
+def test_resizes_that_do_not_fit_wait_for_room():
+    def asking(cpu):
+        return [{"name": "c", "image": "web:1", "resources": {"requests": {"cpu": cpu}}}]
+
+    async def test(client, fleet):
+        for name, cpu in (("a", "1"), ("b", "2")):
+            await client.create(PODS, pod(name, containers=asking(cpu)), "default")
+        await asyncio.sleep(2)
+        patch = {"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "3"}}}]}}
+        await client.patch(
+            PODS, "a", patch, "default", subresource="resize",
+            patch_type="application/strategic-merge-patch+json",
+        )  # fmt: skip
+        await asyncio.sleep(2)
+        status = await status_of(client, "a")
+        pending = next(c for c in status["conditions"] if c["type"] == "PodResizePending")
+        assert (pending["reason"], pending["observedGeneration"]) == ("Deferred", 2)
+        assert status["allocatedResources"] == {"cpu": "1"}
+        await client.delete(PODS, "b", "default")
+        await asyncio.sleep(3)
+        status = await status_of(client, "a")
+        assert status["containerStatuses"][0]["resources"] == {"requests": {"cpu": "3"}}
+        assert status["allocatedResources"] == {"cpu": "3"}
+        assert not [c for c in status["conditions"] if c["type"].startswith("PodResize")]
+
+    on_nodes(1, test)
+
+
 def test_a_restarted_kubelet_leaves_running_containers_alone():
     async def test(client, fleet):
         runtime = fleet.kubelets["node-0"].runtime

@@ -89,6 +89,7 @@ def node_config(
             node_labels=told.labels,
             register_with_taints=told.taints,
             capacity=told.capacity,
+            static_pod_path=data / "manifests",
         ),
     )
 
