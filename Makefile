@@ -18,8 +18,8 @@ up: setup ## set up everything and start a cluster; ends with what to type next
 down: ## stop the cluster that `make up` started
 	@$(BIN)/pybernetes down
 
-test: setup ## run all tests (set-up included); those that need root or kubectl are skipped loudly elsewhere
-	@$(BIN)/pytest -q $(ARGS)
+test: setup ## run all tests but the labs' (make e2e); those that need root or kubectl are skipped loudly elsewhere
+	@$(BIN)/pytest -q --ignore-glob='*/test_e2e_lab*' $(ARGS)
 
 fast-test: setup ## run the tests that start no containers
 	@$(BIN)/pytest -q -m 'not node' $(ARGS)
@@ -35,7 +35,7 @@ format: setup ## format the code
 bench: setup ## print the figures that the documentation quotes
 	@$(BIN)/python -m benchmarks
 
-e2e: setup ## what the README and docs/labs.md promise, with real kubectls, containers and labs
+e2e: setup ## what README.md and docs/labs.md promise, with real kubectls, containers and labs (minutes)
 	@$(BIN)/pytest -q tests/e2e $(ARGS)
 
 fresh: ## `make up` and `make test` in a bare Debian made by debootstrap (ARGS=up, ARGS=lab: a part)

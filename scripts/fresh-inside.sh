@@ -43,7 +43,7 @@ for step in "$@"; do
       nsenter --net="$net" kubectl wait --for=condition=Ready node --all --timeout=30s &&
         nsenter --net="$net" kubectl get nodes -o wide || failed="${failed:-}kubectl get nodes "
       ;;
-    test) verb test "$ARGS" ;;
+    *) verb "$step" "$ARGS" ;;
   esac
 done
 [ -z "${failed:-}" ] || { echo "failed: $failed"; exit 1; }

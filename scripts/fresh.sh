@@ -16,7 +16,6 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/pybernetes
 base=$cache/fresh-$suite.tar
 what=${1:-all}
 [ $# -gt 0 ] && shift
-lab_tests='tests/e2e -k lab'
 
 say() { printf 'fresh: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -86,7 +85,7 @@ case $what in
   up) steps=up ;;
   all) steps="up test" ;;
   test) steps="up test" ;;
-  lab) steps="up test"; set -- "$lab_tests" ;;
+  lab) steps="up e2e"; set -- -k e2e_lab ;;
   *) die "unknown: $what (up, test, lab or nothing)" ;;
 esac
 

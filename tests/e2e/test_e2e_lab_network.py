@@ -47,7 +47,8 @@ def test_all_pods_of_a_service_are_used(lab: Cli) -> None:
     )
 
 
-def test_a_cluster_ip_answers_on_nodes_and_in_pods_by_name(lab: Cli) -> None:
+def test_a_cluster_ip_answers_on_the_host_on_nodes_and_in_pods_by_name(lab: Cli) -> None:
+    assert host(f"http://{cluster_ip(lab, 'web')}/").startswith("web-")
     for node in NODES:
         assert lab.on_node(node, *GET, f"http://{cluster_ip(lab, 'web')}/").startswith("web-")
     for pod in PODS:

@@ -31,13 +31,16 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LabNode:
-    """One node. `cpu` and `memory` are Kubernetes quantities; "" means the machine's."""
+    """One node. `cpu` and `memory` are Kubernetes quantities; "" means the machine's.
+
+    `taints` None: those of its role; otherwise these and no others.
+    """
 
     name: str
     role: str = WORKER
     address: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
-    taints: Sequence[Object] = ()
+    taints: Sequence[Object] | None = None
     cpu: str = ""
     memory: str = ""
 
@@ -75,7 +78,7 @@ class LabNode:
     @property
     def all_taints(self) -> list[Object]:
         role = [{"key": ROLE_LABEL, "effect": "NoSchedule"}] if self.role == CONTROL_PLANE else []
-        return [*role, *self.taints]
+        return role if self.taints is None else list(self.taints)
 
     @property
     def capacity(self) -> dict[str, str]:

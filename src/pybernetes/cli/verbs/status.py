@@ -55,11 +55,12 @@ def _facts(cluster: Cluster) -> dict[str, Any]:
 def node_facts(cluster: Cluster, node: dict[str, Any]) -> dict[str, str]:
     """A lab's node and its process, one row of a table."""
     pid = cluster.node_pid(node["name"])
+    hollow = cluster.pid() and "hollow" in cluster.state().get("node", "")
     return {
         "node": node["name"],
         "role": node.get("role", "worker"),
         "address": node.get("address", ""),
-        "status": "running" if pid else "stopped",
+        "status": "running" if pid else "hollow" if hollow else "stopped",
         "pid": str(pid or ""),
         "memory": memory(pid) if pid else "",
     }
