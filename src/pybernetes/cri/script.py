@@ -111,5 +111,6 @@ class Script:
 def _times(line: Line, since: float, age: float) -> list[tuple[float, str]]:
     if not line.every:
         return [(0.0, line.text)] if since < 0 else []
-    last, first = int(age / line.every), max(1, int(since / line.every) + 1)
+    last, first = (int(when / line.every + 1e-6) for when in (age, since))  # 0.3 / 0.1 < 3
+    first = max(1, first + 1)
     return [(n * line.every, line.text) for n in range(max(first, last - MAX_LINES), last + 1)]
