@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kube-dns Service: pods ask its address, and the proxy leads them to a node's own listener."""
 
+import json
+from importlib import resources
+
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.client.types import Client
@@ -15,24 +18,9 @@ _NODES = GVR("", "v1", "nodes")
 
 def service(config: DnsConfig) -> Object:
     """The Service; without a selector, since its endpoints are the nodes' listeners."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "name": NAME,
-            "namespace": NAMESPACE,
-            "labels": {"k8s-app": NAME, "kubernetes.io/name": "CoreDNS"},
-        },
-        "spec": {
-            "clusterIP": config.service_ip,
-            "internalTrafficPolicy": "Local",
-            "ports": [
-                {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
-                {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
-                {"name": "metrics", "port": 9153, "protocol": "TCP", "targetPort": 9153},
-            ],
-        },
-    }
+    made = _objects()["service"]
+    made["spec"]["clusterIP"] = config.service_ip
+    return made
 
 
 def slice_name(config: DnsConfig) -> str:
@@ -41,33 +29,28 @@ def slice_name(config: DnsConfig) -> str:
 
 def endpoint_slice(config: DnsConfig, port: int, owners: list[Object]) -> Object:
     """This node's listener as an EndpointSlice of the Service. It goes when its node goes."""
-    metrics = [config.metrics_port] if config.metrics_port else []
-    return {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {
-            "name": slice_name(config),
-            "namespace": NAMESPACE,
-            "ownerReferences": owners,
-            "labels": {
-                "kubernetes.io/service-name": NAME,
-                "endpointslice.kubernetes.io/managed-by": "pybernetes-dns",
-            },
-        },
-        "addressType": "IPv4",
-        "endpoints": [
-            {
-                "addresses": [config.address],
-                "conditions": {"ready": True, "serving": True, "terminating": False},
-                "nodeName": config.node_name,
-            }
-        ],
-        "ports": [
-            {"name": "dns", "port": port, "protocol": "UDP"},
-            {"name": "dns-tcp", "port": port, "protocol": "TCP"},
-            *({"name": "metrics", "port": number, "protocol": "TCP"} for number in metrics),
-        ],
-    }
+    made = _objects()["slice"]
+    made["metadata"] |= {"name": slice_name(config), "ownerReferences": owners}
+    ready = {"ready": True, "serving": True, "terminating": False}
+    place = {"addresses": [config.address], "nodeName": config.node_name}
+    made["endpoints"] = [{**place, "conditions": ready}]
+    ports = (
+        ("dns", port, "UDP"),
+        ("dns-tcp", port, "TCP"),
+        ("metrics", config.metrics_port, "TCP"),
+    )
+    made["ports"] = [
+        {"name": name, "port": number, "protocol": protocol}
+        for name, number, protocol in ports
+        if number
+    ]
+    return made
+
+
+def _objects() -> dict[str, Object]:
+    text = resources.files("pybernetes.dns").joinpath("kube-dns.json").read_text()
+    made: dict[str, Object] = json.loads(text)
+    return made
 
 
 async def publish(client: Client, config: DnsConfig, port: int, *, again: bool) -> None:

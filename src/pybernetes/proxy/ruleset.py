@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services -> nftables: a fixed base, and what each service adds to it. Pure.
+"""Services -> nftables: a fixed base (base.nft), and what each service adds to it. Pure.
 
 Most services are map elements alone. A packet to one is looked up in `service-ips`, which leads it
 to `balance-tcp-N`, the chain that all services with N endpoints share, which draws a number and
@@ -14,6 +14,8 @@ redirect (out by the link it came in) would use up the caller's share of ICMP an
 
 import ipaddress
 from dataclasses import dataclass, field
+from importlib import resources
+from string import Template
 
 from pybernetes.proxy.config import ProxyConfig
 from pybernetes.proxy.services import Backend, ServicePort
@@ -24,24 +26,6 @@ SERVICES, NODE_PORTS = "service-ips", "service-nodeports"
 NO_SERVICES, NO_NODE_PORTS = "no-endpoint-services", "no-endpoint-nodeports"
 FIREWALL, HAIRPINS = "firewall-ips", "hairpin-connections"
 Element = tuple[str, str]  # map or set, key
-
-_ADDRESSES = "type ipv4_addr . inet_proto . inet_service : verdict"
-_PORTS = "type inet_proto . inet_service : verdict"
-_TUPLE = "ip daddr . meta l4proto . th dport"
-CONTAINERS = {  # what holds elements: its kind and its type
-    SERVICES: ("map", _ADDRESSES),
-    NODE_PORTS: ("map", _PORTS),
-    NO_SERVICES: ("map", _ADDRESSES),
-    NO_NODE_PORTS: ("map", _PORTS),
-    FIREWALL: ("map", _ADDRESSES),
-    HAIRPINS: ("set", "type ipv4_addr . ipv4_addr . inet_proto . inet_service"),
-} | {
-    f"{protocol}-endpoints": (
-        "map",
-        f"typeof ip daddr . {protocol} dport . numgen random mod 2 : ip daddr . {protocol} dport",
-    )
-    for protocol in ("tcp", "udp", "sctp")
-}
 
 
 @dataclass(slots=True)
@@ -55,81 +39,16 @@ class Rules:
 
 
 def base(config: ProxyConfig) -> str:
-    """The script that makes our table without a service, and keeps its other chains and sets.
-
-    To be followed, in the same transaction, by all that services add.
-    """
-    table = f"ip {config.table}"
-    maps = [
-        f"add {kind} {table} {name} {{ {of}; }}\nflush {kind} {table} {name}"
-        for name, (kind, of) in CONTAINERS.items()
-    ]
-    return "\n".join(
-        [f"add table {table}", *maps, f"flush table {table}", f"table {table} {{", _chains(config)]
-    )
-
-
-def _chains(config: ProxyConfig) -> str:
+    """The script (base.nft) that makes our table without a service, and keeps its other chains and
+    sets. To be followed, in the same transaction, by all that services add."""
     ours = "fib daddr type local ip daddr != 127.0.0.0/8"
     if config.node_port_addresses:
         ours += f" ip daddr {{ {', '.join(config.node_port_addresses)} }}"
     outsiders = ""
     if config.cluster_cidr and config.service_cidr:
         outsiders = f"ip saddr != {config.cluster_cidr} ip daddr {config.service_cidr} {MASQUERADE}"
-    return f"""\
-  chain reject-chain {{
-    meta l4proto tcp reject with tcp reset
-    reject
-  }}
-  chain services {{
-    {outsiders}
-    {_TUPLE} vmap @{SERVICES}
-    {ours} meta l4proto . th dport vmap @{NODE_PORTS}
-  }}
-  chain service-endpoints-check {{
-    {_TUPLE} vmap @{NO_SERVICES}
-  }}
-  chain nodeport-endpoints-check {{
-    {ours} meta l4proto . th dport vmap @{NO_NODE_PORTS}
-  }}
-  chain firewall-check {{
-    {_TUPLE} vmap @{FIREWALL}
-  }}
-  chain masquerading {{
-    meta mark & {MARK} != 0 meta mark set mark xor {MARK} masquerade fully-random
-    ct status dnat ip saddr . ip daddr . meta l4proto . th dport @{HAIRPINS} masquerade fully-random
-  }}
-  chain filter-prerouting-pre-dnat {{
-    type filter hook prerouting priority -110; policy accept;
-    ct state new jump firewall-check
-  }}
-  chain filter-output-pre-dnat {{
-    type filter hook output priority -110; policy accept;
-    ct state new jump firewall-check
-  }}
-  chain nat-prerouting {{
-    type nat hook prerouting priority dstnat; policy accept;
-    jump services
-  }}
-  chain nat-output {{
-    type nat hook output priority -100; policy accept;
-    jump services
-  }}
-  chain nat-postrouting {{
-    type nat hook postrouting priority srcnat; policy accept;
-    jump masquerading
-  }}
-  chain filter-prerouting {{
-    type filter hook prerouting priority -90; policy accept;
-    ct state new jump nodeport-endpoints-check
-    ct state new jump service-endpoints-check
-  }}
-  chain filter-output {{
-    type filter hook output priority -90; policy accept;
-    ct state new jump service-endpoints-check
-  }}
-}}
-"""
+    text = Template(resources.files("pybernetes.proxy").joinpath("base.nft").read_text())
+    return text.substitute(table=config.table, ours=ours, outsiders=outsiders, mark=MARK)
 
 
 def balance(protocol: str, count: int) -> tuple[str, ...]:
