@@ -21,9 +21,13 @@ def _cluster(tmp: Path, *flags: str, prefix: tuple[str, ...] = ()) -> Iterator[C
 
 @pytest.fixture(scope="session")
 def hollow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
-    """A cluster with a hollow node, run without root (in a user namespace when we are root)."""
+    """A cluster with a hollow node, run without root (in a user namespace when we are root).
+
+    Its kubectl is 1.37's, where there is one; the real cluster's is this machine's.
+    """
     require(KUBECTL is not None, "kubectl")
-    yield from _cluster(tmp_path_factory.mktemp("hollow"), "--port", "0", prefix=without_root())
+    for cli in _cluster(tmp_path_factory.mktemp("hollow"), "--port", "0", prefix=without_root()):
+        yield dataclasses.replace(cli, program=str(KUBECTLS["1.37"] or KUBECTL))
 
 
 @pytest.fixture(scope="session")

@@ -70,15 +70,7 @@ def test_change_it_and_undo(cli: Cli) -> None:
 def test_edit_apply_server_side_wait_explain_api_resources(cli: Cli) -> None:
     env = {**os.environ, "KUBE_EDITOR": "sed -i s/Hello/Goodbye/"}
     done = subprocess.run(
-        [
-            "kubectl",
-            "--kubeconfig",
-            str(cli.data_dir / "admin.kubeconfig"),
-            "edit",
-            "cm/web",
-            "-n",
-            "demo",
-        ],
+        cli.kubectl_command("edit", "cm/web", "-n", "demo"),
         capture_output=True,
         text=True,
         timeout=30,
