@@ -151,10 +151,15 @@ def enter(name: str) -> None:
 def processes(tree: Path) -> list[int]:
     """Every process in the cgroup and below."""
     found: set[int] = set()
-    for file in tree.rglob("cgroup.procs"):
+    for folder in _below(tree):
         with contextlib.suppress(OSError):
-            found.update(int(line) for line in file.read_text().split())
+            found.update(int(line) for line in (folder / "cgroup.procs").read_text().split())
     return sorted(found)
+
+
+def _below(tree: Path) -> list[Path]:
+    """The folder and all below it, parents first; some may end meanwhile (rglob fails then)."""
+    return [Path(folder) for folder, _, _ in os.walk(tree)]
 
 
 def kill(name: str) -> int:
@@ -169,8 +174,7 @@ def kill(name: str) -> int:
 def remove(name: str) -> bool:
     """Remove the empty cgroup, children first; False if something still lives in it."""
     for tree in trees(name):
-        folders = sorted((path for path in tree.rglob("*") if path.is_dir()), reverse=True)
-        for folder in [*folders, tree]:
+        for folder in reversed(_below(tree)):
             with contextlib.suppress(OSError):
                 folder.rmdir()
     return not trees(name)
