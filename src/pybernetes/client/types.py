@@ -153,7 +153,8 @@ class Client:
         subresource: str = "",
         params: Mapping[str, str] | None = None,
     ) -> Object:
-        path = gvr.path(namespace, name, subresource)
+        """`namespace`: the object's own if none is given."""
+        path = gvr.path(namespace or _namespace(obj), name, subresource)
         return await self._call(new_request("POST", path, params, body=obj))
 
     async def update(
@@ -165,13 +166,13 @@ class Client:
         subresource: str = "",
         params: Mapping[str, str] | None = None,
     ) -> Object:
-        path = gvr.path(namespace, obj["metadata"]["name"], subresource)
+        """`namespace`: the object's own if none is given."""
+        path = gvr.path(namespace or _namespace(obj), obj["metadata"]["name"], subresource)
         return await self._call(new_request("PUT", path, params, body=obj))
 
     async def update_status(self, gvr: GVR, obj: Object, status: Object) -> Object:
         """`obj`, as it was read, with another status."""
-        namespace = obj["metadata"].get("namespace", "")
-        return await self.update(gvr, obj | {"status": status}, namespace, subresource="status")
+        return await self.update(gvr, obj | {"status": status}, subresource="status")
 
     async def patch(
         self,
@@ -199,7 +200,7 @@ class Client:
             gvr,
             metadata["name"],
             whole,
-            metadata.get("namespace", ""),
+            _namespace(obj),
             patch_type=STRATEGIC_MERGE_PATCH,
             subresource=subresource,
         )
@@ -224,6 +225,11 @@ class Client:
         await self._call(
             new_request("DELETE", gvr.path(namespace), query, body=_delete_options(options))
         )
+
+
+def _namespace(obj: Object) -> str:
+    found: str = obj.get("metadata", {}).get("namespace", "")
+    return found
 
 
 def _delete_options(options: Object | None) -> Object | None:

@@ -2,10 +2,9 @@
 """Publishes the cluster's CA certificate: in every namespace, and as a ClusterTrustBundle."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.rootca.plan import NAME, SIGNER, plan_bundle, plan_config_map
-from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
+from pybernetes.controllers.runtime.batches import delete_if_there, put
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import CLUSTER_TRUST_BUNDLES, CONFIG_MAPS, NAMESPACES
 
@@ -32,16 +31,8 @@ class RootCaPublisher:
         if namespace is None or not self._root_ca:
             return
         planned = plan_config_map(namespace, current, self._root_ca)
-        if planned is None:
-            return
-        try:
-            if current is None:
-                await self._client.create(CONFIG_MAPS, planned, key)
-            else:
-                await self._client.update(CONFIG_MAPS, planned, key)
-        except ApiError as error:
-            if error.reason != "AlreadyExists" and not is_terminating_namespace(error):
-                raise
+        if planned is not None:
+            await put(self._client, CONFIG_MAPS, planned, current)
 
 
 class TrustBundlePublisher:

@@ -53,6 +53,15 @@ async def delete_if_there(
     return True
 
 
+async def put(client: Client, gvr: GVR, obj: Object, current: Object | None) -> None:
+    """Create or update `obj`, if its namespace is there to stay. Raises ApiError."""
+    try:
+        await (client.create(gvr, obj) if current is None else client.update(gvr, obj))
+    except ApiError as error:
+        if error.reason != "AlreadyExists" and not is_terminating_namespace(error):
+            raise
+
+
 def is_terminating_namespace(error: Exception) -> bool:
     """True if a create failed because its namespace is being deleted: nothing can be done then."""
     if not isinstance(error, ApiError):

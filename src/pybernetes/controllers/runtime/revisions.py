@@ -98,22 +98,20 @@ class History:
         if update is not mine[-1]:
             mine.remove(update)
             renumbered = update | {"revision": number}
-            namespace = meta.namespace(owner)
-            update = await self._client.update(CONTROLLER_REVISIONS, renumbered, namespace)
+            update = await self._client.update(CONTROLLER_REVISIONS, renumbered)
             mine.append(update)
         return Revisions(mine, update, collisions)
 
     async def _create(self, owner: Object, wanted: Object, collisions: int) -> tuple[Object, int]:
         while True:
-            namespace = meta.namespace(owner)
             try:
-                made = await self._client.create(CONTROLLER_REVISIONS, wanted, namespace)
+                made = await self._client.create(CONTROLLER_REVISIONS, wanted)
             except ApiError as error:
                 if error.reason != "AlreadyExists":
                     raise
             else:
                 return made, collisions
-            name = meta.name(wanted)
+            name, namespace = meta.name(wanted), meta.namespace(owner)
             there = await self._client.get(CONTROLLER_REVISIONS, name, namespace)
             if there["data"] == wanted["data"] and meta.is_controlled_by(there, owner):
                 return there, collisions

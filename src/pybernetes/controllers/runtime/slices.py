@@ -51,11 +51,10 @@ def follow_slices(slices: Informer, manager: str, add: Callable[[str], None]) ->
 
 async def apply_plan(client: Client, writes: Writes, key: str, plan: Plan) -> None:
     """Write the slices of `plan`, noted in `writes` under `key`. Raises ApiError."""
-    namespace = meta.split_key(key)[0]
     for one in plan.create:
-        writes.wrote(key, await client.create(ENDPOINT_SLICES, one, namespace))
+        writes.wrote(key, await client.create(ENDPOINT_SLICES, one))
     for one in plan.update:
-        writes.wrote(key, await client.update(ENDPOINT_SLICES, one, namespace))
+        writes.wrote(key, await client.update(ENDPOINT_SLICES, one))
     for one in plan.delete:
         await delete_if_there(client, ENDPOINT_SLICES, one)
         writes.deleted(key, one)

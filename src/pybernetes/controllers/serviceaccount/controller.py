@@ -2,9 +2,8 @@
 """Makes the default ServiceAccount of every namespace."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
-from pybernetes.controllers.runtime.batches import is_terminating_namespace
+from pybernetes.controllers.runtime.batches import put
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import NAMESPACES, SERVICE_ACCOUNTS
 from pybernetes.controllers.serviceaccount.plan import DEFAULT, missing_account
@@ -33,10 +32,5 @@ class ServiceAccountController:
     async def sync(self, key: str) -> None:
         namespace, account = self._namespaces.find("", key), self._accounts.find(key, DEFAULT)
         missing = missing_account(namespace, account)
-        if missing is None:
-            return
-        try:
-            await self._client.create(SERVICE_ACCOUNTS, missing, key)
-        except ApiError as error:
-            if error.reason != "AlreadyExists" and not is_terminating_namespace(error):
-                raise
+        if missing is not None:
+            await put(self._client, SERVICE_ACCOUNTS, missing, None)

@@ -2,7 +2,7 @@
 """Acts for claims and volumes: binds one to the other, and keeps their phases."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.pods import claims_of
 from pybernetes.controllers.runtime.resources import CLAIMS, PODS, STORAGE_CLASSES, VOLUMES
@@ -71,7 +71,9 @@ class VolumeBinder:
             reason = "VolumeFailedDelete"
             self._context.recorder.event(volume, "Warning", reason, message)
         new = {**{k: v for k, v in status.items() if k != "message"}, "phase": phase}
-        await self._put(VOLUMES, volume, new | ({"message": message} if message else {}))
+        await self._client.update_status(
+            VOLUMES, volume, new | ({"message": message} if message else {})
+        )
 
     async def _sync_claim(self, claim: Object) -> None:
         name = claim["spec"].get("volumeName")
@@ -126,7 +128,7 @@ class VolumeBinder:
                     "annotations": {**notes, plan.PROVISIONER: provisioner}
                 }
                 changed = claim | {"metadata": metadata}
-                await self._client.update(CLAIMS, changed, meta.namespace(claim))
+                await self._client.update(CLAIMS, changed)
 
     async def _bind(self, claim: Object, volume: Object) -> None:
         """Volume first, then claim: the volume's claimRef is what decides. Raises ApiError."""
@@ -136,20 +138,18 @@ class VolumeBinder:
             volume = await self._client.update(VOLUMES, reserved)
         if (volume.get("status") or {}).get("phase") != "Bound":
             status = {**(volume.get("status") or {}), "phase": "Bound"}
-            volume = await self._put(VOLUMES, volume, status)
+            volume = await self._client.update_status(VOLUMES, volume, status)
         if plan.COMPLETED not in meta.annotations(claim) or not claim["spec"].get("volumeName"):
             taken = plan.take(claim, volume)
-            claim = await self._client.update(CLAIMS, taken, meta.namespace(claim))
+            claim = await self._client.update(CLAIMS, taken)
         status = plan.bound_status(claim, volume)
         if status != (claim.get("status") or {}):
-            await self._put(CLAIMS, claim, status)
+            await self._client.update_status(CLAIMS, claim, status)
 
     async def _lost(self, claim: Object, why: str) -> None:
         if (claim.get("status") or {}).get("phase") != "Lost":
             text = f"{why}. Data on the volume is lost!"
             self._context.recorder.event(claim, "Warning", "ClaimLost", text)
-            await self._put(CLAIMS, claim, {**(claim.get("status") or {}), "phase": "Lost"})
-
-    async def _put(self, gvr: GVR, obj: Object, status: Object) -> Object:
-        changed = obj | {"status": status}
-        return await self._client.update(gvr, changed, meta.namespace(obj), subresource="status")
+            await self._client.update_status(
+                CLAIMS, claim, {**(claim.get("status") or {}), "phase": "Lost"}
+            )
