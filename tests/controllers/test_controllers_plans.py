@@ -6,7 +6,7 @@ import datetime
 import pytest
 
 from pybernetes.apimachinery.selectors import parse
-from pybernetes.controllers.clusterroleaggregation.plan import aggregated_rules
+from pybernetes.controllers.clusterroleaggregation import aggregated_rules
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.controllers.deployment import plan as deployment
 from pybernetes.controllers.deployment.plan import Sets
@@ -16,7 +16,7 @@ from pybernetes.controllers.podgc.plan import plan_pods
 from pybernetes.controllers.replicaset.plan import plan_replicas, plan_status
 from pybernetes.controllers.runtime.owners import plan_claim
 from pybernetes.controllers.runtime.revisions import short_hash
-from pybernetes.controllers.tainteviction.plan import eviction_time
+from pybernetes.controllers.tainteviction import eviction_time
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The seam: what a controller is and what it is given. No implementation here.
 
-A controller is two files. `plan.py` decides: objects in, actions and status out, pure.
+A controller is two files, or one with both halves where they are small. `plan.py` decides: objects
+in, actions and status out, pure.
 `controller.py` acts: its constructor asks for informers and turns changes into keys; `sync(key)`
 looks at the current state again and applies the plan. Retries, back-off and logging of errors are
 the loop's (manager.py), never the controller's.

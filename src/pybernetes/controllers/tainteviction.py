@@ -1,16 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evicts pods by taints, with upstream's events and the DisruptionTarget condition."""
+"""taint-eviction-controller: deletes pods that do not tolerate their node's NoExecute taints."""
+
+from collections.abc import Sequence
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.taints import no_execute_seconds
 from pybernetes.base.metrics import counter
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.podcontrol import mark_disrupted
 from pybernetes.controllers.runtime.resources import BY_NODE, NODES, PODS, index_by_node, taints
-from pybernetes.controllers.tainteviction.plan import eviction_time
 
 _REASON = ("DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
+
+
+def eviction_time(
+    taints: Sequence[Object], pod: Object, since: float | None, now: float
+) -> float | None:
+    """The time at which the pod must go; None: it may stay.
+
+    `since`: when the clock of its tolerations began to run, if it runs already.
+    """
+    no_execute = [taint for taint in taints if taint.get("effect") == "NoExecute"]
+    if not no_execute:
+        return None
+    seconds = no_execute_seconds(no_execute, pod["spec"].get("tolerations") or [])
+    if seconds is None:
+        return None
+    if seconds == 0:
+        return now
+    return (now if since is None else since) + seconds
 
 
 class TaintEvictionController:

@@ -1,12 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the default ServiceAccount of every namespace."""
+"""serviceaccount-controller: every active namespace has a ServiceAccount named default."""
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.runtime.batches import put
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import NAMESPACES, SERVICE_ACCOUNTS
-from pybernetes.controllers.serviceaccount.plan import DEFAULT, missing_account
+
+DEFAULT = "default"
+
+
+def missing_account(namespace: Object | None, account: Object | None) -> Object | None:
+    """The ServiceAccount to create, if any."""
+    if namespace is None or account is not None:
+        return None
+    if (namespace.get("status") or {}).get("phase") == "Terminating" or meta.is_deleting(namespace):
+        return None
+    metadata = meta.new_metadata(DEFAULT, meta.name(namespace))
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
 
 
 class ServiceAccountController:

@@ -1,12 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the rules of aggregated ClusterRoles by server-side apply, as upstream does."""
+"""clusterrole-aggregation-controller: fills ClusterRoles that are made of others."""
 
-from pybernetes.apimachinery import meta
+from collections.abc import Sequence
+
+from pybernetes.apimachinery import meta, selectors
 from pybernetes.apimachinery.types import Object
 from pybernetes.client.types import APPLY_PATCH
-from pybernetes.controllers.clusterroleaggregation.plan import aggregated_rules
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import CLUSTER_ROLES
+
+
+def aggregated_rules(role: Object, roles: Sequence[Object]) -> list[Object] | None:
+    """The rules of all roles selected, each once, by role name; None if `role` is not made so."""
+    rule = role.get("aggregationRule")
+    if not rule:
+        return None
+    chosen = [selectors.from_label_selector(one) for one in rule.get("clusterRoleSelectors") or ()]
+    result: list[Object] = []
+    for other in sorted(roles, key=meta.name):
+        if meta.name(other) == meta.name(role):
+            continue
+        if any(selector.matches(meta.labels(other)) for selector in chosen):
+            result += [one for one in other.get("rules") or () if one not in result]
+    return result
 
 
 class ClusterRoleAggregationController:

@@ -1,12 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deletes finished Jobs, their pods in the background, once their time to live is over."""
+"""Finished Jobs with ttlSecondsAfterFinished are deleted when their time is over."""
+
+import datetime
 
 from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.runtime.batches import delete_if_there
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import JOBS
-from pybernetes.controllers.ttlafterfinished.plan import left
+
+_FINAL = {"Complete", "Failed"}
+
+
+def left(job: Object, now: datetime.datetime) -> float | None:
+    """Seconds (0 or less: now); None for a job without a limit, unfinished, or going already."""
+    seconds = job["spec"].get("ttlSecondsAfterFinished")
+    if seconds is None or meta.is_deleting(job):
+        return None
+    for condition in (job.get("status") or {}).get("conditions") or ():
+        if condition["type"] in _FINAL and condition["status"] == "True":
+            ended = parse(condition["lastTransitionTime"])
+            return float(seconds - (now - ended).total_seconds())
+    return None
 
 
 class TtlAfterFinishedController:
