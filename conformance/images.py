@@ -23,7 +23,7 @@ from pybernetes.images.oci import Entry, ImageConfig, ImageSpec, Layer
 E2E = "registry.k8s.io/e2e-test-images"
 _PACKAGES = (
     *("bind9-dnsutils", "curl", "netcat-openbsd", "iproute2", "iperf", "socat"),
-    *("iputils-ping", "nginx-light", "hostname"),
+    *("iputils-ping", "nginx-light", "hostname", "wget", "bash-static"),
 )
 _PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _USELESS = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt")
@@ -95,14 +95,13 @@ def _nginx(_programs: Path) -> Iterator[Entry]:
 
 
 def _busybox(_programs: Path) -> Iterator[Entry]:
+    """Its shell is bash: Debian's busybox drops variables whose names are no identifiers."""
     program = builtin.static_busybox()
     yield from builtin.entries(builtin.IMAGES[1], program)
     listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True)
-    yield from (
-        Entry(f"bin/{name}", link="busybox")
-        for name in listed.stdout.split()
-        if name != program.name
-    )
+    names = set(listed.stdout.split()) - {program.name, "sh"}
+    yield from (Entry(f"bin/{name}", link="busybox") for name in sorted(names))
+    yield Entry("bin/sh", source=_debian() / "bin" / "bash-static", mode=0o755)
 
 
 def _nothing(_programs: Path) -> Iterator[Entry]:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from pybernetes.apimachinery.types import User
+from pybernetes.apis import certificates
 from pybernetes.apiserver.config import Config
 
 NS = "/api/v1/namespaces/default"
@@ -158,3 +159,17 @@ async def test_a_user_without_rights_is_told_so(call):
         'in the namespace "default"'
     )
     await call("GET", "/version", expect=200)
+
+
+def test_a_status_update_leaves_approval_where_it_stands() -> None:
+    approved, other = {"type": "Approved", "status": "True"}, {"type": "Ours", "status": "True"}
+    old = {"status": {"conditions": [approved]}}
+    forged = {"type": "Approved", "status": "True", "message": "me"}
+    for sent, stored in (
+        ([forged, other], [approved, other]),
+        ([other], [other, approved]),
+        ([{"type": "Denied", "status": "True"}, approved], [approved]),
+    ):
+        new = {"status": {"conditions": sent}}
+        certificates.prepare_status_update(new, old)
+        assert new["status"]["conditions"] == stored

@@ -45,11 +45,15 @@ def prepare_update(new: Object, old: Object) -> None:
 
 
 def prepare_status_update(new: Object, old: Object) -> None:
-    """Who was approved or denied stays; that is the approval subresource's business."""
+    """Approved and Denied conditions stay as they were, where they stand; only that may differ.
+
+    Adding and removing them is the approval subresource's business, and refused here.
+    """
     status = new["status"] = dict(new.get("status") or {})
-    conditions = status.get("conditions") or []
-    kept = [one for one in _conditions(old) if one.get("type") in _DECIDED]
-    status["conditions"] = [one for one in conditions if one.get("type") not in _DECIDED] + kept
+    before = {one.get("type"): one for one in _conditions(old) if one.get("type") in _DECIDED}
+    listed = [before.pop(one.get("type"), one) for one in status.get("conditions") or []]
+    listed = [one for one in listed if one.get("type") not in _DECIDED or one in _conditions(old)]
+    status["conditions"] = [*listed, *before.values()]
 
 
 def prepare_approval(new: Object, old: Object) -> None:
