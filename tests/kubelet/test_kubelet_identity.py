@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR
 from pybernetes.base import tls
@@ -110,6 +111,11 @@ async def test_trust_bundles_and_pod_certificates(node):
     look = "cd /v; grep -c BEGIN one.pem all.pem none.pem; grep junk one.pem; while :; do cat me.pem; sleep 0.3; done"
     await node.run("cert", {**mount, "command": look}, volumes=volumes)
     missing = {**bundle["clusterTrustBundle"], "labelSelector": {"matchLabels": {"v": "9"}}}
+    for name, seconds in ((signer, 91 * 86400), ("x.kubernetes.io/y", 86400)):
+        long = {**mine["podCertificate"], "signerName": name, "maxExpirationSeconds": seconds + 1}
+        with pytest.raises(ApiError, match=f"maxExpirationSeconds must be <= {seconds}"):
+            await node.run("long", mount, volumes=[
+                {"name": "v", "projected": {"sources": [{"podCertificate": long}]}}])  # fmt: skip
     await node.run("none", mount, volumes=[
         {"name": "v", "projected": {"sources": [{"clusterTrustBundle": missing}]}}])  # fmt: skip
 

@@ -132,3 +132,9 @@ def validate_certificate(part: Part) -> None:
     if not any(map(part.get, _CERTIFICATE_PATHS)):
         text = "specify at least one of credentialBundlePath, keyPath, and certificateChainPath"
         part.required("", text)
+    signer = str(part.get("signerName") or "").partition("/")[0]
+    ours = f".{signer}".endswith(".kubernetes.io")
+    limit, seconds = 86400 if ours else 91 * 86400, part.get("maxExpirationSeconds") or 0
+    if seconds > limit:
+        text = f"if provided, maxExpirationSeconds must be <= {limit}"
+        part.invalid("maxExpirationSeconds", seconds, text)
