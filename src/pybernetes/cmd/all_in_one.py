@@ -25,7 +25,7 @@ from pybernetes.base.tasks import TaskGroup, gather_ordered
 from pybernetes.client import kubeconfig
 from pybernetes.client.informer import Informers
 from pybernetes.cmd import addons
-from pybernetes.cmd.config import ClusterConfig, read_json, write_json
+from pybernetes.cmd.config import ClusterConfig, read_json
 from pybernetes.cmd.control_plane import ControlPlane, ControlPlaneConfig
 from pybernetes.cmd.labconfig import ConfigError, is_lab
 from pybernetes.cmd.labsettings import API_PORT
@@ -105,11 +105,10 @@ async def free_port(port: int) -> int:
 
 async def settled(data_dir: Path) -> ClusterConfig:
     """The configuration; a lab's ranges and addresses are chosen and recorded. Raises ConfigError."""
-    asked = read_json(data_dir)
-    if is_lab(asked) and not detect():
+    if is_lab(read_json(data_dir)) and not detect():
         from pybernetes.cmd import lab
 
-        write_json(data_dir, await lab.settle(data_dir, asked))
+        await lab.settle(data_dir)
     return ClusterConfig.read(data_dir)
 
 

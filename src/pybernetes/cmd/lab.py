@@ -6,6 +6,8 @@ Node processes outlive us; those that run are adopted. One that ends unasked is 
 
 import asyncio
 import contextlib
+import fcntl
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -39,26 +41,34 @@ _log = logs.get("lab")
 Verb = Callable[["Lab", Object, Report], Awaitable[None]]
 
 
-async def settle(data_dir: Path, asked: Object) -> Object:
-    """config.json with every range and address chosen. Raises ConfigError, CommandError."""
+async def settle(data_dir: Path) -> None:
+    """Choose every range and address that config.json does not name, and write them into it.
+
+    One lab at a time: others choose beside what is written. Raises ConfigError, CommandError.
+    """
     config = ClusterConfig.read(data_dir)
-    taken = await segment.taken(config.bridge)
-    avoid = []
-    for other in data_dir.parent.glob("*/config.json"):
-        if other.parent != data_dir:
-            with contextlib.suppress(ConfigError):
-                avoid += ClusterConfig.read(other.parent).networks
-    return _with_sockets(data_dir, resolve(asked, taken, avoid))
+    home = os.open(data_dir.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(home, fcntl.LOCK_EX)
+        taken = await segment.taken(config.bridge)
+        avoid = []
+        for other in data_dir.parent.glob("*/config.json"):
+            if other.parent != data_dir:
+                with contextlib.suppress(ConfigError):
+                    avoid += ClusterConfig.read(other.parent).networks
+        _write(data_dir, resolve(read_json(data_dir), taken, avoid))
+    finally:
+        os.close(home)
 
 
-def _with_sockets(data_dir: Path, config: Object) -> Object:
-    """`config`, if no node's socket has too long a path. Raises ConfigError."""
+def _write(data_dir: Path, config: Object) -> None:
+    """Write config.json, if no node's socket has too long a path. Raises ConfigError."""
     try:
         for node in config["lab"]["nodes"]:
             Config(data=data_dir / "nodes" / node["name"]).check()
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return config
+    write_json(data_dir, config)
 
 
 def segment_config(config: ClusterConfig) -> SegmentConfig:
@@ -266,8 +276,7 @@ class Lab:
     def _change(self, change: Callable[[list[Object]], list[Object]]) -> None:
         asked = read_json(self._config.data_dir)
         lab = {**asked["lab"], "nodes": change(asked["lab"]["nodes"])}
-        data_dir = self._config.data_dir
-        write_json(data_dir, _with_sockets(data_dir, resolve({**asked, "lab": lab})))
+        _write(self._config.data_dir, resolve({**asked, "lab": lab}))
         self._config = ClusterConfig.read(self._config.data_dir)
         self._name_nodes()
 

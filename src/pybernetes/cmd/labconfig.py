@@ -140,7 +140,7 @@ def resolve(
         text = asked[key] or _first_free(key, candidates, [*taken, *used, *avoid])
         if overlap := _overlaps(text, [*taken, *used]):
             raise ConfigError(
-                f"{key} {text} overlaps with {overlap}, which is in use: choose another"
+                f"{key} {text} overlaps with {overlap}, which this machine uses already"
             )
         asked[key] = text
         used.append(Network(text))
