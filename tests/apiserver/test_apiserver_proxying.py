@@ -10,6 +10,7 @@ import pytest
 
 from pybernetes.apimachinery.errors import ApiError, not_found
 from pybernetes.apiserver.proxying import Proxying
+from pybernetes.apiserver.proxying.passing import body_of
 from pybernetes.apiserver.proxying.rewriting import rewrite_page, rewriter
 from pybernetes.apiserver.proxying.targets import allowed
 from pybernetes.apiserver.requestinfo import parse
@@ -324,3 +325,55 @@ def test_links_of_pages_go_through_the_proxy():
 def test_this_machine_is_no_target_however_it_is_written(address):
     assert not allowed(address)
     assert allowed("::ffff:10.0.0.1")
+
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_every_method_reaches_a_pod(cluster, monkeypatch, method):
+    monkeypatch.setattr("pybernetes.apiserver.proxying.targets.allowed", lambda address: True)
+    server = await serve(Env(), lambda request: Response(200, f"{request.method}!".encode(), "x/y"))
+    reply = await cluster.ask(f"{PODS}/local:{server.port}/proxy/echo", method=method)
+    body = b"" if method == "HEAD" else f"{method}!".encode()
+    assert (reply.status, await body_of(reply)) == (200, body)
+    await server.close()
+
+
+@pytest.mark.parametrize("answer", [101, 200, 302, 403])
+async def test_websockets_through_a_pod_only_after_its_101(cluster, monkeypatch, answer):
+    """And no redirect is followed: the client is told that it was no upgrade."""
+    monkeypatch.setattr("pybernetes.apiserver.proxying.targets.allowed", lambda address: True)
+    seen: list[Request] = []
+
+    async def run(stream) -> None:
+        while data := await stream.read():
+            await stream.write(data.upper())
+
+    def backend(request: Request):
+        seen.append(request)
+        if answer == 101:
+            return UpgradeResponse(run, (("Upgrade", "websocket"), ("Sec-WebSocket-Accept", "x")))
+        return Response(answer, b"no", "text/plain", (("Location", "http://127.0.0.1:1/"),))
+
+    server = await serve(Env(), backend)
+    headers = client_headers(Random(1), ["chat"]) | {"connection": "keep-alive, Upgrade"}
+    asking = cluster.ask(f"{PODS}/local:{server.port}/proxy/ws", **headers)
+    if answer == 101:
+        reply = await asking
+        assert isinstance(reply, UpgradeResponse)
+        ours, theirs = pipe()
+        running = asyncio.ensure_future(reply.run(theirs))
+        await ours.write(b"bytes as they are")
+        assert await ours.read() == b"BYTES AS THEY ARE"
+        await ours.close()
+        await running
+    elif answer == 403:
+        reply = await asking
+        assert (reply.status, reply.body) == (403, b"no")
+    else:
+        with pytest.raises(ApiError, match=f"invalid upgrade response: status code {answer}"):
+            await asking
+    assert len(seen) == 1
+    assert seen[0].headers["sec-websocket-protocol"] == "chat"
+    await server.close()

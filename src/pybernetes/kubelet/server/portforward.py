@@ -97,21 +97,19 @@ async def _forward(inside: PodPorts, port: int, data: _Client, complaints: Strea
 
 
 async def _carry(client: _Client, pod: Stream) -> None:
-    async def there() -> None:
-        await copy(client, pod)
-        if client.was_reset:
-            raise ConnectionResetError("the client is gone")
-        await pod.close_write()
-
-    async def back() -> None:
-        await copy(pod, client)
-        await client.close_write()
+    async def one_way(source: Stream, target: Stream) -> None:
+        try:
+            await copy(source, target)
+            if client.was_reset:
+                raise ConnectionResetError("the client is gone")
+            await target.close_write()
+        except ConnectionError:
+            group.cancel()  # the other way is over as well
 
     try:
-        with contextlib.suppress(ConnectionError):
-            async with TaskGroup("forward") as group:
-                group.start(there(), "there")
-                group.start(back(), "back")
+        async with TaskGroup("forward") as group:
+            group.start(one_way(client, pod), "there")
+            group.start(one_way(pod, client), "back")
     finally:
         await pod.close()
 

@@ -116,14 +116,24 @@ async def _bridge(connection: SpdySession, streams: Streams, channels: Channels)
                 group.start(_hand_on(part, theirs[number]), str(number))
             else:
                 await part.close()  # what is said there is dropped
-        async with TaskGroup("outputs") as draining:
-            for number in outputs:
-                draining.start(copy(theirs[number], channels.parts[number]), str(number))
-            words = await read_all(error)
+        draining = [
+            group.start(_arrives(theirs[number], channels.parts[number]), str(number))
+            for number in outputs
+        ]
+        words = await read_all(error)
+        whole = [await task for task in draining]
         group.cancel()
-    if not words:
-        raise ConnectionResetError("no status came")
+    if not words or not all(whole):
+        raise ConnectionResetError("the runtime or the client is gone")
     return words
+
+
+async def _arrives(said: Stream, to: Stream) -> bool:
+    """Whether all of it did."""
+    with contextlib.suppress(ConnectionError):
+        await copy(said, to)
+        return True
+    return False
 
 
 async def _listen(channels: Channels, to: SpdySession) -> None:
