@@ -9,7 +9,7 @@ from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.containers import resources as container_resources
 from pybernetes.kubelet.node import plan
 from pybernetes.kubelet.node.machine import Machine
-from pybernetes.kubelet.pods import podcgroup
+from pybernetes.kubelet.pods import podcgroup, resize
 from pybernetes.linux import cgroups
 from pybernetes.linux.cgroups import Limits
 
@@ -220,3 +220,13 @@ def test_what_the_kernel_ends_first():
     sidecar = {"name": "s", "restartPolicy": "Always", "resources": {}}
     served = pod({"requests": {"memory": "100"}}, initContainers=[sidecar])
     assert score(served, field="initContainers") == score(served) == 900
+
+
+def test_a_pod_is_given_what_it_was_allocated_and_ephemeral_containers_are_no_resize():
+    old, new = pod(both("1", "1Gi")), pod(both("2", "1Gi"))
+    allocated = resize.of(old)
+    assert resize.given(new, allocated)["spec"]["containers"] == old["spec"]["containers"]
+    assert resize.given(new, {}) is new
+    debugged = pod(both("1", "1Gi"), ephemeralContainers=[{"name": "d"}])
+    assert resize.of(debugged) == allocated
+    assert resize.given(debugged, allocated) is debugged

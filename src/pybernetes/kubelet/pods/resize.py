@@ -30,8 +30,9 @@ class _Refused(Exception):
 
 def of(pod: Object) -> dict[str, Object]:
     """Resources by container, "" for the pod's own."""
-    own = pod["spec"].get("resources")
-    listed = {c["name"]: c.get("resources") or {} for c in naming.containers_of(pod)}
+    spec, own = pod["spec"], pod["spec"].get("resources")
+    containers = [c for field in _LISTS for c in spec.get(field) or ()]  # ephemeral ones have none
+    listed = {c["name"]: c.get("resources") or {} for c in containers}
     return listed if own is None else {"": own, **listed}
 
 
