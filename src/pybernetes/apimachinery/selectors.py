@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pybernetes.apimachinery import names
-from pybernetes.apimachinery.field import Errors, Path, invalid, not_supported, show
+from pybernetes.apimachinery.field import Errors, invalid, not_supported, show
 from pybernetes.apimachinery.labelparser import SelectorError, Term, parse_terms
 from pybernetes.apimachinery.types import Object
 
@@ -84,46 +84,45 @@ EVERYTHING = Selector()
 NOTHING = Selector(nothing=True)
 
 
-def requirement_errors(key: str, operator: str, values: tuple[str, ...], path: Path) -> Errors:
+def requirement_errors(key: str, operator: str, values: tuple[str, ...]) -> Errors:
     """What is wrong with a term (upstream's NewRequirement)."""
     errors: Errors = []
     wrong = names.label_key(key)
     if wrong:
-        errors.append(invalid(path.child("key"), key, "; ".join(wrong)))
-    at = path.child("values")
+        errors.append(invalid("key", key, "; ".join(wrong)))
     if operator in {"in", "notin"}:
         if not values:
             detail = "for 'in', 'notin' operators, values set can't be empty"
-            errors.append(invalid(at, list(values), detail))
+            errors.append(invalid("values", list(values), detail))
     elif operator in {"exists", "!"}:
         if values:
             detail = "values set must be empty for exists and does not exist"
-            errors.append(invalid(at, list(values), detail))
+            errors.append(invalid("values", list(values), detail))
     elif operator in {"gt", "lt"}:
-        errors += _comparison_errors(values, at)
+        errors += _comparison_errors(values)
     elif operator not in {"=", "==", "!="}:
-        errors.append(not_supported(path.child("operator"), operator, _OPERATORS))
+        errors.append(not_supported("operator", operator, _OPERATORS))
     for index, value in enumerate(values):
         wrong = names.label_value(value)
         if wrong:
-            errors.append(invalid(at.index(index).key(key), value, "; ".join(wrong)))
+            errors.append(invalid(f"values[{index}][{key}]", value, "; ".join(wrong)))
     return errors
 
 
-def _comparison_errors(values: tuple[str, ...], at: Path) -> Errors:
+def _comparison_errors(values: tuple[str, ...]) -> Errors:
     errors: Errors = []
     if len(values) != 1:
         detail = "for 'Gt', 'Lt' operators, exactly one value is required"
-        errors.append(invalid(at, list(values), detail))
+        errors.append(invalid("values", list(values), detail))
     for index, value in enumerate(values):
         if _int64(value) is None:
             detail = "for 'Gt', 'Lt' operators, the value must be an integer"
-            errors.append(invalid(at.index(index), value, detail))
+            errors.append(invalid(f"values[{index}]", value, detail))
     return errors
 
 
 def _requirement(term: Term) -> Requirement:
-    errors = requirement_errors(term.key, term.operator, term.values, Path())
+    errors = requirement_errors(term.key, term.operator, term.values)
     if errors:
         listed = [str(error) for error in errors]
         raise SelectorError(listed[0] if len(listed) == 1 else f"[{', '.join(listed)}]")

@@ -6,7 +6,6 @@ from typing import Any
 import jwt
 
 from pybernetes.apimachinery import errors, field, meta
-from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.authentication.keys import VerifyKey, load_private, verify_key
@@ -96,7 +95,7 @@ def _checked_spec(obj: Object, account: Object, audiences: tuple[str, ...]) -> O
     spec["audiences"] = list(spec.get("audiences") or audiences)
     seconds = spec.get("expirationSeconds")
     spec["expirationSeconds"] = seconds = 3600 if seconds is None else seconds
-    path = Path("spec").child("expirationSeconds")
+    path = "spec.expirationSeconds"
     if seconds < MINIMUM_SECONDS:
         finding = field.invalid(path, seconds, "may not specify a duration less than 10 minutes")
         raise errors.invalid("TokenRequest", GROUP, "", [finding])
@@ -113,7 +112,7 @@ def _check_identity(obj: Object, account: Object) -> None:
         given = meta.metadata(obj).get(key)
         if given and given != meta.metadata(account)[key]:
             detail = f"must match the service account {text} if specified"
-            finding = field.invalid(Path("metadata").child(key), given, detail)
+            finding = field.invalid(f"metadata.{key}", given, detail)
             raise errors.invalid("TokenRequest", GROUP, name, [finding])
     if meta.uid(obj) and meta.uid(obj) != meta.uid(account):
         detail = (

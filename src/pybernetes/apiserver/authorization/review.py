@@ -6,13 +6,12 @@ selectors of resourceAttributes are not looked at: no authorizer here uses them.
 """
 
 from pybernetes.apimachinery import errors, field
-from pybernetes.apimachinery.field import Errors, Path
+from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object, User
 from pybernetes.apiserver.authorization.rbac import Rbac
 from pybernetes.apiserver.types import Authorizer, RequestInfo
 
 GROUP = "authorization.k8s.io"
-_SPEC = Path("spec")
 
 
 def subject_access_review(authorizer: Authorizer, obj: Object) -> Object:
@@ -25,11 +24,11 @@ def local_subject_access_review(authorizer: Authorizer, obj: Object, namespace: 
     findings = _subject_findings(obj)
     attributes = spec.get("resourceAttributes")
     if attributes and (attributes.get("namespace") or "") != namespace:
-        path = _SPEC.child("resourceAttributes", "namespace")
+        path = "spec.resourceAttributes.namespace"
         given = attributes.get("namespace") or ""
         findings.append(field.invalid(path, given, "must match metadata.namespace"))
     if spec.get("nonResourceAttributes"):
-        path = _SPEC.child("nonResourceAttributes")
+        path = "spec.nonResourceAttributes"
         value = spec["nonResourceAttributes"]
         findings.append(field.invalid(path, value, "disallowed on this kind of request"))
     return _review(authorizer, obj, "LocalSubjectAccessReview", findings)
@@ -103,7 +102,7 @@ def _attribute_findings(obj: Object) -> Errors:
     if bool(spec.get("resourceAttributes")) != bool(spec.get("nonResourceAttributes")):
         return []
     detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-    return [field.invalid(_SPEC, spec.get("nonResourceAttributes"), detail)]
+    return [field.invalid("spec", spec.get("nonResourceAttributes"), detail)]
 
 
 def _subject_findings(obj: Object) -> Errors:
@@ -111,7 +110,7 @@ def _subject_findings(obj: Object) -> Errors:
     findings = _attribute_findings(obj)
     if not spec.get("user") and not spec.get("groups"):
         detail = "at least one of user or group must be specified"
-        findings.append(field.invalid(_SPEC.child("user"), spec.get("user") or "", detail))
+        findings.append(field.invalid("spec.user", spec.get("user") or "", detail))
     return findings
 
 

@@ -92,7 +92,7 @@ def _check(name: str, numbers: Mapping[str, int | None], since: str, stream: str
     for key, minimum, detail in least:
         value = numbers[key]
         if value is not None and value < minimum:
-            errors.append(field.invalid(field.Path(key), value, detail))
+            errors.append(field.invalid(key, value, detail))
     if since:
         try:
             timestamps.parse(since)
@@ -100,11 +100,11 @@ def _check(name: str, numbers: Mapping[str, int | None], since: str, stream: str
             raise bad_request(f"invalid sinceTime: {error}") from error
         if numbers["sinceSeconds"] is not None:
             detail = "at most one of `sinceTime` or `sinceSeconds` may be specified"
-            errors.append(field.forbidden(field.Path(), detail))
+            errors.append(field.forbidden("", detail))
     if stream not in _STREAMS:
-        errors.append(field.not_supported(field.Path("stream"), stream, list(_STREAMS)))
+        errors.append(field.not_supported("stream", stream, list(_STREAMS)))
     elif stream != "All" and numbers["tailLines"] is not None:
         detail = "`tailLines` and specific `stream` are mutually exclusive for now"
-        errors.append(field.forbidden(field.Path(), detail))
+        errors.append(field.forbidden("", detail))
     if errors:
         raise invalid("PodLogOptions", "", name, errors)

@@ -7,7 +7,6 @@ from typing import Any
 
 from pybernetes.apimachinery import field, timestamps
 from pybernetes.apimachinery.errors import conflict, invalid, not_found
-from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.types import GVK, Object
 from pybernetes.apis.kind import Kind
 from pybernetes.apiserver.cache.entry import Entry
@@ -80,9 +79,9 @@ def _check(policy: str, orphan: Any) -> None:
     errors = []
     if policy and orphan is not None:
         detail = "orphanDependents and deletionPropagation cannot be both set"
-        errors.append(field.invalid(Path("propagationPolicy"), policy, detail))
+        errors.append(field.invalid("propagationPolicy", policy, detail))
     if policy and policy not in _POLICIES:
-        errors.append(field.not_supported(Path("propagationPolicy"), policy, [*_POLICIES, "nil"]))
+        errors.append(field.not_supported("propagationPolicy", policy, [*_POLICIES, "nil"]))
     if errors:
         raise invalid("DeleteOptions", "", "", errors)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pybernetes.apimachinery import field
 from pybernetes.apimachinery.errors import conflict, invalid, not_found
-from pybernetes.apimachinery.field import Errors, Path
+from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.validation.meta import validate_meta_update
 from pybernetes.apiserver import codec
@@ -99,7 +99,7 @@ def _check_version(ctx: Context, new: Object, entry: Entry) -> None:
     version = meta.get("resourceVersion") or ""
     if version in ("", "0"):
         if not ctx.serving.row.rules.unconditional_update:
-            path = Path("metadata.resourceVersion")
+            path = "metadata.resourceVersion"
             finding = field.invalid(path, 0, "must be specified for an update")
             raise invalid(ctx.serving.row.kind, info.group, info.name, [finding])
     elif version != str(entry.revision):

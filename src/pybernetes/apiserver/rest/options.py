@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from pybernetes.apimachinery import field
 from pybernetes.apimachinery.errors import invalid
-from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.validation.meta import validate_field_manager
 from pybernetes.apiserver.context import Context
@@ -44,7 +43,7 @@ def check_dry_run(values: tuple[str, ...] | list[str], kind: str) -> bool:
     """Whether nothing may be stored. Raises 422 for anything but All."""
     wrong = [value for value in values if value not in ("All", "")]
     if wrong:
-        finding = field.not_supported(Path("dryRun"), list(values), ["All"])
+        finding = field.not_supported("dryRun", list(values), ["All"])
         raise invalid(kind, "meta.k8s.io", "", [finding])
     return "All" in values
 
@@ -56,7 +55,7 @@ def write_options(ctx: Context, kind: str) -> WriteOptions:
     validation = ctx.param("fieldValidation")
     errors = validate_field_manager(manager)
     if validation and validation not in _VALIDATIONS:
-        errors.append(field.not_supported(Path("fieldValidation"), validation, list(_VALIDATIONS)))
+        errors.append(field.not_supported("fieldValidation", validation, list(_VALIDATIONS)))
     if errors:
         raise invalid(kind, "meta.k8s.io", "", errors)
     return WriteOptions(

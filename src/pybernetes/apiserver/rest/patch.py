@@ -13,7 +13,6 @@ from pybernetes.apimachinery.errors import (
     not_found,
     unsupported_media_type,
 )
-from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.patch import managedfields
 from pybernetes.apimachinery.patch.json_patch import json_patch
 from pybernetes.apimachinery.patch.merge_patch import merge_patch
@@ -68,7 +67,7 @@ async def patch(core: Core, ctx: Context, rules: Part | None = None) -> Response
 
 def _check_apply(ctx: Context, document: Patch, options: WriteOptions) -> None:
     if not ctx.param("fieldManager"):
-        path = Path("fieldManager")
+        path = "fieldManager"
         finding = field.required(path, "is required for apply patch")
         raise invalid("PatchOptions", "meta.k8s.io", "", [finding])
     if document.repeated and options.validation == "Strict":

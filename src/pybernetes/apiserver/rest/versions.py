@@ -10,11 +10,11 @@ import orjson
 
 from pybernetes.apimachinery import field
 from pybernetes.apimachinery.errors import ApiError, bad_request, expired, invalid
-from pybernetes.apimachinery.field import Errors, Path
+from pybernetes.apimachinery.field import Errors
 from pybernetes.apiserver.context import Context, Core
 
 EXACT, NOT_OLDER = "Exact", "NotOlderThan"
-_MATCH = Path("resourceVersionMatch")
+_MATCH = "resourceVersionMatch"
 _EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start"
     " a new list without the continue parameter, or use the continue token in this response to"
@@ -40,7 +40,7 @@ def parse_revision(text: str) -> int:
         return -1
     if not (text.isascii() and text.isdigit()):
         finding = field.invalid(
-            Path("resourceVersion"), text, f'strconv.ParseUint: parsing "{text}": invalid syntax'
+            "resourceVersion", text, f'strconv.ParseUint: parsing "{text}": invalid syntax'
         )
         message = f"resourceVersion: Invalid value: {field.show(text)}: {finding.message}"
         raise bad_request(message)
@@ -57,7 +57,7 @@ def list_options(ctx: Context) -> ListOptions:
     errors = _check_match(version, match, token)
     if "sendInitialEvents" in ctx.params:
         detail = "sendInitialEvents is forbidden for list"
-        errors.append(field.forbidden(Path("sendInitialEvents"), detail))
+        errors.append(field.forbidden("sendInitialEvents", detail))
     if errors:
         raise invalid("ListOptions", "meta.k8s.io", "", errors)
     limit = _limit(ctx.param("limit"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pybernetes.apimachinery import field
 from pybernetes.apimachinery.errors import bad_request, invalid
-from pybernetes.apimachinery.field import Errors, Path
+from pybernetes.apimachinery.field import Errors
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry, Event
 from pybernetes.apiserver.cache.watchers import Watcher
@@ -50,7 +50,7 @@ def watch_options(core: Core, ctx: Context) -> WatchOptions:
 
 
 def _check(ctx: Context, initial: bool | None) -> Errors:
-    match, path = ctx.param("resourceVersionMatch"), Path("resourceVersionMatch")
+    match, path = ctx.param("resourceVersionMatch"), "resourceVersionMatch"
     errors: Errors = []
     if initial is not None and match != versions.NOT_OLDER:
         detail = f"sendInitialEvents requires setting resourceVersionMatch to {versions.NOT_OLDER}"

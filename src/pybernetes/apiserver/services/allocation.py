@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 from pybernetes.apimachinery import field, timestamps
 from pybernetes.apimachinery.errors import ApiError, internal, invalid
-from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core.service import cluster_ips, needs_health_port, needs_node_port
 from pybernetes.apiserver import codec
@@ -23,7 +22,7 @@ from pybernetes.storage.types import Op
 IP_ADDRESSES = GVR("networking.k8s.io", "v1", "ipaddresses")
 PORTS_PREFIX = "/registry/ranges/nodeports/"
 MANAGED_BY, ALLOCATOR = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
-_IPS, _PORTS = Path("spec.clusterIPs"), Path("spec.ports")
+_IPS = "spec.clusterIPs"
 
 
 class Allocation:
@@ -168,7 +167,7 @@ class Allocation:
                 same[port["port"]] = number
             if number in had or number in taken:
                 continue
-            path = _PORTS.index(index).child("nodePort")
+            path = f"spec.ports[{index}].nodePort"
             self._check_port(
                 number,
                 taken,

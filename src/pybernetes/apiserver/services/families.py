@@ -3,12 +3,11 @@
 
 from pybernetes.apimachinery import field
 from pybernetes.apimachinery.errors import invalid
-from pybernetes.apimachinery.field import Errors, Path
+from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.services.ranges import IPV4, IPV6, Ranges, family_of
 
-_SPEC = Path("spec")
-_POLICY, _FAMILIES, _IPS = (_SPEC.child(n) for n in ("ipFamilyPolicy", "ipFamilies", "clusterIPs"))
+_POLICY, _FAMILIES, _IPS = "spec.ipFamilyPolicy", "spec.ipFamilies", "spec.clusterIPs"
 SINGLE, REQUIRE = "SingleStack", "RequireDualStack"
 _OTHER = {IPV4: IPV6, IPV6: IPV4}
 
@@ -106,7 +105,7 @@ def _infer(spec: Object, ranges: Ranges) -> Errors:
             families.append(family)
         else:
             detail = f"{family} is not configured on this cluster"
-            errors.append(field.invalid(_IPS.index(index), spec["clusterIPs"], detail))
+            errors.append(field.invalid(f"{_IPS}[{index}]", spec["clusterIPs"], detail))
     if families:
         spec["ipFamilies"] = families
     return errors
@@ -120,7 +119,7 @@ def _cluster_errors(spec: Object, ranges: Ranges) -> Errors:
     for index, family in enumerate(spec.get("ipFamilies") or ()):
         if family not in ranges.networks:
             detail = "not configured on this cluster"
-            errors.append(field.invalid(_FAMILIES.index(index), family, detail))
+            errors.append(field.invalid(f"{_FAMILIES}[{index}]", family, detail))
     return errors
 
 

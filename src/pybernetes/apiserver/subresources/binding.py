@@ -3,7 +3,6 @@
 
 from pybernetes.apimachinery import field, timestamps
 from pybernetes.apimachinery.errors import ApiError, bad_request, conflict, invalid
-from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.types import GVK, GVR, Object
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit
@@ -47,9 +46,9 @@ def _check_target(binding: Object) -> None:
     kind = target.get("kind") or ""
     errors = []
     if kind not in ("", "Node"):
-        errors.append(field.not_supported(Path("target.kind"), kind, ["Node", "<empty>"]))
+        errors.append(field.not_supported("target.kind", kind, ["Node", "<empty>"]))
     if not target.get("name"):
-        errors.append(field.required(Path("target.name")))
+        errors.append(field.required("target.name"))
     if errors:
         raise invalid("Binding", "", binding["metadata"].get("name", ""), errors)
 

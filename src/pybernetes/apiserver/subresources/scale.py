@@ -3,7 +3,6 @@
 
 from pybernetes.apimachinery import field, selectors
 from pybernetes.apimachinery.errors import invalid
-from pybernetes.apimachinery.field import Path
 from pybernetes.apimachinery.types import GVK, Object
 from pybernetes.apis.catalog import schema_of
 from pybernetes.apiserver.context import Context, Core
@@ -87,7 +86,7 @@ def _rescaled(
     """`old` with the scale's replicas; its resourceVersion and UID are the scale's conditions."""
     replicas = (scale.get("spec") or {}).get("replicas") or 0
     if not isinstance(replicas, int) or replicas < 0:
-        path = Path("spec.replicas")
+        path = "spec.replicas"
         finding = field.invalid(path, replicas, "must be greater than or equal to 0")
         raise invalid("Scale", "autoscaling", ctx.info.name, [finding])
     meta = dict(old["metadata"])
