@@ -168,7 +168,7 @@ def _code(arguments: Sequence[str]) -> Callable[[Part], None]:
     return found
 
 
-ALWAYS = frozenset(("need", "set", "one", "only", "must", "any", "within", "port"))
+ALWAYS = frozenset(("need", "set", "one", "only", "must", "any", "within", "port", "deny"))
 CHECKS: Mapping[str, tuple[Callable[[Sequence[str]], Any], _Check]] = {
     "need": (_words, _need),
     "set": (_words, _set),
@@ -191,6 +191,7 @@ CHECKS: Mapping[str, tuple[Callable[[Sequence[str]], Any], _Check]] = {
     "quoted": (_quoted, _members),
     "refuse": (_words, lambda part, field, value, _, text: part.invalid(field, value, text)),
     "forbid": (_words, _forbid),
+    "deny": (_words, lambda part, field, _, __, text: part.forbidden(field, text)),
     "port": (_words, lambda part, field, *_: validate_port(part, field)),
     "labels": (_words, lambda part, field, *_: validate_labels(part, field)),
     "do": (_code, lambda part, field, _, check, __: check(part.child(field))),

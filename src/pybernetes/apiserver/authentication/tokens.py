@@ -8,6 +8,8 @@ import jwt
 from pybernetes.apimachinery import errors, field, meta
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis import rules
+from pybernetes.apis.validation.part import Part
 from pybernetes.apiserver.authentication.keys import VerifyKey, load_private, verify_key
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.reading import NODES, PODS, SECRETS, SERVICE_ACCOUNTS, Reader
@@ -16,7 +18,6 @@ from pybernetes.base.env import Env
 GROUP = "authentication.k8s.io"
 WARN_ONLY_SECONDS = 3607  # what kubelets ask for: such tokens live on for a year, with a warning
 EXTENDED_SECONDS = 365 * 24 * 3600
-MINIMUM_SECONDS = 600
 JWKS_PATH = "/openid/v1/jwks"
 CONFIGURATION_PATH = "/.well-known/openid-configuration"
 
@@ -93,15 +94,11 @@ def _checked_spec(obj: Object, account: Object, audiences: tuple[str, ...]) -> O
     _check_identity(obj, account)
     spec = dict(obj.get("spec") or {})
     spec["audiences"] = list(spec.get("audiences") or audiences)
-    seconds = spec.get("expirationSeconds")
-    spec["expirationSeconds"] = seconds = 3600 if seconds is None else seconds
-    path = "spec.expirationSeconds"
-    if seconds < MINIMUM_SECONDS:
-        finding = field.invalid(path, seconds, "may not specify a duration less than 10 minutes")
-        raise errors.invalid("TokenRequest", GROUP, "", [finding])
-    if seconds > 1 << 32:
-        detail = "may not specify a duration larger than 2^32 seconds"
-        raise errors.invalid("TokenRequest", GROUP, "", [field.invalid(path, seconds, detail)])
+    checks, part = rules.of("io.k8s.api.authentication.v1.TokenRequestSpec"), Part(spec, "spec")
+    checks.default(spec)
+    checks.check(part)
+    if part.errors:
+        raise errors.invalid("TokenRequest", GROUP, "", part.errors)
     spec.setdefault("boundObjectRef", None)
     return spec
 

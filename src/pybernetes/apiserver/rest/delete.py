@@ -15,6 +15,7 @@ from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.body import check_type, decode_body
 from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.create import admission_request
+from pybernetes.apiserver.rest.get import find
 from pybernetes.apiserver.rest.options import WriteOptions, check_dry_run
 from pybernetes.apiserver.rest.reply import entry_reply, object_reply, success
 from pybernetes.storage.types import Conflict
@@ -103,10 +104,7 @@ async def delete(core: Core, ctx: Context) -> Response:
 async def delete_object(core: Core, ctx: Context, options: DeleteOptions) -> tuple[Entry, bool]:
     """Delete the object that the request names: its last entry, and whether it is gone."""
     await core.feed.wait_fresh()
-    entry = ctx.serving.entry(ctx.info.namespace, ctx.info.name)
-    if entry is None:
-        raise not_found(ctx.info.resource, ctx.info.group, ctx.info.name)
-    return await delete_named(core, ctx, options, entry)
+    return await delete_named(core, ctx, options, find(ctx))
 
 
 async def delete_named(

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from pybernetes.apimachinery import field
-from pybernetes.apimachinery.errors import conflict, invalid, not_found
+from pybernetes.apimachinery.errors import conflict, invalid
 from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.validation.meta import validate_meta_update
@@ -19,6 +19,7 @@ from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.create import admission_request
+from pybernetes.apiserver.rest.get import find
 from pybernetes.apiserver.rest.options import WriteOptions
 from pybernetes.storage.types import Conflict, Op
 
@@ -58,11 +59,8 @@ async def modify(core: Core, ctx: Context, what: Modification) -> Entry:
     """Apply `what` to the object of the request; the entry that is now stored. Raises 404, 409."""
     await core.feed.wait_fresh()
     for _ in range(_TRIES):
-        entry = ctx.serving.entry(ctx.info.namespace, ctx.info.name)
-        if entry is None:
-            raise not_found(ctx.info.resource, ctx.info.group, ctx.info.name)
         try:
-            return await _attempt(core, ctx, what, entry)
+            return await _attempt(core, ctx, what, find(ctx))
         except Conflict:
             if what.named:
                 raise conflict(ctx.info.resource, ctx.info.group, ctx.info.name) from None

@@ -5,16 +5,19 @@ import asyncio
 import base64
 import binascii
 from dataclasses import dataclass
+from functools import cache
 
 import orjson
 
 from pybernetes.apimachinery import field
 from pybernetes.apimachinery.errors import ApiError, bad_request, expired, invalid
-from pybernetes.apimachinery.field import Errors
+from pybernetes.apis.data.sections import sections
+from pybernetes.apis.rules import Rules
+from pybernetes.apis.validation.part import Part
 from pybernetes.apiserver.context import Context, Core
 
-EXACT, NOT_OLDER = "Exact", "NotOlderThan"
-_MATCH = "resourceVersionMatch"
+EXACT = "Exact"
+_INITIAL = "sendInitialEvents"
 _EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start"
     " a new list without the continue parameter, or use the continue token in this response to"
@@ -49,42 +52,29 @@ def parse_revision(text: str) -> int:
 
 def list_options(ctx: Context) -> ListOptions:
     """The options of a list. Raises 400 and 422."""
-    version, match, token = (
-        ctx.param("resourceVersion"),
-        ctx.param("resourceVersionMatch"),
-        ctx.param("continue"),
-    )
-    errors = _check_match(version, match, token)
-    if "sendInitialEvents" in ctx.params:
-        detail = "sendInitialEvents is forbidden for list"
-        errors.append(field.forbidden("sendInitialEvents", detail))
-    if errors:
-        raise invalid("ListOptions", "meta.k8s.io", "", errors)
+    check_options(ctx, "list")
+    version, token = ctx.param("resourceVersion"), ctx.param("continue")
     limit = _limit(ctx.param("limit"))
     if not token:
-        return ListOptions(parse_revision(version), match, limit)
+        return ListOptions(parse_revision(version), ctx.param("resourceVersionMatch"), limit)
     if version not in ("", "0"):
         raise bad_request("specifying resource version is not allowed when using continue")
     continued, start = decode_token(token)
     return ListOptions(-1, "", limit, start, continued)
 
 
-def _check_match(version: str, match: str, token: str) -> Errors:
-    errors: Errors = []
-    if not match:
-        return errors
-    if not version:
-        detail = "resourceVersionMatch is forbidden unless resourceVersion is provided"
-        errors.append(field.forbidden(_MATCH, detail))
-    if token:
-        detail = "resourceVersionMatch is forbidden when continue is provided"
-        errors.append(field.forbidden(_MATCH, detail))
-    if match not in (EXACT, NOT_OLDER):
-        errors.append(field.not_supported(_MATCH, match, [EXACT, NOT_OLDER, ""]))
-    if match == EXACT and version == "0":
-        detail = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
-        errors.append(field.forbidden(_MATCH, detail))
-    return errors
+@cache
+def _rules(verb: str) -> Rules:
+    return Rules(sections("options.txt", __package__)[verb])
+
+
+def check_options(ctx: Context, verb: str) -> None:
+    """What options.txt says of the options of list or watch. Raises 422."""
+    given = {name: ctx.param(name) for name in ctx.params}
+    part = Part({name: text for name, text in given.items() if text or name == _INITIAL})
+    _rules(verb).check(part)
+    if part.errors:
+        raise invalid("ListOptions", "meta.k8s.io", "", part.errors)
 
 
 def _limit(text: str) -> int:

@@ -4,9 +4,7 @@
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 
-from pybernetes.apimachinery import field
-from pybernetes.apimachinery.errors import bad_request, invalid
-from pybernetes.apimachinery.field import Errors
+from pybernetes.apimachinery.errors import bad_request
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry, Event
 from pybernetes.apiserver.cache.watchers import Watcher
@@ -33,10 +31,8 @@ class WatchOptions:
 
 def watch_options(core: Core, ctx: Context) -> WatchOptions:
     """The options of a watch. Raises 400 and 422."""
+    versions.check_options(ctx, "watch")
     initial = ctx.flag("sendInitialEvents") if "sendInitialEvents" in ctx.params else None
-    errors = _check(ctx, initial)
-    if errors:
-        raise invalid("ListOptions", "meta.k8s.io", "", errors)
     text = ctx.param("timeoutSeconds")
     try:
         seconds = float(int(text or 0))
@@ -47,26 +43,6 @@ def watch_options(core: Core, ctx: Context) -> WatchOptions:
         seconds = least + core.env.random.uniform(0, least)
     revision = versions.parse_revision(ctx.param("resourceVersion"))
     return WatchOptions(revision, initial, ctx.flag("allowWatchBookmarks"), seconds)
-
-
-def _check(ctx: Context, initial: bool | None) -> Errors:
-    match, path = ctx.param("resourceVersionMatch"), "resourceVersionMatch"
-    errors: Errors = []
-    if initial is not None and match != versions.NOT_OLDER:
-        detail = f"sendInitialEvents requires setting resourceVersionMatch to {versions.NOT_OLDER}"
-        errors.append(field.forbidden(path, detail))
-    if match:
-        if initial is None:
-            detail = (
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-            )
-            errors.append(field.forbidden(path, detail))
-        if match != versions.NOT_OLDER:
-            errors.append(field.not_supported(path, match, [versions.NOT_OLDER]))
-        if ctx.param("continue"):
-            detail = "resourceVersionMatch is forbidden when continue is provided"
-            errors.append(field.forbidden(path, detail))
-    return errors
 
 
 def watch(core: Core, ctx: Context) -> StreamingResponse | Awaitable[StreamingResponse]:
