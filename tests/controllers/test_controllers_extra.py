@@ -2,6 +2,9 @@
 """A controller from outside: one class and one row; and the loop's promises to it."""
 
 import asyncio
+import json
+from importlib import resources
+from pkgutil import resolve_name
 from types import SimpleNamespace
 
 from pybernetes.apimachinery import meta
@@ -69,8 +72,14 @@ def test_controllers_can_be_left_out(in_cluster) -> None:
     in_cluster(main, controllers=("*", "-serviceaccount-controller"))
 
 
-def test_names_are_upstreams() -> None:
-    assert all(name.endswith("-controller") for name in CONTROLLERS)
+def test_names_are_upstreams_and_lead_to_code() -> None:
+    table = json.loads(
+        resources.files("pybernetes.controllers").joinpath("controllers.json").read_text()
+    )
+    assert table.keys() == CONTROLLERS.keys()
+    for name, row in table.items():
+        assert name.endswith("-controller")
+        assert callable(resolve_name(f"pybernetes.controllers.{row['build']}"))
 
 
 def test_lost_races_are_no_news_until_they_repeat(monkeypatch) -> None:
