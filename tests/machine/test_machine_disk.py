@@ -58,6 +58,9 @@ def test_a_node_has_its_own_disk_and_sees_nothing_of_the_clusters(data_dir):
         assert (node_dir / "file").read_text() == "seen\n"
         assert inside("ls", "-A", str(data_dir)) == "nodes\n"
         assert inside("ls", "-A", "/run") == ""
+        (node_dir / "kubelet" / "log" / "pods" / "default_web_1").mkdir()
+        assert inside("ls", "/var/log/pods") == "default_web_1\n"
+        assert inside("ls", "/var/lib/kubelet") == "log\n"
         assert "shared:" in inside("sh", "-c", "grep ' / / ' /proc/self/mountinfo")
     finally:
         namespaces.unpin(place / "w1")

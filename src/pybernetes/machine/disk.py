@@ -13,6 +13,11 @@ from pybernetes.base import logs
 from pybernetes.linux import mounts
 
 DIRECTORIES = ("etc", "home", "mnt", "opt", "srv", "tmp", "var")
+_SEEN = {  # of the node's folder, and where log collectors and drivers expect it
+    "kubelet": "/var/lib/kubelet",
+    "kubelet/log/pods": "/var/log/pods",
+    "kubelet/log/containers": "/var/log/containers",
+}
 _MARK = "pybernetes.pid"  # a cluster's data directory has it
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _log = logs.get("machine.disk")
@@ -37,9 +42,19 @@ def set_up(data_dir: Path, node_dir: Path, hosts: str, name: str) -> bool:
     mounts.bind(Path(f"/proc/self/fd/{own}"), node_dir)
     os.close(own)
     mounts.make_shared(Path("/"))
+    _show(node_dir)
     for file, text in (("hosts", hosts), ("hostname", f"{name}\n"), ("resolv.conf", resolv_conf)):
         _write(Path("/etc", file), text)
     return True
+
+
+def _show(node_dir: Path) -> None:
+    """Let the kubelet's files be seen where others look for them."""
+    for folder, target in _SEEN.items():
+        if is_own("/var"):
+            (node_dir / folder).mkdir(parents=True, exist_ok=True)
+            Path(target).mkdir(parents=True, exist_ok=True)
+            mounts.bind(node_dir / folder, Path(target))
 
 
 def is_own(directory: str) -> bool:

@@ -216,4 +216,5 @@ def _link_log(tools: Tools, pod: Object, config: Config, container_id: str) -> N
     container = config["metadata"]["name"]
     link = tools.config.container_logs_dir / f"{name}_{namespace}_{container}-{container_id}.log"
     link.unlink(missing_ok=True)
-    link.symlink_to(naming.log_dir(tools.config, pod) / config["log_path"])
+    folder = naming.log_dir(tools.config, pod).relative_to(tools.config.pod_logs_dir.parent)
+    link.symlink_to(f"../{folder}/{config['log_path']}")  # so it holds wherever both are seen
