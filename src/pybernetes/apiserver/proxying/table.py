@@ -78,8 +78,7 @@ async def _admit(core: Core, ctx: Context) -> None:
         old=None,
         user=ctx.user,
     )
-    await admit.mutate(core, request)
-    await admit.validate(core, ctx, request)
+    await admit.both(core, ctx, request)
 
 
 def _options(ctx: Context, kind: str) -> Object:

@@ -3,7 +3,7 @@
 
 from pybernetes.apimachinery.errors import ApiError, already_exists, bad_request, invalid
 from pybernetes.apimachinery.schema import check
-from pybernetes.apimachinery.types import GVK, Object
+from pybernetes.apimachinery.types import Object
 from pybernetes.apis.validation.meta import validate_meta
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
@@ -14,7 +14,6 @@ from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.managed import record_update
 from pybernetes.apiserver.rest.options import WriteOptions, write_options
 from pybernetes.apiserver.rest.reply import entry_reply
-from pybernetes.apiserver.types import AdmissionRequest, Operation
 from pybernetes.storage.types import Conflict
 from pybernetes.wire.types import Response
 
@@ -69,7 +68,7 @@ async def create_object(
 
 async def _create_named(core: Core, ctx: Context, obj: Object, options: WriteOptions) -> Entry:
     row = ctx.serving.row
-    request = admission_request(ctx, "CREATE", obj, None, options=options)
+    request = admit.asking(ctx, "CREATE", obj, None, options=options)
     await admit.mutate(core, request)
     assert request.obj is not None
     obj = request.obj
@@ -116,31 +115,3 @@ async def _write(core: Core, ctx: Context, obj: Object, options: WriteOptions) -
         except Conflict:
             pass
     raise already_exists(gvr.resource, gvr.group, name)
-
-
-def admission_request(
-    ctx: Context,
-    operation: Operation,
-    obj: Object | None,
-    old: Object | None,
-    *,
-    options: WriteOptions,
-) -> AdmissionRequest:
-    row, info = ctx.serving.row, ctx.info
-    subject = obj or old or {}
-    meta = subject.get("metadata") or {}
-    name = info.name or meta.get("name", "")
-    kinds = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
-    return AdmissionRequest(
-        operation=operation,
-        resource=row,
-        gvk=GVK(*row.gvk),
-        name=name,
-        namespace=info.namespace or (meta.get("namespace", "") if row.namespaced else ""),
-        subresource=info.subresource,
-        obj=obj,
-        old=old,
-        user=ctx.user,
-        dry_run=options.dry_run,
-        options=options.as_object(kinds[operation]),
-    )

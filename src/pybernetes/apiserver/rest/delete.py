@@ -14,7 +14,6 @@ from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.body import check_type, decode_body
 from pybernetes.apiserver.rest.commit import write
-from pybernetes.apiserver.rest.create import admission_request
 from pybernetes.apiserver.rest.get import find
 from pybernetes.apiserver.rest.options import WriteOptions, check_dry_run
 from pybernetes.apiserver.rest.reply import entry_reply, object_reply, success
@@ -143,9 +142,8 @@ async def _attempt(
     serving = ctx.serving
     old = serving.decode(entry)
     plain = WriteOptions(options.dry_run, "", "Ignore", None)
-    request = admission_request(ctx, "DELETE", None, old, options=plain)
-    await admit.mutate(core, request)
-    await admit.validate(core, ctx, request)
+    request = admit.asking(ctx, "DELETE", None, old, options=plain)
+    await admit.both(core, ctx, request)
     new = serving.decode(entry)
     rules = serving.row.rules
     begun = bool(new["metadata"].get("deletionTimestamp"))

@@ -18,7 +18,6 @@ from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.commit import write
-from pybernetes.apiserver.rest.create import admission_request
 from pybernetes.apiserver.rest.get import find
 from pybernetes.apiserver.rest.options import WriteOptions
 from pybernetes.storage.types import Conflict, Op
@@ -77,7 +76,7 @@ async def _attempt(core: Core, ctx: Context, what: Modification, entry: Entry) -
     new = serving.store(new)
     row.rules.default(new)
     _keep_system_fields(new["metadata"], old["metadata"])
-    request = admission_request(ctx, "UPDATE", new, old, options=what.options)
+    request = admit.asking(ctx, "UPDATE", new, old, options=what.options)
     await admit.mutate(core, request)
     assert request.obj is not None
     new = prepare(ctx, request.obj, old, what)

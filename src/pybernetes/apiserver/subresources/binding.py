@@ -8,7 +8,6 @@ from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.body import read_object
 from pybernetes.apiserver.rest.commit import change
-from pybernetes.apiserver.rest.create import admission_request
 from pybernetes.apiserver.rest.options import write_options
 from pybernetes.apiserver.rest.reply import object_reply, success
 from pybernetes.wire.types import Response
@@ -27,9 +26,8 @@ async def bind(core: Core, ctx: Context) -> Response:
     _check_target(binding)
     pods = core.resources.find(PODS)
     assert pods is not None
-    request = admission_request(ctx, "CREATE", binding, None, options=options)
-    await admit.mutate(core, request)
-    await admit.validate(core, ctx, request)
+    request = admit.asking(ctx, "CREATE", binding, None, options=options)
+    await admit.both(core, ctx, request)
     await core.feed.wait_fresh()
 
     def bound(pod: Object) -> bool:

@@ -19,7 +19,6 @@ from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.body import decode_body, read_object
 from pybernetes.apiserver.rest.commit import change
-from pybernetes.apiserver.rest.create import admission_request
 from pybernetes.apiserver.rest.delete import DeleteOptions, delete_object, options_of
 from pybernetes.apiserver.rest.get import find
 from pybernetes.apiserver.rest.options import write_options
@@ -50,9 +49,8 @@ async def evict(core: Core, ctx: Context) -> Response:
         raise bad_request("name in URL does not match name in Eviction object")
     options = options_of(eviction.get("deleteOptions") or {})
     options = replace(options, dry_run=options.dry_run or write.dry_run)
-    request = admission_request(ctx, "CREATE", eviction, None, options=write)
-    await admit.mutate(core, request)
-    await admit.validate(core, ctx, request)
+    request = admit.asking(ctx, "CREATE", eviction, None, options=write)
+    await admit.both(core, ctx, request)
     await core.feed.wait_fresh()
     pod = ctx.serving.decode(find(ctx))
     if not _beyond_budgets(pod):

@@ -9,7 +9,6 @@ from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.dispatch import not_allowed
 from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.body import read_object
-from pybernetes.apiserver.rest.create import admission_request
 from pybernetes.apiserver.rest.options import write_options
 from pybernetes.apiserver.rest.registry import Verb
 from pybernetes.apiserver.rest.reply import object_reply
@@ -28,9 +27,8 @@ def reviewing(answer: Answer) -> Verb:
         row = ctx.serving.row
         own = row.subresources.get(ctx.info.subresource)  # serviceaccounts/token has its own kind
         obj = read_object(ctx, own.kind if own else row.gvk, options.validation)
-        request = admission_request(ctx, "CREATE", obj, None, options=options)
-        await admit.mutate(core, request)
-        await admit.validate(core, ctx, request)
+        request = admit.asking(ctx, "CREATE", obj, None, options=options)
+        await admit.both(core, ctx, request)
         result = answer(ctx, request.obj or obj)
         return object_reply(ctx, await result if isawaitable(result) else result, 201)
 
