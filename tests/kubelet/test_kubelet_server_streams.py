@@ -18,6 +18,7 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.base.env import Env
 from pybernetes.base.random import Random
 from pybernetes.base.tasks import TaskGroup
+from pybernetes.kubelet.server import portforward
 from pybernetes.kubelet.server.handler import KubeletServer
 from pybernetes.kubelet.server.protocols import RUNTIME_EXEC, choose_spdy
 from pybernetes.wire.client import HttpPool
@@ -419,6 +420,16 @@ async def test_streams_that_make_no_sense_are_reset(pool, port):
             assert await stream.read() == b""
             assert stream.was_reset
         assert await forward_once(session, 1, port.number) == (b"welcome QUESTION", b"")
+
+
+async def test_a_stream_whose_other_never_comes_is_given_up(pool, port, monkeypatch):
+    monkeypatch.setattr(portforward, "_PAIRING", 0.1)
+    async with forwarding(pool, tunnelled=False) as session:
+        headers = {"port": str(port.number), "streamType": "data", "requestID": "7"}
+        lonely, double = await session.open(headers), await session.open(headers)
+        assert await double.read() == b""  # there is one of its kind already
+        assert await lonely.read() == b""
+        assert await forward_once(session, 7, port.number) == (b"welcome QUESTION", b"")
 
 
 async def test_clients_too_old_for_request_ids_are_served(pool, port):

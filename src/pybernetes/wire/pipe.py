@@ -7,10 +7,6 @@ from pybernetes.wire.stream import HIGH_WATER, Gate, Inbox
 from pybernetes.wire.types import Stream
 
 
-def _nothing() -> None:
-    """Nobody asks."""
-
-
 class _End:
     """One end. `_gate` holds our writers back while the other end's inbox is full."""
 
@@ -18,7 +14,7 @@ class _End:
         self._inbox = inbox
         self._gate = gate
         self.peer: _End | None = None
-        self.told = _nothing  # the peer is closed
+        self.told: Callable[[], None] | None = None  # the peer is closed
         self._write_closed = False
 
     async def read(self) -> bytes:
@@ -52,11 +48,12 @@ class _End:
 
     def hear_close(self) -> None:
         self._gate.fail(ConnectionResetError("the other end is closed"))
-        self.told()
+        if self.told is not None:
+            self.told()
 
 
 def pipe(
-    limit: int = HIGH_WATER, left_closed: Callable[[], None] = _nothing
+    limit: int = HIGH_WATER, left_closed: Callable[[], None] | None = None
 ) -> tuple[Stream, Stream]:
     """Two connected Streams; a writer waits once more than `limit` bytes are unread.
 

@@ -28,18 +28,6 @@ class Inbox:
     - What came before an end or an error is read first.
     """
 
-    __slots__ = (
-        "_chunks",
-        "_error",
-        "_limit",
-        "_pause",
-        "_paused",
-        "_resume",
-        "_waiter",
-        "eof",
-        "size",
-    )
-
     def __init__(
         self,
         pause: Callable[[], None] = _nothing,

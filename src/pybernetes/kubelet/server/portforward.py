@@ -9,7 +9,6 @@ the client's connection ends all. Source: k8s.io/cri-streaming/pkg/streaming/por
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from pybernetes.base.tasks import TaskGroup
@@ -117,56 +116,52 @@ async def _carry(client: _Client, pod: Stream) -> None:
 # SPDY: the client opens the two streams of each connection.
 
 
-@dataclass(slots=True)
-class _Pair:
-    streams: dict[str, SpdyStream] = field(default_factory=dict)  # by type
-    complete: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 async def _serve_spdy(stream: Stream, inside: PodPorts) -> None:
     session = SpdySession(stream, server=True)
-    pairs: dict[str, _Pair] = {}
+    first: dict[str, tuple[SpdyStream, asyncio.Future[SpdyStream]]] = {}  # by request id
     async with session.running(), TaskGroup("port-forward") as group:
         while (opened := await session.accept()) is not None:
-            kind, request = opened.headers.get("streamtype", ""), _request_id(opened)
-            if not _is_valid(opened) or (request in pairs and kind in pairs[request].streams):
+            request = _request_id(opened)
+            if not _is_valid(opened):
                 await opened.close()
-                continue
-            if request not in pairs:
-                pairs[request] = _Pair()
-                group.start(_serve_pair(pairs, request, inside), request)
-            pair = pairs[request]
-            pair.streams[kind] = opened
-            if len(pair.streams) == 2:
-                pair.complete.set()
+            elif request not in first:
+                first[request] = opened, asyncio.get_running_loop().create_future()
+                group.start(_serve_pair(first, request, inside), request)
+            elif first[request][1].done() or _type(opened) == _type(first[request][0]):
+                await opened.close()
+            else:
+                first[request][1].set_result(opened)
         group.cancel()
+
+
+def _type(stream: SpdyStream) -> str:
+    return stream.headers.get("streamtype", "")
 
 
 def _is_valid(stream: SpdyStream) -> bool:
     port = stream.headers.get("port", "")
     in_range = port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536
-    return in_range and stream.headers.get("streamtype") in {"data", "error"}
+    return in_range and _type(stream) in {"data", "error"}
 
 
 def _request_id(stream: SpdyStream) -> str:
     """Clients too old to give one open the error stream first and the data stream right behind."""
-    behind = 2 if stream.headers.get("streamtype") == "data" else 0
+    behind = 2 if _type(stream) == "data" else 0
     return stream.headers.get("requestid") or str(stream.id - behind)
 
 
-async def _serve_pair(pairs: dict[str, _Pair], request: str, inside: PodPorts) -> None:
-    pair = pairs[request]
+async def _serve_pair(
+    first: dict[str, tuple[SpdyStream, asyncio.Future[SpdyStream]]], request: str, inside: PodPorts
+) -> None:
+    stream, other = first[request]
     try:
         async with asyncio.timeout(_PAIRING):
-            await pair.complete.wait()
+            both = {_type(stream): stream, _type(second := await other): second}
     except TimeoutError:
-        for stream in pair.streams.values():
-            await stream.close()
-        return
+        return await stream.close()
     finally:
-        del pairs[request]
-    data, complaints = pair.streams["data"], pair.streams["error"]
-    await _forward(inside, int(data.headers["port"]), data, complaints)
+        del first[request]
+    return await _forward(inside, int(both["data"].headers["port"]), both["data"], both["error"])
 
 
 # A WebSocket's channels: the query says which ports there are.
