@@ -61,6 +61,7 @@ def test_a_node_has_its_own_disk_and_sees_nothing_of_the_clusters(data_dir):
         (node_dir / "kubelet" / "log" / "pods" / "default_web_1").mkdir()
         assert inside("ls", "/var/log/pods") == "default_web_1\n"
         assert inside("ls", "/var/lib/kubelet") == "log\n"
+        assert inside("ls", "/etc/kubernetes") == "manifests\n"
         assert "shared:" in inside("sh", "-c", "grep ' / / ' /proc/self/mountinfo")
     finally:
         namespaces.unpin(place / "w1")

@@ -20,6 +20,7 @@ from pybernetes.images import builtin
 from pybernetes.images.mirror import Mirror
 from pybernetes.kubelet.config import Config as KubeletConfig
 from pybernetes.kubelet.kubelet import Kubelet
+from pybernetes.machine import disk
 from pybernetes.machine.config import Config as MachineConfig
 from pybernetes.machine.containerd import PrivateContainerd
 from pybernetes.network.config import NetworkConfig
@@ -49,7 +50,7 @@ def node_config(
 
     The names of its bridge and nftables tables have to be unique where other nodes are.
     """
-    machine, name = MachineConfig(data=data), told.name
+    machine, name, in_lab = MachineConfig(data=data), told.name, bool(told.gateway)
     return NodeConfig(
         machine=machine,
         network=NetworkConfig(
@@ -58,7 +59,7 @@ def node_config(
             cni_state_dir=data / "cni",
             bridge=bridge,
             table=f"{tables}-network",
-            segment=bool(told.gateway),
+            segment=in_lab,
             cluster_cidr=told.cluster_cidr,
             service_cidr=told.service_cidr,
         ),
@@ -85,11 +86,13 @@ def node_config(
             cluster_domain=told.domain,
             cni_conf_dir=machine.cni_conf,
             cgroup_root=told.cgroup,
-            node_cgroup=told.cgroup if told.gateway else "",
+            node_cgroup=told.cgroup if in_lab else "",
             node_labels=told.labels,
             register_with_taints=told.taints,
             capacity=told.capacity,
-            static_pod_path=data / "manifests",
+            static_pod_path=disk.MANIFESTS
+            if in_lab and disk.is_own("/etc")
+            else data / "manifests",
         ),
     )
 

@@ -7,6 +7,7 @@ directory only the node's own folder is seen.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 from pybernetes.base import logs
@@ -18,6 +19,7 @@ _SEEN = {  # of the node's folder, and where log collectors and drivers expect i
     "kubelet/log/pods": "/var/log/pods",
     "kubelet/log/containers": "/var/log/containers",
 }
+MANIFESTS = Path("/etc/kubernetes/manifests")  # of the node's static pods
 _MARK = "pybernetes.pid"  # a cluster's data directory has it
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _log = logs.get("machine.disk")
@@ -43,6 +45,9 @@ def set_up(data_dir: Path, node_dir: Path, hosts: str, name: str) -> bool:
     os.close(own)
     mounts.make_shared(Path("/"))
     _show(node_dir)
+    if is_own("/etc") and not (node_dir / "disk/etc/kubernetes").exists():
+        shutil.rmtree(MANIFESTS.parent, ignore_errors=True)  # the host's, where it is a node itself
+        MANIFESTS.mkdir(parents=True)
     for file, text in (("hosts", hosts), ("hostname", f"{name}\n"), ("resolv.conf", resolv_conf)):
         _write(Path("/etc", file), text)
     return True
