@@ -61,8 +61,10 @@ class PrivateContainerd:
         text = render(self._config)
         unchanged = self._config.config.exists() and self._config.config.read_text() == text
         if self.pid() is not None:
-            if unchanged and await self._serves():
-                return False
+            if unchanged:  # it may be loading its tasks, which a signal would cost their lives
+                with contextlib.suppress(StartError):
+                    await self._wait_serving()
+                    return False
             await self.stop()
         for folder in (self._config.root, self._config.state, self._config.cni_conf):
             folder.mkdir(parents=True, exist_ok=True, mode=0o711)
