@@ -106,9 +106,9 @@ async def free_port(port: int) -> int:
 async def settled(data_dir: Path) -> ClusterConfig:
     """The configuration; a lab's ranges and addresses are chosen and recorded. Raises ConfigError."""
     if is_lab(read_json(data_dir)) and not detect():
-        from pybernetes.cmd import lab
+        from pybernetes.cmd import labplace
 
-        await lab.settle(data_dir)
+        await labplace.settle(data_dir)
     return ClusterConfig.read(data_dir)
 
 

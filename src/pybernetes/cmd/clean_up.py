@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from pybernetes.base.env import Env
-from pybernetes.cmd import lab
+from pybernetes.cmd import labplace
 from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.labconfig import ConfigError
 from pybernetes.cmd.node import host_node
@@ -23,7 +23,7 @@ from pybernetes.proxy import proxy
 async def clean_up(env: Env, config: ClusterConfig) -> list[str]:
     """Stop all pods and containerd, remove rules, links and mounts; what is left, a line each."""
     if config.lab is not None:
-        return await lab.clean_up(env, config)
+        return await labplace.clean_up(env, config)
     node = host_node(config)
     left = await cleanup.remove(env, node.machine, config.cgroup_root, keep_images=True)
     await proxy.clean_up(node.proxy)

@@ -6,10 +6,7 @@ Node processes outlive us; those that run are adopted. One that ends unasked is 
 
 import asyncio
 import contextlib
-import fcntl
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
@@ -20,74 +17,24 @@ from pybernetes.base.tasks import TaskGroup, gather_ordered
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
 from pybernetes.cmd import control
-from pybernetes.cmd.config import ClusterConfig, read_json, write_json
+from pybernetes.cmd.config import ClusterConfig, read_json
 from pybernetes.cmd.control import Report
 from pybernetes.cmd.labconfig import ConfigError, LabConfig, LabNode, resolve
 from pybernetes.cmd.labjoin import NODES, Joining
 from pybernetes.cmd.labmachine import LabMachine, boot, pins
+from pybernetes.cmd.labplace import name_nodes, record, segment_config
 from pybernetes.cmd.labseed import Seed
 from pybernetes.cmd.labsettings import Settings
 from pybernetes.cmd.nodes import ready_since
-from pybernetes.linux import cgroups, hosts, mounts, namespaces
+from pybernetes.linux import namespaces
 from pybernetes.linux.commands import CommandError
 from pybernetes.linux.processes import wait_end
-from pybernetes.machine.config import Config
 from pybernetes.network import segment
-from pybernetes.network.segment import SegmentConfig
 
 RESTART_DELAY, MAX_DELAY = 0.2, 10.0
 READY_SECONDS = 60.0
 _log = logs.get("lab")
 Verb = Callable[["Lab", Object, Report], Awaitable[None]]
-
-
-async def settle(data_dir: Path) -> None:
-    """Choose every range and address that config.json does not name, and write them into it.
-
-    One lab at a time: others choose beside what is written. Raises ConfigError, CommandError.
-    """
-    config = ClusterConfig.read(data_dir)
-    home = os.open(data_dir.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(home, fcntl.LOCK_EX)
-        taken = await segment.taken(config.bridge)
-        avoid = []
-        for other in data_dir.parent.glob("*/config.json"):
-            if other.parent != data_dir:
-                with contextlib.suppress(ConfigError):
-                    avoid += ClusterConfig.read(other.parent).networks
-        _write(data_dir, resolve(read_json(data_dir), taken, avoid))
-    finally:
-        os.close(home)
-
-
-def _write(data_dir: Path, config: Object) -> None:
-    """Write config.json, if no node's socket has too long a path. Raises ConfigError."""
-    try:
-        for node in config["lab"]["nodes"]:
-            Config(data=data_dir / "nodes" / node["name"]).check()
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    write_json(data_dir, config)
-
-
-def segment_config(config: ClusterConfig) -> SegmentConfig:
-    """The lab's bridge and rules on this host."""
-    assert config.lab is not None
-    return SegmentConfig(
-        bridge=config.bridge,
-        table=f"pybernetes-{config.slug}-lab",
-        network=config.lab.network,
-        address=config.lab.gateway,
-        cluster_cidr=config.cluster_cidr,
-        service_cidr=config.service_cidr,
-        services_via=config.lab.nodes[0].address,
-    )
-
-
-def _mark(config: ClusterConfig) -> str:
-    """Our block in /etc/hosts."""
-    return f"pybernetes {config.name} {config.slug}"
 
 
 class Lab:
@@ -122,15 +69,7 @@ class Lab:
         """The segment, before anybody listens on it. Raises CommandError, OSError."""
         await segment.set_up(self._segment)
         namespaces.prepare(pins(self._config))
-        self._name_nodes()
-
-    def _name_nodes(self) -> None:
-        addresses = {node.name: node.address for node in self.settings.nodes}
-        full = {f"{name}.{self._config.name}": one for name, one in addresses.items()}
-        try:
-            hosts.write(_mark(self._config), addresses | full)
-        except OSError as error:
-            _log.warning("The nodes' names are not known to this host", err=error)
+        name_nodes(self._config)
 
     async def run(self) -> None:
         """Keep all nodes and the routes to their pods until cancelled; the nodes go on."""
@@ -276,9 +215,9 @@ class Lab:
     def _change(self, change: Callable[[list[Object]], list[Object]]) -> None:
         asked = read_json(self._config.data_dir)
         lab = {**asked["lab"], "nodes": change(asked["lab"]["nodes"])}
-        _write(self._config.data_dir, resolve({**asked, "lab": lab}))
+        record(self._config.data_dir, resolve({**asked, "lab": lab}))
         self._config = ClusterConfig.read(self._config.data_dir)
-        self._name_nodes()
+        name_nodes(self._config)
 
     async def start(self, node: Object, report: Report) -> None:
         """Turn the node on, if it is off."""
@@ -331,19 +270,3 @@ VERBS: Mapping[str, Verb] = {
     "node cut": Lab.cut,
     "node heal": Lab.heal,
 }
-
-
-async def clean_up(env: Env, config: ClusterConfig) -> list[str]:
-    """End all nodes and remove what the lab made on this host, its state not; what is left."""
-    names = sorted(path.name for path in pins(config).glob("*"))
-    machines = [LabMachine(config, name) for name in names]
-    left = await gather_ordered(machine.turn_off() for machine in machines)
-    cgroups.kill(config.cgroup_root)
-    if not cgroups.remove(config.cgroup_root):
-        left.append([f"cgroup {config.cgroup_root}"])
-    mounts.detach_below(pins(config))
-    await Seed(env, config.data_dir).clear()
-    await segment.clean_up(segment_config(config))
-    with contextlib.suppress(OSError):
-        hosts.write(_mark(config), {})
-    return [line for lines in left for line in lines]
