@@ -83,7 +83,10 @@ async def test_restart_rules(node, tmp_path):
     await node.wait("rule", lambda one: one["restartCount"] == 0, index=1)
     await node.wait_pod("other", lambda pod: pod["status"]["phase"] == "Failed")
     for index in (0, 1):
-        await node.wait("all", lambda one: one["restartCount"] == 1 and one["ready"], index=index)
+        one = await node.wait(
+            "all", lambda one: one["restartCount"] == 1 and one["ready"], index=index
+        )
+        assert one["lastState"]["terminated"]["reason"] == "RestartingAllContainers"
     assert (await read(tmp_path)).count("init") == 2
     pod = await node.wait_pod("all", lambda pod: pod["status"]["phase"] == "Running")
     assert {"AllContainersRestarting": "False"}.items() <= {

@@ -93,3 +93,23 @@ def test_transition_time_changes_only_with_the_status():
 def test_rejected_by_the_node():
     status = make(pod(), rejected=("OutOfcpu", "Pod was rejected: too much"))
     assert (status["phase"], status["reason"]) == ("Failed", "OutOfcpu")
+
+
+def test_a_running_init_container_is_incomplete():
+    names = [{"name": "a"}, {"name": "b"}]
+    spec = pod(initContainers=names)
+    spec["spec"]["containers"] = [{"name": "c", "image": "i"}]
+    status = make(spec, container(), ready={"c1": True}, started={"c1": True})
+    found = condition(status, "Initialized")
+    assert found["message"] == "containers with incomplete status: [a b]"
+    status = make(spec, container("exited"))
+    assert condition(status, "Initialized")["message"].endswith("[b]")
+
+
+def test_a_pod_whose_sidecar_still_ends_has_not_succeeded():
+    spec = pod("Never", initContainers=[{"name": "s", "restartPolicy": "Always"}])
+    side = dataclasses.replace(container(id_="c2"), name="s")
+    spec["status"]["phase"] = "Running"
+    assert make(spec, container("exited"), side, finished=True)["phase"] == "Running"
+    ended = dataclasses.replace(side, state="exited", exit_code=137)
+    assert make(spec, container("exited"), ended, finished=True)["phase"] == "Succeeded"

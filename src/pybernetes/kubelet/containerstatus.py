@@ -2,7 +2,7 @@
 """ContainerStatus from spec, runtime state and what the kubelet remembers. Pure."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pybernetes.apimachinery.timestamps import rfc3339
@@ -42,6 +42,7 @@ class Memory:
     rejected: tuple[str, str] | None = None
     failed: tuple[str, str] | None = None  # (reason, message): what runs is being ended
     runtime: str = "containerd"  # the scheme of container ids
+    reset: Collection[str] = ()  # containers that were removed to begin anew
     finished: bool = False  # nothing will be started any more
     messages: Mapping[str, str] = field(default_factory=dict)  # termination messages by id
     resources: Mapping[str, Object] = field(default_factory=dict)  # actuated, by name
@@ -91,6 +92,8 @@ def _status(
     previous = state.previous(name)
     if previous is not None and previous.state == "exited":
         status["lastState"] = _state(previous, memory)
+    elif name in memory.reset:
+        status["lastState"] = _RESET
     elif old.get("lastState") and old.get("containerID") == status["containerID"]:
         status["lastState"] = old["lastState"]
     waiting = memory.waiting.get(name)
@@ -100,7 +103,7 @@ def _status(
     if "running" in status["state"]:
         status["started"] = memory.started.get(current.id, False)
         status["ready"] = bool(status["started"] and memory.ready.get(current.id, False))
-    elif group == "initContainers" and not naming.is_sidecar(spec):
+    if group == "initContainers" and not naming.is_sidecar(spec):
         ended = status["state"].get("terminated")
         status["ready"] = ended is not None and ended["exitCode"] == 0
     _resources(status, spec, memory)
@@ -142,6 +145,9 @@ def _waiting(waiting: Waiting) -> Object:
     if waiting.message:
         result["message"] = waiting.message
     return result
+
+
+_RESET = {"terminated": {**_waiting(RESETTING), "exitCode": 137}}
 
 
 def _time(nanoseconds: int) -> str | None:
@@ -191,7 +197,7 @@ def _absent(pod: Object, spec: Object, old: Object, rest: tuple[Memory, str]) ->
     waiting = memory.waiting.get(spec["name"])
     reset = waiting is not None and waiting.reason == RESETTING.reason
     if reset:
-        status["lastState"] = {"terminated": {**_waiting(RESETTING), "exitCode": 137}}
+        status["lastState"] = _RESET
     if waiting is not None and (reset or "terminated" not in status["state"]):
         status["state"] = {"waiting": _waiting(waiting)}
     return status

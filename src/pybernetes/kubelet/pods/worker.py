@@ -207,6 +207,7 @@ def publish(tools: Tools, record: Record, state: PodState) -> None:
         failed=record.failed,
         runtime="hollow" if tools.runtime.hollow else "containerd",
         finished=record.finished or record.ending,
+        reset=record.attempts,
         messages=record.messages,
         resources=record.resources,
         conditions=record.conditions,
