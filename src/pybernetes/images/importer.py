@@ -12,8 +12,8 @@ from pybernetes.linux.commands import CommandError, run
 NAMESPACE = "k8s.io"
 POLL = 0.02
 IMPORT_SECONDS = 600.0
-LOADED = "pybernetes.dev/loaded"  # label of images that came by hand, from no registry
-_NAMES = re.compile(r"^unpacking (\S+) \(", re.MULTILINE)
+LOADED = "pybernetes.dev/loaded"  # label of manifests that came by hand, from no registry
+_UNPACKED = re.compile(r"^unpacking (\S+) \((sha256:[0-9a-f]+)\)", re.MULTILINE)
 
 
 class ImportFailed(Exception):
@@ -23,10 +23,10 @@ class ImportFailed(Exception):
 async def load(socket: str, archive: Path) -> list[str]:
     """Import an OCI or Docker archive into the containerd behind `socket`; the images' names."""
     output = await ctr(socket, "images", "import", str(archive))
-    names = _NAMES.findall(output)
-    for name in names:
-        await ctr(socket, "images", "label", name, f"{LOADED}=true")
-    return names
+    found = _UNPACKED.findall(output)
+    for digest in dict.fromkeys(digest for _, digest in found):
+        await ctr(socket, "content", "label", digest, f"{LOADED}=true")  # CRI rewrites an image's
+    return [name for name, _ in found]
 
 
 async def ctr(socket: str, *words: str) -> str:

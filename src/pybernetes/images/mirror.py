@@ -53,11 +53,13 @@ class Mirror:
 
     async def _manifest(self, image: str) -> Response:
         """Raises ImportFailed."""
-        wanted = f'name=="{image}",labels."{LOADED}"==true'
-        rows = (await ctr(self._socket, "images", "ls", wanted)).splitlines()[1:]
+        rows = (await ctr(self._socket, "images", "ls", f'name=="{image}"')).splitlines()[1:]
         if not rows:
             return _missing(image)
         _, media_type, digest, *_ = rows[0].split()
+        loaded = await ctr(self._socket, "content", "ls", "-q", f'labels."{LOADED}"==true')
+        if digest not in loaded.split():
+            return _missing(image)
         body = (await ctr(self._socket, "content", "get", digest)).encode()
         headers = (("Docker-Content-Digest", digest),)
         return Response(200, body, media_type, headers)
