@@ -4,6 +4,8 @@
 Source of reasons, codes and wording: k8s.io/apimachinery/pkg/api/errors.
 """
 
+from functools import partial
+
 from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
 
@@ -43,6 +45,14 @@ class ApiError(Exception):
             status.get("message") or "unknown",
             status.get("details"),
         )
+
+
+# Those that only need a message:
+bad_request = partial(ApiError, 400, "BadRequest")
+expired = partial(ApiError, 410, "Expired")  # the resourceVersion or continue token is too old
+unsupported_media_type = partial(ApiError, 415, "UnsupportedMediaType")
+service_unavailable = partial(ApiError, 503, "ServiceUnavailable")
+timeout = partial(ApiError, 504, "Timeout")
 
 
 def qualified(resource: str, group: str) -> str:
@@ -85,10 +95,6 @@ def invalid(kind: str, group: str, name: str, errors: Errors) -> ApiError:
     return ApiError(422, "Invalid", message, details)
 
 
-def bad_request(message: str) -> ApiError:
-    return ApiError(400, "BadRequest", message)
-
-
 def unauthorized(message: str = "Unauthorized") -> ApiError:
     return ApiError(401, "Unauthorized", message)
 
@@ -110,15 +116,6 @@ def show_kind(resource: str, group: str) -> str:
     return f'"{qualified(resource, group)}"'
 
 
-def expired(message: str) -> ApiError:
-    """410: the resourceVersion or continue token is too old."""
-    return ApiError(410, "Expired", message)
-
-
-def unsupported_media_type(message: str) -> ApiError:
-    return ApiError(415, "UnsupportedMediaType", message)
-
-
 def too_large(limit: int) -> ApiError:
     message = f"Request entity too large: limit is {limit}"
     return ApiError(413, "RequestEntityTooLarge", message)
@@ -126,14 +123,6 @@ def too_large(limit: int) -> ApiError:
 
 def too_many_requests(message: str, retry_after: int = 1) -> ApiError:
     return ApiError(429, "TooManyRequests", message, {"retryAfterSeconds": retry_after})
-
-
-def service_unavailable(message: str) -> ApiError:
-    return ApiError(503, "ServiceUnavailable", message)
-
-
-def timeout(message: str) -> ApiError:
-    return ApiError(504, "Timeout", message)
 
 
 def internal(message: str) -> ApiError:
