@@ -204,3 +204,21 @@ async def test_openapi(call):
     url = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
     assert "io.k8s.api.apps.v1.Deployment" in (await call("GET", url))["components"]["schemas"]
     await call("GET", "/openapi/v3/apis/none/v1", expect=404)
+
+
+async def test_reviews_have_no_table(start) -> None:
+    call = await start()
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    review = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    refused = await call("POST", path, review, expect=406, accept=table)
+    assert refused["reason"] == "NotAcceptable"
+    await call("POST", path, review, expect=201, accept=f"{table},application/json")
+
+
+async def test_times_of_the_first_century_have_four_digits(start) -> None:
+    call = await start()
+    spec = {"holderIdentity": "me", "acquireTime": "0001-01-01T00:00:02.000000Z"}
+    path = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+    made = await call("POST", path, {"metadata": {"name": "l"}, "spec": spec}, expect=201)
+    assert made["spec"]["acquireTime"] == "0001-01-01T00:00:02.000000Z"

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from pybernetes.apimachinery.errors import ApiError, method_not_allowed, too_large
 from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.rest.formats import check_plain
 from pybernetes.apiserver.rest.registry import VERBS, Verb
 from pybernetes.wire.types import Reply
 
@@ -43,6 +44,7 @@ class Dispatcher:
         if not serving.stored:
             verb = self._virtual.get((info.group, info.resource))
             if verb is not None:
+                check_plain(ctx.request.headers.get("accept", ""))
                 return verb(self._core, ctx)
         found = VERBS.get(info.verb)
         if found is None or info.verb not in serving.row.verbs:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.schema.types import Schema
+from pybernetes.apimachinery.timestamps import rfc3339, rfc3339_micro
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _ILLEGAL_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
@@ -114,12 +115,12 @@ def time(value: Any) -> str:
     """metav1.Time: UTC, whole seconds."""
     if type(value) is str and len(value) == 20 and value[-1] == "Z" and _TIME.fullmatch(value):
         return value
-    return _parse_time(value).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return rfc3339(_parse_time(value))
 
 
 def micro_time(value: Any) -> str:
     """metav1.MicroTime: UTC, six digits behind the second."""
-    return _parse_time(value).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return rfc3339_micro(_parse_time(value))  # (strftime does not pad early years)
 
 
 def _parse_time(value: Any) -> datetime.datetime:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
@@ -44,6 +45,15 @@ def accepted(header: str) -> Accepted:
         if media in _JSON_TYPES and wanted in _SHAPES and known:
             return Accepted(_SHAPES[wanted])
     return _PLAIN
+
+
+def check_plain(header: str) -> None:
+    """Raise 406 where the client takes only tables or metadata of what has neither."""
+    plain = (part for part in header.split(",") if "as=" not in part)
+    if header and not any(part.strip() for part in plain):
+        types = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+        text = f"only the following media types are accepted: {types}"
+        raise ApiError(406, "NotAcceptable", text)
 
 
 class Format(Protocol):
