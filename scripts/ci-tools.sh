@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Tools that only the tests need: golden data from upstream's Go modules (never committed), and the
-# kubectl of the version that we serve (2 minutes once; kept outside of the tree, by version).
+# Tools that only the tests need: golden data from upstream's Go modules (never committed), the
+# kubectl of the version that we serve and etcd 3.6 (2 minutes once; kept outside of the tree, by
+# version), and the distribution's etcd 3.4.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
@@ -13,4 +14,8 @@ for module in k8s.io/kubernetes@v1.37.1 k8s.io/api@v0.37.1 k8s.io/apiextensions-
   go mod download "$module"
 done
 cd "$top"
-.venv/bin/python -c 'from conformance.build import ensure; print(ensure("kubectl") / "kubectl")'
+.venv/bin/python -c 'from conformance.build import ensure; print(ensure("kubectl", "etcd"))'
+if ! command -v etcd >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends etcd-server >/dev/null
+fi

@@ -63,7 +63,8 @@ class Watcher:
             await self._wake
         batch = self._queue.popleft()
         self._pending -= len(batch)
-        self._delivered = batch[-1].revision
+        if batch:
+            self._delivered = batch[-1].revision
         return batch
 
     def close(self) -> None:
@@ -132,6 +133,13 @@ class Hub:
         for prefix, batch in found.items():
             for watcher in list(by_prefix.get(prefix, ())):
                 watcher.push(batch)
+
+    def progress(self, revision: int) -> None:
+        """`revision` came without a change here (others share the store): an empty batch for all."""
+        self.revision = revision
+        for watchers in self._by_prefix.values():
+            for watcher in watchers:
+                watcher.push(())
 
     def fail(self, error: StoreError) -> None:
         """End every watch."""

@@ -36,6 +36,8 @@ _revision = attrgetter("revision")
 class MemoryStore:
     """A `Store`. Writes take effect at once, on the loop; there is no thread and no lock."""
 
+    shared = False
+
     def __init__(self, env: Env, *, quota: int = 0) -> None:
         self._env = env
         self._quota = quota
@@ -69,6 +71,9 @@ class MemoryStore:
     @property
     def floor(self) -> int:
         return self._floor
+
+    async def current(self) -> int:
+        return self.revision
 
     def _check(self, revision: int = 0) -> None:
         if self._closed:

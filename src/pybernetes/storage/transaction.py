@@ -17,14 +17,9 @@ def decide(
     Deleting what is not there is no change; a transaction without a change takes no revision.
     """
     changes: list[Change] = []
-    seen: set[str] = set()
-    if len(ops) > MAX_OPS:
-        raise StoreError(f"too many operations in one transaction: {len(ops)} > {MAX_OPS}")
+    check_keys(ops)
     for index, op in enumerate(ops):
         key = op.key
-        if key in seen or not key:
-            raise StoreError(f"key {key!r} is empty or twice in one transaction")
-        seen.add(key)
         current = lookup(key)
         if op.expected is not None and op.expected != (current.revision if current else 0):
             raise Conflict(index, key, current)
@@ -35,6 +30,17 @@ def decide(
         elif current is not None:
             changes.append(Change(key, revision, None, current))
     return changes
+
+
+def check_keys(ops: Sequence[Op]) -> None:
+    """Raise StoreError for a transaction that no driver takes."""
+    seen: set[str] = set()
+    if len(ops) > MAX_OPS:
+        raise StoreError(f"too many operations in one transaction: {len(ops)} > {MAX_OPS}")
+    for op in ops:
+        if op.key in seen or not op.key:
+            raise StoreError(f"key {op.key!r} is empty or twice in one transaction")
+        seen.add(op.key)
 
 
 def growth(changes: Sequence[Change]) -> int:

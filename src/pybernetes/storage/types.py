@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store's contract. Drivers: memory, sqlite (etcd later). No implementation here.
+"""The store's contract. Drivers: memory, sqlite, etcd. No implementation here.
 
 Guarantees every driver gives (proven by the common suite, pybernetes.testing.store):
 - Revisions: one integer for the whole store, larger after every successful write; the writes of
@@ -118,11 +118,19 @@ class Watch(Protocol):
 
 
 class Store(Protocol):
-    """An MVCC key-value store with ordered keys."""
+    """An MVCC key-value store with ordered keys.
+
+    `shared`: other processes write here too, so only `current` tells the newest revision.
+    """
+
+    shared: bool
 
     @property
     def revision(self) -> int:
-        """The newest revision this process has seen acknowledged (exact for embedded drivers)."""
+        """The newest revision this process's watches have been fed (the newest of all if not shared)."""
+
+    async def current(self) -> int:
+        """A revision that was the newest of all after the call began; `revision` has reached it."""
 
     async def get(self, key: str, revision: int = 0) -> Record | None:
         """The record of `key`, now or at `revision`. Raises Compacted, FutureRevision."""

@@ -48,6 +48,8 @@ class SqliteConfig:
 class SqliteStore:
     """A `Store` in one file. Made by `await SqliteStore.open(env, config)`."""
 
+    shared = False
+
     def __init__(self, env: Env, config: SqliteConfig, parts: "_Parts") -> None:
         self._env = env
         self._lock = parts.lock
@@ -84,6 +86,9 @@ class SqliteStore:
     @property
     def floor(self) -> int:
         return self._writer.floor
+
+    async def current(self) -> int:
+        return self.revision
 
     def _check(self, revision: int = 0) -> int:
         """The revision to read at."""
