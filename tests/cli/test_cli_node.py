@@ -274,3 +274,11 @@ def test_a_file_names_its_lab(home: Path, said: Said) -> None:
     make(home, "m-k8s")
     assert main(["up", "-f", str(EXAMPLE)]) == 1
     assert 'there is a cluster "m-k8s" already, which is no lab' in said()
+
+
+def test_list_shows_clusters_with_their_nodes(lab: Path, home: Path, said: Said) -> None:
+    make(home, "many", nodes=40, node="hollow")
+    assert main(["list"]) == 0
+    rows = {line.split()[0]: line for line in said().splitlines()}
+    assert "stopped  lab-control-plane w1 w2  https://" in rows["lab"]
+    assert rows["many"].split()[1:3] == ["stopped", "40"]

@@ -20,7 +20,8 @@ def run(options: argparse.Namespace) -> int:
     for cluster in all_clusters():
         status = "running" if cluster.pid() else "stopped"
         nodes = " ".join(node["name"] for node in cluster.lab().get("nodes", ()))
+        nodes = nodes or str(cluster.config().get("nodes", 1))
         server = cluster.state().get("server", "")
-        rows.append((cluster.name, status, nodes or "1", server, str(cluster.data_dir)))
+        rows.append((cluster.name, status, nodes, server, str(cluster.data_dir)))
     print(table(rows))
     return 0
