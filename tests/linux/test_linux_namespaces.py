@@ -2,9 +2,11 @@
 """Pinned namespaces, names in hosts files, waiting for processes."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +54,24 @@ def test_a_block_of_names_comes_changes_and_goes():
     assert "192.168.1.102" not in changed
     without = hosts.with_block(changed, "lab a", {})
     assert hosts.with_block(without, "lab b", {}) == text + "\n"
+
+
+def test_a_hosts_file_is_never_seen_half_written(tmp_path):
+    path = tmp_path / "hosts"
+    names = {f"w{number}": f"192.168.1.{number}" for number in range(1, 60)}
+    hosts.write("a", names, path)
+    first = path.read_text()
+    writer = multiprocessing.get_context("fork").Process(target=_rewrite, args=(path, names))
+    writer.start()
+    seen = {path.read_text() for _ in range(2000)}
+    writer.join()
+    assert seen <= {first, first + hosts.with_block("", "b", names)}
+    assert path.read_text() == first
+
+
+def _rewrite(path: Path, names: dict[str, str]) -> None:
+    for number in range(200):
+        hosts.write("b", {} if number % 2 else names, path)
 
 
 async def test_the_end_of_any_process_is_seen():

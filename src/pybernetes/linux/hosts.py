@@ -2,6 +2,8 @@
 """A marked block of names in a hosts file."""
 
 import fcntl
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,12 +22,26 @@ def with_block(text: str, mark: str, names: Mapping[str, str]) -> str:
 
 
 def write(mark: str, names: Mapping[str, str], path: Path = HOSTS) -> None:
-    """Bring the block in the file up to date (in place: the file may be a mount)."""
-    with path.open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # other labs write it too
-        file.seek(0)
-        old = file.read()
+    """Bring the block in the file up to date: at once, or in place where the file is a mount."""
+    path = path.resolve()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # other labs write it too
+        old = path.read_text() if path.exists() else ""
         new = with_block(old, mark, names)
         if new != old:
-            file.truncate(0)
-            file.write(new)
+            _replace(path, new)
+    finally:
+        os.close(folder)
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.pybernetes")
+    partial.write_text(text)
+    try:
+        if path.exists():
+            shutil.copymode(path, partial)
+        partial.replace(path)
+    except OSError:
+        path.write_text(text)
+        partial.unlink(missing_ok=True)
