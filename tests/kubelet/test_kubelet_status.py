@@ -113,3 +113,16 @@ def test_a_pod_whose_sidecar_still_ends_has_not_succeeded():
     assert make(spec, container("exited"), side, finished=True)["phase"] == "Running"
     ended = dataclasses.replace(side, state="exited", exit_code=137)
     assert make(spec, container("exited"), ended, finished=True)["phase"] == "Succeeded"
+
+
+def test_containers_with_rules_of_their_own_do_not_fail_their_pod():
+    rules = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}]
+    spec = pod("Never")
+    spec["spec"]["containers"][0] |= {"restartPolicy": "Never", "restartPolicyRules": rules}
+    assert make(spec, container("exited", 42))["phase"] == "Running"
+    assert make(spec, container("exited", 41))["phase"] == "Failed"
+    init = [{"name": "a", "restartPolicy": "Never", "restartPolicyRules": rules}]
+    spec = pod("Never", initContainers=init)
+    spec["spec"]["containers"] = [{"name": "c", "image": "i"}]
+    assert make(spec, container("exited", 42))["phase"] == "Pending"
+    assert make(spec, container("exited", 41))["phase"] == "Failed"

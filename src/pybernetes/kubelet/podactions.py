@@ -94,10 +94,14 @@ def should_restart(pod: Object, container: Object, dead: Container | None) -> bo
     """Whether a container that is not running should be started (again)."""
     if dead is None or dead.state in ("created", "unknown"):
         return True
-    if _action(container, dead.exit_code):
-        return True
+    return restarts_after(pod, container, dead.exit_code)
+
+
+def restarts_after(pod: Object, container: Object, code: int) -> bool:
+    """Whether a container that ended with `code` starts again, by its rules or its policy."""
     policy = policy_of(pod, container)
-    return policy == "Always" or (policy == "OnFailure" and dead.exit_code != 0)
+    again = policy == "Always" or (policy == "OnFailure" and code != 0)
+    return again or bool(_action(container, code))
 
 
 def _action(container: Object, code: int) -> str:

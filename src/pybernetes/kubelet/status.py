@@ -123,50 +123,54 @@ def _phase(pod: Object, groups: tuple[list[Object], list[Object]], memory: Memor
     init, regular = groups
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return str(pod["status"]["phase"])  # a finished pod never comes back
-    pending, failed = _initialization(pod, init, regular)
+    pending, failed, final = _initialization(pod, init, regular)
     counts = _Counts()
     for status in regular:
         counts.add(status)
-    if failed and (memory.finished or podactions.restart_policy(pod) == "Never"):
+    if failed and (memory.finished or final):
         return "Failed"
-    if pending or counts.waiting:
+    if pending or counts.waiting or not (counts.running or counts.stopped):
         return "Pending"
     if counts.running:
         return "Running"
-    return _ended(pod, counts, memory)
-
-
-def _ended(pod: Object, counts: _Counts, memory: Memory) -> str:
-    """The phase when no container runs."""
-    if not counts.stopped:
-        return "Pending"
-    policy = podactions.restart_policy(pod)
-    if not memory.finished and policy == "Always":
+    specs = {item["name"]: item for item in pod["spec"]["containers"]}
+    if not memory.finished and any(_again(pod, specs, status) for status in regular):
         return "Running"
-    if counts.stopped == counts.succeeded:
-        return "Succeeded"
-    return "Failed" if memory.finished or policy == "Never" else "Running"
+    return "Succeeded" if counts.stopped == counts.succeeded else "Failed"
 
 
-def _initialization(pod: Object, init: list[Object], regular: list[Object]) -> tuple[bool, bool]:
-    """(still pending, failed)."""
-    if any((item.get("state") or {}).keys() & {"running"} for item in regular):
-        return False, False
-    if any(item.get("lastState") or item["state"].get("terminated") for item in regular):
-        return False, False
+def _end(status: Object) -> Object | None:
+    """How a container ended, last or the time before."""
+    found: Object | None = status["state"].get("terminated")
+    return found or (status.get("lastState") or {}).get("terminated")
+
+
+def _again(pod: Object, specs: Mapping[str, Object], status: Object) -> bool:
+    """Whether a container that has ended starts again."""
+    ended = _end(status)
+    if ended is None or ended.get("reason") == containerstatus.RESETTING.reason:
+        return True
+    return podactions.restarts_after(pod, specs.get(status["name"], {}), ended["exitCode"])
+
+
+def _initialization(
+    pod: Object, init: list[Object], regular: list[Object]
+) -> tuple[bool, bool, bool]:
+    """(still pending, failed, failed for good)."""
+    if any("running" in (item.get("state") or {}) or _end(item) for item in regular):
+        return False, False, False
     specs = {item["name"]: item for item in pod["spec"].get("initContainers", ())}
-    pending = failed = False
+    pending = failed = final = False
     for status in init:
-        spec, ended = specs.get(status["name"], {}), status["state"].get("terminated")
-        ended = ended or (status.get("lastState") or {}).get("terminated")
+        spec, ended = specs.get(status["name"], {}), _end(status)
         if naming.is_sidecar(spec):
             pending = pending or not status.get("started")
         elif ended is None:
             pending = True
         elif ended["exitCode"] != 0:
-            failed = True
-            pending = pending or podactions.restart_policy(pod) != "Never"
-    return pending, failed
+            again = _again(pod, specs, status)
+            failed, final, pending = True, final or not again, pending or again
+    return pending, failed, final
 
 
 def _conditions(
