@@ -37,6 +37,14 @@ http {
 }
 """
 _WELCOME = "<html><head><title>Welcome to nginx!</title></head><body>It works.</body></html>\n"
+# Variables may have any name now; Debian's older ash drops those that are no identifiers.
+_SHELL = """\
+#!/bin/bash
+while IFS= read -r -d '' pair; do
+  [[ ${pair%%=*} =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || exec -a /bin/sh /bin/bash "$@"
+done < /proc/self/environ
+exec -a /bin/sh /bin/busybox "$@"
+"""
 _AGNHOST = ImageConfig(
     entrypoint=("/agnhost",),
     cmd=("pause",),
@@ -95,13 +103,13 @@ def _nginx(_programs: Path) -> Iterator[Entry]:
 
 
 def _busybox(_programs: Path) -> Iterator[Entry]:
-    """Its shell is bash: Debian's busybox drops variables whose names are no identifiers."""
     program = builtin.static_busybox()
     yield from builtin.entries(builtin.IMAGES[1], program)
     listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True)
     names = set(listed.stdout.split()) - {program.name, "sh"}
     yield from (Entry(f"bin/{name}", link="busybox") for name in sorted(names))
-    yield Entry("bin/sh", source=_debian() / "bin" / "bash-static", mode=0o755)
+    yield Entry("bin/bash", source=_debian() / "bin" / "bash-static", mode=0o755)
+    yield Entry("bin/sh", data=_SHELL.encode(), mode=0o755)
 
 
 def _nothing(_programs: Path) -> Iterator[Entry]:
