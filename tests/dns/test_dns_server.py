@@ -2,6 +2,7 @@
 """The whole DNS on real sockets, on uvloop as in production, over an in-memory cluster's state."""
 
 import asyncio
+import os
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,8 +18,10 @@ from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
+from pybernetes.dns import messages
 from pybernetes.dns.cluster import NAMESPACES, SERVICES, SLICES
 from pybernetes.dns.config import DnsConfig
+from pybernetes.dns.forward import Forwarder
 from pybernetes.dns.server import Dns
 
 Object = dict[str, Any]
@@ -285,3 +288,24 @@ async def test_pages_as_coredns_serves_them(unused_tcp_port: int) -> None:
         text = await asyncio.to_thread(get, "/metrics")
         assert 'coredns_dns_requests_total{family="1",proto="udp"' in text
         assert 'rcode="NOERROR"' in text
+
+
+async def test_a_question_given_up_at_any_moment_leaves_no_socket_open() -> None:
+    """At whatever step of its way it is cancelled, also while its socket is being made."""
+    loop = asyncio.get_running_loop()
+    transport, upstream = await loop.create_datagram_endpoint(Upstream, local_addr=(HERE, 0))
+    upstream.silent = True
+    to = f"{HERE}#{transport.get_extra_info('sockname')[1]}"
+    forwarder = Forwarder(Env(), DnsConfig("n1", HERE, 0, upstreams=(to,)))
+    before = len(os.listdir("/proc/self/fd"))
+    query = messages.question("example.org", messages.TYPES["A"])
+    for microseconds in range(0, 600, 2):
+        asking = asyncio.ensure_future(forwarder.ask(query, "", tcp=False))
+        end = loop.time() + microseconds * 1e-6
+        while loop.time() < end:  # noqa: ASYNC110 -- shorter than a timer can be
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait([asking])
+    await asyncio.sleep(0.05)
+    assert len(os.listdir("/proc/self/fd")) == before
+    transport.close()

@@ -17,6 +17,7 @@ from pybernetes.dns.messages import RCODES, Encoded, Query
 
 _SYSTEMD = Path("/run/systemd/resolve/resolv.conf")  # what its loopback resolver asks itself
 _OPT = 41
+_MAX_DATAGRAM = 65535
 
 
 class ForwardError(Exception):
@@ -51,25 +52,6 @@ def _nameservers(path: Path) -> list[str]:
         return []
     words = [line.split() for line in lines]
     return [pair[1] for pair in words if len(pair) > 1 and pair[0] == "nameserver"]
-
-
-class _Exchange(asyncio.DatagramProtocol):
-    """One question, one answer with the same identifier and question."""
-
-    def __init__(self, asked: bytes, end: int) -> None:
-        self._asked, self._end = asked, end
-        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
-        transport.sendto(self._asked)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if not self.answer.done() and _answers(data, self._asked, self._end):
-            self.answer.set_result(data)
-
-    def error_received(self, exc: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(exc)
 
 
 class Forwarder:
@@ -165,14 +147,18 @@ class Forwarder:
 
 
 async def _over_udp(asked: bytes, end: int, upstream: str) -> bytes:
-    host, port = _address(upstream)
-    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: _Exchange(asked, end), remote_addr=(host, port)
-    )
-    try:
-        return await protocol.answer
-    finally:
-        transport.close()
+    """The first datagram from `upstream` that answers.
+
+    On a socket of our own: a datagram endpoint that is cancelled while it is made stays open.
+    """
+    loop, address = asyncio.get_running_loop(), _address(upstream)
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as own:
+        own.connect(address)
+        own.send(asked)
+        while not _answers(data := await loop.sock_recv(own, _MAX_DATAGRAM), asked, end):
+            pass
+        return data
 
 
 async def _over_tcp(asked: bytes, end: int, upstream: str) -> bytes:

@@ -24,8 +24,11 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._resolve = resolve
         self._group = group
 
+        self.transport: asyncio.DatagramTransport | None = None
+
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
-        self._send = transport.sendto  # uvloop's is none of asyncio's classes: no isinstance here
+        self.transport = transport  # uvloop's is none of asyncio's classes: no isinstance here
+        self._send = transport.sendto
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         answer = self._resolve(data, addr[0], False)
@@ -43,23 +46,24 @@ class Listeners:
 
     def __init__(self, resolve: Resolve, group: TaskGroup) -> None:
         self._resolve = resolve
-        self._group = group
+        self._datagrams = _Datagrams(resolve, group)
+        self._server: asyncio.Server | None = None
         self._connections: Counter[str] = Counter()
         self.port = 0
 
     async def open(self, address: str, port: int) -> None:
-        """Bind both. Raises OSError."""
+        """Bind both; `close` is the caller's also where this fails or is cancelled. Raises OSError."""
         loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._connection, address, port)
-        self.port = server.sockets[0].getsockname()[1]
-        self._server = server
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Datagrams(self._resolve, self._group), local_addr=(address, self.port)
+        self._server = await asyncio.start_server(self._connection, address, port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        await loop.create_datagram_endpoint(
+            lambda: self._datagrams, local_addr=(address, self.port)
         )
 
     def close(self) -> None:
-        self._transport.close()
-        self._server.close()
+        for opened in (self._datagrams.transport, self._server):
+            if opened is not None:
+                opened.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = (writer.get_extra_info("peername") or ("",))[0]

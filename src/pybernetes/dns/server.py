@@ -82,10 +82,10 @@ class Dns:
             for informer in self._cluster.informers:
                 await informer.wait_synced()
             listeners = Listeners(self._resolve, group)
-            await listeners.open(config.address, config.port)
-            self.port = listeners.port
-            group.start(self._serve_metrics(), "metrics")
             try:
+                await listeners.open(config.address, config.port)
+                self.port = listeners.port
+                group.start(self._serve_metrics(), "metrics")
                 await self._publish(again=False)
                 _log.info("Cluster DNS answers", address=config.address, port=self.port)
                 self._ready.set()
@@ -187,7 +187,7 @@ class Dns:
             found = await self._forwarder.ask(target, client, tcp=True)
             whole = Answer(True, [*answer.records, *messages.records(found, target)])
             return self._reply(self._encode(query, whole), query, tcp=tcp)
-        except (ForwardError, ValueError) as error:
+        except (ForwardError, Unanswerable, ValueError) as error:
             if answer is None:
                 return messages.refusal(query, getattr(error, "rcode", "SERVFAIL"))
         return self._reply(self._encode(query, answer), query, tcp=tcp)  # the alias alone
