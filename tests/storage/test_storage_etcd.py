@@ -197,7 +197,9 @@ async def test_a_full_quota_refuses_writes_and_recovers(tmp_path: Path) -> None:
             at = store.revision
             await store._client.call("KV", "Compact", revision=at, physical=True)
             await store._client.call("Maintenance", "Defragment", timeout=10)
-            await store._client.call("Maintenance", "Alarm", action=2, alarm=1)
+            status = await store._client.call("Maintenance", "Status")
+            mine = status.header.member_id
+            await store._client.call("Maintenance", "Alarm", action=2, alarm=1, memberID=mine)
             await store.write([Op("/again", b"x" * 100_000)])
             assert await keys_of(store, "/") == ["/again"]
     finally:

@@ -20,6 +20,7 @@ from pybernetes.storage.types import Store
 from pybernetes.wire.types import Request
 
 NOBODY = User("")
+NEWEST = 1 << 64  # above every revision
 
 
 @dataclass(slots=True)
@@ -35,6 +36,11 @@ class Core:
     admission: list[AdmissionPlugin] = field(default_factory=list)
     hooks: dict[tuple[str, str], WriteHook] = field(default_factory=dict)  # (group, resource)
     check_write: Callable[[User, RequestInfo, Object, Object | None], None] | None = None
+
+    @property
+    def newest(self) -> int:
+        """The revision that a consistent read has to wait for; NEWEST where only the store knows it."""
+        return NEWEST if self.store.shared else self.store.revision
 
     def hook_of(self, row: Resource) -> WriteHook | None:
         return self.hooks.get((row.gvr.group, row.gvr.resource))

@@ -17,14 +17,14 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pybernetes.apimachinery.timestamps import rfc3339
-from pybernetes.apimachinery.types import GVR
+from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.config import Config as ApiConfig
 from pybernetes.base import gcpolicy, tls
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup, gather_ordered
 from pybernetes.client import kubeconfig
 from pybernetes.client.informer import Informers
-from pybernetes.cmd import addons
+from pybernetes.cmd import addons, control
 from pybernetes.cmd.config import ClusterConfig, read_json
 from pybernetes.cmd.control_plane import ControlPlane, ControlPlaneConfig
 from pybernetes.cmd.labconfig import ConfigError, is_lab
@@ -32,13 +32,13 @@ from pybernetes.cmd.labsettings import API_PORT
 from pybernetes.cmd.nodes import Nodes, ready_since
 from pybernetes.cmd.pki import Pki, ensure
 from pybernetes.cmd.process import run
+from pybernetes.cmd.stores import backup, open_store, restore
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.linux.commands import CommandError
 from pybernetes.machine.containerd import StartError
 from pybernetes.machine.detect import Missing, detect
 from pybernetes.network.network import NetworkError, check_free
-from pybernetes.storage.sqlite.driver import SqliteConfig, SqliteStore
-from pybernetes.storage.types import StoreError
+from pybernetes.storage.types import Store, StoreError
 from pybernetes.wire.server import Server, serve
 from pybernetes.wire.types import Handler
 
@@ -152,7 +152,7 @@ class AllInOne:
         """Run until cancelled. Raises StartFailed."""
         config = self._config
         pki = await self._env.offload.run(ensure, config, self._env.clock)
-        store = await SqliteStore.open(self._env, SqliteConfig(config.data_dir / "store.db"))
+        store = await open_store(self._env, config)
         nodes = Nodes(self._env, tls.client_context(pki.ca.certificate, pki.kubelet_client))
         try:
             port = await choose_port(config)
@@ -176,6 +176,7 @@ class AllInOne:
                 await plane.wait_ready()
                 await self._serve(plane, pki, "127.0.0.1", port)
                 await addons.ensure(plane.client())
+                group.start(self._take_requests(store), "control")
                 node = await self._start_node(group, plane, nodes, pki, port=port)
                 self._settle(pki, port, node)
                 gcpolicy.freeze()
@@ -269,6 +270,21 @@ class AllInOne:
                 await changed.wait()
                 changed.clear()
             group.cancel()
+
+    async def _take_requests(self, store: Store) -> None:
+        async def handle(request: Object, report: Report) -> None:
+            if request["do"] == "backup":
+                await backup(store, request, report)
+            elif request["do"] == "restore":
+                await restore(self._env, store, request, report)
+            elif self._lab is not None:
+                await self._lab.handle(request, report)
+            else:
+                raise ConfigError(
+                    "the nodes of this cluster are in one process: they cannot be changed"
+                )
+
+        await control.serve(self._config.data_dir, handle)
 
     def _settle(self, pki: Pki, port: int, node: str) -> None:
         """Write admin.kubeconfig and state.json, then say that we are ready."""

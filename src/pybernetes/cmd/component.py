@@ -6,8 +6,9 @@ Or the API server alone, on a data directory, where it leaves that kubeconfig.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pybernetes.base import tls
 from pybernetes.base.env import Env
@@ -36,6 +37,7 @@ class ComponentConfig:
     address: str = "127.0.0.1"
     port: int = 0
     stages: Stages | None = None  # of hollow nodes
+    etcd: Mapping[str, Any] = field(default_factory=dict)  # the API server's settings of that name
 
 
 async def _apiserver(env: Env, config: ComponentConfig) -> None:
@@ -43,15 +45,15 @@ async def _apiserver(env: Env, config: ComponentConfig) -> None:
     from pybernetes.cmd import all_in_one, pki
     from pybernetes.cmd.config import ClusterConfig
     from pybernetes.cmd.nodes import Nodes
-    from pybernetes.storage.sqlite.driver import SqliteConfig, SqliteStore
+    from pybernetes.cmd.stores import open_store
     from pybernetes.storage.types import StoreError
 
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    cluster = ClusterConfig(config.data_dir)
+    cluster = ClusterConfig(config.data_dir, **config.etcd)
     keys = await env.offload.run(pki.ensure, cluster, env.clock)
     port = await all_in_one.free_port(config.port or cluster.port)
     try:
-        store = await SqliteStore.open(env, SqliteConfig(config.data_dir / "store.db"))
+        store = await open_store(env, cluster)
     except StoreError as error:
         raise all_in_one.StartFailed(str(error)) from error
     nodes = Nodes(env, tls.client_context(keys.ca.certificate, keys.kubelet_client))

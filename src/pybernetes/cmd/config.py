@@ -34,6 +34,11 @@ class ClusterConfig:
     service_cidr: str = "10.96.0.0/16"
     domain: str = "cluster.local"
     audit_log: bool = False
+    etcd_servers: str = ""  # URLs with commas between; "": the store is a file in `data_dir`
+    etcd_cafile: str = ""
+    etcd_certfile: str = ""
+    etcd_keyfile: str = ""
+    etcd_prefix: str = "/registry"
     lab: LabConfig | None = None
 
     @classmethod

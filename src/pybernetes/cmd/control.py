@@ -11,11 +11,21 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.cmd.labconfig import ConfigError
 from pybernetes.linux.commands import CommandError
+from pybernetes.storage.types import StoreError
 
 NAME = "control.sock"
 Report = Callable[[str], None]
 Handle = Callable[[Object, Report], Awaitable[None]]
-_FAILURES = (ConfigError, CommandError, ApiError, OSError, TimeoutError, KeyError, ValueError)
+_FAILURES = (
+    StoreError,
+    ConfigError,
+    CommandError,
+    ApiError,
+    OSError,
+    TimeoutError,
+    KeyError,
+    ValueError,
+)
 
 
 async def serve(data_dir: Path, handle: Handle) -> None:

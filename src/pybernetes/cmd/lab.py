@@ -16,7 +16,6 @@ from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup, gather_ordered
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
-from pybernetes.cmd import control
 from pybernetes.cmd.config import ClusterConfig, read_json
 from pybernetes.cmd.control import Report
 from pybernetes.cmd.labconfig import ConfigError, LabConfig, LabNode, resolve
@@ -84,7 +83,6 @@ class Lab:
             for node in nodes:
                 self._keep_running(node.name)
             self._on.set()
-            await control.serve(self._config.data_dir, self._handle)
 
     async def _adopt(self, node: LabNode) -> bool:
         """True if the node runs, and as we would start it; else it is off from now on."""
@@ -190,8 +188,9 @@ class Lab:
             delay = RESTART_DELAY if lived > MAX_DELAY else min(MAX_DELAY, 2 * delay)
             await asyncio.sleep(delay)
 
-    async def _handle(self, request: Object, report: Report) -> None:
+    async def handle(self, request: Object, report: Report) -> None:
         """Carry out a request of the control socket. Raises ConfigError, CommandError, ..."""
+        await self._on.wait()
         verb, node = VERBS.get(request["do"]), request["node"]
         if verb is None:
             raise ConfigError(f"{request['do']} is not supported")

@@ -51,8 +51,8 @@ def write(path: Path, content: Content) -> None:
 
 
 def read(path: Path) -> Content:
-    """The newest state in a snapshot or a closed store. Raises StoreError. Blocks."""
-    with contextlib.closing(schema.open_writer(path)) as connection:
+    """The newest state in a snapshot, which is left as it is. Raises StoreError. Blocks."""
+    with contextlib.closing(schema.open_snapshot(path)) as connection:
         revision, _, _ = schema.state(connection)
         records, _ = queries.page(connection, ("", "\U0010ffff"), 0, revision)
         return Content(revision, records, queries.deadlines(connection))

@@ -7,6 +7,7 @@ from pybernetes.storage.types import Change, Conflict, NoSpace, Op, Record, Stor
 
 FIRST = 1  # a fresh store's revision: an empty listing is at 1, as resourceVersion "0" means "any"
 MAX_OPS = 4096  # changes of one transaction
+PORTABLE_OPS = 100  # that every driver takes: etcd's limit is 128 unless it is told otherwise
 
 
 def decide(

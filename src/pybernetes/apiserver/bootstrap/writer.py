@@ -10,19 +10,21 @@ from pybernetes.apiserver.authorization import bootstrap as policy
 from pybernetes.apiserver.bootstrap.objects import CONFIG_MAPS, objects
 from pybernetes.apiserver.context import Core
 from pybernetes.base import logs
+from pybernetes.storage.transaction import PORTABLE_OPS
 from pybernetes.storage.types import Conflict, Op
 
 log = logs.get("apiserver.bootstrap")
 
 
 async def write_bootstrap(core: Core) -> bool:
-    """One transaction with all that is missing; whether the caches lag behind it."""
+    """Transactions with all that is missing; whether the caches lag behind it."""
     for _ in range(5):
         ops = list(_missing(core))
         if not ops:
             return False
         try:
-            await core.store.write(ops)
+            for first in range(0, len(ops), PORTABLE_OPS):
+                await core.store.write(ops[first : first + PORTABLE_OPS])
             return True
         except Conflict as conflict:  # another API server was faster
             log.info("Bootstrap objects were written by another server", key=conflict.key)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from pybernetes.apimachinery.errors import service_unavailable
 from pybernetes.base import logs
 from pybernetes.storage.types import Change, Compacted, Record, Store, StoreError
 
@@ -121,4 +122,9 @@ class Feed:
         await waiter
 
     async def wait_fresh(self) -> None:
-        await self.wait(self._store.revision)
+        """Return once the caches have what was written before this call, by whomever. Raises 503."""
+        try:
+            revision = await self._store.current()
+        except StoreError as error:
+            raise service_unavailable(f"the store is unavailable: {error}") from error
+        await self.wait(revision)

@@ -17,7 +17,7 @@ def get(core: Core, ctx: Context) -> Response | Awaitable[Response]:
     if ctx.params:
         revision = versions.parse_revision(ctx.param("resourceVersion"))
     if revision < 0:
-        revision = core.store.revision
+        revision = core.newest
     if core.feed.revision < revision:
         return _get_later(core, ctx, revision)
     return _answer(ctx)

@@ -29,7 +29,7 @@ def list_(core: Core, ctx: Context) -> Response | Awaitable[Response]:
     """The collection that the request names."""
     options = versions.list_options(ctx)
     selection = selection_of(ctx)
-    wanted = core.store.revision if options.revision < 0 else options.revision
+    wanted = core.newest if options.revision < 0 else options.revision
     if options.continued > 0 or options.match == versions.EXACT:
         return _exact(core, ctx, options, selection)
     if core.feed.revision < wanted:

@@ -10,11 +10,17 @@ from functools import cache
 import orjson
 
 from pybernetes.apimachinery import field
-from pybernetes.apimachinery.errors import ApiError, bad_request, expired, invalid
+from pybernetes.apimachinery.errors import (
+    ApiError,
+    bad_request,
+    expired,
+    invalid,
+    service_unavailable,
+)
 from pybernetes.apis.data.sections import sections
 from pybernetes.apis.rules import Rules
 from pybernetes.apis.validation.part import Part
-from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.context import NEWEST, Context, Core
 
 EXACT = "Exact"
 _INITIAL = "sendInitialEvents"
@@ -120,11 +126,16 @@ def too_old(revision: int, floor: int) -> ApiError:
 
 
 async def wait_for(core: Core, revision: int) -> None:
-    """Wait until the caches have reached `revision`; 504 where that does not come in 3 s."""
+    """Wait until the caches have reached `revision`; 504 where that does not come in 3 s.
+
+    NEWEST: whatever the store has by now; 503 where it does not say.
+    """
     try:
         async with asyncio.timeout(3.0):
-            await core.feed.wait(revision)
+            await (core.feed.wait_fresh() if revision == NEWEST else core.feed.wait(revision))
     except TimeoutError:
+        if revision == NEWEST:
+            raise service_unavailable("the store does not answer") from None
         error = ApiError(
             504,
             "Timeout",

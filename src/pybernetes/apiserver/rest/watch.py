@@ -50,7 +50,7 @@ def watch(core: Core, ctx: Context) -> StreamingResponse | Awaitable[StreamingRe
     options = watch_options(core, ctx)
     wanted = options.revision
     if wanted < 0 or (options.initial and wanted == 0):
-        wanted = core.store.revision
+        wanted = core.newest
     from_present = options.initial or options.revision <= 0
     if from_present and core.feed.revision < wanted:
         return _watch_later(core, ctx, options, wanted)

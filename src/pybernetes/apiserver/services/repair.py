@@ -14,6 +14,7 @@ from pybernetes.apiserver.services.allocation import (
     ports_of,
 )
 from pybernetes.base import logs
+from pybernetes.storage.transaction import PORTABLE_OPS
 from pybernetes.storage.types import Conflict, Op
 
 SERVICES = GVR("", "v1", "services")
@@ -21,13 +22,14 @@ log = logs.get("apiserver.services")
 
 
 async def repair(core: Core, allocation: Allocation) -> None:
-    """One transaction with all corrections. The caches must be complete and current."""
+    """Transactions with all corrections. The caches must be complete and current."""
     ops = plan(core, allocation)
     if not ops:
         return
     log.info("Repairing the Services' addresses and ports", operations=len(ops))
     try:
-        await core.store.write(ops)
+        for first in range(0, len(ops), PORTABLE_OPS):
+            await core.store.write(ops[first : first + PORTABLE_OPS])
     except Conflict as conflict:  # a Service changed meanwhile; the next start looks again
         log.warning("The repair collided with a change", key=conflict.key)
 

@@ -7,7 +7,7 @@ The API server works on a data directory and leaves admin.kubeconfig there; the 
 import argparse
 from pathlib import Path
 
-from pybernetes.cli import stages
+from pybernetes.cli import etcd, stages
 from pybernetes.cli.errors import CliError
 
 NAMES = ("apiserver", "controller-manager", "dns", "hollow-node", "proxy", "scheduler")
@@ -29,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stages", type=Path, metavar="FILE", help="hollow-node")
     parser.add_argument("--address", default="127.0.0.1", help="where it listens, if it does")
     parser.add_argument("--port", type=int, default=0, help="where it listens (0: its default)")
+    etcd.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
         address=options.address,
         port=options.port,
         nodes=options.nodes,
+        etcd=etcd.settings(options),
         stages=parse(stages.check(options.stages)) if options.stages else None,
     )
     try:

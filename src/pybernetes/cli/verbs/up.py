@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pybernetes.cli import stages
+from pybernetes.cli import etcd, stages
 from pybernetes.cli.clusters import (
     DEFAULT_NAME,
     Cluster,
@@ -59,16 +59,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="write every API request to audit.log in the data directory",
     )
+    etcd.arguments(parser)
     parser.add_argument("--foreground", action="store_true", help="do not detach")
     parser.add_argument("--no-kubeconfig", action="store_true", help="leave ~/.kube/config alone")
 
 
 def run(options: argparse.Namespace) -> int:
     asked = {key: value for key in _SETTINGS if (value := getattr(options, key)) is not None}
+    asked |= etcd.settings(options)
     if options.file:
         asked = {**_settings_of_file(options), **asked}
     cluster = open_cluster(options)
     if cluster.state():  # it has run before
+        _check_store(cluster.config(), asked)
         from pybernetes.cli.lab import changes
 
         asked = changes.merge(cluster, asked)
@@ -103,6 +106,16 @@ def _settings_of_file(options: argparse.Namespace) -> dict[str, Any]:
         raise CliError(f'{options.file} is about the lab "{lab.name}", not "{asked}"', 2)
     options.name = lab.name
     return lab.settings
+
+
+def _check_store(old: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Refuse to start with an empty store in place of the one that has the state. Raises CliError."""
+    before = bool(old.get("etcd_servers"))
+    prefixes = [settings.get("etcd_prefix", "/registry") for settings in (old, {**old, **asked})]
+    if "etcd_servers" in asked and bool(asked["etcd_servers"]) != before:
+        raise CliError("the cluster's state is elsewhere: `pybernetes migrate --to` moves it")
+    if before and prefixes[0] != prefixes[1]:
+        raise CliError(f"--etcd-prefix is {prefixes[0]} and cannot become {prefixes[1]}")
 
 
 def _command(cluster: Cluster, report: int) -> list[str]:

@@ -12,6 +12,7 @@ import sqlite3
 from importlib import resources
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 from pybernetes.storage.transaction import FIRST, MAX_OPS
 from pybernetes.storage.types import NoSpace, StoreError, Unavailable
@@ -83,6 +84,21 @@ def open_writer(path: Path) -> sqlite3.Connection:
     if fresh:
         path.chmod(0o600)
         sync_directory(path.parent)
+    return connection
+
+
+def open_snapshot(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, to a store's file that nobody writes. Raises StoreError."""
+    try:
+        uri = f"file:{quote(str(path.absolute()))}?immutable=1"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            _verify(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
     return connection
 
 

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster's store, for the verbs about it: through the process that owns it, or opened here."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pybernetes.cli.clusters import Cluster
+from pybernetes.cli.errors import CliError
+
+
+def offline(work: Callable[[Any], Awaitable[None]]) -> None:
+    """Run `work(env)` here. Raises CliError."""
+    from pybernetes.base.env import Env
+    from pybernetes.cmd.stores import FAILURES
+
+    env = Env()
+    try:
+        asyncio.run(_finish(work(env)))
+    except FAILURES as error:
+        raise CliError(str(error)) from error
+    finally:
+        env.offload.close()
+
+
+async def _finish(work: Awaitable[None]) -> None:
+    await work
+
+
+def carry_out(cluster: Cluster, do: str, path: str) -> None:
+    """`backup` or `restore`. Raises CliError."""
+    request = {"do": do, "path": path}
+    if cluster.pid():
+        from pybernetes.cli.progress import ask
+
+        return ask(cluster.data_dir, request)
+
+    async def work(env: Any) -> None:
+        from pybernetes.cmd import stores
+        from pybernetes.cmd.config import ClusterConfig
+
+        async with stores.opened(env, ClusterConfig.read(cluster.data_dir)) as store:
+            if do == "backup":
+                await stores.backup(store, request, told)
+            else:
+                await stores.restore(env, store, request, told)
+
+    offline(work)
+
+
+def told(line: str) -> None:
+    print(f"  {line}", file=sys.stderr)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cluster's store: opened, backed up, restored, moved between SQLite and etcd."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.base.env import Env
+from pybernetes.cmd.config import ClusterConfig, read_json, write_json
+from pybernetes.cmd.labconfig import ConfigError
+from pybernetes.storage import snapshot
+from pybernetes.storage.etcd import EtcdConfig, EtcdStore
+from pybernetes.storage.restore import restore as restore_content
+from pybernetes.storage.sqlite import SqliteConfig, SqliteStore
+from pybernetes.storage.types import Store, StoreError
+
+Report = Callable[[str], None]
+FILE = "store.db"
+FAILURES = (StoreError, ConfigError, OSError)
+
+
+async def open_store(env: Env, config: ClusterConfig) -> Store:
+    """The store that the configuration names. Raises StoreError."""
+    if config.etcd_servers:
+        return await EtcdStore.open(env, etcd_config(config))
+    return await SqliteStore.open(env, SqliteConfig(config.data_dir / FILE))
+
+
+def etcd_config(config: ClusterConfig) -> EtcdConfig:
+    return EtcdConfig(
+        endpoints=tuple(url.strip() for url in config.etcd_servers.split(",")),
+        cafile=config.etcd_cafile,
+        certfile=config.etcd_certfile,
+        keyfile=config.etcd_keyfile,
+        prefix=config.etcd_prefix.rstrip("/") + "/",
+    )
+
+
+@contextlib.asynccontextmanager
+async def opened(env: Env, config: ClusterConfig) -> AsyncIterator[Store]:
+    """The store of a cluster that does not run. Raises StoreError."""
+    store = await open_store(env, config)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def backup(store: Store, request: Object, report: Report) -> None:
+    """Write a snapshot to the file `path`, while writes go on."""
+    await store.snapshot(request["path"])
+    report(f"backed up at revision {store.revision}")
+
+
+async def restore(env: Env, store: Store, request: Object, report: Report) -> None:
+    """Bring the store to what the snapshot `path` holds."""
+    content = await env.offload.run(snapshot.read, Path(request["path"]))
+    changed = await restore_content(store, content, env.clock)
+    report(f"{changed} keys changed; the store is at revision {store.revision}")
+
+
+async def migrate(env: Env, data_dir: Path, asked: Object, report: Report) -> None:
+    """Move a stopped cluster's state to the store that `asked` (settings of config.json) names."""
+    asked = {"etcd_servers": "", **asked}
+    here = ClusterConfig.read(data_dir)
+    there = replace(here, **asked)
+    if here.etcd_servers and there.etcd_servers:
+        raise StoreError("the state is in etcd already: its members' URLs change with `up`")
+    if not here.etcd_servers and not there.etcd_servers:
+        raise StoreError("the state is in SQLite already")
+    partial = data_dir / f"{FILE}.moving"
+    async with opened(env, here) as store:
+        await store.snapshot(str(partial))
+    try:
+        if there.etcd_servers:
+            await _to_etcd(env, there, partial)
+        else:
+            _keep(data_dir)
+            partial.replace(data_dir / FILE)
+        write_json(data_dir, {**read_json(data_dir), **asked})
+        if there.etcd_servers:
+            _keep(data_dir)
+    finally:
+        partial.unlink(missing_ok=True)
+    report("moved")
+
+
+async def _to_etcd(env: Env, there: ClusterConfig, path: Path) -> None:
+    content = await env.offload.run(snapshot.read, path)
+    store = await EtcdStore.open(env, etcd_config(there))
+    try:
+        if (await store.list("", limit=1)).records:
+            raise StoreError(
+                f"etcd has keys below {there.etcd_prefix} already: choose another prefix"
+            )
+        await store.start_after(content.revision)
+    finally:
+        await store.close()
+    async with opened(env, there) as target:
+        await restore_content(target, content, env.clock)
+        await target.compact(target.revision)  # older revisions were another store's
+
+
+def _keep(data_dir: Path) -> None:
+    """What was the store stays beside it, by another name."""
+    for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+        if (data_dir / name).exists():
+            (data_dir / name).replace(data_dir / name.replace(FILE, f"{FILE}.before-migrate"))
