@@ -3,6 +3,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from importlib import resources
@@ -19,13 +20,20 @@ def blocks(name: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("name", "wanted", "tests"),
-    [("README.md", [0], 1), ("docs/testing.md", [0, 2], 2)],
+    [("README.md", [0], 1), ("docs/testing.md", [0, 1, 3], 4)],
 )
 def test_the_examples_are_tests_that_pass(tmp_path, name, wanted, tests) -> None:
     (tmp_path / "test_example.py").write_text("\n".join(blocks(name)[n] for n in wanted))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert f"{tests} passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_kopf_operators_tests_pass_in_parallel(tmp_path) -> None:
+    shutil.copytree(ROOT / "examples" / "kopf", tmp_path, dirs_exist_ok=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_page_about_stages_is_true(tmp_path) -> None:
@@ -46,6 +54,6 @@ def test_the_page_about_stages_is_true(tmp_path) -> None:
 
 
 def test_the_program_without_pytest_runs() -> None:
-    program = blocks("docs/testing.md")[1]
+    program = blocks("docs/testing.md")[2]
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()

@@ -24,6 +24,10 @@ class CacheReader:
         self._lists: dict[tuple[GVR, str], tuple[ResourceCache, int, list[Object]]] = {}
         self._objects: dict[GVR, dict[str, tuple[Entry, Object]]] = {}
 
+    def share(self, other: "CacheReader") -> None:
+        """Start with what a fork's origin has decoded."""
+        self._objects = {gvr: objects.copy() for gvr, objects in other._objects.items()}
+
     def get(self, gvr: GVR, namespace: str, name: str) -> Object | None:
         serving = self._resources.find(gvr)
         if serving is None or not serving.stored:

@@ -40,6 +40,7 @@ class ApiServer:
 
     - `run` reads the store, writes the bootstrap objects, then follows the store until cancelled.
     - `handler` never raises; answers that need no waiting are given at once.
+    - `store` may be a fork of `origin`'s: then it serves at once, with the caches of `origin`.
     - `resources` is the table of what is served; rows may be added and removed at any time.
     """
 
@@ -51,9 +52,11 @@ class ApiServer:
         dialer: NodeDialer | None = None,
         *,
         rows: Iterable[Resource] | None = None,
+        origin: "ApiServer | None" = None,
     ) -> None:
         feed = Feed(store)
-        self.resources = Resources(feed, config.watch_history)
+        rows = origin.resources.rows() if origin is not None else rows
+        self.resources: Resources = Resources(feed, config.watch_history)
         self.resources.add(*(builtin().values() if rows is None else rows))
         self.core = core = Core(env, config, store, feed, self.resources, dialer)
         self.reader = CacheReader(self.resources)
@@ -81,12 +84,16 @@ class ApiServer:
             core,
             subresources(core, answers),
             virtual(answers),
-            endpoints(core, self.security, self.openapi, lambda: self._ready.is_set()),
+            endpoints(core, self.security, self.openapi, lambda: self.is_ready),
         )
         self._audit = AuditLog(config) if config.audit_log_path else None
         steps = filters(core, self.security, self._audit)
         self._chain = Chain(steps, dispatcher.dispatch, core)
         self._ready = asyncio.Event()
+        if origin is not None:
+            core.feed.share(origin.core.feed)
+            self.reader.share(origin.reader)
+            self._ready.set()
 
     @property
     def handler(self) -> Handler:
@@ -102,7 +109,8 @@ class ApiServer:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        await self.start()
+        if not self.is_ready:
+            await self.start()
         core = self.core
         try:
             async with TaskGroup("apiserver") as group:
@@ -114,6 +122,10 @@ class ApiServer:
         finally:
             if self._audit is not None:
                 self._audit.close()
+
+    @property
+    def is_ready(self) -> bool:
+        return self._ready.is_set()
 
     async def wait_ready(self) -> None:
         """Return once requests are served."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs
+from pybernetes.base.buckets import Buckets
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.frozen import freeze
@@ -33,7 +34,7 @@ _log = logs.get("client.informer")
 
 class _Index(NamedTuple):
     function: IndexFunction
-    keys: dict[str, dict[Key, None]]
+    keys: Buckets[Key]
 
 
 def key_of(obj: Object) -> Key:
@@ -59,6 +60,16 @@ class Informer:
         """True once the first complete list was seen."""
         return self._synced.is_set()
 
+    def copy(self) -> "Informer":
+        """The same collection at the same revision, without callbacks; what is there is shared."""
+        other = Informer(self.scope, self._transform)
+        other._objects = self._objects.copy()
+        for name, index in self._indexes.items():
+            other._indexes[name] = _Index(index.function, index.keys.copy())
+        other.resource_version = self.resource_version
+        other._synced.set()
+        return other
+
     async def wait_synced(self) -> None:
         await self._synced.wait()
 
@@ -75,13 +86,12 @@ class Informer:
         """Make `by_index(name, ...)` work; adding the same name again changes nothing."""
         if name in self._indexes:
             return
-        index = self._indexes[name] = _Index(function, {})
+        index = self._indexes[name] = _Index(function, Buckets())
         for key, obj in self._objects.items():
             _index(index, key, obj)
 
     def by_index(self, name: str, value: str) -> list[Object]:
-        keys = self._indexes[name].keys.get(value, ())
-        return [self._objects[key] for key in keys]
+        return [self._objects[key] for key in self._indexes[name].keys.get(value)]
 
     def on_change(self, callback: OnChange) -> None:
         """Call `callback(old, new)`: None, object: added; object, None: deleted."""
@@ -148,16 +158,13 @@ def _is_older(obj: Object, than: Object) -> bool:
 def _index(index: _Index, key: Key, obj: Object | None) -> None:
     if obj is not None:
         for value in index.function(obj):
-            index.keys.setdefault(value, {})[key] = None
+            index.keys.add(value, key)
 
 
 def _unindex(index: _Index, key: Key, obj: Object | None) -> None:
     if obj is not None:
         for value in index.function(obj):
-            keys = index.keys.get(value, {})
-            keys.pop(key, None)
-            if not keys:
-                index.keys.pop(value, None)
+            index.keys.discard(value, key)
 
 
 class Informers:
@@ -192,6 +199,12 @@ class Informers:
         task = self._tasks.pop(informer.scope, None)
         if task is not None:
             task.cancel()
+
+    def share(self, other: "Informers") -> None:
+        """Start with what the informers of a fork's origin know; before any is asked for."""
+        for scope, informer in other._informers.items():
+            if informer.synced:
+                self._informers[scope] = informer.copy()
 
     async def run(self) -> None:
         """Keep all informers current until cancelled."""

@@ -63,7 +63,7 @@ class Reflector:
         self._random = random
         self._backoff = Backoff(0.8, 30.0)
         self._watch_list = True  # until a server refuses it
-        self._listed = False
+        self._listed = target.synced  # a fork's informers go on from where the origin's were
 
     async def run(self) -> None:
         while True:

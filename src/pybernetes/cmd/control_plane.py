@@ -2,13 +2,16 @@
 """API server, controllers and scheduler in one process, talking through in-process clients."""
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pybernetes.apimachinery.types import User
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.informer import Informers
 from pybernetes.client.inprocess import Decoder, InProcess
 from pybernetes.cmd.identities import ADMIN, SCHEDULER
 from pybernetes.cmd.nodes import Nodes
@@ -17,6 +20,7 @@ from pybernetes.controllers.manager import MANAGER, Manager, identity
 from pybernetes.scheduler.config import SchedulerConfig
 from pybernetes.scheduler.scheduler import Scheduler
 from pybernetes.storage.types import Store
+from pybernetes.wire.types import Handler, Reply, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +33,49 @@ class ControlPlaneConfig:
 
 
 class ControlPlane:
-    """`run` until cancelled; `wait_ready` returns once the API serves, `wait_working` once all do."""
+    """`run` until cancelled; `wait_ready` returns once the API serves, `wait_working` once all do.
+
+    With `origin`, over a fork of its store: caches are shared with it, and controllers and scheduler
+    sleep until `awake` is set: by the first request that changes or watches something.
+    """
 
     def __init__(
-        self, env: Env, store: Store, nodes: Nodes, config: ControlPlaneConfig | None = None
+        self,
+        env: Env,
+        store: Store,
+        nodes: Nodes,
+        config: ControlPlaneConfig | None = None,
+        *,
+        origin: "ControlPlane | None" = None,
     ) -> None:
-        config = config or ControlPlaneConfig()
+        self._config = config = config or ControlPlaneConfig()
         self._env = env
-        self.api = ApiServer(env, config.api, store, nodes)
+        served = origin.api if origin else None
+        self.api: ApiServer = ApiServer(env, config.api, store, nodes, origin=served)
+        self.handler: Handler = self.api.handler if origin is None else self._waking
+        self.awake = asyncio.Event()
         self._clients: list[InProcess] = []
         self._decode = Decoder()
         self.manager = Manager(env, self._controller, config.controllers)
-        self.scheduler = Scheduler(env, self.client(SCHEDULER, shared=True), config.scheduler)
+        self._watched = Informers(env, self.client(SCHEDULER, shared=True))  # by the scheduler
         self._started = asyncio.Event()
+        if origin is None:
+            self.awake.set()
+        else:
+            self.manager.informers.share(origin.manager.informers)
+            self._watched.share(origin._watched)
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        """Made when it is to run: it counts every pod and node that is there."""
+        client = self.client(SCHEDULER)
+        return Scheduler(self._env, client, self._config.scheduler, self._watched)
+
+    def _waking(self, request: Request) -> Reply | Awaitable[Reply]:
+        if request.method not in ("GET", "HEAD") or "watch=" in request.query:
+            self.awake.set()
+            self.handler = self.api.handler
+        return self.api.handler(request)
 
     def _controller(self, name: str) -> InProcess:
         return self.client(identity(name), shared=name == MANAGER)
@@ -51,7 +85,9 @@ class ControlPlane:
 
         `shared`: what it watches is shared with informers, and must not be changed.
         """
-        client = InProcess(self.api.handler, user, self._decode if shared else None)
+        client = InProcess(
+            lambda request: self.handler(request), user, self._decode if shared else None
+        )
         self._clients.append(client)
         return client
 
@@ -62,6 +98,7 @@ class ControlPlane:
     async def wait_working(self) -> None:
         """Until controllers and scheduler have seen everything there is."""
         await self.wait_ready()
+        self.awake.set()
         await self.manager.wait_ready()
         await self.scheduler.wait_ready()
 
@@ -72,6 +109,7 @@ class ControlPlane:
                 group.start(self.api.run(), "apiserver")
                 await self.api.wait_ready()
                 self._started.set()
+                await self.awake.wait()
                 group.start(self.manager.run(), "controllers")
                 group.start(self.scheduler.run(), "scheduler")
         finally:

@@ -71,6 +71,7 @@ class HollowFleet:
         *,
         cache: Client | None = None,  # fills the informers
         stages: Stages | None = None,
+        origin: "HollowFleet | None" = None,  # we are its fork: containers go on, stopped nodes stay so
     ) -> None:
         self._stages = stages.seeded(env.random.child("stages")) if stages else Stages()
         self._env = env
@@ -82,16 +83,37 @@ class HollowFleet:
         self._runtimes: dict[str, Hollow] = {}
         self.handlers: dict[str, Handler] = {name: self._handler(name) for name in self._given}
         self._informers = Informers(env, cache or client_for(ADMIN))
+        if origin is not None:
+            self._informers.share(origin._informers)
         single = nodes[0].name if len(nodes) == 1 else ""
         of_pods, of_nodes = (f"spec.nodeName={single}", f"metadata.name={single}")
         self._pods = self._informers.get(PODS, field_selector=of_pods if single else "")
         self._nodes = self._informers.get(NODES, field_selector=of_nodes if single else "")
         self._services = self._informers.get(SERVICES)
         self._pods.add_index(BY_NODE, lambda pod: [_node_of(pod)])
-        self._pods.on_change(self._pod_changed)
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._group: TaskGroup | None = None
         self._started = asyncio.Event()
+        self._stopped: list[str] = []
+        if origin is not None:
+            self._fork(origin)
+
+    @property
+    def nodes(self) -> Sequence[HollowNode]:
+        return list(self._given.values())
+
+    def _fork(self, origin: "HollowFleet") -> None:
+        if origin._group is not None:
+            self._stopped = [name for name in self._given if name not in origin._running]
+        else:
+            self._stopped = list(origin._stopped)
+        for name, runtime in origin._runtimes.items():
+            self._runtime(name).share(runtime)
+
+    def _runtime(self, name: str) -> Hollow:
+        if name not in self._runtimes:
+            self._runtimes[name] = Hollow(self._env, stages=self._stages, node=name)
+        return self._runtimes[name]
 
     async def run(self) -> None:
         """Run all of them until cancelled."""
@@ -101,10 +123,12 @@ class HollowFleet:
         async with TaskGroup("hollow nodes") as group:
             group.start(self._informers.run(), "informers")
             await self._informers.wait_synced()
+            self._pods.on_change(self._pod_changed)
             self._group = group
             for name in self._given:
-                self.start(name)
-                if (script := self._runtimes[name].script).node.lost:
+                if name not in self._stopped:
+                    self.start(name)
+                if (script := self._runtime(name).script).node.lost:
                     group.start(self._lose(name, script), name)
             self._started.set()
             await asyncio.get_running_loop().create_future()  # until cancelled
@@ -130,9 +154,8 @@ class HollowFleet:
         client = Gated(self._client_for(node_user(name)), self._gate)
         recorder = Recorder(self._env, client, "kubelet", name)
         shared = Shared(self._services, self._nodes, recorder)
-        if name not in self._runtimes:
-            self._runtimes[name] = Hollow(self._env, stages=self._stages, node=name)
-        runtime = self._runtimes[name]
+        runtime = self._runtime(name)
+        runtime.resume()
         given, said = self._given[name], runtime.script.node
         config = KubeletConfig(
             node_name=name,

@@ -48,7 +48,7 @@ class Manager:
         self._env = env
         self._client_for = client_for
         self._config = config or ControllersConfig()
-        self._informers = Informers(env, client_for(MANAGER), frozen=self._config.freeze_caches)
+        self.informers = Informers(env, client_for(MANAGER), frozen=self._config.freeze_caches)
         self._rows = {
             name: row
             for name, row in {**CONTROLLERS, **(extra or {})}.items()
@@ -64,8 +64,8 @@ class Manager:
         """Run all controllers until cancelled."""
         built = {name: self._build(name, row) for name, row in self._rows.items()}
         async with TaskGroup("controllers") as group:
-            group.start(self._informers.run(), "informers")
-            await self._informers.wait_synced()
+            group.start(self.informers.run(), "informers")
+            await self.informers.wait_synced()
             for name, (controller, context) in built.items():
                 workers = self._rows[name].workers
                 work = run_workers(name, controller, context.queue, workers)
@@ -79,7 +79,7 @@ class Manager:
         context = Context(
             env=self._env,
             client=client,
-            informers=self._informers,
+            informers=self.informers,
             queue=WorkQueue(self._env, name),
             recorder=Recorder(self._env, client, row.source or row.account),
             config=self._config,

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from pybernetes.base.env import Env
 from pybernetes.cri.script import Script
-from pybernetes.cri.stages import Stages, Where
+from pybernetes.cri.stages import Exit, Stages, Where
 from pybernetes.cri.types import (
     INIT,
     Condition,
@@ -76,13 +76,33 @@ class Hollow:
         self._images: dict[str, Image] = {}
         self._memory: dict[str, int] = {}  # limits in bytes, of containers that have one
         self._ends: dict[str, asyncio.TimerHandle] = {}  # of containers that end by themselves
+        self._fates: dict[str, tuple[int, Exit, str]] = {}  # when (ns), how they end
         self._watchers: list[asyncio.Queue[Event]] = []
+
+    def share(self, other: "Hollow") -> None:
+        """Start with what a fork's origin runs; `resume` lets its time go on."""
+        self._range, self._given = other._range, other._given
+        self._sandboxes, self._containers = other._sandboxes.copy(), other._containers.copy()
+        self._images, self._memory = other._images.copy(), other._memory.copy()
+        self._fates = other._fates.copy()
+
+    def resume(self) -> None:
+        """Containers that are to end by themselves will."""
+        for container_id in self._fates.keys() - self._ends.keys():
+            self._arm(container_id)
+
+    def _arm(self, container_id: str) -> None:
+        when, (code, reason), message = self._fates[container_id]
+        self._ends[container_id] = asyncio.get_running_loop().call_later(
+            max(0.0, (when - self._now()) / 1e9), self.exit, container_id, code, reason, message
+        )
 
     def exit(self, container_id: str, code: int, reason: str = "", message: str = "") -> None:
         """End a running container with an exit code."""
         item = self._container(container_id)
         if item.state != "running":
             return
+        self._fates.pop(container_id, None)
         timer = self._ends.pop(container_id, None)
         if timer is not None:
             timer.cancel()
@@ -279,10 +299,9 @@ class Hollow:
         self._set(replace(item, state="running", started_at=self._now()))
         end = self.script.end(self._where(container_id), self._memory.get(container_id, 0))
         if end is not None:
-            delay, (code, reason), message = end
-            self._ends[container_id] = asyncio.get_running_loop().call_later(
-                delay, self.exit, container_id, code, reason, message
-            )
+            delay, how, message = end
+            self._fates[container_id] = self._now() + int(delay * 1e9), how, message
+            self._arm(container_id)
 
     async def stop_container(self, container_id: str, timeout: int) -> None:
         item = self._containers.get(container_id)

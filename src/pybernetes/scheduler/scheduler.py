@@ -37,11 +37,17 @@ _log = logs.get("scheduler")
 class Scheduler:
     """kube-scheduler for one profile. See config.py for what can be set."""
 
-    def __init__(self, env: Env, client: Client, config: SchedulerConfig | None = None) -> None:
+    def __init__(
+        self,
+        env: Env,
+        client: Client,
+        config: SchedulerConfig | None = None,
+        informers: Informers | None = None,
+    ) -> None:
         self._env = env
         self._config = config = config or SchedulerConfig()
         self._random = env.random.child("scheduler")
-        self._informers = Informers(env, client)
+        self._informers = informers or Informers(env, client)
         self._pods = self._informers.get(PODS)
         self._nodes = self._informers.get(NODES)
         self._columns = NodeColumns()

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pytest plugin. `pip install pybernetes` is all a test suite needs for these fixtures:
 
-pybernetes_cluster   a running cluster in this process, in memory, with one hollow node
+cluster              one running cluster in this process, in memory, for all tests of the session
+fork                 this test's own copy of it, made in milliseconds
+pybernetes_options   what `cluster` is made with, by default {"nodes": 1}: override it (session scope)
+
+pybernetes_cluster   a fresh cluster for this test, with one hollow node
 pybernetes_stages    what its containers do: override it to return Stages (docs/hollow.md)
 pybernetes_client    its administrator's client
 
@@ -13,13 +17,15 @@ import contextlib
 import importlib
 from collections.abc import AsyncIterator
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 fixtures: ModuleType = pytest
+_session: dict[str, Any] = {"scope": "session"}
 with contextlib.suppress(ImportError):  # its decorator works in its strict mode too
     fixtures = importlib.import_module("pytest_asyncio")
+    _session["loop_scope"] = "session"  # a fork may live on another loop
 
 if TYPE_CHECKING:
     from pybernetes.client.types import Client
@@ -27,13 +33,32 @@ if TYPE_CHECKING:
     from pybernetes.testing.cluster import Cluster
 
 
-async def _cluster(pybernetes_stages: "Stages | None") -> "AsyncIterator[Cluster]":
-    """A fresh cluster for this test."""
+async def _running(options: dict[str, Any]) -> "AsyncIterator[Cluster]":
     from pybernetes.testing.cluster import Cluster
 
-    async with Cluster(nodes=1, stages=pybernetes_stages) as cluster:
+    async with Cluster(**options) as cluster:
         await cluster.wait_working()
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def pybernetes_options() -> dict[str, Any]:
+    """Arguments of pybernetes.testing.cluster.Cluster."""
+    return {"nodes": 1}
+
+
+@fixtures.fixture(**_session)  # type: ignore[untyped-decorator]
+async def cluster(pybernetes_options: dict[str, Any]) -> "AsyncIterator[Cluster]":
+    """This session's cluster. What is made in it is in every fork that is made later."""
+    async for running in _running(pybernetes_options):
+        yield running
+
+
+@fixtures.fixture  # type: ignore[untyped-decorator]
+async def fork(cluster: "Cluster") -> "AsyncIterator[Cluster]":
+    """This test's own fork of the session's cluster."""
+    async with cluster.fork() as copy:
+        yield copy
 
 
 @pytest.fixture
@@ -42,7 +67,11 @@ def pybernetes_stages() -> "Stages | None":
     return None
 
 
-pybernetes_cluster = fixtures.fixture(_cluster)
+@fixtures.fixture  # type: ignore[untyped-decorator]
+async def pybernetes_cluster(pybernetes_stages: "Stages | None") -> "AsyncIterator[Cluster]":
+    """A fresh cluster for this test."""
+    async for running in _running({"nodes": 1, "stages": pybernetes_stages}):
+        yield running
 
 
 @pytest.fixture

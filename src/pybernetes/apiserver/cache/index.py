@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from pybernetes.apiserver.cache.entry import Entry, Event, Fields
 from pybernetes.apiserver.cache.selection import Selection
+from pybernetes.base.buckets import Buckets
 
 _MAXIMUM = 16  # indexes a resource may have: selectors on ever new label keys must not grow memory
 
@@ -14,11 +15,16 @@ class Indexes:
 
     def __init__(self, fields: Fields) -> None:
         self._fields = fields
-        self._indexes: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
+        self._indexes: dict[tuple[str, str], Buckets[str]] = {}
+
+    def copy(self) -> "Indexes":
+        other = Indexes(self._fields)
+        other._indexes = {where: index.copy() for where, index in self._indexes.items()}
+        return other
 
     def candidates(
         self, selection: Selection, entries: Mapping[str, Entry]
-    ) -> dict[str, None] | None:
+    ) -> Mapping[str, None] | None:
         """Keys among which the matches are; None where no index helps."""
         if selection.exact is None:
             return None
@@ -27,29 +33,26 @@ class Indexes:
         if index is None:
             if len(self._indexes) >= _MAXIMUM:
                 return None
-            index = self._indexes[what, name] = {}
+            index = self._indexes[what, name] = Buckets()
             for entry in entries.values():
                 self._add(index, (what, name), entry)
-        return index.get(value, {})
+        return index.get(value)
 
     def _value(self, where: tuple[str, str], entry: Entry) -> str | None:
         what, name = where
         values = entry.labels() if what == "label" else entry.fields(self._fields)
         return values.get(name)
 
-    def _add(self, index: dict[str, dict[str, None]], where: tuple[str, str], entry: Entry) -> None:
+    def _add(self, index: Buckets[str], where: tuple[str, str], entry: Entry) -> None:
         value = self._value(where, entry)
         if value is not None:
-            index.setdefault(value, {})[entry.key] = None
+            index.add(value, entry.key)
 
     def apply(self, event: Event) -> None:
         for where, index in self._indexes.items():
             if event.old is not None:
                 value = self._value(where, event.old)
-                keys = index.get(value) if value is not None else None
-                if keys is not None and value is not None:
-                    keys.pop(event.old.key, None)
-                    if not keys:
-                        del index[value]
+                if value is not None:
+                    index.discard(value, event.old.key)
             if event.new is not None:
                 self._add(index, where, event.new)

@@ -16,6 +16,9 @@ class KeyCache:
     def load(self, records: Iterable[Record], revision: int) -> None:
         self.keys = {record.key[len(self.prefix) :]: record.value for record in records}
 
+    def share(self, other: "KeyCache") -> None:
+        self.keys = other.keys.copy()
+
     def apply(self, change: Change) -> None:
         key = change.key[len(self.prefix) :]
         if change.record is None:

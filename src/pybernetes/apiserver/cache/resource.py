@@ -48,6 +48,13 @@ class ResourceCache:
         self.keys = sorted(self.entries)
         self.floor = self.changed = revision
 
+    def share(self, other: "ResourceCache") -> None:
+        """Start as a fork of `other` is: entries, events and what was encoded are common to both."""
+        self.entries, self.keys = other.entries.copy(), other.keys.copy()
+        self.ring, self.joins = other.ring.copy(), other.joins.copy()
+        self.floor, self.changed = other.floor, other.changed
+        self.indexes = other.indexes.copy()
+
     def _catch_up(self, present: Mapping[str, Record], revision: int) -> None:
         prefix = self.prefix
         gone = [prefix + key for key in self.keys if prefix + key not in present]
