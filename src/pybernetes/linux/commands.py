@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import BinaryIO
 
+from pybernetes.linux.processes import wait_readable
+
 
 class CommandError(Exception):
     """A tool failed or is missing. The message is one line: the command and what it said."""
@@ -26,7 +28,7 @@ async def run(args: Sequence[str], data: str = "", seconds: float = 30.0) -> str
         process = _start(args, given, output, errors)
         try:
             async with asyncio.timeout(seconds):
-                await _wait_ended(process)
+                await wait_readable(os.pidfd_open(process.pid))
         finally:
             if process.poll() is None:
                 process.kill()
@@ -51,18 +53,6 @@ def _start(args: Sequence[str], *files: BinaryIO) -> subprocess.Popen[bytes]:
         return subprocess.Popen(args, stdin=files[0], stdout=files[1], stderr=files[2])
     except FileNotFoundError as error:
         raise CommandError(f"{args[0]}: command not found") from error
-
-
-async def _wait_ended(process: subprocess.Popen[bytes]) -> None:
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    watch = os.pidfd_open(process.pid)
-    loop.add_reader(watch, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(watch)
-        os.close(watch)
 
 
 async def succeeds(args: Sequence[str]) -> bool:

@@ -2,12 +2,13 @@
 """Mounts: tmpfs and bind, what is mounted below a folder, and taking it away."""
 
 import contextlib
-import ctypes
 import os
 import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+
+from pybernetes.linux.libc import call
 
 _MNT_DETACH = 2
 _REC = 16384
@@ -30,19 +31,12 @@ def below(folder: Path) -> list[str]:
     return [one for one in points() if one == str(folder) or one.startswith(prefix)]
 
 
-def _check(result: int, target: str) -> None:
-    if result != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), target)
-
-
 def mount(source: str, target: Path, kind: str | None, options: Sequence[str] = ()) -> None:
     """As mount(8) -t does; of the flags only those of _FLAGS. Raises OSError."""
-    libc = ctypes.CDLL(None, use_errno=True)
     flags = sum(_FLAGS[word] for word in options if word in _FLAGS)
     data = ",".join(word for word in options if word not in _FLAGS).encode() or None
     type_ = kind.encode() if kind else None
-    _check(libc.mount(source.encode(), os.fsencode(target), type_, flags, data), str(target))
+    call("mount", source.encode(), os.fsencode(target), type_, flags, data, about=target)
 
 
 def tmpfs(target: Path, size: int = 0, *, secret: bool = False) -> None:
@@ -89,16 +83,14 @@ def share(target: Path) -> None:
 
 def protect(target: Path) -> None:
     """Make a mount and all below it read-only (Linux 5.12 and up). Raises OSError."""
-    libc = ctypes.CDLL(None, use_errno=True)
     attributes = struct.pack("QQQQ", _ATTR_RDONLY, 0, 0, 0)
     arguments = (_AT_FDCWD, os.fsencode(target), _AT_RECURSIVE, attributes, len(attributes))
-    _check(libc.syscall(_MOUNT_SETATTR, *arguments), str(target))
+    call("syscall", _MOUNT_SETATTR, *arguments, about=target)
 
 
 def detach(target: str) -> None:
     """Unmount lazily. Raises OSError."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    _check(libc.umount2(os.fsencode(target), _MNT_DETACH), target)
+    call("umount2", os.fsencode(target), _MNT_DETACH, about=target)
 
 
 def detach_below(folder: Path) -> int:

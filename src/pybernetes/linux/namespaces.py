@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Namespaces pinned by bind mounts, so that they outlive every process and end with `umount`."""
 
-import ctypes
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from pybernetes.linux import mounts
 from pybernetes.linux.commands import run, succeeds
+from pybernetes.linux.libc import call
 
 KINDS = ("net", "mnt", "uts")
 _FLAGS = {"net": "--net", "mnt": "--mount", "uts": "--uts"}
@@ -55,12 +55,9 @@ def unpin(folder: Path) -> None:
 
 def enter(folder: Path) -> None:
     """Join the namespaces pinned in `folder`; only a process with one thread can. Raises OSError."""
-    libc = ctypes.CDLL(None, use_errno=True)
     opened = [os.open(folder / kind, os.O_RDONLY) for kind in KINDS]
     for kind, descriptor in zip(KINDS, opened, strict=True):
-        if libc.setns(descriptor, 0) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), str(folder / kind))
+        call("setns", descriptor, 0, about=folder / kind)  # Python has os.setns from 3.12 on
         os.close(descriptor)
 
 

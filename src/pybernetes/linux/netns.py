@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network namespaces of others: a socket opened inside one."""
 
-import ctypes
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
+
+from pybernetes.linux.libc import call
 
 _NEWNET = 0x40000000  # CLONE_NEWNET
 
@@ -17,21 +18,14 @@ def tcp_socket(namespace: str, family: socket.AddressFamily) -> socket.socket:
     """
 
     def work() -> socket.socket:
-        _enter(namespace)
+        handle = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            call("setns", handle, _NEWNET, about=namespace)
+        finally:
+            os.close(handle)
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setblocking(False)
         return sock
 
     with ThreadPoolExecutor(1, thread_name_prefix="netns") as own:
         return own.submit(work).result()
-
-
-def _enter(namespace: str) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)  # Python has os.setns from 3.12 on
-    handle = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if libc.setns(handle, _NEWNET) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), namespace)
-    finally:
-        os.close(handle)

@@ -6,13 +6,14 @@ nothing.
 """
 
 import contextlib
-import ctypes
 import errno
 import os
 import stat
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+
+from pybernetes.linux.libc import call
 
 _OPENAT2 = 437  # on every architecture
 _NO_MAGIC_LINKS, _BENEATH = 0x02, 0x08
@@ -25,17 +26,12 @@ def path_of(descriptor: int) -> Path:
 
 def open_inside(root: Path, path: str) -> int:
     """An O_PATH descriptor of `root/path`; links are followed, but OSError where one leads out."""
-    libc = ctypes.CDLL(None, use_errno=True)
     how = struct.pack("QQQ", os.O_PATH | os.O_CLOEXEC, 0, _NO_MAGIC_LINKS | _BENEATH)
     folder = os.open(root, os.O_PATH | os.O_DIRECTORY)
     try:
-        found = int(libc.syscall(_OPENAT2, folder, os.fsencode(path), how, len(how)))
+        return call("syscall", _OPENAT2, folder, os.fsencode(path), how, len(how), about=path)
     finally:
         os.close(folder)
-    if found < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), path)
-    return found
 
 
 def read_inside(root: Path, path: str, limit: int) -> bytes:

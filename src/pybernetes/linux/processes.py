@@ -12,15 +12,20 @@ async def wait_end(pid: int) -> None:
         descriptor = os.pidfd_open(pid)
     except OSError:
         return
+    await wait_readable(descriptor)
+    reap(pid)
+
+
+async def wait_readable(descriptor: int) -> None:
+    """Until there is something to read (of a pidfd: its process has ended). Closes it."""
     loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(descriptor, ended.set)
+    readable = asyncio.Event()
+    loop.add_reader(descriptor, readable.set)
     try:
-        await ended.wait()
+        await readable.wait()
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
-    reap(pid)
 
 
 def reap(pid: int) -> None:
