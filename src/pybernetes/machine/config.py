@@ -3,13 +3,13 @@
 
 import json
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
+from string import Template
 
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10.2"
-CNI_BIN_DIRS = (Path("/opt/cni/bin"), Path("/usr/lib/cni"), Path("/usr/libexec/cni"))
-
-
 SOCKET_LIMIT = 107  # bytes of a unix socket's path
+CNI_BIN_DIRS = (Path("/opt/cni/bin"), Path("/usr/lib/cni"), Path("/usr/libexec/cni"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,58 +65,18 @@ def cni_bin_dir() -> Path:
 
 
 def render(config: Config) -> str:
-    """The TOML text. Strings are quoted as JSON, which TOML basic strings accept."""
-    quote = json.dumps
-    return f"""\
-version = 2
-root = {quote(str(config.root))}
-state = {quote(str(config.state))}
-oom_score = 0
-disabled_plugins = [
-  "io.containerd.snapshotter.v1.aufs",
-  "io.containerd.snapshotter.v1.btrfs",
-  "io.containerd.snapshotter.v1.devmapper",
-  "io.containerd.snapshotter.v1.zfs",
-  "io.containerd.tracing.processor.v1.otlp",
-  "io.containerd.internal.v1.tracing",
-]
-
-[grpc]
-  address = {quote(str(config.socket))}
-
-[ttrpc]
-  address = {quote(str(config.socket) + ".ttrpc")}
-
-[plugins."io.containerd.internal.v1.opt"]
-  path = {quote(str(config.root / "opt"))}
-
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = {quote(PAUSE_IMAGE)}
-  stream_server_address = "127.0.0.1"
-  stream_server_port = "0"
-  restrict_oom_score_adj = true
-  netns_mounts_under_state_dir = true
-  disable_hugetlb_controller = true
-  tolerate_missing_hugetlb_controller = true
-  enable_unprivileged_ports = true
-  enable_unprivileged_icmp = true
-
-[plugins."io.containerd.grpc.v1.cri".cni]
-  bin_dir = {quote(str(cni_bin_dir()))}
-  conf_dir = {quote(str(config.cni_conf))}
-  max_conf_num = 1
-
-[plugins."io.containerd.grpc.v1.cri".registry]
-  config_path = {quote(str(config.certs))}
-
-[plugins."io.containerd.grpc.v1.cri".containerd]
-  snapshotter = "overlayfs"
-  default_runtime_name = "runc"
-
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-  runtime_type = "io.containerd.runc.v2"
-
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-  Root = {quote(str(config.state / "runc"))}
-  SystemdCgroup = false
-"""
+    """containerd.toml with this node's paths, quoted as JSON, which TOML basic strings accept."""
+    values = {
+        "root": config.root,
+        "state": config.state,
+        "socket": config.socket,
+        "ttrpc": f"{config.socket}.ttrpc",
+        "opt": config.root / "opt",
+        "pause": PAUSE_IMAGE,
+        "cni_bin": cni_bin_dir(),
+        "cni_conf": config.cni_conf,
+        "certs": config.certs,
+        "runc": config.state / "runc",
+    }
+    text = Template(resources.files("pybernetes.machine").joinpath("containerd.toml").read_text())
+    return text.substitute({name: json.dumps(str(value)) for name, value in values.items()})

@@ -9,10 +9,12 @@ import asyncio
 import ipaddress
 import json
 from collections.abc import Iterable
+from importlib import resources
 from pathlib import Path
+from string import Template
 
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.base import logs
+from pybernetes.base import files, logs
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
@@ -33,30 +35,11 @@ class NetworkError(Exception):
 
 def ruleset(config: NetworkConfig) -> str:
     """The node's own nftables table: pods that leave are masqueraded, strays are rejected. Pure."""
-    table, pods, services = config.table, config.cluster_cidr, config.service_cidr
+    pods = config.cluster_cidr
     out = f'ip saddr {pods} ip daddr != {pods} oifname != "{config.bridge}" masquerade'
-    return f"""\
-add table ip {table}
-delete table ip {table}
-table ip {table} {{
-  chain postrouting {{
-    type nat hook postrouting priority srcnat; policy accept;
-    {"" if config.segment else out}
-  }}
-  chain strays {{
-    meta l4proto tcp reject with tcp reset
-    reject
-  }}
-  chain forward {{
-    type filter hook forward priority filter; policy accept;
-    ip daddr {services} goto strays
-  }}
-  chain output {{
-    type filter hook output priority filter; policy accept;
-    ip daddr {services} goto strays
-  }}
-}}
-"""
+    text = Template(resources.files("pybernetes.network").joinpath("node.nft").read_text())
+    masquerade = "" if config.segment else out
+    return text.substitute(table=config.table, services=config.service_cidr, masquerade=masquerade)
 
 
 def peers(nodes: Iterable[Object], own: str) -> dict[str, str]:
@@ -139,11 +122,8 @@ class Network:
         await links.replace_route("unreachable", config.cluster_cidr)
         await nft.apply(ruleset(config))
         await forwarding.allow(config.bridge)
-        config.cni_conf_dir.mkdir(parents=True, exist_ok=True)
         document = conflist(config.bridge, pod_cidr, config.cni_state_dir)
-        partial = config.cni_conf_dir / (CONF_NAME + ".tmp")
-        partial.write_text(json.dumps(document, indent=2))
-        partial.rename(config.cni_conf_dir / CONF_NAME)
+        files.write_private(config.cni_conf_dir / CONF_NAME, json.dumps(document, indent=2))
         _log.info("Pod network is ready", bridge=config.bridge, address=address)
 
 

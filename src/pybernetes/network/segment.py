@@ -10,6 +10,8 @@ import ipaddress
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
+from string import Template
 
 from pybernetes.linux import links, nft, sysctl
 from pybernetes.network import forwarding
@@ -42,27 +44,11 @@ def _metric(bridge: str) -> int:
 
 def ruleset(config: SegmentConfig) -> str:
     """The lab's table on the host. Pure."""
-    table, bridge = config.table, config.bridge
     lab = f"{{ {config.network}, {config.cluster_cidr} }}"
-    return f"""\
-add table ip {table}
-delete table ip {table}
-table ip {table} {{
-  chain postrouting {{
-    type nat hook postrouting priority srcnat; policy accept;
-    ip saddr {lab} oifname != {{ "{bridge}", "lo" }} masquerade
-  }}
-  chain input {{
-    type filter hook input priority filter; policy accept;
-    ip daddr {config.address} iifname != {{ "{bridge}", "lo" }} reject
-  }}
-  chain forward {{
-    type filter hook forward priority filter; policy accept;
-    oifname "{bridge}" iifname != "{bridge}" ct state new reject
-    iifname "{bridge}" oifname != "{bridge}" oifname "{LINKS}*" reject
-  }}
-}}
-"""
+    text = Template(resources.files("pybernetes.network").joinpath("segment.nft").read_text())
+    return text.substitute(
+        table=config.table, bridge=config.bridge, lab=lab, address=config.address, links=LINKS
+    )
 
 
 async def taken(bridge: str) -> list[ipaddress.IPv4Network]:
