@@ -4,16 +4,20 @@
 import asyncio
 import contextlib
 import json
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
+from pybernetes.base.tasks import TaskGroup
 from pybernetes.cmd.labconfig import ConfigError
 from pybernetes.linux.commands import CommandError
 from pybernetes.storage.types import StoreError
 
 NAME = "control.sock"
+REQUEST_SECONDS = 10.0  # for a caller to say what it wants
 Report = Callable[[str], None]
 Handle = Callable[[Object, Report], Awaitable[None]]
 _FAILURES = (
@@ -30,26 +34,45 @@ _FAILURES = (
 
 async def serve(data_dir: Path, handle: Handle) -> None:
     """Answer until cancelled; what `handle` raises of _FAILURES is told to the caller."""
-
-    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        def report(line: str) -> None:
-            writer.write(" ".join(line.split()).encode() + b"\n")
-
-        try:
-            await handle(json.loads(await reader.readline()), report)
-            report("ready")
-        except _FAILURES as error:
-            report(f"error: {error or type(error).__name__}")
-        finally:
-            with contextlib.suppress(ConnectionError):
-                await writer.drain()
-            writer.close()
-
     path = data_dir / NAME
+    async with TaskGroup("control") as group:
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            group.start(_answer(handle, reader, writer), "request")
+
+        server = await asyncio.start_unix_server(connected, sock=_private_socket(path))
+        try:
+            await server.serve_forever()
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _private_socket(path: Path) -> socket.socket:
+    """Its owner's alone from the beginning: bind takes over the mode, less the umask."""
     path.unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(connection, path)
-    path.chmod(0o600)
+    own = socket.socket(socket.AF_UNIX)
+    os.fchmod(own.fileno(), 0o600)
+    own.bind(str(path))
+    return own
+
+
+async def _answer(
+    handle: Handle, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    def report(line: str) -> None:
+        writer.write(" ".join(line.split()).encode() + b"\n")
+
     try:
-        await server.serve_forever()
+        async with asyncio.timeout(REQUEST_SECONDS):
+            line = await reader.readline()  # ValueError beyond 64 KiB
+        request = json.loads(line)
+        if not isinstance(request, dict) or not isinstance(request.get("node"), dict):
+            raise ConfigError('a request is {"do": ..., "node": {...}}')
+        await handle(request, report)
+        report("ready")
+    except _FAILURES as error:
+        report(f"error: {error or type(error).__name__}")
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        writer.close()

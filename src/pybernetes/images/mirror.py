@@ -12,12 +12,15 @@ from urllib.parse import parse_qs
 
 import orjson
 
+from pybernetes.base import files
 from pybernetes.base.env import Env
 from pybernetes.images.importer import LOADED, ImportFailed, ctr
 from pybernetes.wire.server import Server, serve
 from pybernetes.wire.types import Request, Response
 
-_MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
+# Only what references are made of: the name becomes part of a filter that containerd reads.
+_MANIFEST = re.compile(r"/v2/([\w./-]+)/manifests/([\w.:-]+)", re.ASCII)
+_REGISTRY = re.compile(r"[\w.:\[\]-]+", re.ASCII)
 
 
 class Mirror:
@@ -30,11 +33,9 @@ class Mirror:
         """The listener, which the caller closes."""
         server = await serve(self._env, self._answer, "127.0.0.1", 0)
         target = self._certs_dir / "_default" / "hosts.toml"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".tmp")
         address = f"http://127.0.0.1:{server.port}"
-        partial.write_text(f'[host."{address}"]\n  capabilities = ["pull", "resolve"]\n')
-        partial.replace(target)
+        text = f'[host."{address}"]\n  capabilities = ["pull", "resolve"]\n'
+        files.write_private(target, text)
         return server
 
     async def _answer(self, request: Request) -> Response:
@@ -42,7 +43,9 @@ class Mirror:
             return Response()
         found = _MANIFEST.fullmatch(request.path)
         registry = parse_qs(request.query).get("ns", [""])[0]
-        if found is None or request.method not in ("GET", "HEAD") or not registry:
+        if found is None or request.method not in ("GET", "HEAD"):
+            return _missing(request.path)
+        if not _REGISTRY.fullmatch(registry):
             return _missing(request.path)
         name, reference = found.groups()
         separator = "@" if reference.startswith("sha256:") else ":"
