@@ -7,7 +7,6 @@ Validity times come from a Clock; certificates are backdated by five minutes for
 
 import datetime
 import ipaddress
-import os
 import secrets
 import ssl
 import tempfile
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import NameOID
 
+from pybernetes.base import files
 from pybernetes.base.clock import Clock
 
 BACKDATE = datetime.timedelta(minutes=5)
@@ -268,25 +268,10 @@ def not_after(certificate: bytes) -> datetime.datetime:
     return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read: whole or not at all."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def save(pair: KeyPair, directory: Path, name: str) -> None:
     """`name.crt` and `name.key` in `directory`, mode 0600."""
-    write_private(directory / f"{name}.key", pair.key)
-    write_private(directory / f"{name}.crt", pair.certificate)
+    files.write_private(directory / f"{name}.key", pair.key)
+    files.write_private(directory / f"{name}.crt", pair.certificate)
 
 
 def load(directory: Path, name: str) -> KeyPair | None:

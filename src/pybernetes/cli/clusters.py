@@ -7,7 +7,6 @@ own node.pid) and ns/NAME (its namespaces).
 """
 
 import argparse
-import fcntl
 import json
 import os
 import re
@@ -17,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pybernetes.base import files
 from pybernetes.cli.errors import CliError
 
 DEFAULT_NAME = "pybernetes"
+_UNNAMED = 1  # instead of the pid of a process that has locked its file, but not written it
 FORMAT = 1  # of the data directory; larger ones are refused
 
 
@@ -115,9 +116,7 @@ class Cluster:
     def settle(self, asked: dict[str, Any]) -> None:
         """Write config.json: what was asked for now, over what was asked for before."""
         config = {**self.config(), **asked, "format": FORMAT, "name": self.name}
-        partial = self.data_dir / "config.json.tmp"
-        partial.write_text(json.dumps(config, indent=2) + "\n")
-        partial.replace(self.data_dir / "config.json")
+        files.write_private(self.data_dir / "config.json", json.dumps(config, indent=2) + "\n")
 
     def state(self) -> dict[str, Any]:
         """What the running (or last) process said of itself."""
@@ -139,26 +138,25 @@ class Cluster:
         return self.data_dir / "nodes" / node
 
     def _holder(self, path: Path) -> int:
-        """The process that holds a pid file locked."""
+        """The process that holds a pid file; 1 if it does not say yet who it is, 0 if none does."""
         try:
-            with path.open("r+") as held:
-                try:
-                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return int(held.read().strip() or "1")
-        except FileNotFoundError:
-            return 0
+            found = files.holder(path)
         except PermissionError as error:
             raise CliError(f"no permission to use {self.data_dir}: it is another user's") from error
-        return 0
+        return 0 if found is None else found or _UNNAMED
 
     def stop(self, seconds: float = 30.0) -> bool:
         """Ask the process to stop and wait for it; False if none ran. Raises CliError."""
         pid = self.pid()
         if not pid:
             return False
-        os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + seconds  # noqa: TID251  (a command waits for a process)
+        while pid == _UNNAMED and time.monotonic() < deadline:  # noqa: TID251
+            time.sleep(0.02)  # noqa: TID251
+            pid = self.pid()
+        if pid in (0, _UNNAMED):
+            return bool(pid)
+        os.kill(pid, signal.SIGTERM)
         while self.pid():
             if time.monotonic() > deadline:  # noqa: TID251
                 os.kill(pid, signal.SIGKILL)

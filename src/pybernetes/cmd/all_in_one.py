@@ -7,7 +7,6 @@ Progress goes to a file descriptor, a line each, ending with "ready" or "error: 
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import sys
@@ -19,7 +18,7 @@ from urllib.parse import urlsplit
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.config import Config as ApiConfig
-from pybernetes.base import gcpolicy, tls
+from pybernetes.base import files, gcpolicy, tls
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup, gather_ordered
 from pybernetes.client import kubeconfig
@@ -299,24 +298,17 @@ class AllInOne:
             "pid": os.getpid(),
             "since": rfc3339(self._env.clock.now()),
         }
-        partial = config.data_dir / "state.json.tmp"
-        partial.write_text(json.dumps(state, indent=2) + "\n")
-        partial.replace(config.data_dir / "state.json")
+        text = json.dumps(state, indent=2) + "\n"
+        files.write_private(config.data_dir / "state.json", text)
         self._report("ready")
 
 
 def _hold_pid_file(data_dir: Path) -> IO[str]:
     """The locked pid file; it is held until the process ends. Raises StartFailed."""
-    held = (data_dir / "pybernetes.pid").open("a+")
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return files.hold(data_dir / "pybernetes.pid")
     except BlockingIOError as error:
         raise StartFailed(f"{data_dir} is in use by another process") from error
-    held.seek(0)
-    held.truncate()
-    held.write(f"{os.getpid()}\n")
-    held.flush()
-    return held
 
 
 def main() -> int:

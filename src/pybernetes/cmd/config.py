@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pybernetes.apimachinery.settings import SettingsError
+from pybernetes.base import files
 from pybernetes.cmd.labconfig import ConfigError, LabConfig, is_lab, resolve
 from pybernetes.cri import stagefile
 from pybernetes.cri.stages import Stages
@@ -131,9 +132,7 @@ def read_json(data_dir: Path) -> dict[str, Any]:
 
 def write_json(data_dir: Path, config: dict[str, Any]) -> None:
     """Replace config.json at once."""
-    partial = data_dir / "config.json.tmp"
-    partial.write_text(json.dumps(config, indent=2) + "\n")
-    partial.replace(data_dir / "config.json")
+    files.write_private(data_dir / "config.json", json.dumps(config, indent=2) + "\n")
 
 
 def _range(flag: str, text: str, longest: int) -> ipaddress.IPv4Network:

@@ -6,7 +6,6 @@ Names of everything follow from the cluster's data directory, so that it is foun
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -16,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pybernetes.apimachinery import quantity
+from pybernetes.base import files
 from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.labconfig import LabNode
 from pybernetes.cmd.labsettings import LINK, SHUT_DOWN, Settings
@@ -41,12 +41,7 @@ class LabMachine:
 
     def pid(self) -> int:
         """The node's process; 0 if none runs (a stale file does not count)."""
-        with contextlib.suppress(FileNotFoundError), (self.folder / "node.pid").open("r+") as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(held.read().strip() or "0")
-        return 0
+        return files.holder(self.folder / "node.pid") or 0
 
     async def prepare(self, node: LabNode, settings: Settings) -> None:
         """Everything that its process needs and does not make itself."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.base import tls
+from pybernetes.base import files
 
 LINK = "eth0"
 SHUT_DOWN = signal.SIGPWR  # what tells a node's process to end its pods, and itself
@@ -41,7 +41,7 @@ class Settings:
         return self.address.partition("/")[0]
 
     def write(self, node_dir: Path) -> None:
-        tls.write_private(node_dir / "node.json", orjson.dumps(asdict(self)))
+        files.write_private(node_dir / "node.json", orjson.dumps(asdict(self)))
 
     @classmethod
     def read(cls, node_dir: Path) -> "Settings":

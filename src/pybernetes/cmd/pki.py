@@ -5,7 +5,7 @@ import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
-from pybernetes.base import tls
+from pybernetes.base import files, tls
 from pybernetes.base.clock import Clock
 from pybernetes.cmd.config import ClusterConfig
 
@@ -93,5 +93,5 @@ def _issued(
 def _signing_key(folder: Path) -> bytes:
     path = folder / "sa.key"
     if not path.exists():
-        tls.write_private(path, tls.new_key())
+        files.write_private(path, tls.new_key())
     return path.read_bytes()

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are there whole or not at all, and pid files that die with their process."""
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+from typing import IO
+
+
+def write_private(path: Path, content: bytes | str) -> None:
+    """Replace a file, which only its owner may read, at once; missing folders are made (0700)."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def hold(path: Path) -> IO[str]:
+    """Our pid in a file that is locked until it is closed. BlockingIOError: another holds it."""
+    held = path.open("a+")
+    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    held.seek(0)
+    held.truncate()
+    held.write(f"{os.getpid()}\n")
+    held.flush()
+    return held
+
+
+def holder(path: Path) -> int | None:
+    """The process that holds a pid file, 0 if it does not say yet who; None if none does.
+
+    What a dead process left in it does not count. Raises OSError.
+    """
+    try:
+        with path.open("r+") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(held.read().strip() or "0")
+    except FileNotFoundError:
+        pass
+    return None
