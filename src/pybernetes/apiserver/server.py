@@ -24,6 +24,7 @@ from pybernetes.apiserver.filters.registry import filters
 from pybernetes.apiserver.proxying.table import connect_table
 from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.resources import Resources
+from pybernetes.apiserver.rest.commit import probe_forever
 from pybernetes.apiserver.services.allocation import Allocation
 from pybernetes.apiserver.services.ranges import parse as parse_ranges
 from pybernetes.apiserver.services.repair import repair
@@ -117,6 +118,7 @@ class ApiServer:
                 group.start(core.feed.run(), "cache")
                 interval = core.config.compaction_interval
                 group.start(compact_forever(core.store, interval), "compaction")
+                group.start(probe_forever(core), "probe")
                 await core.feed.wait_fresh()
                 self._ready.set()
         finally:

@@ -50,6 +50,7 @@ class Feed:
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self.revision = 0
         self.problem = ""  # why the store's watch broke off, until it works again
+        self.refused = ""  # why the store refused the last write
 
     def claim(self, claim: Claim) -> None:
         """Hand a prefix (with its slashes) to `claim`, with all its records."""

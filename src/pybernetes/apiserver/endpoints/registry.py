@@ -56,7 +56,10 @@ def endpoints(
     }
     health = Health(
         {"etcd": lambda: core.feed.problem},
-        {"poststarthook/bootstrap": lambda: "" if ready() else "not finished"},
+        {
+            "etcd-readiness": lambda: core.feed.refused,
+            "poststarthook/bootstrap": lambda: "" if ready() else "not finished",
+        },
     )
     discovery = Discovery(core)
     paths = Documents(documents, lambda: [*_PATHS, *discovery.paths()])

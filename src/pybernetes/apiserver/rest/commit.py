@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes to the store: one transaction, answered once the local cache has applied it."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 
 from pybernetes.apimachinery.errors import ApiError, conflict, not_found, service_unavailable
@@ -12,9 +14,11 @@ from pybernetes.apiserver.rest.reply import transient
 from pybernetes.apiserver.serving import Serving
 from pybernetes.storage.types import Conflict, NoSpace, Op, Unavailable
 
+PROBE = "/registry/health"
+
 
 async def commit(core: Core, ops: Sequence[Op]) -> int:
-    """Write `ops`; the revision. Raises Conflict; other store errors become answers."""
+    """Write `ops`; the revision. Raises Conflict; other store errors become answers (and /readyz's)."""
     try:
         revision = await core.store.write(ops)
     except Conflict as conflict:
@@ -24,13 +28,25 @@ async def commit(core: Core, ops: Sequence[Op]) -> int:
             await core.feed.wait_fresh()
         raise
     except NoSpace as error:
+        core.feed.refused = str(error)
         raise ApiError(
             500, "InternalError", f"etcdserver: mvcc: database space exceeded: {error}"
         ) from error
     except Unavailable as error:
+        core.feed.refused = str(error)
         raise service_unavailable(f"the store is unavailable: {error}") from error
+    core.feed.refused = ""
     await core.feed.wait(revision)
     return revision
+
+
+async def probe_forever(core: Core) -> None:
+    """While the store refuses writes, try one every second, so that /readyz knows when it is well again."""
+    while True:
+        await asyncio.sleep(1.0)
+        if core.feed.refused:
+            with contextlib.suppress(ApiError):
+                await commit(core, [Op(PROBE, b"")])
 
 
 _TRIES = 64
