@@ -120,6 +120,44 @@ async def test_damage_is_found_at_open(path: Path) -> None:
         await SqliteStore.open(Env(), SqliteConfig(path))
 
 
+async def test_a_large_file_is_checked_while_it_is_used(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pybernetes.storage.sqlite.schema.CHECKED_AT_OPEN", 0)
+    async with opened(path) as store:
+        for index in range(500):
+            await store.write([Op(f"/{index}", b"x" * 1000)])
+    async with opened(path) as store:
+        assert store._audit is not None
+        await store._audit
+        await store.write([Op("/0", b"y")])
+    async with opened(path):
+        pass  # closed while it is checked
+    with path.open("r+b") as file:
+        file.seek(40 * 4096)
+        file.write(b"\xa5" * 4096 * 40)
+    async with opened(path) as store:
+        watch = store.watch("/", store.revision)
+        with pytest.raises(Unavailable, match=r"damaged|malformed"):
+            await anext(aiter(watch))
+        with pytest.raises(Unavailable, match=r"damaged|malformed"):
+            await store.get("/0")
+        with pytest.raises(Unavailable, match=r"damaged|malformed"):
+            await store.write([Op("/0", b"y")])
+
+
+async def test_long_values_among_short_ones(path: Path) -> None:
+    async with opened(path) as store:
+        sizes = [0, 1, 8191, 8192, 8193, 100_000, 5, 8193]
+        for index, size in enumerate(sizes):
+            await store.write([Op(f"/{index}", bytes([index]) * size)])
+        await store.write([Op("/1", None)])
+        records = (await store.list("/")).records
+        assert [(r.key, r.value) for r in records] == [
+            (f"/{index}", bytes([index]) * size) for index, size in enumerate(sizes) if index != 1
+        ]
+
+
 async def test_a_full_disk_refuses_writes_and_recovers(path: Path) -> None:
     async with opened(path) as store:
         await store.write([Op("/a", b"1")])

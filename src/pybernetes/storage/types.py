@@ -14,7 +14,7 @@ Guarantees every driver gives (proven by the common suite, pybernetes.testing.st
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class StoreError(Exception):
@@ -59,9 +59,8 @@ class Unavailable(StoreError):
     """Closed, or an I/O error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A key's value at one revision."""
+class Record(NamedTuple):
+    """A key's value at one revision. (A tuple: listings make tens of thousands at a time.)"""
 
     key: str
     value: bytes

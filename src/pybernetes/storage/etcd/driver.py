@@ -39,6 +39,7 @@ from pybernetes.storage.types import (
     Unavailable,
 )
 
+SILENCE = 3.0  # seconds without the revision waited for, after which another member is watched
 PAGE = 5000  # records in one answer
 
 
@@ -128,10 +129,14 @@ class EtcdStore:
     async def _nudge_forever(self) -> None:
         while True:
             await self._awaited.wait()
-            await asyncio.sleep(NUDGE)
-            if self._waiters:
+            asked, seen = self._env.clock.monotonic(), self._hub.revision
+            while self._waiters and self._hub.revision == seen:
+                await asyncio.sleep(NUDGE)
                 await self._stream.nudge()
-            else:
+                if self._env.clock.monotonic() - asked > SILENCE:
+                    self._stream.drop()
+                    break
+            if not self._waiters:
                 self._awaited.clear()
 
     async def _reach(self, revision: int) -> None:

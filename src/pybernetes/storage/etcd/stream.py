@@ -31,7 +31,9 @@ class Stream:
         self._names = names
         self._span = names.span(prefix)
         self._revision = revision  # everything up to it was handed out
-        self._call: Any = None  # of a member that can be asked for progress
+        self._call: Any = None
+        self._sound = False  # the member can be asked for progress
+        self._dropped = False
         self._asking = asyncio.Lock()  # a call takes one message at a time
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
@@ -66,7 +68,7 @@ class Stream:
         call = self._client.stream(endpoint)
         try:
             await call.write(self._request(self._span if sound else EVERYTHING))
-            self._call = call if sound else None
+            self._call, self._sound, self._dropped = call, sound, False
             events: list[Any] = []
             while (answer := await call.read()) is not grpc.aio.EOF:
                 if answer.canceled:
@@ -76,6 +78,9 @@ class Stream:
                     continue
                 yield self._batch(events, answer.header.revision)
                 events = []
+        except asyncio.CancelledError:
+            if not self._dropped:
+                raise
         finally:
             self._call = None
             call.cancel()
@@ -103,9 +108,15 @@ class Stream:
 
         async with self._asking:
             call = self._call
-            if call is not None:
+            if call is not None and self._sound:
                 with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError):
                     await call.write(message("WatchRequest")(progress_request={}))
+
+    def drop(self) -> None:
+        """Go on with another member: this one says nothing about what must be there."""
+        if self._call is not None:
+            self._dropped = True
+            self._call.cancel()
 
 
 def _ended(answer: Any, endpoint: str) -> Unavailable:

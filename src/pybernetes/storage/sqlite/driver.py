@@ -34,6 +34,7 @@ from pybernetes.storage.types import (
     Page,
     Record,
     StoreError,
+    Unavailable,
 )
 
 
@@ -71,6 +72,12 @@ class SqliteStore:
         self._waiting: list[Job | Compaction] = []  # submitted at the end of this turn of the loop
         self._turns = Turns()
         self._closing: asyncio.Future[None] | None = None
+        self._damage = ""
+        self._audit: asyncio.Task[None] | None = None
+        self._unchecked = parts.unchecked
+        if parts.unchecked is not None:
+            audit = self._check_file(parts.unchecked, config.path)
+            self._audit = self._loop.create_task(audit, name="store/check")
 
     @classmethod
     async def open(cls, env: Env, config: SqliteConfig) -> "SqliteStore":
@@ -94,11 +101,26 @@ class SqliteStore:
         """The revision to read at."""
         if self._closing is not None:
             raise closed()
+        if self._damage:
+            raise Unavailable(self._damage)
         if revision > self.revision:
             raise FutureRevision(f"revision {revision} is not reached: at {self.revision}")
         if 0 < revision < self.floor:
             raise Compacted(self.floor)
         return revision or self.revision
+
+    async def _check_file(self, connection: sqlite3.Connection, path: Path) -> None:
+        """Read a large file to its end; if it is damaged, nothing is answered from then on."""
+        try:
+            await self._env.offload.run(schema.check, connection, path)
+        except sqlite3.OperationalError:
+            return  # interrupted: we are closing
+        except (StoreError, sqlite3.DatabaseError) as error:
+            self._damage = str(error)
+            self._hub.fail(Unavailable(self._damage))
+        finally:
+            self._unchecked = None
+            connection.close()
 
     async def get(self, key: str, revision: int = 0) -> Record | None:
         while True:
@@ -200,6 +222,10 @@ class SqliteStore:
             return
         self._closing = self._loop.create_future()
         self._expiry.close()
+        if self._unchecked is not None:
+            self._unchecked.interrupt()
+        if self._audit is not None:
+            await self._audit
         self._flush()
         try:
             await self._env.offload.run(self._stop)
@@ -221,6 +247,7 @@ class _Parts:
     connection: sqlite3.Connection  # the writer's
     readers: Readers
     deadlines: list[Deadline]
+    unchecked: sqlite3.Connection | None  # to a file too large to be read whole before it is used
 
 
 def _prepare(path: Path, offload: Offload) -> _Parts:
@@ -229,8 +256,10 @@ def _prepare(path: Path, offload: Offload) -> _Parts:
         connection = undo.enter_context(contextlib.closing(schema.open_writer(path)))
         deadlines = queries.deadlines(connection)
         readers = Readers(path, offload)
+        large = path.stat().st_size > schema.CHECKED_AT_OPEN
+        unchecked = schema.connect(path) if large else None
         undo.pop_all()
-        return _Parts(lock, connection, readers, deadlines)
+        return _Parts(lock, connection, readers, deadlines, unchecked)
 
 
 def _commit_seconds(env: Env) -> Histogram:

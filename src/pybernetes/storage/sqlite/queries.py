@@ -23,7 +23,8 @@ from pybernetes.storage.types import Change, Record, Unavailable
 
 DELETED = 1  # lowest bit of an id
 CHUNK_BYTES = 4 << 20  # values fetched in one step
-PAGE_KEYS = 2000  # keys looked at in one step
+PAGE_KEYS = 5000  # keys looked at in one step,
+WHOLE = 8192  # with values of at most this size; longer ones are fetched after it
 HISTORY_ROWS = 8192  # more than one transaction can have
 
 Row = tuple[int, str, bytes | None, int | None, float | None]  # as in the log table
@@ -121,21 +122,38 @@ def page(
     """Records of [start, end) at `revision`, at most `limit` (0: all), and how many more there are."""
     start, end = bounds
     bound = first_id(revision + 1)
-    rows: list[list[Any]] = []
+    records: list[Record] = []
     remaining = 0
     while True:
-        size = min(PAGE_KEYS, limit - len(rows)) if limit else PAGE_KEYS
-        some = _rows(_one(connection, _SQL["page"], start, end, bound, size)[0])
-        rows += [row for row in some if not row[0] & DELETED]
-        if len(some) < size:
+        size = min(PAGE_KEYS, limit - len(records)) if limit else PAGE_KEYS
+        text, blob = _one(connection, _SQL["page"], start, end, bound, size, WHOLE)
+        rows = _rows(text)
+        records += _records(connection, rows, blob)
+        if len(rows) < size:
             break
-        start = some[-1][1] + "\0"
-        if limit and len(rows) >= limit:
+        start = rows[-1][1] + "\0"
+        if limit and len(records) >= limit:
             (remaining,) = _one(connection, _SQL["count"], start, end, bound)
             break
-    values = _values(connection, [(row[0], row[3]) for row in rows])
-    records = [_record(row, value) for row, value in zip(rows, values, strict=True)]
     return records, remaining
+
+
+def _records(
+    connection: sqlite3.Connection, rows: Sequence[Sequence[Any]], blob: bytes | None
+) -> list[Record]:
+    """The records of rows (id, key, created, length) that are no deletions. `blob`: the short values."""
+    lengths = [length for _, _, _, length in rows if length is not None and length <= WHOLE]
+    values = _cut(blob, lengths)
+    if len(values) < len(rows):
+        rows = [row for row in rows if not row[0] & DELETED]
+        short = iter(values)
+        long = iter(_values(connection, [(row[0], row[3]) for row in rows if row[3] > WHOLE]))
+        values = [next(short if row[3] <= WHOLE else long) for row in rows]
+    new, kind, shift = tuple.__new__, Record, SHIFT
+    return [
+        new(kind, (key, value, identity >> shift, created))
+        for (identity, key, created, _), value in zip(rows, values, strict=True)
+    ]
 
 
 def history(

@@ -19,7 +19,8 @@ SELECT CAST(group_concat(value, '') AS BLOB)
 FROM (SELECT l.value AS value FROM json_each(?) AS j CROSS JOIN log AS l ON l.id = j.value ORDER BY j.key)
 
 -- page
-SELECT json_group_array(json_array(m.id, m.key, l.created, length(l.value)))
+SELECT json_group_array(json_array(m.id, m.key, l.created, length(l.value))),
+       CAST(group_concat(iif(length(l.value) <= ?5, l.value, NULL), '') AS BLOB)
 FROM (SELECT key, max(id) AS id FROM log INDEXED BY log_key
       WHERE key >= ?1 AND key < ?2 AND id < ?3 GROUP BY key ORDER BY key LIMIT ?4) AS m
 CROSS JOIN log AS l ON l.id = m.id

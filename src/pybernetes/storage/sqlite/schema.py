@@ -21,6 +21,7 @@ FORMAT = 1
 APPLICATION = 0x50796265  # "Pybe", in the file's header
 SHIFT = MAX_OPS.bit_length()  # of the revision in an id; below it: position * 2 + deleted
 PAGE_SIZE = 4096
+CHECKED_AT_OPEN = 128 << 20  # bytes: a larger file is checked while it is used already
 CHECKPOINT_PAGES = 2000  # of the write-ahead log, 8 MB: more at a time takes longer each time
 
 
@@ -129,6 +130,12 @@ def _verify(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} has format {version}, and this Pybernetes knows formats up to {FORMAT}: "
             "use the newer Pybernetes that wrote it"
         )
+    if path.stat().st_size <= CHECKED_AT_OPEN:
+        check(connection, path)
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Read the whole file. Raises StoreError if it is damaged."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise StoreError(f"{path} is damaged: {found}")
