@@ -127,7 +127,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
         cli.pybernetes("up", "--node", "hollow", "--port", "0")
         cli.kubectl("create", "configmap", "before", "--from-literal=a=b")
         filler = data / "filler"
-        with filler.open("wb") as file, contextlib.suppress(OSError):
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(b"x" * 65536)
                 file.flush()

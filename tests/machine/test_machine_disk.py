@@ -62,7 +62,9 @@ def test_a_node_has_its_own_disk_and_sees_nothing_of_the_clusters(data_dir):
         assert inside("ls", "/var/log/pods") == "default_web_1\n"
         assert inside("ls", "/var/lib/kubelet") == "log\n"
         assert inside("ls", "/etc/kubernetes") == "manifests\n"
-        assert "shared:" in inside("sh", "-c", "grep ' / / ' /proc/self/mountinfo")
+        assert "shared:" in inside(
+            "sh", "-c", "grep -E '^[^ ]+ [^ ]+ [^ ]+ [^ ]+ / ' /proc/self/mountinfo"
+        )
     finally:
         namespaces.unpin(place / "w1")
         namespaces.unpin(place)

@@ -100,7 +100,7 @@ class World:
 
     def __init__(self) -> None:
         sh("""
-            ip link set lo up; sysctl -qw net.ipv4.ip_forward=1
+            ip link set lo up; echo 1 > /proc/sys/net/ipv4/ip_forward
             ip link add br0 type bridge; ip addr add 10.244.0.1/24 dev br0; ip link set br0 up
             ip route add 10.96.0.0/12 dev br0
         """)
