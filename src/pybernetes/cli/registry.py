@@ -5,6 +5,7 @@ VERBS = {
     "up": "Start a cluster (or bring a stopped one back) and make it kubectl's current context",
     "down": "Stop a cluster; its state stays",
     "delete": "Stop a cluster and remove all of its data",
+    "fork": "Copy a cluster: the same objects at the same revisions, on hollow nodes",
     "status": "Show what runs, where, and since when",
     "list": "List the clusters of this user",
     "lab": "Print the schema of lab files; check a file",

@@ -42,7 +42,6 @@ from pybernetes.wire.server import Server, serve
 from pybernetes.wire.types import Handler
 
 if TYPE_CHECKING:
-    from pybernetes.cmd.hollow import HollowNode
     from pybernetes.cmd.lab import Lab
 
 Report = Callable[[str], None]
@@ -226,10 +225,11 @@ class AllInOne:
         self._servers.append(server)
 
     async def _start_hollow(self, group: TaskGroup, plane: ControlPlane, nodes: Nodes) -> str:
-        from pybernetes.cmd.hollow import HollowFleet, numbered
+        from pybernetes.cmd.hollow import HollowFleet, HollowNode, numbered
 
         config = self._config
-        wanted: Sequence[HollowNode] = numbered(config.nodes, config.node_name)
+        wanted: Sequence[HollowNode] = [HollowNode(**one) for one in config.hollow_nodes]
+        wanted = wanted or numbered(config.nodes, config.node_name)
         if config.lab is not None:
             from pybernetes.cmd import hollow_lab
 

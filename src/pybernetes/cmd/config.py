@@ -4,6 +4,7 @@
 import hashlib
 import ipaddress
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class ClusterConfig:
     etcd_keyfile: str = ""
     etcd_prefix: str = "/registry"
     lab: LabConfig | None = None
+    hollow_nodes: Sequence[Any] = ()  # of a fork: names and capacities of its origin's nodes
 
     @classmethod
     def read(cls, data_dir: Path) -> "ClusterConfig":

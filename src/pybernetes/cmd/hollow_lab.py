@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A lab on a machine that cannot run containers: hollow nodes of the same names."""
+"""Hollow nodes in the place of others: of a lab on a machine that cannot run containers, of a fork's origin."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
+from pybernetes.apimachinery.types import Object
 from pybernetes.base.env import Env
 from pybernetes.client.types import Client
 from pybernetes.cmd.hollow import HollowNode
 from pybernetes.cmd.labconfig import LabConfig
 from pybernetes.cmd.labjoin import Joining
+from pybernetes.storage import snapshot
+
+NODES = "/registry/minions/"
 
 
 async def introduced(env: Env, lab: LabConfig, client: Client) -> Sequence[HollowNode]:
@@ -24,4 +30,17 @@ async def introduced(env: Env, lab: LabConfig, client: Client) -> Sequence[Hollo
             capacity=node.capacity,
         )
         for node in lab.nodes
+    ]
+
+
+def remembered(path: Path) -> list[Object]:
+    """Names and capacities of the nodes that a snapshot of a store knows. Raises StoreError."""
+    records = (r for r in snapshot.read(path).records if r.key.startswith(NODES))
+    known = [json.loads(record.value) for record in records]
+    return [
+        {
+            "name": node["metadata"]["name"],
+            "capacity": (node.get("status") or {}).get("capacity", {}),
+        }
+        for node in known
     ]

@@ -88,9 +88,9 @@ def run(options: argparse.Namespace) -> int:
     cluster.settle(asked)
     if options.foreground:
         os.execv(sys.executable, [sys.executable, *_command(cluster, -1)])
-    _start(cluster)
+    start(cluster)
     context = "" if options.no_kubeconfig else use_context(cluster)
-    _print_next_steps(cluster, context)
+    print_next_steps(cluster, context)
     return 0
 
 
@@ -122,7 +122,7 @@ def _command(cluster: Cluster, report: int) -> list[str]:
     return ["-m", "pybernetes.cmd.all_in_one", str(cluster.data_dir), "--report", str(report)]
 
 
-def _start(cluster: Cluster) -> None:
+def start(cluster: Cluster) -> None:
     """Start the process and relay its progress until it is ready. Raises CliError."""
     reading, writing = os.pipe()
     log = cluster.log_path.open("ab")
@@ -146,7 +146,7 @@ def _start(cluster: Cluster) -> None:
     raise CliError(failure or f"the cluster did not start: see {cluster.log_path}")
 
 
-def _print_next_steps(cluster: Cluster, context: str) -> None:
+def print_next_steps(cluster: Cluster, context: str) -> None:
     state = cluster.state()
     print(f'Cluster "{cluster.name}" is ready: {state["server"]}, {state["node"]}')
     for hint in state.get("hints", []):
