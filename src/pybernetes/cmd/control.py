@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
+from pybernetes.base import logs
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.cmd.labconfig import ConfigError
 from pybernetes.linux.commands import CommandError
@@ -33,7 +34,7 @@ _FAILURES = (
 
 
 async def serve(data_dir: Path, handle: Handle) -> None:
-    """Answer until cancelled; what `handle` raises of _FAILURES is told to the caller."""
+    """Answer until cancelled; what `handle` raises is told to the caller."""
     path = data_dir / NAME
     async with TaskGroup("control") as group:
 
@@ -66,11 +67,13 @@ async def _answer(
         async with asyncio.timeout(REQUEST_SECONDS):
             line = await reader.readline()  # ValueError beyond 64 KiB
         request = json.loads(line)
-        if not isinstance(request, dict) or not isinstance(request.get("node"), dict):
-            raise ConfigError('a request is {"do": ..., "node": {...}}')
+        if not isinstance(request, dict):
+            raise ConfigError("a request is a JSON object")
         await handle(request, report)
         report("ready")
-    except _FAILURES as error:
+    except Exception as error:  # noqa: BLE001 -- one request must not stop the cluster
+        if not isinstance(error, _FAILURES):
+            _log.crash("A request failed", error)
         report(f"error: {error or type(error).__name__}")
     finally:
         with contextlib.suppress(ConnectionError):
