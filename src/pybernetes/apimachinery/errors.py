@@ -4,6 +4,8 @@
 Source of reasons, codes and wording: k8s.io/apimachinery/pkg/api/errors.
 """
 
+import contextlib
+from collections.abc import Iterator
 from functools import partial
 
 from pybernetes.apimachinery.field import Errors
@@ -128,3 +130,14 @@ def too_many_requests(message: str, retry_after: int = 1) -> ApiError:
 def internal(message: str) -> ApiError:
     text = f"Internal error occurred: {message}"
     return ApiError(500, "InternalError", text, {"causes": [{"message": message}]})
+
+
+@contextlib.contextmanager
+def forgiving(*answers: int | str) -> Iterator[None]:
+    """A block that may fail with these codes or reasons, and then goes no further: 404 for what is
+    gone meanwhile, "AlreadyExists" for what somebody else has made."""
+    try:
+        yield
+    except ApiError as error:
+        if error.code not in answers and error.reason not in answers:
+            raise

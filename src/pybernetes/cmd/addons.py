@@ -7,7 +7,7 @@ its permissions, and what kubeadm grants nodes that join with a bootstrap token.
 import json
 from importlib import resources
 
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apimachinery.meta import service_account_user
 from pybernetes.apimachinery.types import GVR, User
 from pybernetes.client.types import Client
@@ -26,8 +26,5 @@ async def ensure(client: Client, file: str = "addons.json") -> None:
     for obj in json.loads(resources.files("pybernetes.cmd").joinpath(file).read_text()):
         group, _, version = obj["apiVersion"].rpartition("/")
         gvr = GVR(group, version, f"{obj['kind'].lower()}s")
-        try:
+        with forgiving("AlreadyExists"):
             await client.create(gvr, obj, obj["metadata"].get("namespace", ""))
-        except ApiError as error:
-            if error.reason != "AlreadyExists":
-                raise

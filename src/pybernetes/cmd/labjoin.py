@@ -5,7 +5,7 @@ import asyncio
 import base64
 import datetime
 
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import tls
@@ -39,15 +39,13 @@ class Joining:
             "spec": {"taints": node.all_taints},
             "status": {"addresses": addresses},
         }
-        try:
+        with forgiving("AlreadyExists"):
             await self._client.create(NODES, wanted)
-        except ApiError as error:
-            if error.reason != "AlreadyExists":
-                raise
-            patch = {"status": {"addresses": [*addresses, {"$patch": "replace"}]}}
-            await self._client.patch(
-                NODES, node.name, patch, patch_type=STRATEGIC_MERGE_PATCH, subresource="status"
-            )
+            return
+        patch = {"status": {"addresses": [*addresses, {"$patch": "replace"}]}}
+        await self._client.patch(
+            NODES, node.name, patch, patch_type=STRATEGIC_MERGE_PATCH, subresource="status"
+        )
 
     async def settings(self, config: ClusterConfig, node: LabNode) -> Settings:
         """What the node's process is told."""

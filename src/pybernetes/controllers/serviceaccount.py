@@ -4,7 +4,7 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.runtime.batches import put
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.controller import Context, queue_live
 from pybernetes.controllers.runtime.resources import NAMESPACES, SERVICE_ACCOUNTS
 
 DEFAULT = "default"
@@ -27,17 +27,12 @@ class ServiceAccountController:
         self._client = context.client
         self._namespaces = context.informers.get(NAMESPACES)
         self._accounts = context.informers.get(SERVICE_ACCOUNTS)
-        queue = context.queue
-
-        def namespace_changed(_: Object | None, new: Object | None) -> None:
-            if new is not None:
-                queue.add(meta.name(new))
 
         def account_changed(old: Object | None, new: Object | None) -> None:
             if new is None and old is not None and meta.name(old) == DEFAULT:
-                queue.add(meta.namespace(old))
+                context.queue.add(meta.namespace(old))
 
-        self._namespaces.on_change(namespace_changed)
+        queue_live(context.queue.add, self._namespaces)
         self._accounts.on_change(account_changed)
 
     async def sync(self, key: str) -> None:

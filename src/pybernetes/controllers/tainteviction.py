@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.taints import no_execute_seconds
 from pybernetes.base.metrics import counter
@@ -86,15 +86,11 @@ class TaintEvictionController:
 
     async def _evict(self, pod: Object) -> None:
         self._event(pod, f"Marking for deletion Pod {meta.key(pod)}")
-        try:
+        with forgiving(404):
             await mark_disrupted(self._context, pod, _REASON)
             options = {"preconditions": {"uid": meta.uid(pod)}}
             await self._client.delete(PODS, meta.name(pod), meta.namespace(pod), options=options)
-        except ApiError as error:
-            if error.code != 404:
-                raise
-            return
-        self._deletions.inc()
+            self._deletions.inc()
 
     def _event(self, pod: Object, text: str) -> None:
         about = {

@@ -4,7 +4,7 @@
 import json
 from importlib import resources
 
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.client.types import Client
 from pybernetes.dns.config import DnsConfig
@@ -75,10 +75,7 @@ async def publish(client: Client, config: DnsConfig, port: int, *, again: bool) 
 
 
 async def _create(client: Client, gvr: GVR, obj: Object) -> bool:
-    try:
+    with forgiving("AlreadyExists"):
         await client.create(gvr, obj, NAMESPACE)
-    except ApiError as error:
-        if error.reason != "AlreadyExists":
-            raise
-        return False
-    return True
+        return True
+    return False

@@ -2,11 +2,10 @@
 """Signs kube-public/cluster-info with every bootstrap token, and deletes tokens that are over."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.types import Object
 from pybernetes.client.informer import Informer
 from pybernetes.controllers.bootstrap.plan import remaining, signed
 from pybernetes.controllers.runtime.batches import delete_if_there
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.controller import Context, queue_live
 from pybernetes.controllers.runtime.resources import CONFIG_MAPS, SECRETS
 
 _PUBLIC, _CLUSTER_INFO = "kube-public", "cluster-info"
@@ -37,19 +36,15 @@ class BootstrapSigner:
 
 
 class TokenCleaner:
-    """Keys are names of token Secrets; each comes back when its token ends."""
+    """Keys are namespace/name of token Secrets; each comes back when its token ends."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._tokens = _tokens(context)
-        self._tokens.on_change(self._changed)
-
-    def _changed(self, _: Object | None, new: Object | None) -> None:
-        if new is not None:
-            self._context.queue.add(meta.name(new))
+        queue_live(context.queue.add, self._tokens)
 
     async def sync(self, key: str) -> None:
-        secret = self._tokens.find("kube-system", key)
+        secret = self._tokens.find(*meta.split_key(key))
         if secret is None:
             return
         left = remaining(secret, self._context.env.clock.now())

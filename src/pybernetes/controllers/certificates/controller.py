@@ -10,7 +10,7 @@ from pybernetes.apis import conditions
 from pybernetes.base import tls
 from pybernetes.controllers.certificates import plan
 from pybernetes.controllers.runtime.batches import delete_if_there
-from pybernetes.controllers.runtime.controller import Context, NotYet
+from pybernetes.controllers.runtime.controller import Context, NotYet, queue_live
 from pybernetes.controllers.runtime.resources import CERTIFICATE_SIGNING_REQUESTS, NODES
 
 _REVIEWS = GVR("authorization.k8s.io", "v1", "subjectaccessreviews")
@@ -25,13 +25,6 @@ class _Requests:
         self._context = context
         self._client = context.client
         self._requests = context.informers.get(CERTIFICATE_SIGNING_REQUESTS)
-
-    def _queue_changes(self) -> None:
-        def changed(_: Object | None, new: Object | None) -> None:
-            if new is not None:
-                self._context.queue.add(meta.name(new))
-
-        self._requests.on_change(changed)
 
     def _with(self, request: Object, kind: str, reason: str, message: str) -> Object:
         now, status = self._context.env.clock.now(), request.get("status") or {}
@@ -49,7 +42,7 @@ class Approving(_Requests):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._requests.add_index(_BY_USER, lambda one: [one["spec"].get("username") or ""])
-        self._queue_changes()
+        queue_live(context.queue.add, self._requests)
         self._serving = context.config.approve_kubelet_serving
         if self._serving:
             self._nodes = context.informers.get(NODES)
@@ -109,7 +102,7 @@ class Signing(_Requests):
         super().__init__(context)
         self._ca = context.config.signing_ca
         if self._ca is not None:
-            self._queue_changes()
+            queue_live(context.queue.add, self._requests)
 
     async def sync(self, key: str) -> None:
         request = self._requests.find("", key)

@@ -59,7 +59,9 @@ class DeploymentController:
         if not deployment["spec"].get("selector"):
             await self._selects_all(deployment)
             return
-        sets = plan.split(deployment, await self._claim(deployment))
+        gvrs = DEPLOYMENTS, REPLICA_SETS
+        claimed = await owners.claimed(self._client, gvrs, deployment, self._sets)
+        sets = plan.split(deployment, claimed)
         now = self._context.env.clock.now()
         if meta.is_deleting(deployment):
             await self._write_status(deployment, status.plan_status(deployment, sets, now))
@@ -80,13 +82,6 @@ class DeploymentController:
         self._context.recorder.event(deployment, "Warning", "SelectingAll", text)
         observed = {"observedGeneration": deployment["metadata"].get("generation", 0)}
         await self._write_status(deployment, (deployment.get("status") or {}) | observed)
-
-    async def _claim(self, deployment: Object) -> list[Object]:
-        candidates = owners.owned_or_orphaned(self._sets, deployment)
-        claim = owners.plan_claim(deployment, owners.selector_of(deployment), candidates)
-        return await owners.apply_claim(
-            self._client, (DEPLOYMENTS, REPLICA_SETS), deployment, claim
-        )
 
     # --- the steps of a sync
 
@@ -181,7 +176,7 @@ class DeploymentController:
         try:
             made = await self._client.create(REPLICA_SETS, new, meta.namespace(deployment))
         except ApiError as error:
-            if error.code == 409 and error.reason == "AlreadyExists":
+            if error.reason == "AlreadyExists":
                 return await self._exists_already(deployment, sets, new)
             if not is_terminating_namespace(error):
                 text = f'Failed to create new replica set "{name}": {error}'

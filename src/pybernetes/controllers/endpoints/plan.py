@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decides a service's Endpoints from its pods. Pure."""
 
-import ipaddress
 from collections.abc import Sequence
 
 import orjson
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.status import belongs_in_endpoints, is_ready, pod_ips
+from pybernetes.apis.core.pod.status import belongs_in_endpoints, is_ready
 from pybernetes.controllers.runtime.services import (
     HEADLESS_LABEL,
+    address_of,
     endpoint_ports,
     hostname,
     is_headless,
@@ -47,12 +47,10 @@ def plan_subsets(service: Object, pods: Sequence[Object]) -> list[Object]:
 
 
 def _address(service: Object, pod: Object) -> Object | None:
-    families = service["spec"].get("ipFamilies") or ["IPv4"]
-    version = 6 if families[0] == "IPv6" else 4
-    ips = [ip for ip in pod_ips(pod) if ipaddress.ip_address(ip).version == version]
-    if not ips:
+    ip = address_of(pod, (service["spec"].get("ipFamilies") or ["IPv4"])[0])
+    if not ip:
         return None
-    address: Object = {"ip": ips[0], "targetRef": target_reference(pod)}
+    address: Object = {"ip": ip, "targetRef": target_reference(pod)}
     if pod["spec"].get("nodeName"):
         address["nodeName"] = pod["spec"]["nodeName"]
     if hostname(pod, service):

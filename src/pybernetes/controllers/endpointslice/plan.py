@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decides which slices of a service to create, update and delete. Pure."""
 
-import ipaddress
 from collections.abc import Callable, Sequence
 
 import orjson
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.status import belongs_in_endpoints, get_condition, is_ready, pod_ips
+from pybernetes.apis.core.pod.status import belongs_in_endpoints, get_condition, is_ready
 from pybernetes.controllers.runtime.services import (
     HEADLESS_LABEL,
+    address_of,
     endpoint_ports,
     hostname,
     is_headless,
@@ -98,14 +98,13 @@ def _wanted(
 
 
 def _endpoint(service: Object, pod: Object, family: Family, node: Object | None) -> Object | None:
-    version = 6 if family == "IPv6" else 4
-    ips = [ip for ip in pod_ips(pod) if ipaddress.ip_address(ip).version == version]
-    if not ips:
+    address = address_of(pod, family)
+    if not address:
         return None
     serving, terminating = is_ready(pod), meta.is_deleting(pod)
     publish = bool(service["spec"].get("publishNotReadyAddresses"))
     endpoint: Object = {
-        "addresses": [ips[0]] if len(ips) == 1 else ips[:1],
+        "addresses": [address],
         "conditions": {
             "ready": publish or (serving and not terminating),
             "serving": serving,
@@ -168,11 +167,14 @@ def _settle(service: Object, one: Object, endpoints: list[Object], plan: Plan) -
     if not endpoints:
         plan.delete.append(one)
         return
+    _update(service, one, endpoints, plan)
+
+
+def _update(service: Object, one: Object, endpoints: list[Object], plan: Plan) -> None:
     labels = _labels(service)
-    if endpoints == one.get("endpoints") and labels == meta.labels(one):
-        return
-    metadata = {**one["metadata"], "labels": labels}
-    plan.update.append({**one, "metadata": metadata, "endpoints": endpoints})
+    if endpoints != (one.get("endpoints") or []) or labels != meta.labels(one):
+        metadata = {**one["metadata"], "labels": labels}
+        plan.update.append({**one, "metadata": metadata, "endpoints": endpoints})
 
 
 def _keep_placeholder(
@@ -180,14 +182,10 @@ def _keep_placeholder(
 ) -> None:
     ours = groups.get((family, orjson.dumps([])), [])
     if ours:
-        keep = ours[0]
-        plan.delete = [one for one in plan.delete if one is not keep]
-        labels = _labels(service)
-        if keep.get("endpoints") or labels != meta.labels(keep):
-            metadata = {**keep["metadata"], "labels": labels}
-            plan.update.append({**keep, "metadata": metadata, "endpoints": []})
-        return
-    plan.create.append(_new_slice(service, (family, b"[]"), []))
+        plan.delete = [one for one in plan.delete if one is not ours[0]]
+        _update(service, ours[0], [], plan)
+    else:
+        plan.create.append(_new_slice(service, (family, b"[]"), []))
 
 
 def _new_slice(service: Object, group: Group, endpoints: list[Object]) -> Object:

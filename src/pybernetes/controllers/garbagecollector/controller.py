@@ -4,14 +4,14 @@
 from typing import Any
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import GVK, GVR, Object, split_api_version
 from pybernetes.client.types import MERGE_PATCH
 from pybernetes.controllers.garbagecollector import plan
-from pybernetes.controllers.garbagecollector.graph import FOREGROUND, ORPHAN, Graph, Node
+from pybernetes.controllers.garbagecollector.graph import FOREGROUND, ORPHAN, Graph, Node, misnames
 from pybernetes.controllers.garbagecollector.monitors import Monitors
 from pybernetes.controllers.garbagecollector.plan import OwnerState
-from pybernetes.controllers.runtime.batches import all_at_once, delete_if_there
+from pybernetes.controllers.runtime.batches import all_at_once, delete_if_there, get_if_there
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.discovery import Discovery, discover
 
@@ -77,19 +77,11 @@ class GarbageCollector:
         served = self._discovery.kinds.get(GVK(group, version, kind))
         return (served.gvr, served.namespaced) if served else None
 
-    async def _get(self, gvr: GVR, name: str, namespace: str) -> Object | None:
-        try:
-            return await self._client.get(gvr, name, namespace)
-        except ApiError as error:
-            if error.code == 404:
-                return None
-            raise
-
     async def _latest(self, node: Node) -> Object | None:
         """The object as it is now; None if it is gone or was replaced."""
         if node.gvr is None:
             return None
-        found = await self._get(node.gvr, node.name, node.namespace)
+        found = await get_if_there(self._client, node.gvr, node.name, node.namespace)
         return found if found is not None and meta.uid(found) == node.uid else None
 
     # --- deletion of garbage
@@ -119,14 +111,14 @@ class GarbageCollector:
             owner = self._graph.find(uid)
             if owner is None or owner.virtual or owner.deleting_dependents:
                 return False
-            if not self._is_meant(node, owner, reference):
+            if misnames(reference, owner, node):
                 return False
         return True
 
     async def _owner_state(self, node: Node, reference: Object) -> OwnerState:
         owner = self._graph.find(reference["uid"])
         known = self._resource(reference.get("apiVersion", ""), reference.get("kind", ""))
-        if owner is not None and not owner.virtual and self._is_meant(node, owner, reference):
+        if owner is not None and not owner.virtual and not misnames(reference, owner, node):
             return "waiting" if owner.deleting_dependents else "solid"
         if known is None:
             where = f"{reference.get('apiVersion')}, Kind={reference.get('kind')}"
@@ -135,19 +127,14 @@ class GarbageCollector:
         if namespaced and not node.namespace:
             self._report_namespace(node, reference)
             return "absent"
-        found = await self._get(gvr, reference["name"], node.namespace if namespaced else "")
+        namespace = node.namespace if namespaced else ""
+        found = await get_if_there(self._client, gvr, reference["name"], namespace)
         if found is None or meta.uid(found) != reference["uid"]:
             if owner is not None and not owner.virtual:
                 self._report_namespace(node, reference)
             return "absent"
         deleting = meta.is_deleting(found) and meta.has_finalizer(found, FOREGROUND)
         return "waiting" if deleting else "solid"
-
-    @staticmethod
-    def _is_meant(node: Node, owner: Node, reference: Object) -> bool:
-        """True if the node with the owner's UID is the object that the reference names."""
-        same = (owner.kind[1], owner.name) == (reference.get("kind"), reference.get("name"))
-        return same and owner.namespace in ("", node.namespace)
 
     def _report_namespace(self, node: Node, reference: Object) -> None:
         obj = {
@@ -207,11 +194,8 @@ class GarbageCollector:
         metadata = {"uid": node.uid, "resourceVersion": meta.resource_version(latest)}
         patch = {"metadata": {**metadata, **patch["metadata"]}}
         assert node.gvr is not None
-        try:
+        with forgiving(404):
             return await self._client.patch(
                 node.gvr, node.name, patch, node.namespace, patch_type=MERGE_PATCH
             )
-        except ApiError as error:
-            if error.code == 404:
-                return None
-            raise
+        return None

@@ -66,7 +66,8 @@ class Graph:
         if node is None:
             node = self._nodes[uid] = _node(obj)
         elif node.virtual and _place(node) != _place(_node(obj)):
-            self._tell_misled(node)
+            for dependent in node.dependents:  # it is not what they said it was
+                self._look(dependent)
         node.gvr = gvr
         node.kind = (obj.get("apiVersion", ""), obj.get("kind", ""))
         node.namespace, node.name = meta.namespace(obj), meta.name(obj)
@@ -112,7 +113,7 @@ class Graph:
                 owner = Node(uid, kind, node.namespace, reference.get("name", ""))
                 self._nodes[uid] = owner
             owner.dependents[node.uid] = node
-            if owner.virtual or _misnames(reference, owner, node) or owner.deleting_dependents:
+            if owner.virtual or misnames(reference, owner, node) or owner.deleting_dependents:
                 self._look(node.uid)
         for uid, reference in old.items():
             changed = owners.get(uid) != reference
@@ -124,11 +125,6 @@ class Graph:
         if owner.virtual and not owner.dependents:
             self._nodes.pop(owner.uid, None)
 
-    def _tell_misled(self, node: Node) -> None:
-        """The owner is not what its dependents said it was: they must be looked at."""
-        for dependent in node.dependents:
-            self._look(dependent)
-
 
 def _node(obj: Object) -> Node:
     kind = (obj.get("apiVersion", ""), obj.get("kind", ""))
@@ -139,7 +135,7 @@ def _place(node: Node) -> tuple[str, str, str]:
     return node.kind[1], node.namespace, node.name
 
 
-def _misnames(reference: Object, owner: Node, node: Node) -> bool:
+def misnames(reference: Object, owner: Node, node: Node) -> bool:
     """True if the reference names another object than the one with its UID."""
     if (reference.get("kind"), reference.get("name")) != (owner.kind[1], owner.name):
         return True

@@ -2,7 +2,7 @@
 """Acts for Jobs: pods, the finalizers that keep them until they are counted, status, events."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis import conditions
 from pybernetes.controllers.job import plan, pods, status
@@ -110,12 +110,8 @@ class JobController(Workload):
     async def _release(self, pod: Object) -> None:
         """Take our finalizer off; fine if the pod is gone."""
         patch: Object = {"metadata": {"$deleteFromPrimitiveList/finalizers": [pods.FINALIZER]}}
-        try:
+        with forgiving(404, 422, 409):
             done = await self._client.patch_object(PODS, pod, patch)
-        except ApiError as error:
-            if error.code not in (404, 422, 409):
-                raise
-            return
-        owner = meta.controller_of(pod)
-        if owner is not None and not meta.is_deleting(pod):
-            self._writes.wrote(meta.make_key(meta.namespace(pod), owner["name"]), done)
+            owner = meta.controller_of(pod)
+            if owner is not None and not meta.is_deleting(pod):
+                self._writes.wrote(meta.make_key(meta.namespace(pod), owner["name"]), done)

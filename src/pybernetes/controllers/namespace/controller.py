@@ -2,7 +2,7 @@
 """Empties terminating namespaces: pods, and once they are gone everything else; then finalizes."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.namespace.plan import Findings, plan_conditions
 from pybernetes.controllers.runtime.batches import delete_if_there
@@ -74,13 +74,15 @@ class NamespaceController:
     async def _delete_all(self, resource: Served, namespace: str, findings: Findings) -> None:
         gvr = resource.gvr
         try:
+            together = "deletecollection" in resource.verbs
+            if "list" not in resource.verbs and together:
+                await self._client.delete_collection(gvr, namespace, options=_BACKGROUND)
             if "list" not in resource.verbs:
-                await self._delete_blindly(resource, namespace)
                 return
             found = await self._client.list(gvr, namespace)
             if not found.items:
                 return
-            if "deletecollection" in resource.verbs:
+            if together:
                 await self._client.delete_collection(gvr, namespace, options=_BACKGROUND)
             else:
                 for item in found.items:
@@ -91,29 +93,19 @@ class NamespaceController:
             if not (isinstance(error, ApiError) and error.code in (404, 405)):
                 findings.errors.append(str(error))
 
-    async def _delete_blindly(self, resource: Served, namespace: str) -> None:
-        if "deletecollection" in resource.verbs:
-            await self._client.delete_collection(resource.gvr, namespace, options=_BACKGROUND)
-
     async def _write_conditions(self, namespace: Object, findings: Findings) -> Object:
         planned = plan_conditions(namespace, findings, self._context.env.clock.now())
         status = namespace.get("status") or {}
         if status.get("conditions") == planned:
             return namespace
         changed = {**status, "phase": "Terminating", "conditions": planned}
-        try:
+        with forgiving(409):
             return await self._client.update_status(NAMESPACES, namespace, changed)
-        except ApiError as error:
-            if error.code != 409:
-                raise
-            return await self._client.get(NAMESPACES, meta.name(namespace))
+        return await self._client.get(NAMESPACES, meta.name(namespace))
 
     async def _finalize(self, namespace: Object) -> None:
         spec = namespace["spec"]
         left = [name for name in spec.get("finalizers") or () if name != FINALIZER]
         changed = namespace | {"spec": {**spec, "finalizers": left}}
-        try:
+        with forgiving(404):
             await self._client.update(NAMESPACES, changed, subresource="finalize")
-        except ApiError as error:
-            if error.code != 404:
-                raise

@@ -2,31 +2,20 @@
 """Decides a terminating namespace's conditions from what was found in it. Pure."""
 
 import datetime
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib import resources
 
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis import conditions
 
 FINALIZER_SECONDS = 15.0  # how long finalizers are expected to take
-_OK = {  # in upstream's order: reason and message where nothing is wrong
-    "NamespaceDeletionDiscoveryFailure": (
-        "ResourcesDiscovered",
-        "All resources successfully discovered",
-    ),
-    "NamespaceDeletionGroupVersionParsingFailure": (
-        "ParsedGroupVersions",
-        "All legacy kube types successfully parsed",
-    ),
-    "NamespaceDeletionContentFailure": (
-        "ContentDeleted",
-        "All content successfully deleted, may be waiting on finalization",
-    ),
-    "NamespaceContentRemaining": ("ContentRemoved", "All content successfully removed"),
-    "NamespaceFinalizersRemaining": (
-        "ContentHasNoFinalizers",
-        "All content-preserving finalizers finished",
-    ),
+_CONDITIONS = resources.files(__package__).joinpath("conditions.json").read_text()
+_OK: dict[
+    str, tuple[str, str]
+] = {  # in upstream's order: reason and message where nothing is wrong
+    kind: (reason, message) for kind, (reason, message) in json.loads(_CONDITIONS).items()
 }
 
 

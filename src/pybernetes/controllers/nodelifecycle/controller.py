@@ -4,12 +4,13 @@
 from collections.abc import Callable
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
 from pybernetes.client.queue import TokenBucket
 from pybernetes.controllers.nodelifecycle import plan
 from pybernetes.controllers.nodelifecycle.health import Heartbeats
+from pybernetes.controllers.runtime.batches import get_if_there
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import (
     BY_NODE,
@@ -106,11 +107,8 @@ class NodeLifecycleController:
 
     async def _read_lease(self, name: str) -> None:
         """The cache may lag: nobody is declared lost before the API was asked."""
-        try:
-            self._heartbeats.lease(await self._client.get(LEASES, name, LEASE_NAMESPACE))
-        except ApiError as error:
-            if error.code != 404:
-                raise
+        if lease := await get_if_there(self._client, LEASES, name, LEASE_NAMESPACE):
+            self._heartbeats.lease(lease)
 
     async def _report_transition(self, node: Object) -> None:
         name, status = meta.name(node), plan.ready_status(node)
@@ -134,13 +132,9 @@ class NodeLifecycleController:
             "lastTransitionTime": rfc3339(self._clock.now()),
         }
         patch = {"status": {"conditions": [condition]}}
-        try:
+        with forgiving(404, 409):
             await self._client.patch_object(PODS, pod, patch, subresource="status")
-        except ApiError as error:
-            if error.code not in (404, 409):
-                raise
-            return
-        self._context.recorder.event(pod, "Warning", "NodeNotReady", "Node is not ready")
+            self._context.recorder.event(pod, "Warning", "NodeNotReady", "Node is not ready")
 
     async def _set_taints(self, node: Object) -> None:
         planned = plan.plan_taints(node, self._no_execute(node), self._clock.now())

@@ -2,12 +2,11 @@
 """Looks at all pods every 20 seconds and force-deletes what is garbage."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
-from pybernetes.apimachinery.types import Object
+from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apis.core.pod.status import is_finished
 from pybernetes.base.metrics import counter
 from pybernetes.controllers.podgc.plan import Garbage, missing_nodes, plan_pods
-from pybernetes.controllers.runtime.batches import all_at_once
+from pybernetes.controllers.runtime.batches import all_at_once, delete_if_there, get_if_there
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.podcontrol import mark_disrupted
 from pybernetes.controllers.runtime.resources import BY_NODE, NODES, PODS, index_by_node
@@ -51,30 +50,15 @@ class PodGarbageCollector:
         now = self._context.env.clock.monotonic()
         self._missing = {name: self._missing.get(name, now) for name in missing}
         overdue = [name for name, since in self._missing.items() if now - since >= QUARANTINE]
-        return [name for name in overdue if not await self._node_exists(name)]
-
-    async def _node_exists(self, name: str) -> bool:
-        """The cache may lag: nobody's pods are deleted before the API was asked."""
-        try:
-            await self._client.get(NODES, name)
-        except ApiError as error:
-            if error.code == 404:
-                return False
-            raise
-        return True
+        # The cache may lag: nobody's pods are deleted before the API was asked.
+        return [name for name in overdue if not await get_if_there(self._client, NODES, name)]
 
     async def _delete(self, garbage: Garbage) -> None:
         pod, reason = garbage
-        try:
+        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": meta.uid(pod)}}
+        with forgiving(404):
             if not is_finished(pod):
                 words = _ORPHANED if reason == "orphaned" else None
                 await mark_disrupted(self._context, pod, words, phase="Failed")
-            await self._delete_now(pod)
-        except ApiError as error:
-            if error.code != 404:
-                raise
+            await delete_if_there(self._client, PODS, pod, options)
         self._deletions.labels(meta.namespace(pod), reason).inc()
-
-    async def _delete_now(self, pod: Object) -> None:
-        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": meta.uid(pod)}}
-        await self._client.delete(PODS, meta.name(pod), meta.namespace(pod), options=options)

@@ -2,10 +2,9 @@
 """Publishes the cluster's CA certificate: in every namespace, and as a ClusterTrustBundle."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.rootca.plan import NAME, SIGNER, plan_bundle, plan_config_map
 from pybernetes.controllers.runtime.batches import delete_if_there, put
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.controller import Context, queue_live
 from pybernetes.controllers.runtime.resources import CLUSTER_TRUST_BUNDLES, CONFIG_MAPS, NAMESPACES
 
 
@@ -17,14 +16,8 @@ class RootCaPublisher:
         self._root_ca = context.config.root_ca
         self._namespaces = context.informers.get(NAMESPACES)
         self._maps = context.informers.get(CONFIG_MAPS, field_selector=f"metadata.name={NAME}")
-        queue = context.queue
-
-        def namespace_changed(_: Object | None, new: Object | None) -> None:
-            if new is not None:
-                queue.add(meta.name(new))
-
-        self._namespaces.on_change(namespace_changed)
-        self._maps.on_change(lambda old, new: queue.add(meta.namespace(new or old or {})))
+        queue_live(context.queue.add, self._namespaces)
+        self._maps.on_change(lambda old, new: context.queue.add(meta.namespace(new or old or {})))
 
     async def sync(self, key: str) -> None:
         namespace, current = self._namespaces.find("", key), self._maps.find(key, NAME)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.types import Client
@@ -44,13 +44,17 @@ async def delete_if_there(
     client: Client, gvr: GVR, obj: Object, options: Object | None = None
 ) -> bool:
     """Delete `obj`; False if it is gone already. Raises ApiError."""
-    try:
+    with forgiving(404):
         await client.delete(gvr, meta.name(obj), meta.namespace(obj), options=options)
-    except ApiError as error:
-        if error.code != 404:
-            raise
-        return False
-    return True
+        return True
+    return False
+
+
+async def get_if_there(client: Client, gvr: GVR, name: str, namespace: str = "") -> Object | None:
+    """What the API has, however old caches are; None if there is no such object. Raises ApiError."""
+    with forgiving(404):
+        return await client.get(gvr, name, namespace)
+    return None
 
 
 async def put(client: Client, gvr: GVR, obj: Object, current: Object | None) -> None:

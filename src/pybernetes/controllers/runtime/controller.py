@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The seam: what a controller is and what it is given. No implementation here.
+"""The seam: what a controller is and what it is given.
 
 A controller is two files, or one with both halves where they are small. `plan.py` decides: objects
 in, actions and status out, pure.
@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from pybernetes.apimachinery import meta
 from pybernetes.base.env import Env
 from pybernetes.client.events import Recorder
-from pybernetes.client.informer import Informers
+from pybernetes.client.informer import Informer, Informers
 from pybernetes.client.queue import WorkQueue
 from pybernetes.client.types import Client
 from pybernetes.controllers.config import ControllersConfig
@@ -42,6 +43,11 @@ class Controller(Protocol):
 
     async def sync(self, key: str) -> None:
         """Bring the world one step closer to what the object behind `key` asks for."""
+
+
+def queue_live(add: Callable[[str], None], informer: Informer) -> None:
+    """Queue every object of `informer` that comes or changes; what is gone needs nothing."""
+    informer.on_change(lambda _old, new: add(meta.key(new)) if new is not None else None)
 
 
 @dataclass(frozen=True, slots=True)

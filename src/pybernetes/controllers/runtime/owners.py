@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from pybernetes.apimachinery import meta, selectors
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.selectors import Selector
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.client.informer import Informer
@@ -21,12 +21,6 @@ def index_by_controller(informer: Informer) -> None:
 def _controller_keys(obj: Object) -> list[str]:
     reference = meta.controller_of(obj)
     return [reference["uid"] if reference else f"/{meta.namespace(obj)}"]
-
-
-def owned_or_orphaned(informer: Informer, owner: Object) -> list[Object]:
-    """Objects that `owner` controls, and those of its namespace that nobody controls."""
-    mine = informer.by_index(BY_CONTROLLER, meta.uid(owner))
-    return mine + informer.by_index(BY_CONTROLLER, f"/{meta.namespace(owner)}")
 
 
 def enqueue_owner(
@@ -108,10 +102,21 @@ def plan_claim(owner: Object, selector: Selector, candidates: Iterable[Object]) 
     return claim
 
 
-async def apply_claim(
-    client: Client, gvrs: tuple[GVR, GVR], owner: Object, claim: Claim
+async def claimed(
+    client: Client,
+    gvrs: tuple[GVR, GVR],
+    owner: Object,
+    informer: Informer,
+    *,
+    wanted: Callable[[Object], bool] = lambda _: True,
 ) -> list[Object]:
-    """Adopt and release; the objects that are ours afterwards. `gvrs`: of owner, of candidates."""
+    """The owner's objects, after adopting and letting go; only of those that are `wanted` at all.
+
+    `gvrs`: of the owner, of the objects. Raises ApiError.
+    """
+    listed = informer.by_index(BY_CONTROLLER, meta.uid(owner))
+    listed = listed + informer.by_index(BY_CONTROLLER, f"/{meta.namespace(owner)}")  # nobody's
+    claim = plan_claim(owner, selector_of(owner), filter(wanted, listed))
     mine = list(claim.mine)
     if claim.adopt:
         await _check_owner(client, gvrs[0], owner)
@@ -135,9 +140,6 @@ async def _check_owner(client: Client, gvr: GVR, owner: Object) -> None:
 
 async def _own(client: Client, gvr: GVR, obj: Object, reference: Object) -> Object | None:
     """The patched object; None if it is gone or was replaced by another of its name."""
-    try:
+    with forgiving(404, 422):
         return await client.patch_object(gvr, obj, {"metadata": {"ownerReferences": [reference]}})
-    except ApiError as error:
-        if error.code in (404, 422):
-            return None
-        raise
+    return None

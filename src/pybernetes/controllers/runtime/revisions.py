@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.client.frozen import copy_object
 from pybernetes.controllers.runtime import owners
@@ -82,10 +82,8 @@ class History:
 
     async def sync(self, owner: Object) -> Revisions:
         """Adopt, and make the template's revision if there is none. Raises ApiError."""
-        candidates = owners.owned_or_orphaned(self._revisions, owner)
-        claim = owners.plan_claim(owner, owners.selector_of(owner), candidates)
         gvrs = self._gvr, CONTROLLER_REVISIONS
-        mine = await owners.apply_claim(self._client, gvrs, owner, claim)
+        mine = await owners.claimed(self._client, gvrs, owner, self._revisions)
         mine.sort(key=lambda one: (one["revision"], meta.name(one)))
         collisions = (owner.get("status") or {}).get("collisionCount") or 0
         number = mine[-1]["revision"] + 1 if mine else 1
@@ -104,13 +102,8 @@ class History:
 
     async def _create(self, owner: Object, wanted: Object, collisions: int) -> tuple[Object, int]:
         while True:
-            try:
-                made = await self._client.create(CONTROLLER_REVISIONS, wanted)
-            except ApiError as error:
-                if error.reason != "AlreadyExists":
-                    raise
-            else:
-                return made, collisions
+            with forgiving("AlreadyExists"):
+                return await self._client.create(CONTROLLER_REVISIONS, wanted), collisions
             name, namespace = meta.name(wanted), meta.namespace(owner)
             there = await self._client.get(CONTROLLER_REVISIONS, name, namespace)
             if there["data"] == wanted["data"] and meta.is_controlled_by(there, owner):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Services and the pods behind them: what the controllers of Endpoints and EndpointSlices share."""
 
+import ipaddress
 from collections.abc import Callable
 
 from pybernetes.apimachinery import meta
@@ -62,6 +63,12 @@ def view(pod: Object) -> tuple[object, ...]:
         spec.get("hostname"),
         spec.get("subdomain"),
     )
+
+
+def address_of(pod: Object, family: str) -> str:
+    """The pod's first address of a family ("IPv4", "IPv6"); "" if it has none."""
+    version = 6 if family == "IPv6" else 4
+    return next((ip for ip in pod_ips(pod) if ipaddress.ip_address(ip).version == version), "")
 
 
 def hostname(pod: Object, service: Object) -> str:

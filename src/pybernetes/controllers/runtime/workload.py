@@ -42,9 +42,9 @@ class Workload:
         self, owner: Object, wanted: Callable[[Object], bool] = lambda _: True
     ) -> list[Object]:
         """The owner's pods, after adopting and letting go, of those that are `wanted` at all."""
-        candidates = filter(wanted, owners.owned_or_orphaned(self._pods, owner))
-        claim = owners.plan_claim(owner, owners.selector_of(owner), candidates)
-        return await owners.apply_claim(self._client, (self._gvr, PODS), owner, claim)
+        return await owners.claimed(
+            self._client, (self._gvr, PODS), owner, self._pods, wanted=wanted
+        )
 
     async def _write_status(self, owner: Object, status: Object) -> Object | None:
         """What the server answered; None where nothing had to be written."""

@@ -2,7 +2,7 @@
 """Acts for StatefulSets: claims and pods one step at a time, revisions, status."""
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.runtime import revisions
 from pybernetes.controllers.runtime.batches import all_at_once, is_terminating_namespace
@@ -49,7 +49,9 @@ class StatefulSetController(Workload):
         async def make(number: int) -> None:
             await self._make_claims(stateful_set, number)
             revision = plan.revision_for(stateful_set, revs, number)
-            await self._create(stateful_set, identity.new_pod(stateful_set, revision, number))
+            with forgiving("AlreadyExists"):
+                pod = identity.new_pod(stateful_set, revision, number)
+                await self._control.create(stateful_set, pod)
 
         async def end(pod: Object) -> None:
             words = f"delete Pod {meta.name(pod)} in StatefulSet {meta.name(stateful_set)}"
@@ -60,13 +62,6 @@ class StatefulSetController(Workload):
             self._context.recorder.event(stateful_set, "Warning", "RecreatingFailedPod", text)
         await all_at_once([*step.recreate, *step.delete], end)
         await all_at_once(step.create, make)
-
-    async def _create(self, stateful_set: Object, pod: Object) -> None:
-        try:
-            await self._control.create(stateful_set, pod)
-        except ApiError as error:
-            if error.reason != "AlreadyExists":
-                raise
 
     async def _make_claims(self, stateful_set: Object, number: int) -> None:
         for claim in identity.claims(stateful_set, number):
