@@ -31,6 +31,7 @@ _FAILURES = (
     KeyError,
     ValueError,
 )
+_log = logs.get("control")
 
 
 async def serve(data_dir: Path, handle: Handle) -> None:
