@@ -48,8 +48,8 @@ conformance: setup ## Kubernetes' own suite [FOCUS=regex SIG=sig-apps SPECS=file
 conformance-ledger: setup ## add what passed twice in a row to the ledger; write docs/conformance.md
 	@$(BIN)/python -m conformance ledger
 
-soak: ## long tests (not there yet: see docs/status.md)
-	@echo 'make soak: not supported yet, see docs/status.md' >&2; exit 2
+soak: setup ## faults, crashes and growth for [SOAK_MINUTES=10]; stops by itself, prints what it did
+	@SOAK_MINUTES=$(or $(SOAK_MINUTES),10) $(BIN)/pytest -q -p no:cacheprovider --timeout 3600 tests/soak $(ARGS)
 
 clean: ## remove the virtual environment and caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -147,7 +147,8 @@ class Verdict:
 
 async def run(load: Load, faults: Sequence[Fault], seconds: float, between: float = 0.1) -> Verdict:
     """Load the store for so long, with one of `faults` every `between` seconds or so; judge it."""
-    load.everything = WatchLog(ROOT, load.store.revision)
+    before = await load.store.list(ROOT)
+    load.everything = WatchLog(ROOT, before.revision)
     now = asyncio.get_running_loop().time
     begun = now()
     async with TaskGroup("load") as group:
@@ -164,7 +165,8 @@ async def run(load: Load, faults: Sequence[Fault], seconds: float, between: floa
         took = now() - begun
         await _last_seen(load)
         everything.cancel()
-    found = linearizability.violations(load.history.settled()) + watches.violations(load.history)
+    found = linearizability.violations(load.history.settled(), start=before.records)
+    found += watches.violations(load.history, before.records)
     changes = len(load.history.story())
     return Verdict(took, load.operations, load.refused, load.faults, changes, found)
 
