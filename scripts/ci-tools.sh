@@ -14,6 +14,7 @@ for module in k8s.io/kubernetes@v1.37.1 k8s.io/api@v0.37.1 k8s.io/apiextensions-
   go mod download "$module"
 done
 cd "$top"
+command -v cc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; }
 command -v debootstrap >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap >/dev/null; }
 .venv/bin/python -c 'from conformance.build import ensure; print(ensure("kubectl", "etcd"))'
 if ! command -v etcd >/dev/null; then
