@@ -9,7 +9,7 @@ that finds the floor still below its revision when it ends has seen everything.
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import TypeVar
 
 from pybernetes.base.offload import Offload
@@ -26,7 +26,9 @@ class Readers:
     def __init__(self, path: Path, offload: Offload) -> None:
         self._path = path
         self._offload = offload
-        self._free: SimpleQueue[sqlite3.Connection | None] = SimpleQueue()
+        self._free: LifoQueue[sqlite3.Connection | None] = (
+            LifoQueue()
+        )  # the one with the warmest cache
         for _ in range(CONNECTIONS):
             self._free.put(schema.open_reader(path))
 
