@@ -35,6 +35,7 @@ class Load:
     refused: int = 0
     faults: int = 0
     everything: WatchLog = field(default_factory=lambda: WatchLog(ROOT, 0))
+    begun: int = 0  # the revision before all this
     ended: bool = False
     known: dict[str, int] = field(default_factory=dict)  # revisions, perhaps old ones
 
@@ -68,7 +69,7 @@ class Load:
         elif what == 8:
             await client.list(ROOT)
         elif what == 9:
-            revision = max(self.store.floor, self.everything.claimed - draw.below(30))
+            revision = max(self._oldest(), self.everything.claimed - draw.below(30))
             await (client.get(key, revision) if draw.below(2) else client.list(folder, revision))
         else:
             await self._write(client, draw, folder, value)
@@ -102,16 +103,19 @@ class Load:
     async def watch_now_and_then(self, number: int) -> None:
         """Watches of one group from some revision on, broken off and resumed or begun elsewhere."""
         draw = self.draw.child(f"watch {number}")
-        log = WatchLog(f"{ROOT}{number}/", self.everything.since)
+        log = WatchLog(f"{ROOT}{number}/", self.begun)
         while not self.ended:
             since = log.claimed if draw.below(3) else self.everything.claimed - draw.below(50)
-            log = WatchLog(log.prefix, max(since, self.store.floor))
+            log = WatchLog(log.prefix, max(since, self._oldest()))
             watch = self.store.watch(log.prefix, log.since)
             with contextlib.suppress(TimeoutError, Unavailable, Compacted):
                 async with asyncio.timeout(0.05 * draw.below(6)):
                     await self.history.follow(watch, log)
             watch.close()
             await asyncio.sleep(0.002)
+
+    def _oldest(self) -> int:
+        return max(self.begun, self.store.floor)
 
     async def compact(self) -> None:
         """A fault for every driver."""
@@ -148,7 +152,8 @@ class Verdict:
 async def run(load: Load, faults: Sequence[Fault], seconds: float, between: float = 0.1) -> Verdict:
     """Load the store for so long, with one of `faults` every `between` seconds or so; judge it."""
     before = await load.store.list(ROOT)
-    load.everything = WatchLog(ROOT, before.revision)
+    load.begun = before.revision
+    load.everything = WatchLog(ROOT, load.begun)
     now = asyncio.get_running_loop().time
     begun = now()
     async with TaskGroup("load") as group:
