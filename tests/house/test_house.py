@@ -48,6 +48,13 @@ def test_exceptions_to_the_lint_gates_stay_below_one_percent_of_functions() -> N
     assert exceptions <= functions * 0.01, f"{exceptions} of {functions}"
 
 
-def test_the_product_grows_no_further_beyond_its_line_budget() -> None:
-    """The budget of the whole product is 45,000 lines. We are over it: this number only shrinks."""
-    assert sum(len(path.read_text().splitlines()) for path in _files()) <= 47_750
+def test_the_product_is_no_larger_than_docs_status_says() -> None:
+    """The budget of the whole product is 45,000 lines. We are over it, and docs/status.md says why.
+
+    The number is raised only knowingly, with that page; it falls whenever code is simplified.
+    """
+    lines = sum(len(path.read_text().splitlines()) for path in _files())
+    status = (ROOT / "docs" / "status.md").read_text()
+    found = re.search(r"`src/` has ([0-9,]+) lines", status)
+    assert found is not None, "docs/status.md does not say how many lines src/ has"
+    assert lines <= int(found[1].replace(",", "")) + 250

@@ -112,7 +112,7 @@ async def test_updates_are_seen_in_place_and_a_restart_binds_sub_paths_anew(node
     await node.wait("u", lambda one: "running" in one["state"])
     await node.client.patch(CONFIG_MAPS, "u", {"data": {"k": "new"}}, "default")
     await node.wait("u", lambda one: one["restartCount"] > 0)
-    assert (await node.log("u")) == b"new"
+    await node.wait_log("u", "new")
 
 
 async def test_a_sub_path_cannot_lead_out_of_its_volume(node, tmp_path):
