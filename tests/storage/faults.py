@@ -88,10 +88,10 @@ class FaultyDisk:
         command = [sys.executable, "-m", module, str(self.path), *words]
         return subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=TOP)
 
-    def cut_power(self, draw: random.Random) -> str:
-        """Go on with what was synced and some of what was not. Which part was kept, in a word."""
+    def cut_power(self, draw: random.Random, kept: str = "") -> None:
+        """Go on with what was synced and some of what was not (`kept`: which part; else by chance)."""
         before = self._disk
-        kept = draw.choice(["nothing", "everything", "beginning", "sectors"])
+        kept = kept or draw.choice(["nothing", "everything", "beginning", "sectors"])
         shutil.rmtree(self.root)
         self._new()
         for file in before.iterdir():
@@ -106,7 +106,6 @@ class FaultyDisk:
             for place in (self.root, self._disk):
                 (place / file.name).write_bytes(content)
         shutil.rmtree(before)
-        return kept
 
 
 def _pending(path: Path) -> Iterator[tuple[int, bytes | None]]:

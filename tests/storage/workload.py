@@ -40,7 +40,7 @@ class Load:
     known: dict[str, int] = field(default_factory=dict)  # revisions, perhaps old ones
 
     async def client(self, number: int) -> None:
-        client = self.history.client(lambda: self.store)
+        client = Client(self.history, lambda: self.store)
         draw = self.draw.child(f"client {number}")
         while not self.ended:
             try:
@@ -178,7 +178,7 @@ async def run(load: Load, faults: Sequence[Fault], seconds: float, between: floa
 
 async def _last_seen(load: Load) -> None:
     """Until the watch of everything shows a last write, and a last list was taken."""
-    client = load.history.client(lambda: load.store)
+    client = Client(load.history, lambda: load.store)
     async with asyncio.timeout(30):
         while True:
             with contextlib.suppress(Unavailable, NoSpace):

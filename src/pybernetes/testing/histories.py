@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Histories: what concurrent clients asked of a store, what they were told, what watches showed.
 
-Record with `History.client` and `History.follow`, then judge with `testing.linearizability` and
+Record with a `Client` and `History.follow`, then judge with `testing.linearizability` and
 `testing.watches`. Write each value once and delete with `expected`: then the fate of a write whose
 answer was lost can be told.
 """
@@ -36,6 +36,10 @@ class Call:
     def ops(self) -> Sequence[Op]:
         return () if isinstance(self.target, str) else self.target
 
+    @property
+    def keys(self) -> list[str]:
+        return [self.target] if isinstance(self.target, str) else [op.key for op in self.target]
+
 
 @dataclass(slots=True)
 class WatchLog:
@@ -57,10 +61,6 @@ class History:
         self.calls: list[Call] = []
         self.logs: list[WatchLog] = []
         self._moment = itertools.count(1)
-
-    def client(self, store: Callable[[], Store]) -> "Client":
-        """A recording client of whatever `store()` is at each call."""
-        return Client(self, store)
 
     async def record(self, call: Call, answer: Awaitable[_T]) -> _T:
         """Await `answer` and note what it was; a cancelled or failed write stays without."""
@@ -123,19 +123,17 @@ def _made(ops: Sequence[Op], changes: dict[str, Change]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Calls a store and records each call in a History."""
+    """Calls whatever `store()` is at each call, and records each call in `history`."""
 
     history: History
     store: Callable[[], Store]
 
     async def get(self, key: str, revision: int = 0) -> Record | None:
-        answer: Awaitable[Record | None] = self.store().get(key, revision)
-        return await self.history.record(Call(key, revision), answer)
+        return await self.history.record(Call(key, revision), self.store().get(key, revision))
 
     async def list(self, prefix: str, revision: int = 0) -> Page:
-        answer: Awaitable[Page] = self.store().list(prefix, revision=revision)
+        answer = self.store().list(prefix, revision=revision)
         return await self.history.record(Call(prefix, revision), answer)
 
     async def write(self, ops: Sequence[Op]) -> int:
-        answer: Awaitable[int] = self.store().write(ops)
-        return await self.history.record(Call(ops), answer)
+        return await self.history.record(Call(ops), self.store().write(ops))

@@ -11,7 +11,8 @@ checked within the groups, and across them by `misordered`.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 
 from pybernetes.storage.types import Conflict, Op, Page, Record
 from pybernetes.testing.histories import Call
@@ -38,16 +39,15 @@ def violations(
     groups: dict[str, list[Call]] = defaultdict(list)
     written = {group(op.key) for call in calls for op in call.ops}
     for call in calls:
-        names = {group(op.key) for op in call.ops}
-        if isinstance(call.target, str) and not call.revision:
-            names = {group(call.target)}
-            names &= written if isinstance(call.result, Page) else names
+        names = {group(key) for key in call.keys} if not call.revision else set()
+        if isinstance(call.result, Page):
+            names &= written
         if len(names) > 1:
             raise ValueError(f"{call} crosses groups: they are not independent")
         for name in names:
             groups[name].append(call)
     records = list(start)
-    found = misordered(calls)
+    found = list(misordered(calls))
     for name, some in sorted(groups.items()):
         begin = frozenset(record for record in records if group(record.key) == name)
         found += _search(some, (begin, 0))
@@ -129,20 +129,16 @@ def _written(
     return frozenset(records.values()), revision
 
 
-def misordered(calls: Sequence[Call]) -> list[str]:
+def misordered(calls: Sequence[Call]) -> Iterator[str]:
     """Revisions that contradict time: a call answered with an older one than an earlier call's."""
-    found: list[str] = []
     newest: tuple[int, Call | None] = (0, None)
-    floors: dict[int, tuple[int, Call | None]] = {}
+    before: dict[int, tuple[int, Call | None]] = {}
     for _, returned, index in _moments(calls):
         call = calls[index]
         revision = call.result.revision if isinstance(call.result, Page) else call.result
-        if not isinstance(revision, int) or call.revision:
-            continue
         if not returned:
-            floors[index] = newest
-        elif revision < floors[index][0]:
-            found.append(f"revisions go back: {call} was called after {floors[index][1]}")
-        elif revision > newest[0]:
-            newest = revision, call
-    return found
+            before[index] = newest
+        elif isinstance(revision, int) and not call.revision:
+            if revision < before[index][0]:
+                yield f"revisions go back: {call} was called after {before[index][1]}"
+            newest = max(newest, (revision, call), key=itemgetter(0))
