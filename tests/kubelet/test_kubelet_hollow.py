@@ -68,6 +68,21 @@ def test_life_of_a_pod():
     on_nodes(1, test)
 
 
+def test_a_deletion_in_the_same_breath_as_another_change_is_not_lost():
+    async def test(client, fleet):
+        await client.create(PODS, pod("a"), "default")
+        await asyncio.sleep(2)
+        live = await client.get(PODS, "a", "default")
+        gone = {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 0}
+        workers = fleet.kubelets["node-0"].workers
+        workers.wake(live["metadata"]["uid"])  # its task has not begun when the deletion comes
+        workers.update(live, {**live, "metadata": {**live["metadata"], **gone}})
+        await asyncio.sleep(5)
+        assert (await client.list(PODS)).items == []
+
+    on_nodes(1, test)
+
+
 def test_crashes_back_off_longer_and_longer():
     async def test(client, fleet):
         runtime = fleet.kubelets["node-0"].runtime

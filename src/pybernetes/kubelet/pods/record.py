@@ -53,6 +53,7 @@ class Record:
     # the worker's
     over: asyncio.Event | None = None  # set once nothing of it runs any more
     dirty: bool = False
+    at_work: bool = False  # `task` has begun: cancelled, it ends its turn and takes another
     interrupted: bool = False
     killing: bool = False
     task: asyncio.Task[None] | None = None

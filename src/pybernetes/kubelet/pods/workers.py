@@ -127,13 +127,15 @@ class Workers:
             record.task = self._group.start(self._drive(record), naming.full_name(record.pod))
 
     def _interrupt(self, record: Record) -> None:
-        if record.task is not None:
+        """End the turn under way. A task that has not begun yet would never run; it looks anyway."""
+        if record.task is not None and record.at_work:
             record.interrupted = True
             record.task.cancel()
 
     async def _drive(self, record: Record) -> None:
         """Turns until there is nothing to do."""
         later: float | None = None
+        record.at_work = True
         try:
             while record.dirty:
                 record.dirty = False
@@ -145,7 +147,7 @@ class Workers:
                 if record.allocated and not self._tools.runtime.hollow:
                     self._tools.checkpoint.put(record.uid, record.kept())
         finally:
-            record.task = None
+            record.task, record.at_work = None, False
         if later is not None:
             loop = asyncio.get_running_loop()
             record.timer = loop.call_later(later, self.wake, record.uid)
