@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ from pybernetes.client import kubeconfig
 from pybernetes.client.informer import Informers
 from pybernetes.cmd import addons, control
 from pybernetes.cmd.config import ClusterConfig, read_json
+from pybernetes.cmd.control import Report
 from pybernetes.cmd.control_plane import ControlPlane, ControlPlaneConfig
 from pybernetes.cmd.labconfig import ConfigError, is_lab
 from pybernetes.cmd.labsettings import API_PORT
@@ -44,7 +45,6 @@ from pybernetes.wire.types import Handler
 if TYPE_CHECKING:
     from pybernetes.cmd.lab import Lab
 
-Report = Callable[[str], None]
 NODES = GVR("", "v1", "nodes")
 
 

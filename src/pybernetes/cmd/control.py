@@ -75,7 +75,7 @@ async def _answer(
     except Exception as error:  # noqa: BLE001 -- one request must not stop the cluster
         if not isinstance(error, _FAILURES):
             _log.crash("A request failed", error)
-        report(f"error: {error or type(error).__name__}")
+        report(f"error: {str(error) or type(error).__name__}")
     finally:
         with contextlib.suppress(ConnectionError):
             await writer.drain()

@@ -33,7 +33,7 @@ from pybernetes.network import segment
 RESTART_DELAY, MAX_DELAY = 0.2, 10.0
 READY_SECONDS = 60.0
 _log = logs.get("lab")
-Verb = Callable[["Lab", Object, Report], Awaitable[None]]
+Verb = Callable[["Lab", LabNode, Report], Awaitable[None]]
 
 
 class Lab:
@@ -81,7 +81,7 @@ class Lab:
             off = (node for node, runs in zip(nodes, found, strict=True) if not runs)
             await self._turn_on(*off)
             for node in nodes:
-                self._keep_running(node.name)
+                self._keep_running(node)
             self._on.set()
 
     async def _adopt(self, node: LabNode) -> bool:
@@ -161,15 +161,9 @@ class Lab:
     def _machine(self, name: str) -> LabMachine:
         return LabMachine(self._config, name)
 
-    def _node(self, name: str) -> LabNode:
-        node = self.settings.node(name)
-        if node is None:
-            raise ConfigError(f"there is no node {name}")
-        return node
-
-    def _keep_running(self, name: str) -> None:
-        if name not in self._keepers:
-            self._keepers[name] = self._group.start(self._keep(self._node(name)), name)
+    def _keep_running(self, node: LabNode) -> None:
+        if node.name not in self._keepers:
+            self._keepers[node.name] = self._group.start(self._keep(node), node.name)
 
     async def _keep(self, node: LabNode) -> None:
         """Start the node's process, or adopt it, again and again."""
@@ -191,25 +185,25 @@ class Lab:
     async def handle(self, request: Object, report: Report) -> None:
         """Carry out a request of the control socket. Raises ConfigError, CommandError, ..."""
         await self._on.wait()
-        verb, node = VERBS.get(request["do"]), request["node"]
+        verb, asked = VERBS.get(request["do"]), request["node"]
         if verb is None:
             raise ConfigError(f"{request['do']} is not supported")
-        async with self._locks.setdefault(node["name"], asyncio.Lock()):
+        name = LabNode.parse(asked).name
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            if request["do"] == "node add":
+                self._change(lambda nodes: [*nodes, asked])
+            node = self.settings.node(name)
+            if node is None:
+                raise ConfigError(f"there is no node {name}")
             await verb(self, node, report)
 
-    async def add(self, node: Object, report: Report) -> None:
-        """A new node, ready for pods."""
-        self._change(lambda nodes: [*nodes, node])
-        await self.start(node, report)
-
-    async def remove(self, node: Object, report: Report) -> None:
+    async def remove(self, node: LabNode, report: Report) -> None:
         """Shut the node down and forget it."""
-        name = self._node(node["name"]).name
         await self.stop(node, report)
         with contextlib.suppress(ApiError):
-            await self._client.delete(NODES, name)
-        self._machine(name).forget()
-        self._change(lambda nodes: [one for one in nodes if one["name"] != name])
+            await self._client.delete(NODES, node.name)
+        self._machine(node.name).forget()
+        self._change(lambda nodes: [one for one in nodes if one["name"] != node.name])
 
     def _change(self, change: Callable[[list[Object]], list[Object]]) -> None:
         asked = read_json(self._config.data_dir)
@@ -218,50 +212,48 @@ class Lab:
         self._config = ClusterConfig.read(self._config.data_dir)
         name_nodes(self._config)
 
-    async def start(self, node: Object, report: Report) -> None:
-        """Turn the node on, if it is off."""
-        name = self._node(node["name"]).name
-        if name not in self._keepers:
-            report(f"starting {name}")
-            await self._turn_on(self._node(name))
-            self._keep_running(name)
-            await self.wait_ready(report, name)
+    async def start(self, node: LabNode, report: Report) -> None:
+        """Turn the node on, if it is off, and wait until it is ready for pods."""
+        if node.name not in self._keepers:
+            report(f"starting {node.name}")
+            await self._turn_on(node)
+            self._keep_running(node)
+            await self.wait_ready(report, node.name)
 
-    async def stop(self, node: Object, report: Report) -> None:
+    async def stop(self, node: LabNode, report: Report) -> None:
         """Shut the node down: its pods are ended."""
         machine = await self._let_go(node)
         report(f"shutting {machine.name} down")
         await machine.shut_down()
 
-    async def kill(self, node: Object, _report: Report) -> None:
+    async def kill(self, node: LabNode, _report: Report) -> None:
         """Take the node's power away."""
         await (await self._let_go(node)).turn_off()
 
-    async def cut(self, node: Object, _report: Report) -> None:
+    async def cut(self, node: LabNode, _report: Report) -> None:
         """Pull the node's network cable."""
-        await self._machine(self._node(node["name"]).name).connect(up=False)
+        await self._machine(node.name).connect(up=False)
 
-    async def heal(self, node: Object, report: Report) -> None:
+    async def heal(self, node: LabNode, report: Report) -> None:
         """Undo cut, stop and kill."""
-        machine = self._machine(self._node(node["name"]).name)
-        if machine.name in self._keepers:
-            await machine.connect(up=True)
-            await self.wait_ready(report, machine.name)
+        if node.name in self._keepers:
+            await self._machine(node.name).connect(up=True)
+            await self.wait_ready(report, node.name)
         else:
             await self.start(node, report)
 
-    async def _let_go(self, node: Object) -> LabMachine:
-        name = self._node(node["name"]).name
-        keeper = self._keepers.pop(name, None)
+    async def _let_go(self, node: LabNode) -> LabMachine:
+        """Keep the node running no longer; it runs on."""
+        keeper = self._keepers.pop(node.name, None)
         if keeper is not None:
             keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
-        return self._machine(name)
+        return self._machine(node.name)
 
 
 VERBS: Mapping[str, Verb] = {
-    "node add": Lab.add,
+    "node add": Lab.start,
     "node remove": Lab.remove,
     "node start": Lab.start,
     "node stop": Lab.stop,

@@ -34,6 +34,7 @@ def ensure(config: ClusterConfig, clock: Clock) -> Pki:
     names += [f"kubernetes.default.svc.{config.domain}", config.node_name]
     addresses = ["127.0.0.1", "::1", config.gateway, config.service_ip]
     server = tls.Subject("kube-apiserver", dns=names, ips=addresses)
+    kubelet_client = tls.Subject("kube-apiserver-kubelet-client", ["system:masters"])
     node = tls.Subject(
         f"system:node:{config.node_name}",
         ["system:nodes"],
@@ -42,7 +43,7 @@ def ensure(config: ClusterConfig, clock: Clock) -> Pki:
     )
     issued = {
         "apiserver": (server, ("server",)),
-        "apiserver-kubelet-client": (_kubelet_client(), ("client",)),
+        "apiserver-kubelet-client": (kubelet_client, ("client",)),
         "kubelet": (node, ("server",)),
         "admin": (tls.Subject("kubernetes-admin", ["system:masters"]), ("client",)),
     }
@@ -59,10 +60,6 @@ def ensure(config: ClusterConfig, clock: Clock) -> Pki:
         admin=pairs["admin"],
         service_account=_signing_key(folder),
     )
-
-
-def _kubelet_client() -> tls.Subject:
-    return tls.Subject("kube-apiserver-kubelet-client", ["system:masters"])
 
 
 def _authority(folder: Path, name: str, common_name: str, clock: Clock) -> tls.KeyPair:

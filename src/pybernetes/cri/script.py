@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from pybernetes.base.env import Env
-from pybernetes.cri.stages import Exit, Line, Node, Run, Stages, Stop, Usage, Where
+from pybernetes.cri.stages import OOM, Exit, Line, Node, Run, Stages, Stop, Usage, Where
 from pybernetes.cri.types import CriError
 
 INIT_SECONDS = 0.1  # what an init container takes that no stage says anything about
 MAX_LINES = 10_000  # of a log, the newest
 MAX_TRIES = 10_000  # things that failed before and are tried again
-OOM = Exit(137, "OOMKilled")
 
 
 class Script:

@@ -14,11 +14,10 @@ from pybernetes.apimachinery.selectors import Selector
 from pybernetes.apimachinery.selectors import parse as parse_selector
 from pybernetes.apimachinery.settings import SettingsError, load
 from pybernetes.cri import stages
-from pybernetes.cri.stages import Curve, Delay, Exit, Exits, Line, Match, Stages
+from pybernetes.cri.stages import OOM, Curve, Delay, Exit, Exits, Line, Match, Stages
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"([0-9.]+)(ms|s|m|h|d)")
-_OOM = Exit(137, "OOMKilled")
 _Make = Callable[[Any], Any]
 
 
@@ -116,9 +115,9 @@ def _exits(value: Any) -> Exits:
     weights = value if isinstance(value, dict) else {str(value): 1}
     choices = []
     for code, weight in weights.items():
-        if code != _OOM.reason and not (code.isdigit() and int(code) < 256):
+        if code != OOM.reason and not (code.isdigit() and int(code) < 256):
             raise _Wrong((code,), f'"{code}" is no exit code: 0 to 255, or OOMKilled')
-        choices.append((_OOM if code == _OOM.reason else Exit(int(code)), float(weight)))
+        choices.append((OOM if code == OOM.reason else Exit(int(code)), float(weight)))
     if not sum(weights.values()):
         raise _Wrong((), "all weights are 0")
     return Exits(tuple(choices))

@@ -115,6 +115,9 @@ class Exit(NamedTuple):
     reason: str = ""
 
 
+OOM = Exit(137, "OOMKilled")
+
+
 class Exits(NamedTuple):
     """How a process ends: one of these, by weight."""
 

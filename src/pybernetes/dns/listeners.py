@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from pybernetes.base import logs
 from pybernetes.base.tasks import TaskGroup
 
 Resolve = Callable[[bytes, str, bool], bytes | Awaitable[bytes] | None]
 """resolve(query, client, tcp): the answer at once, or to be waited for; None: say nothing."""
 
+_log = logs.get("dns.listeners")
 _TCP_IDLE = 10.0
 _MAX_CONNECTIONS, _MAX_CONNECTIONS_EACH = 500, 50
 _PIPELINED = 64  # questions under way on one connection
@@ -46,6 +48,7 @@ class Listeners:
 
     def __init__(self, resolve: Resolve, group: TaskGroup) -> None:
         self._resolve = resolve
+        self._group = group
         self._datagrams = _Datagrams(resolve, group)
         self._server: asyncio.Server | None = None
         self._connections: Counter[str] = Counter()
@@ -54,7 +57,7 @@ class Listeners:
     async def open(self, address: str, port: int) -> None:
         """Bind both; `close` is the caller's also where this fails or is cancelled. Raises OSError."""
         loop = asyncio.get_running_loop()
-        self._server = await asyncio.start_server(self._connection, address, port)
+        self._server = await asyncio.start_server(self._connected, address, port)
         self.port = self._server.sockets[0].getsockname()[1]
         await loop.create_datagram_endpoint(
             lambda: self._datagrams, local_addr=(address, self.port)
@@ -64,6 +67,9 @@ class Listeners:
         for opened in (self._datagrams.transport, self._server):
             if opened is not None:
                 opened.close()
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._group.start(self._connection(reader, writer), "connection")
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = (writer.get_extra_info("peername") or ("",))[0]
@@ -75,6 +81,8 @@ class Listeners:
                     # the client went away, stayed silent, or only wants what it asked for
                     with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
                         await self._converse(reader, writer, client, group)
+        except Exception as error:  # noqa: BLE001 -- one client must not end everybody's DNS
+            _log.crash("A connection failed", error)
         finally:
             self._connections[client] -= 1
             if not self._connections[client]:

@@ -7,6 +7,7 @@ All three are the machine's static busybox; only what they run differs.
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from pybernetes.cri.types import Runtime
@@ -16,29 +17,7 @@ from pybernetes.images.oci import Entry, ImageConfig
 PAUSE = "registry.k8s.io/pause:3.10.2"
 WEB = "docker.io/pybernetes/web:1"
 BUSYBOX = "docker.io/library/busybox:latest"
-# As PID 1 the shell reaps every orphan while it waits, and leaves at once when told to.
-_PAUSE_SCRIPT = "trap 'exit 0' TERM INT; while :; do sleep 2147483 & wait $!; done"
-_WEB_SCRIPT = """\
-root=/tmp/www
-mkdir -p $root
-echo "${GREETING:-Hello} from $(hostname)" > $root/index.html
-echo ok > $root/healthz
-trap 'kill $server; exit 0' TERM INT
-echo "Serving on port ${PORT:-80}"
-httpd -f -v -p "${PORT:-80}" -h $root &
-server=$!
-wait $server
-"""
-_PASSWD = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
-_GROUP = b"root:x:0:\nnobody:x:65534:\n"
-_APPLETS = """
-ash awk base64 basename cat chmod chown cp cut date dd df dirname dmesg du echo env expr false
-find free grep gunzip gzip head hostname httpd id ifconfig init ip kill killall less ln ls
-md5sum mkdir mkfifo mknod mktemp mount mv nc netstat nproc nslookup od pgrep pidof ping printf
-ps pwd readlink rm rmdir route sed seq sh sha256sum sleep sort stat stty sync tail tar tee
-telnet test timeout top touch tr traceroute true tty umount uname uniq uptime vi wc wget which
-whoami xargs xxd yes
-"""
+_DATA = resources.files("pybernetes.images").joinpath("data")
 
 
 class BusyboxMissing(Exception):
@@ -54,17 +33,20 @@ class Builtin:
     tools: bool = True  # the usual commands, /etc and /tmp, or only what the entrypoint needs
 
 
+def _script(name: str) -> tuple[str, ...]:
+    """An entrypoint that runs a script of our data folder."""
+    return "/bin/sh", "-c", _DATA.joinpath(name).read_text()
+
+
 _PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 IMAGES = (
     Builtin(
         (PAUSE,),
-        ImageConfig(entrypoint=("/bin/sh", "-c", _PAUSE_SCRIPT), env=_PATH, user="65535:65535"),
+        ImageConfig(entrypoint=_script("pause.sh"), env=_PATH, user="65535:65535"),
         tools=False,
     ),
     Builtin((BUSYBOX, "docker.io/library/busybox:1"), ImageConfig(cmd=("sh",), env=_PATH)),
-    Builtin(
-        (WEB,), ImageConfig(entrypoint=("/bin/sh", "-c", _WEB_SCRIPT), env=_PATH, ports=("80/tcp",))
-    ),
+    Builtin((WEB,), ImageConfig(entrypoint=_script("web.sh"), env=_PATH, ports=("80/tcp",))),
 )
 
 
@@ -81,8 +63,11 @@ def entries(image: Builtin, busybox: Path) -> list[Entry]:
     files = [Entry("bin/busybox", source=busybox, mode=0o755)]
     if not image.tools:
         return [*files, Entry("bin/sh", link="busybox"), Entry("bin/sleep", link="busybox")]
-    files += [Entry(f"bin/{name}", link="busybox") for name in _APPLETS.split()]
-    files += [Entry("etc/passwd", data=_PASSWD), Entry("etc/group", data=_GROUP)]
+    applets = _DATA.joinpath("applets.txt").read_text().split()
+    files += [Entry(f"bin/{name}", link="busybox") for name in applets]
+    files += [
+        Entry(f"etc/{name}", data=_DATA.joinpath(name).read_bytes()) for name in ("passwd", "group")
+    ]
     files += [Entry("tmp", mode=0o1777), Entry("root", mode=0o700), Entry("var/run")]
     return files
 

@@ -44,6 +44,5 @@ def taints(node: Object | None) -> list[Object]:
 
 
 def reference(name: str, uid: str) -> Object:
-    """What events about a node refer to: upstream uses the node's name where UIDs are expected to
-    match `kubectl describe node`."""
+    """The node that an event is about, where its object may be gone already."""
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": uid}}
