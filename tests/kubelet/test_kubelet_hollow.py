@@ -200,3 +200,19 @@ def test_hollow_nodes_refuse_logs_and_exec_by_name():
             assert (reply.status, b"is hollow" in reply.body) == (501, True), reply
 
     on_nodes(1, test)
+
+
+def test_a_pod_deleted_in_the_moment_its_turn_was_to_begin_ends():
+    async def test(client, fleet):
+        await client.create(PODS, pod("a", terminationGracePeriodSeconds=1), "default")
+        await asyncio.sleep(5)
+        seen = await client.get(PODS, "a", "default")
+        metadata = {**seen["metadata"], "deletionTimestamp": "2026-01-01T00:00:06Z"}
+        kubelet = fleet.kubelets["node-0"]
+        kubelet.pod_changed(seen, seen)  # wakes it
+        kubelet.pod_changed(seen, {**seen, "metadata": metadata})  # before it has run
+        await client.delete(PODS, "a", "default")
+        await asyncio.sleep(10)
+        assert (await client.list(PODS)).items == []
+
+    on_nodes(1, test)

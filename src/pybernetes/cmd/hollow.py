@@ -27,6 +27,7 @@ from pybernetes.kubelet.kubelet import Kubelet, Shared
 from pybernetes.wire.types import Handler, Reply, Request
 
 NODE_RANGE = ipaddress.IPv4Network("172.30.0.0/16")  # addresses that nothing listens on
+POD_RANGE = ipaddress.IPv4Network("100.64.0.0/10")  # pods' until a node is told its podCIDR
 CAPACITY: Mapping[str, str] = {
     "cpu": "4",
     "memory": "16Gi",
@@ -112,7 +113,10 @@ class HollowFleet:
 
     def _runtime(self, name: str) -> Hollow:
         if name not in self._runtimes:
-            self._runtimes[name] = Hollow(self._env, stages=self._stages, node=name)
+            place = POD_RANGE.network_address + 256 * list(self._given).index(name)
+            self._runtimes[name] = Hollow(
+                self._env, stages=self._stages, node=name, pod_range=f"{place}/24"
+            )
         return self._runtimes[name]
 
     async def run(self) -> None:

@@ -62,6 +62,7 @@ class Hollow:
         *,
         stages: Stages | None = None,
         node: str = "",
+        pod_range: str = "10.128.0.0/16",
     ) -> None:
         self.hollow = self
         self.script = Script(env, stages or Stages(), node)
@@ -69,7 +70,7 @@ class Hollow:
         self._env = env
         self._random = env.random.child("hollow")
         self._delays = delays or Delays()
-        self._range = ipaddress.ip_network("10.128.0.0/16")
+        self._range = ipaddress.ip_network(pod_range)
         self._given = 0  # addresses, ever
         self._sandboxes: dict[str, Sandbox] = {}
         self._containers: dict[str, Container] = {}

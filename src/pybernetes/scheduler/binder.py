@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis import conditions
+from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
@@ -15,6 +16,7 @@ from pybernetes.scheduler.cycle import Decision
 from pybernetes.scheduler.podinfo import PodInfo
 
 PODS = GVR("", "v1", "pods")
+_log = logs.get("scheduler.binder")
 
 
 class Binder:
@@ -34,7 +36,7 @@ class Binder:
             async with self._slots:
                 try:
                     await self._bind(decision)
-                except (ApiError, ConnectionError) as error:
+                except (ApiError, ConnectionError, TimeoutError) as error:
                     failures.append((decision, error))
 
         async with TaskGroup("bind") as group:
@@ -74,9 +76,13 @@ class Binder:
         try:
             patch = {"status": {"conditions": [condition]}}
             await self._client.patch_object(PODS, pod, patch, subresource="status")
-        except ApiError as error:
-            if error.code not in (404, 409):
-                raise
+        except (
+            ApiError,
+            ConnectionError,
+            TimeoutError,
+        ) as error:  # the next attempt tells it again
+            if not isinstance(error, ApiError) or error.code not in (404, 409):
+                _log.warning("A pod's condition was not updated", pod=decision.pod.key, err=error)
 
 
 def _reference(pod: PodInfo) -> Object:
