@@ -21,6 +21,7 @@ from pybernetes.client.https import Https
 from tests.storage.etcds import Member
 
 MAPS = GVR("", "v1", "configmaps")
+NAMESPACES = GVR("", "v1", "namespaces")
 ROOT = Path(__file__).parents[2]
 
 
@@ -185,6 +186,15 @@ async def test_two_api_servers_over_one_etcd(member: Member, tmp_path: Path) -> 
                     await here.update(MAPS, {**made, "data": {"x": "z"}}, "default")
                 assert conflict.value.code == 409
                 assert await here.get(MAPS, f"m{index}", "default") == changed
+            for index in range(20):
+                here, there = (first, second) if index % 2 else (second, first)
+                await here.create(NAMESPACES, {"metadata": {"name": f"n{index}"}})
+                made = await there.create(MAPS, config_map("x"), f"n{index}")
+                await here.patch(MAPS, "x", {"data": {"a": "b"}}, f"n{index}")
+                await there.delete(MAPS, "x", f"n{index}")
+                with pytest.raises(ApiError) as old:
+                    await here.update(MAPS, made, f"n{index}")
+                assert old.value.code == 404
             for index in range(40):
                 here, there = (first, second) if index % 2 else (second, first)
                 await here.delete(MAPS, f"m{index}", "default")

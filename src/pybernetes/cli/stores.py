@@ -3,29 +3,25 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from pybernetes.cli.clusters import Cluster
 from pybernetes.cli.errors import CliError
 
 
-def offline(work: Callable[[Any], Awaitable[None]]) -> None:
+def offline(work: Callable[[Any], Coroutine[None, None, None]]) -> None:
     """Run `work(env)` here. Raises CliError."""
     from pybernetes.base.env import Env
     from pybernetes.cmd.stores import FAILURES
 
     env = Env()
     try:
-        asyncio.run(_finish(work(env)))
+        asyncio.run(work(env))
     except FAILURES as error:
         raise CliError(str(error)) from error
     finally:
         env.offload.close()
-
-
-async def _finish(work: Awaitable[None]) -> None:
-    await work
 
 
 def carry_out(cluster: Cluster, do: str, path: str) -> None:
@@ -41,10 +37,7 @@ def carry_out(cluster: Cluster, do: str, path: str) -> None:
         from pybernetes.cmd.config import ClusterConfig
 
         async with stores.opened(env, ClusterConfig.read(cluster.data_dir)) as store:
-            if do == "backup":
-                await stores.backup(store, request, told)
-            else:
-                await stores.restore(env, store, request, told)
+            await stores.REQUESTS[do](env, store, request, told)
 
     offline(work)
 

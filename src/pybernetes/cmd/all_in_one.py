@@ -32,7 +32,7 @@ from pybernetes.cmd.labsettings import API_PORT
 from pybernetes.cmd.nodes import Nodes, ready_since
 from pybernetes.cmd.pki import Pki, ensure
 from pybernetes.cmd.process import run
-from pybernetes.cmd.stores import backup, open_store, restore
+from pybernetes.cmd.stores import REQUESTS, open_store
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.linux.commands import CommandError
 from pybernetes.machine.containerd import StartError
@@ -272,10 +272,8 @@ class AllInOne:
 
     async def _take_requests(self, store: Store) -> None:
         async def handle(request: Object, report: Report) -> None:
-            if request["do"] == "backup":
-                await backup(store, request, report)
-            elif request["do"] == "restore":
-                await restore(self._env, store, request, report)
+            if request["do"] in REQUESTS:
+                await REQUESTS[request["do"]](self._env, store, request, report)
             elif self._lab is not None:
                 await self._lab.handle(request, report)
             else:

@@ -37,12 +37,17 @@ _log = logs.get("control")
 async def serve(data_dir: Path, handle: Handle) -> None:
     """Answer until cancelled; what `handle` raises is told to the caller."""
     path = data_dir / NAME
+    try:
+        own = _private_socket(path)
+    except OSError as error:  # such a path has at most 107 bytes
+        _log.warning("There is no control socket", path=str(path), error=str(error))
+        return
     async with TaskGroup("control") as group:
 
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             group.start(_answer(handle, reader, writer), "request")
 
-        server = await asyncio.start_unix_server(connected, sock=_private_socket(path))
+        server = await asyncio.start_unix_server(connected, sock=own)
         try:
             await server.serve_forever()
         finally:

@@ -48,17 +48,20 @@ async def opened(env: Env, config: ClusterConfig) -> AsyncIterator[Store]:
         await store.close()
 
 
-async def backup(store: Store, request: Object, report: Report) -> None:
+async def _backup(_env: Env, store: Store, request: Object, report: Report) -> None:
     """Write a snapshot to the file `path`, while writes go on."""
     await store.snapshot(request["path"])
     report(f"backed up at revision {store.revision}")
 
 
-async def restore(env: Env, store: Store, request: Object, report: Report) -> None:
+async def _restore(env: Env, store: Store, request: Object, report: Report) -> None:
     """Bring the store to what the snapshot `path` holds."""
     content = await env.offload.run(snapshot.read, Path(request["path"]))
     changed = await restore_content(store, content, env.clock)
     report(f"{changed} keys changed; the store is at revision {store.revision}")
+
+
+REQUESTS = {"backup": _backup, "restore": _restore}  # of a store that somebody has open
 
 
 async def migrate(env: Env, data_dir: Path, asked: Object, report: Report) -> None:

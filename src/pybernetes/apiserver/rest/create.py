@@ -41,6 +41,7 @@ async def create_object(
 
     `recorded`: its managedFields are written already (apply).
     """
+    await core.feed.wait_fresh()  # its namespace may be another API server's work
     serving = ctx.serving
     row = serving.row
     meta = obj["metadata"]
