@@ -14,8 +14,8 @@ from typing import NamedTuple
 from pybernetes.base.env import Env
 from pybernetes.dns.config import DnsConfig
 from pybernetes.dns.messages import RCODES, Encoded, Query
+from pybernetes.linux import resolvconf
 
-_SYSTEMD = Path("/run/systemd/resolve/resolv.conf")  # what its loopback resolver asks itself
 _OPT = 41
 _MAX_DATAGRAM = 65535
 
@@ -39,19 +39,8 @@ class _Kept(NamedTuple):
 
 def resolvers(resolv_conf: Path, excluded: Sequence[str]) -> tuple[str, ...]:
     """The nameservers that `resolv_conf` lists, without `excluded` addresses (ourselves)."""
-    found = _nameservers(resolv_conf)
-    if found and all(address.startswith("127.") for address in found):
-        found = _nameservers(_SYSTEMD) or found
+    found = resolvconf.nameservers(resolvconf.read(resolv_conf))
     return tuple(address for address in found if address not in excluded)
-
-
-def _nameservers(path: Path) -> list[str]:
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return []
-    words = [line.split() for line in lines]
-    return [pair[1] for pair in words if len(pair) > 1 and pair[0] == "nameserver"]
 
 
 class Forwarder:

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from pybernetes.base import logs
-from pybernetes.linux import mounts
+from pybernetes.linux import mounts, resolvconf
 
 DIRECTORIES = ("etc", "home", "mnt", "opt", "srv", "tmp", "var")
 _SEEN = {  # of the node's folder, and where log collectors and drivers expect it
@@ -21,7 +21,6 @@ _SEEN = {  # of the node's folder, and where log collectors and drivers expect i
 }
 MANIFESTS = Path("/etc/kubernetes/manifests")  # of the node's static pods
 _MARK = "pybernetes.pid"  # a cluster's data directory has it
-_RESOLV_CONF = Path("/etc/resolv.conf")
 _log = logs.get("machine.disk")
 
 
@@ -35,7 +34,7 @@ def set_up(data_dir: Path, node_dir: Path, hosts: str, name: str) -> bool:
     mounts.make_private(Path("/"))
     _forget_other_clusters()
     own = os.open(node_dir, os.O_PATH)
-    resolv_conf = _resolv_conf()
+    resolv_conf = resolvconf.read()
     for directory in DIRECTORIES:
         _own(Path("/", directory), node_dir / "disk" / directory)
     for path in (Path("/run"), data_dir):
@@ -94,13 +93,3 @@ def _write(path: Path, text: str) -> None:
     if is_own(str(path.parent)):
         path.unlink(missing_ok=True)
         path.write_text(text)
-
-
-def _resolv_conf() -> str:
-    """The host's; where it asks a resolver on loopback, what that one asks."""
-    uplinks = Path("/run/systemd/resolve/resolv.conf")
-    text = _RESOLV_CONF.read_text() if _RESOLV_CONF.exists() else ""
-    servers = [line.split()[1] for line in text.splitlines() if line.startswith("nameserver ")]
-    if uplinks.exists() and servers and all(one.startswith("127.") for one in servers):
-        return uplinks.read_text()
-    return text
