@@ -112,6 +112,7 @@ async def test_backup_and_restore_of_a_running_cluster(cli: Cli, tmp_path: Path)
         assert await names(api) == ["kept", "lost"]
 
 
+@pytest.mark.parametrize("member", ["3.6"], indirect=True)
 async def test_a_cluster_moves_into_etcd_and_back(cli: Cli, member: Member) -> None:
     cli("up", "--node", "hollow", "--port", "0")
     assert "runs" in cli("migrate", "--to", "etcd", "--etcd-servers", member.url, code=1)

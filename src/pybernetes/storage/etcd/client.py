@@ -71,6 +71,7 @@ class Client:
         self._env = env
         self._config = config
         self._channels: dict[str, Any] = {}
+        self._rpcs: dict[tuple[str, str], Any] = {}
         self._turn = 0  # which endpoint is used
 
     @property
@@ -102,25 +103,33 @@ class Client:
                 self._channels[endpoint] = grpc.aio.insecure_channel(target, OPTIONS)
         return self._channels[endpoint]
 
+    def _rpc(self, endpoint: str, service: str, name: str) -> Any:
+        """What makes calls of a method; kept, as it costs more than a call."""
+        found = self._rpcs.get((endpoint, name))
+        if found is None:
+            path, request, response = method(service, name)
+            channel = self._channel(endpoint)
+            make = channel.stream_stream if service == "Watch" else channel.unary_unary
+            found = self._rpcs[endpoint, name] = make(
+                path,
+                request_serializer=request.SerializeToString,
+                response_deserializer=response.FromString,
+            )
+        return found
+
     async def call(
         self, service: str, name: str, *, repeat: bool = True, timeout: float = 0, **fields: Any
     ) -> Any:
         """One unary RPC. `repeat`: it may be sent twice. Raises StoreError."""
         import grpc
 
-        path, request, response = method(service, name)
-        message = request(**fields)
+        message = method(service, name)[1](**fields)
         timeout = timeout or (READ_TIMEOUT if repeat else WRITE_TIMEOUT)
         end = self._env.clock.monotonic() + PATIENCE
         while True:
             endpoint = self.endpoint
-            rpc = self._channel(endpoint).unary_unary(
-                path,
-                request_serializer=request.SerializeToString,
-                response_deserializer=response.FromString,
-            )
             try:
-                return await rpc(message, timeout=timeout)
+                return await self._rpc(endpoint, service, name)(message, timeout=timeout)
             except grpc.RpcError as error:
                 failure = translated(error, endpoint)
                 if isinstance(failure, Unavailable):
@@ -132,13 +141,7 @@ class Client:
 
     def stream(self, endpoint: str) -> Any:
         """A Watch call, which ends where the member loses its leader."""
-        path, request, response = method("Watch", "Watch")
-        rpc = self._channel(endpoint).stream_stream(
-            path,
-            request_serializer=request.SerializeToString,
-            response_deserializer=response.FromString,
-        )
-        return rpc(metadata=(("hasleader", "true"),))
+        return self._rpc(endpoint, "Watch", "Watch")(metadata=(("hasleader", "true"),))
 
     async def sound_progress(self, endpoint: str) -> bool:
         """Whether this member's progress notifications never run ahead of its events."""
