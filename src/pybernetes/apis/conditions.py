@@ -34,6 +34,15 @@ def is_true(conditions: Sequence[Object] | None, kind: str) -> bool:
     return found is not None and found.get("status") == "True"
 
 
+def first_true(obj: Object, *kinds: str) -> Object | None:
+    """The first of these conditions that an object has, if it is True."""
+    for kind in kinds:
+        found = of(obj, kind)
+        if found is not None and found.get("status") == "True":
+            return found
+    return None
+
+
 def without(conditions: Sequence[Object] | None, kind: str) -> list[Object]:
     return [condition for condition in conditions or () if condition.get("type") != kind]
 

@@ -8,6 +8,7 @@ Node can lead the API server, whose own certificate opens every door, to itself 
 import ssl
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.base.env import Env
 from pybernetes.client.inprocess import InProcess
 from pybernetes.cmd.identities import API_SERVER
@@ -68,7 +69,5 @@ def _address(node: Object) -> tuple[str, int]:
 
 def ready_since(node: Object) -> str | None:
     """The heartbeat of a Node that says it is Ready; None where it does not."""
-    for one in (node.get("status") or {}).get("conditions") or ():
-        if one["type"] == "Ready" and one["status"] == "True":
-            return str(one.get("lastHeartbeatTime"))
-    return None
+    found = conditions.first_true(node, "Ready")
+    return None if found is None else str(found.get("lastHeartbeatTime"))

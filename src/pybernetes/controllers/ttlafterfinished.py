@@ -6,11 +6,10 @@ import datetime
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.controllers.runtime.batches import delete_if_there
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import JOBS
-
-_FINAL = {"Complete", "Failed"}
 
 
 def left(job: Object, now: datetime.datetime) -> float | None:
@@ -18,11 +17,10 @@ def left(job: Object, now: datetime.datetime) -> float | None:
     seconds = job["spec"].get("ttlSecondsAfterFinished")
     if seconds is None or meta.is_deleting(job):
         return None
-    for condition in (job.get("status") or {}).get("conditions") or ():
-        if condition["type"] in _FINAL and condition["status"] == "True":
-            ended = parse(condition["lastTransitionTime"])
-            return float(seconds - (now - ended).total_seconds())
-    return None
+    end = conditions.first_true(job, "Complete", "Failed")
+    if end is None:
+        return None
+    return float(seconds - (now - parse(end["lastTransitionTime"])).total_seconds())
 
 
 class TtlAfterFinishedController:

@@ -20,6 +20,7 @@ from pybernetes.controllers.job.indexes import index_of
 
 BURST = 500
 FINAL = ("Complete", "Failed")
+_INTERIM = {"FailureTarget": "Failed", "SuccessCriteriaMet": "Complete"}  # what each leads to
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,7 @@ def is_indexed(job: Object) -> bool:
 
 
 def is_over(job: Object) -> bool:
-    listed = (job.get("status") or {}).get("conditions")
-    return any(conditions.is_true(listed, kind) for kind in FINAL)
+    return conditions.first_true(job, *FINAL) is not None
 
 
 def look(job: Object, owned: Sequence[Object]) -> Facts:
@@ -127,11 +127,10 @@ def _index_is_lost(job: Object, pod: Object, index: int, action: str) -> bool:
 
 def decide_end(job: Object, facts: Facts, now: datetime.datetime) -> End | None:
     """Whether the job is (about to be) over. What was decided once stays decided."""
-    listed = (job.get("status") or {}).get("conditions")
-    for interim, final in (("FailureTarget", "Failed"), ("SuccessCriteriaMet", "Complete")):
-        known = conditions.find(listed, interim)
-        if known is not None and known.get("status") == "True":
-            return End(final, known.get("reason", ""), known.get("message", ""))
+    known = conditions.first_true(job, *_INTERIM)
+    if known is not None:
+        final = _INTERIM[known["type"]]
+        return End(final, known.get("reason", ""), known.get("message", ""))
     return _failed(job, facts, now) or _succeeded(job, facts)
 
 
