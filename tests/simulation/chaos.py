@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR
 from pybernetes.cri.stagefile import parse
-from pybernetes.simulation.chaos import ChaosWorld, simulate
+from tests.simulation.breaking import ChaosWorld, simulate
 
 Object = dict[str, Any]
 DEPLOYMENTS, STATEFUL_SETS = GVR("apps", "v1", "deployments"), GVR("apps", "v1", "statefulsets")

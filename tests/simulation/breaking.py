@@ -152,8 +152,11 @@ class ChaosWorld:
                 del self._open[exchange]
 
     async def _lagging(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        life = self.crashes
         try:
             while True:
+                if self.crashes > life:  # while an event was on its way
+                    raise ConnectionError("the API server crashed")
                 with _broken():
                     async with self._breakable():
                         chunk = await anext(chunks, None)
