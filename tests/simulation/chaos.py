@@ -33,7 +33,7 @@ SLICES = GVR("discovery.k8s.io", "v1", "endpointslices")
 OWNED = (PODS, REPLICA_SETS, SLICES, GVR("apps", "v1", "controllerrevisions"))
 OWNERS = (DEPLOYMENTS, STATEFUL_SETS, REPLICA_SETS, JOBS, SERVICES, NODES)
 STAGES = parse("stages:\n- {match: {labels: finite}, run: {for: {between: [1s, 8s]}}}\n")
-STORM, PATIENCE = 60.0, 1800.0  # virtual seconds of faults; and until all must be well
+STORM, PATIENCE = 60.0, 300.0  # virtual seconds of faults; and until all must be well
 COMPLETIONS = 3
 
 
