@@ -170,5 +170,6 @@ def translated(error: Any, endpoint: str) -> StoreError:
     if "too many operations" in details:
         return StoreError(f"{endpoint}: {details}: see etcd's --max-txn-ops")
     temporary = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "RESOURCE_EXHAUSTED", "UNKNOWN"}
+    temporary.add("INTERNAL")  # gRPC's own when a connection breaks while something is sent
     text = f"etcd {endpoint}: {details or code}"
     return Unavailable(text) if code in temporary else StoreError(text)
