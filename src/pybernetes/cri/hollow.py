@@ -89,8 +89,9 @@ class Hollow:
 
     def resume(self) -> None:
         """Containers that are to end by themselves will."""
-        for container_id in self._fates.keys() - self._ends.keys():
-            self._arm(container_id)
+        for container_id in self._fates:
+            if container_id not in self._ends:
+                self._arm(container_id)
 
     def _arm(self, container_id: str) -> None:
         when, (code, reason), message = self._fates[container_id]
