@@ -2,6 +2,7 @@
 """`make conformance` and its sisters: python -m conformance VERB (see docs/conformance.md)."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -41,6 +42,7 @@ def main() -> int:
     verbs.add_parser("document", help="write docs/conformance.md anew")
     verbs.add_parser("clean", help="delete the lab that --keep left")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells have it ignored
     try:
         return _VERBS[options.verb](options)
     except build.BuildError as error:
