@@ -69,7 +69,7 @@ def summed(verdicts: list[Verdict]) -> str:
 
 async def test_memory(share: Share, tell: Tell) -> None:
     env = Env()
-    tell(summed(await histories(lambda d: Load(MemoryStore(env), d), [compaction], share(0.05))))
+    tell(summed(await histories(lambda d: Load(MemoryStore(env), d), [compaction], share(0.04))))
 
 
 async def test_sqlite(share: Share, tell: Tell, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ async def test_sqlite(share: Share, tell: Tell, tmp_path: Path) -> None:
     def load(draw: Random) -> Load:
         return Load(store, draw)
 
-    tell(summed(await histories(load, [compaction, reopen], share(0.1))))
+    tell(summed(await histories(load, [compaction, reopen], share(0.08))))
     await store.close()
     env.offload.close()
 
@@ -112,7 +112,7 @@ async def test_etcd(share: Share, tell: Tell, tmp_path: Path) -> None:
     try:
         store = await EtcdStore.open(env, EtcdConfig(urls, prefix="/e/", root="/"))
         faults = [compaction, lost, hung]
-        tell(summed(await histories(lambda d: Load(store, d), faults, share(0.12), between=0.5)))
+        tell(summed(await histories(lambda d: Load(store, d), faults, share(0.1), between=0.5)))
         await store.close()
     finally:
         for member in members:
@@ -122,7 +122,7 @@ async def test_etcd(share: Share, tell: Tell, tmp_path: Path) -> None:
 
 def test_histories_over_a_failing_disk(share: Share, tell: Tell, tmp_path: Path) -> None:
     disk = FaultyDisk(tmp_path)
-    end = time.monotonic() + share(0.08)
+    end = time.monotonic() + share(0.07)
     seed = 0
     while seed == 0 or time.monotonic() < end:
         tell(faulty_history(disk, min(SLICE, max(2.0, end - time.monotonic())), seed))
@@ -139,7 +139,7 @@ def test_kill_minus_nine_1000_times_under_100_writers(
 
 def test_power_cuts_and_failing_disks(share: Share, tell: Tell, tmp_path: Path) -> None:
     disk, tally, draw = FaultyDisk(tmp_path), Tally(), random.Random(11)
-    end = time.monotonic() + share(0.15)
+    end = time.monotonic() + share(0.12)
     while tally.rounds < 8 or time.monotonic() < end:
         fault = draw.choice(["", *FAULTS])
         if fault:
@@ -153,7 +153,7 @@ def test_power_cuts_and_failing_disks(share: Share, tell: Tell, tmp_path: Path) 
 
 
 async def test_the_log_cut_at_every_512_bytes(share: Share, tell: Tell, tmp_path: Path) -> None:
-    end = time.monotonic() + share(0.05)
+    end = time.monotonic() + share(0.04)
     logs = reached = 0
     while logs == 0 or time.monotonic() < end:
         path = tmp_path / f"{logs}" / "store.db"
@@ -207,7 +207,7 @@ async def test_the_file_does_not_grow_for_ever(share: Share, tell: Tell, tmp_pat
     env = Env()
     path = tmp_path / "store.db"
     store = await SqliteStore.open(env, SqliteConfig(path))
-    end = time.monotonic() + share(0.05)
+    end = time.monotonic() + share(0.04)
     updates = 0
     live = 1000 * 10_000
     while updates < 10_000 or time.monotonic() < end:
