@@ -2,6 +2,7 @@
 """DaemonSets, StatefulSets and disruption budgets over the real API server, in virtual time."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -133,6 +134,8 @@ def test_daemon_pods_are_updated_one_node_at_a_time_and_can_go_back(in_cluster) 
         await settled(cluster, DAEMON_SETS, updatedNumberScheduled=4, numberAvailable=4)
         revisions = await cluster.list(REVISIONS)
         assert sorted(one["revision"] for one in revisions) == [2, 3]
+        kept = json.dumps(revisions[0]["data"])
+        assert kept == json.dumps(revisions[0]["data"], sort_keys=True)
 
     in_cluster(main)
 

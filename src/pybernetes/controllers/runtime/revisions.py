@@ -47,9 +47,15 @@ def new_revision(owner: Object, number: int, collisions: int) -> Object:
             annotations=meta.annotations(owner),
             owners=[meta.controller_reference(owner)],
         ),
-        "data": {"spec": {"template": {**template, "$patch": "replace"}}},
+        "data": _sorted({"spec": {"template": {**template, "$patch": "replace"}}}),
         "revision": number,
     }
+
+
+def _sorted(value: Object) -> Object:
+    """With keys in order at every level: upstream's clients compare the bytes."""
+    found: Object = orjson.loads(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+    return found
 
 
 def template_of(revision: Object) -> Object:
