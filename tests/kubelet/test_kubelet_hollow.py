@@ -83,6 +83,18 @@ def test_a_deletion_in_the_same_breath_as_another_change_is_not_lost():
     on_nodes(1, test)
 
 
+def test_a_pod_deleted_before_it_started_has_failed():
+    async def test(client, fleet):
+        kept = {**pod("a"), "metadata": {"name": "a", "finalizers": ["example.com/keep"]}}
+        kept["spec"]["volumes"] = [{"name": "v", "configMap": {"name": "not-there"}}]
+        await client.create(PODS, kept, "default")
+        await client.delete(PODS, "a", "default")
+        await asyncio.sleep(5)
+        assert (await status_of(client, "a"))["phase"] in ("Failed", "Succeeded")
+
+    on_nodes(1, test)
+
+
 def test_crashes_back_off_longer_and_longer():
     async def test(client, fleet):
         runtime = fleet.kubelets["node-0"].runtime

@@ -130,7 +130,7 @@ def _phase(pod: Object, groups: tuple[list[Object], list[Object]], memory: Memor
     if failed and (memory.finished or final):
         return "Failed"
     if pending or counts.waiting or not (counts.running or counts.stopped):
-        return "Pending"
+        return "Failed" if memory.finished and "deletionTimestamp" in pod["metadata"] else "Pending"
     if counts.running:
         return "Running"
     specs = {item["name"]: item for item in pod["spec"]["containers"]}
