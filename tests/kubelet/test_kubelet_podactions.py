@@ -100,3 +100,21 @@ def test_dead_sandbox_is_replaced_unless_all_is_done():
     assert (found.kill_pod, found.create_sandbox, found.attempt) == (True, True, 4)
     done = plan(pod("Never"), state(container("a", "exited", 0), sandboxes=old), Facts())
     assert (done.create_sandbox, done.finished) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("containers", "starts"),
+    [
+        ([container("a", "created")], ["a", "b"]),  # the power went between create and start
+        ([container("a", "exited", 255), container("b", "created")], ["b"]),
+        ([container("a", "exited", 255)], ["b"]),
+        ([container("a", "exited", 0), container("b", "exited", 255)], []),
+        ([container("a", "unknown"), container("b", "exited", 0)], []),  # it may have run
+    ],
+)
+def test_a_pod_that_never_restarts_still_runs_what_never_ran(containers, starts):
+    lost = state(*containers, sandboxes=[sandbox(ready=False)])
+    found = plan(pod("Never", names=("a", "b")), lost, Facts())
+    assert (found.start, found.create_sandbox, found.finished) == (starts, bool(starts), not starts)
+    again = state(*containers, sandboxes=[sandbox(attempt=1), sandbox(ready=False)])
+    assert plan(pod("Never", names=("a", "b")), again, Facts()).start == starts or not starts

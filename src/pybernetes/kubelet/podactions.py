@@ -139,14 +139,19 @@ def _plan_sandbox(pod: Object, state: PodState, result: Plan) -> None:
     result.attempt = newest.attempt + 1 if newest else 0
     regular = pod["spec"]["containers"]
     wanted = [c["name"] for c in regular if should_restart(pod, c, state.latest(c["name"]))]
-    never_again = result.attempt and state.containers and restart_policy(pod) == "Never"
-    if not wanted or never_again or _init_failed_for_good(pod, state):
+    if result.attempt and restart_policy(pod) == "Never":  # only what has not run yet
+        wanted = [name for name in wanted if _never_ran(state.latest(name))]
+    if not wanted or _init_failed_for_good(pod, state):
         result.finished = True
         result.kill_pod = result.kill_pod and bool((newest and newest.ready) or state.running)
         return
     result.create_sandbox = True
     init = pod["spec"].get("initContainers", ())
     result.start = [init[0]["name"]] if init else wanted
+
+
+def _never_ran(container: Container | None) -> bool:
+    return container is None or container.state == "created"
 
 
 def _init_failed_for_good(pod: Object, state: PodState) -> bool:

@@ -2,7 +2,7 @@
 """Policy rules: what one allows, whether some cover others, how messages show them."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from pybernetes.apimachinery.types import Object
@@ -54,11 +54,11 @@ def url_matches(pattern: str, path: str) -> bool:
     return pattern == path or (pattern.endswith(_ALL) and path.startswith(pattern.rstrip(_ALL)))
 
 
-def missing(owned: Iterable[Object], wanted: Iterable[Object]) -> list[Object]:
+def missing(owned: Sequence[Object], wanted: Iterable[Object]) -> list[Object]:
     """The parts of `wanted` that no rule of `owned` covers, one right each."""
     held = [compiled(rule) for rule in owned]
-    parts = [part for rule in wanted for part in _parts(rule)]
-    return [part for part in parts if not any(_covers(rule, compiled(part)) for rule in held)]
+    parts = [(part, compiled(part)) for rule in wanted if rule not in owned for part in _parts(rule)]
+    return [part for part, own in parts if not any(_covers(rule, own) for rule in held)]
 
 
 def _parts(rule: Object) -> Iterator[Object]:
