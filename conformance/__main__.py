@@ -42,7 +42,8 @@ def main() -> int:
     verbs.add_parser("document", help="write docs/conformance.md anew")
     verbs.add_parser("clean", help="delete the lab that --keep left")
     options = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells have it ignored
+    for number in (signal.SIGINT, signal.SIGTERM):  # background shells have the first one ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         return _VERBS[options.verb](options)
     except build.BuildError as error:

@@ -6,6 +6,7 @@ Folder of a run: plan.txt (the specs), results.jsonl, batch-N/ (ginkgo's reports
 """
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -144,9 +145,13 @@ def _command(group: Sequence[Spec], options: Options, folder: Path) -> list[str]
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:
-    """Ask ginkgo to stop (it still writes its report); kill it if it does not."""
-    for number, patience in ((signal.SIGINT, 60), (signal.SIGINT, 30), (signal.SIGKILL, 10)):
-        process.send_signal(number)
+    """Ask the whole process group to stop: the suite's processes still clean up and ginkgo writes its report.
+
+    ginkgo does not pass a signal on (in a terminal all get Ctrl-C). The second one skips the cleanup, which may
+    hang as the spec did; after it a grace period (--grace-period) passes before the report.
+    """
+    for number, patience in ((signal.SIGINT, 60), (signal.SIGINT, 60), (signal.SIGKILL, 10)):
+        os.killpg(process.pid, number)
         try:
             process.wait(patience)
             return

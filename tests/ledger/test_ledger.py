@@ -5,10 +5,13 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from conformance import document, ledger, results, specs
 from conformance.results import Result
+from conformance.runner import Options, Run
 from conformance.specs import Spec
-from conformance.versions import LEDGER, ROOT
+from conformance.versions import LEDGER, ROOT, binaries
 
 
 def result(name: str, state: str) -> Result:
@@ -100,3 +103,26 @@ def test_the_page_counts_what_the_ledger_holds() -> None:
     names = ledger.read(LEDGER)
     assert document.counts(ROOT / "docs" / "conformance.md") == (len(names), 462)
     assert f"| **{len(names)}** |" in document.render(names, [])
+
+
+_GINKGO = """#!/bin/sh
+trap : INT  # as ginkgo it waits for its processes, which must get the signal themselves
+sh -c 'trap "cp {later} report.json; exit" INT; while :; do sleep 0.02; done'
+"""
+
+
+def test_a_run_whose_time_is_over_keeps_what_its_batch_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYBERNETES_CONFORMANCE_CACHE", str(tmp_path))
+    report = {"LeafNodeType": "It", "LeafNodeText": "a", "State": "passed"}
+    later = tmp_path / "later.json"
+    later.write_text(json.dumps([{"SpecReports": [report]}]))
+    ginkgo = binaries() / "ginkgo"
+    ginkgo.parent.mkdir(parents=True)
+    ginkgo.write_text(_GINKGO.format(later=later))
+    ginkgo.chmod(0o755)
+    run = Run(tmp_path / "run", [Spec("a", ""), Spec("hangs", "")])
+    assert not run.go(Options(minutes=0.001))
+    assert [(found.name, found.passed) for found in run.results()] == [("a", True)]
+    assert [spec.name for spec in run.todo()] == ["hangs"]
