@@ -41,9 +41,7 @@ class Chain:
         try:
             for step in self._filters:
                 entered += 1
-                waiting = step.enter(ctx)
-                if waiting is not None:
-                    return self._enter_later(ctx, entered, waiting)
+                step.enter(ctx)
             reply = self._dispatch(ctx)
             if type(reply) is not Response and isawaitable(reply):
                 return self._answer_later(ctx, reply)
@@ -51,36 +49,17 @@ class Chain:
             reply = self._failed(ctx, error)
         return self._leave(ctx, entered, reply)
 
-    async def _enter_later(self, ctx: Context, entered: int, waiting: Awaitable[None]) -> Reply:
-        reply: Reply
-        try:
-            await waiting
-            for step in self._filters[entered:]:
-                entered += 1
-                more = step.enter(ctx)
-                if more is not None:
-                    await more
-            answer = self._dispatch(ctx)
-            reply = await self._limited(ctx, answer) if isawaitable(answer) else answer
-        except Exception as error:  # noqa: BLE001 - the last resort: every error becomes a Status
-            reply = self._failed(ctx, error)
-        return self._leave(ctx, entered, reply)
-
     async def _answer_later(self, ctx: Context, waiting: Awaitable[Reply]) -> Reply:
-        try:
-            reply = await self._limited(ctx, waiting)
-        except Exception as error:  # noqa: BLE001 - the last resort: every error becomes a Status
-            reply = self._failed(ctx, error)
-        return self._leave(ctx, len(self._filters), reply)
-
-    async def _limited(self, ctx: Context, waiting: Awaitable[Reply]) -> Reply:
         """Within the request timeout, unless it is meant to take long."""
         try:
             async with asyncio.timeout(None if is_long_running(ctx) else self._seconds):
-                return await waiting
+                reply = await waiting
         except TimeoutError:
             message = "Timeout: request did not complete within requested timeout"
-            raise timeout(f"{message} - context deadline exceeded") from None
+            reply = error_response(timeout(f"{message} - context deadline exceeded"))
+        except Exception as error:  # noqa: BLE001 - the last resort: every error becomes a Status
+            reply = self._failed(ctx, error)
+        return self._leave(ctx, len(self._filters), reply)
 
     def _failed(self, ctx: Context, error: Exception) -> Reply:
         if not isinstance(error, ApiError):

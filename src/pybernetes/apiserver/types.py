@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API server's seams: what a request asks for, and who decides about it. No implementation here."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self
 
@@ -44,7 +44,7 @@ class RequestInfo:
 class Authenticator(Protocol):
     """One way to find out who calls."""
 
-    def authenticate(self, request: Request) -> User | Awaitable[User | None] | None:
+    def authenticate(self, request: Request) -> User | None:
         """The user; None: this authenticator has no opinion. Raises ApiError 401 on bad credentials."""
 
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All authenticators of a server, asked in upstream's order; the first that knows the caller wins."""
 
-from collections.abc import Awaitable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from pybernetes.apimachinery import errors
 from pybernetes.apimachinery.types import Object, User
@@ -28,7 +27,7 @@ MAX_CACHED = 10_000
 
 
 class Union:
-    """Authenticator of the whole server. Never waits unless a member does.
+    """Authenticator of the whole server.
 
     In-process callers are trusted to say who they are (`Request.identity`). Everybody known gets
     the group system:authenticated. Without an answer the caller is anonymous, or refused with 401.
@@ -39,31 +38,13 @@ class Union:
         self._anonymous = anonymous
         self._full: dict[User, User] = {}  # user -> user in system:authenticated
 
-    def authenticate(self, request: Request) -> User | Awaitable[User | None] | None:
-        identity: Any = request.identity
-        if isinstance(identity, User):
-            return self._authenticated(identity)
-        for position, member in enumerate(self._members):
-            found = member.authenticate(request)
-            if found is None:
-                continue
-            if isinstance(found, User):
-                return self._authenticated(found)
-            return self._wait(found, position, request)
-        return self._nobody()
-
-    async def _wait(
-        self, pending: Awaitable[User | None], position: int, request: Request
-    ) -> User | None:
-        found = await pending
-        for member in self._members[position + 1 :]:
-            if found is not None:
-                break
-            answer = member.authenticate(request)
-            found = answer if answer is None or isinstance(answer, User) else await answer
-        return self._nobody() if found is None else self._authenticated(found)
-
-    def _nobody(self) -> User:
+    def authenticate(self, request: Request) -> User:
+        if isinstance(request.identity, User):
+            return self._authenticated(request.identity)
+        for member in self._members:
+            user = member.authenticate(request)
+            if user is not None:
+                return self._authenticated(user)
         if self._anonymous:
             return NOBODY
         raise errors.unauthorized()

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who calls, as whom they act, and whether they may: authentication, impersonation, authorization."""
 
-from collections.abc import Awaitable
-
 from pybernetes.apimachinery.errors import unauthorized
-from pybernetes.apimachinery.types import User
 from pybernetes.apiserver.authentication.impersonation import impersonate
 from pybernetes.apiserver.authorization.forbidden import forbidden_error
 from pybernetes.apiserver.context import Context
@@ -18,18 +15,8 @@ class Authentication(Filter):
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
-    def enter(self, ctx: Context) -> Awaitable[None] | None:
-        found = self._authenticator.authenticate(ctx.request)
-        if isinstance(found, User):
-            ctx.user = found
-            return None
-        if found is None:
-            raise unauthorized()
-        return self._wait(ctx, found)
-
-    @staticmethod
-    async def _wait(ctx: Context, waiting: Awaitable[User | None]) -> None:
-        user = await waiting
+    def enter(self, ctx: Context) -> None:
+        user = self._authenticator.authenticate(ctx.request)
         if user is None:
             raise unauthorized()
         ctx.user = user

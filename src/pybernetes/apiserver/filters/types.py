@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shape of a filter."""
 
-from collections.abc import Awaitable
-
 from pybernetes.apiserver.context import Context
 from pybernetes.wire.types import Reply
 
@@ -10,10 +8,10 @@ from pybernetes.wire.types import Reply
 class Filter:
     """`enter` runs in the table's order and may refuse (ApiError); `leave` runs in reverse order.
 
-    `leave` also sees the answers of refusals, and only for filters that were entered.
+    Neither waits. `leave` also sees the answers of refusals, and only for filters that were entered.
     """
 
-    def enter(self, ctx: Context) -> Awaitable[None] | None:
+    def enter(self, ctx: Context) -> None:
         """Nothing to do."""
 
     def leave(self, ctx: Context, reply: Reply) -> None:

@@ -5,7 +5,7 @@ The change is a function from the present object to the wanted one, so it can be
 when another writer was faster. A writer that named a resourceVersion is told 409 instead.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pybernetes.apimachinery import field
@@ -22,7 +22,7 @@ from pybernetes.apiserver.rest.get import find
 from pybernetes.apiserver.rest.options import WriteOptions
 from pybernetes.storage.types import Conflict, Op
 
-Change = Callable[[Object], Object | Awaitable[Object]]
+Change = Callable[[Object], Object]
 """From the present object (served version, a private copy) to the wanted one."""
 
 _TRIES = 64
@@ -70,8 +70,7 @@ async def _attempt(core: Core, ctx: Context, what: Modification, entry: Entry) -
     serving = ctx.serving
     row = serving.row
     old = serving.decode(entry)
-    wanted = what.change(serving.serve(serving.decode(entry)))
-    new = wanted if isinstance(wanted, dict) else await wanted
+    new = what.change(serving.serve(serving.decode(entry)))
     _check_version(ctx, new, entry)
     new = serving.store(new)
     row.rules.default(new)

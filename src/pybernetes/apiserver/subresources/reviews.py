@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual resources: an object is posted and comes back with its answer; nothing is stored."""
 
-from collections.abc import Awaitable, Callable
-from inspect import isawaitable
+from collections.abc import Callable
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.context import Context, Core
@@ -14,7 +13,7 @@ from pybernetes.apiserver.rest.registry import Verb
 from pybernetes.apiserver.rest.reply import object_reply
 from pybernetes.wire.types import Response
 
-Answer = Callable[[Context, Object], Object | Awaitable[Object]]
+Answer = Callable[[Context, Object], Object]
 
 
 def reviewing(answer: Answer) -> Verb:
@@ -29,7 +28,6 @@ def reviewing(answer: Answer) -> Verb:
         obj = read_object(ctx, own.kind if own else row.gvk, options.validation)
         request = admit.asking(ctx, "CREATE", obj, None, options=options)
         await admit.both(core, ctx, request)
-        result = answer(ctx, request.obj or obj)
-        return object_reply(ctx, await result if isawaitable(result) else result, 201)
+        return object_reply(ctx, answer(ctx, request.obj or obj), 201)
 
     return review
