@@ -2,15 +2,14 @@
 """The admission plugins, one request at a time through the whole chain."""
 
 import asyncio
-import types
 
 import pytest
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.schema.types import Schema
-from pybernetes.apimachinery.types import GVK, GVR, User
+from pybernetes.apimachinery.types import GVR, User
 from pybernetes.apis.resource import Resource
-from pybernetes.apiserver.admission.plugin import Parts
+from pybernetes.apiserver.admission.plugin import Parts, Plugin
 from pybernetes.apiserver.admission.registry import build, table
 from pybernetes.apiserver.types import AdmissionRequest
 from pybernetes.base.env import Env
@@ -69,7 +68,6 @@ class World:
         request = AdmissionRequest(
             operation=operation,
             resource=row,
-            gvk=GVK(group, "v1", kind),
             name=more.get("name", ((obj or {}).get("metadata") or {}).get("name", "")),
             namespace=more.get("namespace", namespace),
             subresource=subresource,
@@ -331,14 +329,12 @@ async def test_signers_need_permission(world):
 async def test_extra_plugins_come_last_and_unknown_ones_are_refused(world):
     seen = []
 
-    async def admit(request):
-        seen.append(request.obj["spec"]["priority"])
+    class Quota(Plugin):
+        async def admit(self, request):
+            seen.append(request.obj["spec"]["priority"])
 
-    async def validate(request):
-        pass
-
-    quota = types.SimpleNamespace(name="ResourceQuota", admit=admit, validate=validate)
     parts = Parts(Env(), world.objects, world)
+    quota = Quota(parts)
     world.chain = build(parts, extra={"ResourceQuota": quota}, disable=["ServiceAccount"])
     assert "volumes" not in (await world.send("CREATE", "pods", pod()))["spec"]
     assert seen == [0]

@@ -8,12 +8,13 @@ from urllib.parse import parse_qsl
 
 from pybernetes.apimachinery.types import Object, User
 from pybernetes.apis.resource import Resource
+from pybernetes.apiserver.admission.chain import Chain
 from pybernetes.apiserver.cache.feed import Feed
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.requestinfo import parse
 from pybernetes.apiserver.resources import Resources
 from pybernetes.apiserver.serving import Serving
-from pybernetes.apiserver.types import AdmissionPlugin, NodeDialer, RequestInfo, WriteHook
+from pybernetes.apiserver.types import NodeDialer, RequestInfo, WriteHook
 from pybernetes.base.clock import Clock
 from pybernetes.base.env import Env
 from pybernetes.storage.types import Store
@@ -33,7 +34,7 @@ class Core:
     feed: Feed
     resources: Resources
     dialer: NodeDialer | None = None
-    admission: list[AdmissionPlugin] = field(default_factory=list)
+    admission: Chain = field(default_factory=Chain)
     hooks: dict[tuple[str, str], WriteHook] = field(default_factory=dict)  # (group, resource)
     check_write: Callable[[User, RequestInfo, Object, Object | None], None] | None = None
 

@@ -50,8 +50,7 @@ def parse(method: str, path: str, watch: bool, selector: str = "") -> RequestInf
         namespace = parts[1]
         if len(parts) > 2 and parts[2] not in _NAMESPACE_SUBRESOURCES:
             parts = parts[2:]
-    resource, name, subresource, *rest = [*parts, "", "", ""][: max(len(parts), 3)]
-    rest = [part for part in rest if part]
+    resource, name, subresource = [*parts, "", ""][:3]
     if not name and verb == "get":
         verb = "list"
     if not name and verb == "delete":
@@ -60,9 +59,4 @@ def parse(method: str, path: str, watch: bool, selector: str = "") -> RequestInf
         verb = "watch"
     if not name and verb in ("list", "watch") and selector.startswith(_BY_NAME):
         name = "" if "," in selector else selector[len(_BY_NAME) :].removeprefix("=")
-    tail = "/".join(rest)
-    if tail and path.endswith("/"):
-        tail += "/"
-    return RequestInfo(
-        verb, path, True, group, version, resource, subresource, namespace, name, tail
-    )
+    return RequestInfo(verb, path, True, group, version, resource, subresource, namespace, name)

@@ -64,13 +64,11 @@ class ApiServer:
         self.security = security.build(core, self.reader)
         core.check_write = self.security.escalation.check
         parts = Parts(env, self.reader, self.security.authorizer)
-        core.admission.append(
-            admission.build(
-                parts,
-                enable=config.enable_admission_plugins,
-                disable=config.disable_admission_plugins,
-                extra={ResourceQuota.name: ResourceQuota(core)},
-            )
+        core.admission = admission.build(
+            parts,
+            enable=config.enable_admission_plugins,
+            disable=config.disable_admission_plugins,
+            extra={"ResourceQuota": ResourceQuota(core)},
         )
         ranges = parse_ranges(config.service_cluster_ip_range)
         self._allocation = Allocation(core, ranges)

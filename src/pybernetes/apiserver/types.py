@@ -2,10 +2,10 @@
 """The API server's seams: what a request asks for, and who decides about it. No implementation here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
-from pybernetes.apimachinery.types import GVK, GVR, Object, User
+from pybernetes.apimachinery.types import GVR, Object, User
 from pybernetes.apis.resource import Resource
 from pybernetes.storage.types import Op
 from pybernetes.wire.types import ClientReply, Request
@@ -28,7 +28,6 @@ class RequestInfo:
     subresource: str = ""
     namespace: str = ""
     name: str = ""
-    rest: str = ""  # path behind a proxy subresource
 
     @property
     def gvr(self) -> GVR:
@@ -58,19 +57,18 @@ class Authorizer(Protocol):
         """The decision and its reason."""
 
 
-Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+Operation = Literal["CREATE", "UPDATE", "DELETE"]
 
 
 @dataclass(slots=True)
 class AdmissionRequest:
     """What admission sees. Mutating plugins change `obj` in place or replace it.
 
-    `old` must not be changed. `obj` is None on DELETE. `options` is the CreateOptions/... object.
+    `old` must not be changed. `obj` is None on DELETE.
     """
 
     operation: Operation
     resource: Resource
-    gvk: GVK
     name: str
     namespace: str
     subresource: str
@@ -78,20 +76,6 @@ class AdmissionRequest:
     old: Object | None
     user: User
     dry_run: bool = False
-    options: Object = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-
-class AdmissionPlugin(Protocol):
-    """Upstream's admission plugin. `name` is upstream's. Either method may do nothing."""
-
-    name: str
-
-    async def admit(self, request: AdmissionRequest) -> None:
-        """Change `request.obj`. Raises ApiError to refuse."""
-
-    async def validate(self, request: AdmissionRequest) -> None:
-        """Refuse by raising ApiError; change nothing."""
 
 
 class WriteHook(Protocol):

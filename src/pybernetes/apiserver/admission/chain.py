@@ -3,19 +3,21 @@
 
 from collections.abc import Sequence
 
-from pybernetes.apiserver.types import AdmissionPlugin, AdmissionRequest, Operation
-
-_Key = tuple[str, str, Operation]
+from pybernetes.apiserver.admission.plugin import GroupResource, Plugin, resource_of
+from pybernetes.apiserver.types import AdmissionRequest, Operation
 
 
 class Chain:
-    """AdmissionPlugin made of others, in their order. A plugin that is no `Plugin` is always asked."""
+    """Plugins in their order."""
 
-    name = "Chain"
+    def __init__(self, plugins: Sequence[Plugin] = ()) -> None:
+        self.plugins = plugins
+        self._chosen: dict[tuple[GroupResource, Operation], list[Plugin]] = {}
 
-    def __init__(self, plugins: Sequence[AdmissionPlugin]) -> None:
-        self.plugins = tuple(plugins)
-        self._chosen: dict[_Key, tuple[AdmissionPlugin, ...]] = {}
+    async def both(self, request: AdmissionRequest) -> None:
+        """One after the other, where nothing happens between them."""
+        await self.admit(request)
+        await self.validate(request)
 
     async def admit(self, request: AdmissionRequest) -> None:
         for plugin in self._for(request):
@@ -25,19 +27,15 @@ class Chain:
         for plugin in self._for(request):
             await plugin.validate(request)
 
-    def _for(self, request: AdmissionRequest) -> tuple[AdmissionPlugin, ...]:
-        gvr = request.resource.gvr
-        key = (gvr.group, gvr.resource, request.operation)
-        chosen = self._chosen.get(key)
+    def _for(self, request: AdmissionRequest) -> list[Plugin]:
+        resource, operation = resource_of(request), request.operation
+        chosen = self._chosen.get((resource, operation))
         if chosen is None:
-            chosen = tuple(plugin for plugin in self.plugins if _cares(plugin, key))
-            self._chosen[key] = chosen
+            chosen = [
+                plugin
+                for plugin in self.plugins
+                if operation in plugin.operations
+                and (plugin.resources is None or resource in plugin.resources)
+            ]
+            self._chosen[resource, operation] = chosen
         return chosen
-
-
-def _cares(plugin: AdmissionPlugin, key: _Key) -> bool:
-    operations = getattr(plugin, "operations", None)
-    resources = getattr(plugin, "resources", None)
-    if operations is not None and key[2] not in operations:
-        return False
-    return resources is None or key[:2] in resources

@@ -28,17 +28,10 @@ class Parts:
 
 
 class Plugin:
-    """Does nothing. `operations` and `resources` (None: all) say what it wants to see at all.
+    """Does nothing. `operations` and `resources` (None: all) say what it wants to see at all."""
 
-    A plugin is called as its class.
-    """
-
-    name: str
     operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE", "UPDATE"))
     resources: ClassVar[frozenset[GroupResource] | None] = None
-
-    def __init_subclass__(cls) -> None:
-        cls.name = cls.__name__
 
     def __init__(self, parts: Parts) -> None:
         self.env = parts.env
@@ -46,10 +39,10 @@ class Plugin:
         self.authorizer = parts.authorizer
 
     async def admit(self, request: AdmissionRequest) -> None:
-        """Nothing to change."""
+        """Change `request.obj` in place. Raises ApiError to refuse."""
 
     async def validate(self, request: AdmissionRequest) -> None:
-        """Nothing to refuse."""
+        """Refuse by raising ApiError; change nothing."""
 
 
 def resource_of(request: AdmissionRequest) -> GroupResource:

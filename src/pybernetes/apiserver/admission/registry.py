@@ -13,8 +13,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from pybernetes.apiserver.admission.chain import Chain
-from pybernetes.apiserver.admission.plugin import Parts
-from pybernetes.apiserver.types import AdmissionPlugin
+from pybernetes.apiserver.admission.plugin import Parts, Plugin
 
 
 def table() -> dict[str, Any]:
@@ -29,7 +28,7 @@ def build(
     *,
     enable: Sequence[str] = (),
     disable: Sequence[str] = (),
-    extra: Mapping[str, AdmissionPlugin] | None = None,
+    extra: Mapping[str, Plugin] | None = None,
 ) -> Chain:
     """The chain. Raises ValueError for a plugin that is unknown or not supported.
 
@@ -42,7 +41,7 @@ def build(
     for name in [*enable, *disable, *last]:
         if not any(name in names for names in known.values()):
             raise ValueError(f"unknown admission plugin: {name}")
-    chosen: list[AdmissionPlugin] = [
+    chosen: list[Plugin] = [
         resolve_name(f"{__package__}.{module}:{name}")(parts)
         for name, module in known["plugins"].items()
         if name not in disable

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core import quota as rules
 from pybernetes.apis.core.pod.requests import Amounts
-from pybernetes.apiserver.admission.plugin import forbidden
+from pybernetes.apiserver.admission.plugin import Plugin, forbidden
 from pybernetes.apiserver.cache.selection import EVERYTHING
 from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.rest.commit import change
@@ -18,16 +18,11 @@ _UPDATED = {"services", "persistentvolumeclaims"}  # an update may ask for more
 _SUBRESOURCES = {("pods", "resize")}
 
 
-class ResourceQuota:
+class ResourceQuota(Plugin):
     """A request that fails later leaves its charge behind until the controller counts again."""
-
-    name = "ResourceQuota"
 
     def __init__(self, core: Core) -> None:
         self._core = core
-
-    async def admit(self, request: AdmissionRequest) -> None:
-        """Nothing to change."""
 
     async def validate(self, request: AdmissionRequest) -> None:
         gvr, obj = request.resource.gvr, request.obj

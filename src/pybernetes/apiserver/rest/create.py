@@ -69,8 +69,8 @@ async def create_object(
 
 async def _create_named(core: Core, ctx: Context, obj: Object, options: WriteOptions) -> Entry:
     row = ctx.serving.row
-    request = admit.asking(ctx, "CREATE", obj, None, options=options)
-    await admit.mutate(core, request)
+    request = admit.asking(ctx, "CREATE", obj, None, dry_run=options.dry_run)
+    await core.admission.admit(request)
     assert request.obj is not None
     obj = request.obj
     prepare(ctx, obj)
@@ -80,7 +80,7 @@ async def _create_named(core: Core, ctx: Context, obj: Object, options: WriteOpt
     errors += row.rules.validate_create(obj)
     if errors:
         raise invalid(row.kind, row.gvr.group, obj["metadata"].get("name", ""), errors)
-    await admit.validate(core, ctx, request)
+    await core.admission.validate(request)
     if row.gvr.group in _NOT_ACTED_ON:
         ctx.warnings.append(
             f"{row.kind} is stored but not acted on: {_NOT_ACTED_ON[row.gvr.group]}"

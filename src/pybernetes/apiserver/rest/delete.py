@@ -15,7 +15,7 @@ from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.body import check_type, decode_body
 from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.get import find
-from pybernetes.apiserver.rest.options import WriteOptions, check_dry_run
+from pybernetes.apiserver.rest.options import check_dry_run
 from pybernetes.apiserver.rest.reply import entry_reply, object_reply, success
 from pybernetes.storage.types import Conflict
 from pybernetes.wire.types import Response
@@ -141,9 +141,8 @@ async def _attempt(
 ) -> tuple[Entry, bool]:
     serving = ctx.serving
     old = serving.decode(entry)
-    plain = WriteOptions(options.dry_run, "", "Ignore", None)
-    request = admit.asking(ctx, "DELETE", None, old, options=plain)
-    await admit.both(core, ctx, request)
+    request = admit.asking(ctx, "DELETE", None, old, dry_run=options.dry_run)
+    await core.admission.both(request)
     new = serving.decode(entry)
     rules = serving.row.rules
     begun = bool(new["metadata"].get("deletionTimestamp"))

@@ -75,8 +75,8 @@ async def _attempt(core: Core, ctx: Context, what: Modification, entry: Entry) -
     new = serving.store(new)
     row.rules.default(new)
     _keep_system_fields(new["metadata"], old["metadata"])
-    request = admit.asking(ctx, "UPDATE", new, old, options=what.options)
-    await admit.mutate(core, request)
+    request = admit.asking(ctx, "UPDATE", new, old, dry_run=what.options.dry_run)
+    await core.admission.admit(request)
     assert request.obj is not None
     new = prepare(ctx, request.obj, old, what)
     if core.check_write is not None:
@@ -85,7 +85,7 @@ async def _attempt(core: Core, ctx: Context, what: Modification, entry: Entry) -
     errors += _check(ctx, what)(new, old)
     if errors:
         raise invalid(row.kind, row.gvr.group, ctx.info.name, errors)
-    await admit.validate(core, ctx, request)
+    await core.admission.validate(request)
     return await _write(core, ctx, what, (entry, new, old))
 
 

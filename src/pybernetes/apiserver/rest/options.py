@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from pybernetes.apimachinery import field
 from pybernetes.apimachinery.errors import invalid
-from pybernetes.apimachinery.types import Object
 from pybernetes.apis.validation.meta import validate_field_manager
 from pybernetes.apiserver.context import Context
 
@@ -20,16 +19,6 @@ class WriteOptions:
     manager: str
     validation: str  # Ignore, Warn or Strict
     force: bool | None  # None: not said
-
-    def as_object(self, kind: str) -> Object:
-        """The options object that admission sees."""
-        options: Object = {"kind": kind, "apiVersion": "meta.k8s.io/v1"}
-        if self.dry_run:
-            options["dryRun"] = ["All"]
-        if self.manager:
-            options["fieldManager"] = self.manager
-        options["fieldValidation"] = self.validation
-        return options
 
 
 def default_manager(user_agent: str) -> str:

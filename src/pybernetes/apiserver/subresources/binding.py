@@ -26,8 +26,8 @@ async def bind(core: Core, ctx: Context) -> Response:
     _check_target(binding)
     pods = core.resources.find(PODS)
     assert pods is not None
-    request = admit.asking(ctx, "CREATE", binding, None, options=options)
-    await admit.both(core, ctx, request)
+    request = admit.asking(ctx, "CREATE", binding, None, dry_run=options.dry_run)
+    await core.admission.both(request)
     await core.feed.wait_fresh()
 
     def bound(pod: Object) -> bool:

@@ -49,8 +49,8 @@ async def evict(core: Core, ctx: Context) -> Response:
         raise bad_request("name in URL does not match name in Eviction object")
     options = options_of(eviction.get("deleteOptions") or {})
     options = replace(options, dry_run=options.dry_run or write.dry_run)
-    request = admit.asking(ctx, "CREATE", eviction, None, options=write)
-    await admit.both(core, ctx, request)
+    request = admit.asking(ctx, "CREATE", eviction, None, dry_run=write.dry_run)
+    await core.admission.both(request)
     await core.feed.wait_fresh()
     pod = ctx.serving.decode(find(ctx))
     if not _beyond_budgets(pod):

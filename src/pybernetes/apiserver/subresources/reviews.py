@@ -26,8 +26,8 @@ def reviewing(answer: Answer) -> Verb:
         row = ctx.serving.row
         own = row.subresources.get(ctx.info.subresource)  # serviceaccounts/token has its own kind
         obj = read_object(ctx, own.kind if own else row.gvk, options.validation)
-        request = admit.asking(ctx, "CREATE", obj, None, options=options)
-        await admit.both(core, ctx, request)
+        request = admit.asking(ctx, "CREATE", obj, None, dry_run=options.dry_run)
+        await core.admission.both(request)
         return object_reply(ctx, answer(ctx, request.obj or obj), 201)
 
     return review
