@@ -8,13 +8,12 @@ from urllib.parse import parse_qsl
 
 from pybernetes.apimachinery.types import Object, User
 from pybernetes.apis.resource import Resource
-from pybernetes.apiserver.admission.chain import Chain
 from pybernetes.apiserver.cache.feed import Feed
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.requestinfo import parse
 from pybernetes.apiserver.resources import Resources
 from pybernetes.apiserver.serving import Serving
-from pybernetes.apiserver.types import NodeDialer, RequestInfo, WriteHook
+from pybernetes.apiserver.types import Admission, NodeDialer, RequestInfo, WriteHook
 from pybernetes.base.clock import Clock
 from pybernetes.base.env import Env
 from pybernetes.storage.types import Store
@@ -34,7 +33,7 @@ class Core:
     feed: Feed
     resources: Resources
     dialer: NodeDialer | None = None
-    admission: Chain = field(default_factory=Chain)
+    admission: Admission = field(init=False)
     hooks: dict[tuple[str, str], WriteHook] = field(default_factory=dict)  # (group, resource)
     check_write: Callable[[User, RequestInfo, Object, Object | None], None] | None = None
 

@@ -78,6 +78,19 @@ class AdmissionRequest:
     dry_run: bool = False
 
 
+class Admission(Protocol):
+    """All admission plugins, as one."""
+
+    async def admit(self, request: AdmissionRequest) -> None:
+        """Change `request.obj` in place. Raises ApiError to refuse."""
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        """Refuse by raising ApiError; change nothing."""
+
+    async def both(self, request: AdmissionRequest) -> None:
+        """One after the other, where nothing happens between them."""
+
+
 class WriteHook(Protocol):
     """Further writes of a resource, in the transaction of the object's own (addresses of Services).
 

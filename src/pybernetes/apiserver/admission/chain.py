@@ -8,14 +8,13 @@ from pybernetes.apiserver.types import AdmissionRequest, Operation
 
 
 class Chain:
-    """Plugins in their order."""
+    """`Admission`: plugins in their order."""
 
-    def __init__(self, plugins: Sequence[Plugin] = ()) -> None:
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = plugins
         self._chosen: dict[tuple[GroupResource, Operation], list[Plugin]] = {}
 
     async def both(self, request: AdmissionRequest) -> None:
-        """One after the other, where nothing happens between them."""
         await self.admit(request)
         await self.validate(request)
 

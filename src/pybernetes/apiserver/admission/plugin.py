@@ -39,10 +39,10 @@ class Plugin:
         self.authorizer = parts.authorizer
 
     async def admit(self, request: AdmissionRequest) -> None:
-        """Change `request.obj` in place. Raises ApiError to refuse."""
+        """Nothing to change."""
 
     async def validate(self, request: AdmissionRequest) -> None:
-        """Refuse by raising ApiError; change nothing."""
+        """Nothing to refuse."""
 
 
 def resource_of(request: AdmissionRequest) -> GroupResource:
