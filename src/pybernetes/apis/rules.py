@@ -22,102 +22,51 @@ from pybernetes.apis.data.sections import Condition, Row, code, row, sections
 from pybernetes.apis.validation import names
 from pybernetes.apis.validation.addresses import validate_port
 from pybernetes.apis.validation.meta import validate_labels
-from pybernetes.apis.validation.part import NEGATIVE, Part, Rule
+from pybernetes.apis.validation.part import Part, Rule
 
 _FILE = "rules.txt"
-_Check = Callable[[Part, str, Any, Any, str], None]
-"""(the object, the field, its value, the row's arguments, its text)."""
+_Check = Callable[[Part, str, Any, str], None]
+"""(the object, the field, the row's arguments, its text)."""
 _Fill = Callable[[Object], None]
 
 
-def _need(part: Part, field: str, value: Any, _: Any, text: str) -> None:
-    """Not empty."""
-    if not value:
-        part.required(field, text)
-
-
-def _set(part: Part, field: str, value: Any, _: Any, text: str) -> None:
+def _set(part: Part, field: str, _: Any, text: str) -> None:
     """There, even if empty."""
-    if value is None:
+    if part.get(field) is None:
         part.required(field, text)
 
 
-def _one(part: Part, field: str, value: Any, known: list[str], _: str) -> None:
-    """One of these values; a missing one is required."""
-    if value not in known:
-        part.choose(field, value, known)
-
-
-def _only(part: Part, field: str, value: Any, known: list[str], _: str) -> None:
-    """One of these values; a missing one is not supported, as an unknown one."""
-    if value not in known:
-        part.unsupported(field, value or "", known)
-
-
-def _among(part: Part, field: str, value: Any, known: list[str], _: str) -> None:
-    if value not in known:
-        part.unsupported(field, value, known)
-
-
-def _must(part: Part, field: str, value: Any, rule: Rule, _: str) -> None:
-    """There, and as the rule wants it."""
-    if not value:
-        part.required(field)
-    elif wrong := rule(value):
-        part.wrong(field, value, wrong)
-
-
-def _is(part: Part, field: str, value: Any, rule: Rule, _: str) -> None:
-    """As the rule wants it, unless it is empty."""
-    if value and (wrong := rule(value)):
-        part.wrong(field, value, wrong)
-
-
-def _given(part: Part, field: str, value: Any, rule: Rule, _: str) -> None:
-    """As the rule wants it, even if empty (a pointer in Go)."""
-    part.wrong(field, value, rule(value))
-
-
-def _any(part: Part, field: str, value: Any, rule: Rule, _: str) -> None:
-    """As the rule wants it; a missing text is an empty one."""
-    part.wrong(field, value or "", rule(value or ""))
-
-
-def _count(part: Part, field: str, value: Any, _: Any, __: str) -> None:
-    if value < 0:
-        part.invalid(field, value, NEGATIVE)
-
-
-def _between(  # noqa: PLR0917 -- a check takes what a row has
-    part: Part, field: str, value: Any, bounds: tuple[float, float], text: str
-) -> None:
+def _between(part: Part, field: str, bounds: tuple[float, float], text: str) -> None:
     """A number in a range; a missing one is 0 for `within`, and passed over for `between`."""
     low, high = bounds
-    if not low <= (value or 0) <= high:
-        part.invalid(field, value or 0, text or names.in_range(int(low), int(high)))
+    value = part.get(field) or 0
+    if not low <= value <= high:
+        part.invalid(field, value, text or names.in_range(int(low), int(high)))
 
 
-def _most(part: Part, field: str, value: Any, bounds: tuple[float, float], _: str) -> None:
+def _most(part: Part, field: str, bounds: tuple[float, float], _: str) -> None:
     """At most so many items."""
-    if len(value) > bounds[0]:
-        part.errors.append(too_many(part.path(field), len(value), int(bounds[0])))
+    count = len(part.get(field))
+    if count > bounds[0]:
+        part.errors.append(too_many(part.path(field), count, int(bounds[0])))
 
 
-def _unique(part: Part, field: str, items: Any, keys: list[str], _: str) -> None:
+def _unique(part: Part, field: str, keys: list[str], _: str) -> None:
     """No two items are the same, or have the same value at a key."""
+    items = part.get(field)
     if keys:
         part.unique(field, [item.get(keys[0]) or "" for item in items], f".{keys[0]}")
     else:
         part.unique(field, items)
 
 
-def _named(part: Part, field: str, items: Any, keys: list[str], _: str) -> None:
+def _named(part: Part, field: str, keys: list[str], _: str) -> None:
     """Where there are several items, each has something at a key."""
-    for item in part.each(field) if len(items) > 1 else ():
+    for item in part.each(field) if len(part.get(field)) > 1 else ():
         item.need(keys[0])
 
 
-def _distinct(part: Part, field: str, _: Any, keys: list[str], __: str) -> None:
+def _distinct(part: Part, field: str, keys: list[str], _: str) -> None:
     """As `unique`, of those items that have something at the key."""
     seen = set()
     for item in part.each(field):
@@ -127,15 +76,15 @@ def _distinct(part: Part, field: str, _: Any, keys: list[str], __: str) -> None:
         seen.add(value)
 
 
-def _members(part: Part, field: str, items: Any, known: list[str], _: str) -> None:
-    for number, value in enumerate(items):
+def _members(part: Part, field: str, known: list[str], _: str) -> None:
+    for number, value in enumerate(part.get(field)):
         if value not in known:
             part.unsupported(f"{field}[{number}]", value, known)
 
 
-def _forbid(part: Part, field: str, value: Any, _: Any, text: str) -> None:
+def _forbid(part: Part, field: str, _: Any, text: str) -> None:
     """Not there; an empty list is not."""
-    if value != []:
+    if part.get(field) != []:
         part.forbidden(field, text)
 
 
@@ -170,17 +119,17 @@ def _code(arguments: Sequence[str]) -> Callable[[Part], None]:
 
 ALWAYS = frozenset(("need", "set", "one", "only", "must", "any", "within", "port", "deny"))
 CHECKS: Mapping[str, tuple[Callable[[Sequence[str]], Any], _Check]] = {
-    "need": (_words, _need),
+    "need": (_words, lambda part, field, _, text: part.need(field, detail=text)),
     "set": (_words, _set),
-    "one": (_words, _one),
-    "only": (_words, _only),
-    "among": (_words, _among),
-    "must": (_rule, _must),
-    "is": (_rule, _is),
-    "given": (_rule, _given),
-    "any": (_rule, _any),
-    "each": (_rule, lambda part, field, _, rule, __: part.list_rule(field, rule)),
-    "count": (_words, _count),
+    "one": (_words, lambda part, field, known, _: part.need_choice(field, known)),
+    "only": (_words, lambda part, field, known, _: part.one_of(field, known)),
+    "among": (_words, lambda part, field, known, _: part.choice(field, known)),
+    "must": (_rule, lambda part, field, rule, _: part.need_rule(field, rule)),
+    "is": (_rule, lambda part, field, rule, _: part.rule(field, rule)),
+    "given": (_rule, lambda part, field, rule, _: part.given_rule(field, rule)),
+    "any": (_rule, lambda part, field, rule, _: part.any_rule(field, rule)),
+    "each": (_rule, lambda part, field, rule, _: part.list_rule(field, rule)),
+    "count": (_words, lambda part, field, *_: part.counts(field)),
     "between": (_bounds, _between),
     "within": (_bounds, _between),
     "most": (_bounds, _most),
@@ -189,12 +138,12 @@ CHECKS: Mapping[str, tuple[Callable[[Sequence[str]], Any], _Check]] = {
     "distinct": (_words, _distinct),
     "members": (_words, _members),
     "quoted": (_quoted, _members),
-    "refuse": (_words, lambda part, field, value, _, text: part.invalid(field, value, text)),
+    "refuse": (_words, lambda part, field, _, text: part.invalid(field, part.get(field), text)),
     "forbid": (_words, _forbid),
-    "deny": (_words, lambda part, field, _, __, text: part.forbidden(field, text)),
+    "deny": (_words, lambda part, field, _, text: part.forbidden(field, text)),
     "port": (_words, lambda part, field, *_: validate_port(part, field)),
     "labels": (_words, lambda part, field, *_: validate_labels(part, field)),
-    "do": (_code, lambda part, field, _, check, __: check(part.child(field))),
+    "do": (_code, lambda part, field, check, _: check(part.child(field))),
 }
 
 
@@ -273,7 +222,7 @@ class Rules:
         for field, always, check, arguments, text, condition in self._checks:
             value = get(field)
             if (value is not None or always) and (condition is None or condition(part.obj)):
-                check(part, field, value, arguments, text)
+                check(part, field, arguments, text)
         for field, many, rules, empty, always in self._checked:
             value = get(field)
             if (value or always or (empty and value is not None)) and field != without:

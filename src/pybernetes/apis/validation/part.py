@@ -98,18 +98,20 @@ class Part:
             for text in rule(value):
                 self.invalid(field, value, text)
 
+    def given_rule(self, field: str, rule: Rule) -> None:
+        """A value follows a rule even if it is empty (a pointer in Go)."""
+        value = self.get(field)
+        for text in rule(value):
+            self.invalid(field, value, text)
+
     def need_rule(self, field: str, rule: Rule) -> None:
         """A value is there and follows a rule."""
-        value = self.get(field)
-        if not value:
-            self.required(field)
-        else:
-            for text in rule(value):
-                self.invalid(field, value, text)
+        self.need(field)
+        self.rule(field, rule)
 
-    def any_rule(self, field: str, rule: Rule, empty: Any = "") -> None:
-        """A value follows a rule, and so must an empty one."""
-        value = self.get(field) or empty
+    def any_rule(self, field: str, rule: Rule) -> None:
+        """A value follows a rule; a missing text is an empty one."""
+        value = self.get(field) or ""
         for text in rule(value):
             self.invalid(field, value, text)
 
