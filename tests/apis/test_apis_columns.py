@@ -93,7 +93,7 @@ def test_pod_being_deleted():
             {
                 "spec": {
                     "type": "LoadBalancer",
-                    "clusterIPs": ["10.0.0.1"],
+                    "clusterIP": "10.0.0.1",
                     "ports": [{"port": 80, "nodePort": 30080, "protocol": "TCP"}],
                     "selector": {"b": "2", "a": "1"},
                 }

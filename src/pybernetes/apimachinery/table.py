@@ -3,7 +3,8 @@
 
 import datetime
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pybernetes.apimachinery.types import Object
 
@@ -11,21 +12,24 @@ Include = Literal["None", "Metadata", "Object"]
 INCLUDES: tuple[Include, ...] = ("None", "Metadata", "Object")
 
 
-class Column(Protocol):
-    """What a table needs of a column (apis.kind.Column is one)."""
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the Table output. `priority` 1 shows only with -o wide.
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def format(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def priority(self) -> int: ...
-    @property
-    def cell(self) -> Callable[[Object, datetime.datetime], Any]: ...
+    `cell(obj, now)` returns a string, a number or a boolean; ages are text ("5m12s").
+    """
+
+    name: str
+    cell: Callable[[Object, datetime.datetime], Any]
+    type: str = "string"
+    format: str = ""
+    description: str = ""
+    priority: int = 0
+
+    def definition(self) -> Object:
+        """What the table says of it."""
+        names = ("name", "type", "format", "description", "priority")
+        return {name: getattr(self, name) for name in names}
 
 
 def table(
@@ -45,7 +49,7 @@ def table(
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata or {},
-        "columnDefinitions": [_definition(column) for column in columns] if heading else None,
+        "columnDefinitions": [column.definition() for column in columns] if heading else None,
         "rows": [row(columns, obj, now, include) for obj in objects],
     }
 
@@ -65,14 +69,4 @@ def partial_metadata(obj: Object) -> Object:
         "kind": "PartialObjectMetadata",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": obj.get("metadata") or {},
-    }
-
-
-def _definition(column: Column) -> Object:
-    return {
-        "name": column.name,
-        "type": column.type,
-        "format": column.format,
-        "description": column.description,
-        "priority": column.priority,
     }

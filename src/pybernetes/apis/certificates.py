@@ -12,7 +12,6 @@ import datetime
 import re
 
 from pybernetes.apimachinery.field import Errors
-from pybernetes.apimachinery.timestamps import human_duration
 from pybernetes.apimachinery.types import Object, User
 from pybernetes.apis.columns import look
 from pybernetes.apis.validation.names import dns1123_subdomain, domain_prefixed_path
@@ -113,11 +112,6 @@ def validate_status(part: Part, old: Object) -> None:
     if was and certificate != was:
         wrong = "updates may not modify existing certificate content"
         part.forbidden("status.certificate", wrong)
-
-
-def duration(obj: Object, _: datetime.datetime) -> str:
-    seconds = look(obj, "spec", "expirationSeconds")
-    return "<none>" if seconds is None else human_duration(seconds)
 
 
 def condition(obj: Object, _: datetime.datetime) -> str:

@@ -2,18 +2,21 @@
 """Columns of Table output and the values of selectable fields, as data/kinds.txt writes them.
 
 A cell is `[HOW] .path.to.value [? TEXT]`: "?" says what stands for an empty value, "??" for a
-missing one. HOW is a word of _SHOWN, or `age`, or `containers FIELD` (of the pod spec at the path);
-without it the value is text. Or a cell is code, [? TEXT] too: module:function, taking the object and the time.
+missing one. HOW is a word of _SHOWN, a word of _WITH and its argument, or `age`; without it the
+value is text. Or a cell is text with such cells in it, {in braces}; where one of them is empty,
+TEXT stands for the whole. Or it is code, [? TEXT] too: module:function, taking the object and the time.
 """
 
 import datetime
+import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pybernetes.apimachinery import meta, selectors, timestamps
+from pybernetes.apimachinery.table import Column
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.data.sections import code
-from pybernetes.apis.kind import Column
 
 Cell = Callable[[Object, datetime.datetime], Any]
 
@@ -53,6 +56,8 @@ _SHOWN: Mapping[str, Callable[[Any], Any]] = {
     "text": lambda value: show(value) if value not in (None, 0, False) else "",
     "value": lambda value: value,
     "number": lambda value: int(value or 0),
+    "stripped": lambda value: (value or "").strip(),
+    "duration": lambda value: "" if value is None else timestamps.human_duration(value),
     "count": lambda value: len(value or ()),
     "flag": bool,
     "truth": lambda value: show(bool(value)),
@@ -63,26 +68,49 @@ _SHOWN: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
+_WITH: Mapping[str, Callable[[str, Any], str]] = {
+    "each": lambda field, items: ",".join(str(one.get(field) or "") for one in items or ()),
+    "address": lambda type_, listed: next(
+        (one.get("address") or "" for one in listed or () if one.get("type") == type_), ""
+    ),
+}
+
+
 def cell(text: str) -> Cell:
     """What a row says of a cell."""
+    if "{" in text:
+        return _template(text)
     words = text.split()
     if ":" in words[0]:
         made: Cell = code(words[0])
         return (lambda obj, now: made(obj, now) or words[2]) if words[1:] else made
     how = "text" if words[0].startswith(".") else words.pop(0)
-    field = words.pop(0) if how == "containers" else ""
+    argument = "" if words[0].startswith(".") else words.pop(0)
     path, default = tuple(words[0].split(".")[1:]), " ".join(words[2:])
     missing = words[1:2] == ["??"]
     if how == "age":
         return lambda obj, now: _age(look(obj, *path), now, default)
-    if field:
-        return lambda obj, _: _of_containers(look(obj, *path), field)
-    shown = show if how == "text" and missing else _SHOWN[how]
+    shown = show if how == "text" and missing else _SHOWN.get(how)
+    if shown is None:
+        shown = partial(_WITH[how], argument)
     if missing:
         return lambda obj, _: default if (value := look(obj, *path)) is None else shown(value)
     if len(words) > 1:
         return lambda obj, _: shown(look(obj, *path)) or default
     return lambda obj, _: shown(look(obj, *path))
+
+
+def _template(text: str) -> Cell:
+    end = text.rindex("}") + 1
+    default = text[end:].partition("? ")[2]
+    parts = re.split(r"\{(.*?)\}", text[:end])
+    form, cells = "{}".join(parts[::2]), [cell(part) for part in parts[1::2]]
+
+    def filled(obj: Object, now: datetime.datetime) -> str:
+        values = [one(obj, now) for one in cells]
+        return default if "" in values else form.format(*values)
+
+    return filled
 
 
 def selectable(text: str) -> Callable[[Object], str]:
@@ -98,10 +126,6 @@ def selectable(text: str) -> Callable[[Object], str]:
 
 def _age(value: str | None, now: datetime.datetime, missing: str) -> str:
     return timestamps.age(value, now) if value else missing
-
-
-def _of_containers(spec: Object | None, field: str) -> str:
-    return ",".join(str(one.get(field) or "") for one in (spec or {}).get("containers") or ())
 
 
 NAME = Column(

@@ -12,18 +12,6 @@ from pybernetes.apis.columns import look
 from pybernetes.apis.core.pod.status import get_condition
 
 
-def param_kind(policy: Object, _: datetime.datetime) -> str:
-    kind = look(policy, "spec", "paramKind")
-    return "<unset>" if kind is None else f"{kind.get('apiVersion')}/{kind.get('kind')}"
-
-
-def param(binding: Object, _: datetime.datetime) -> str:
-    reference = look(binding, "spec", "paramRef") or {}
-    if not reference.get("name"):
-        return "<unset>"
-    return f"{reference.get('namespace') or '*'}/{reference['name']}"
-
-
 def default_names(spec: Object) -> None:
     """Of a CustomResourceDefinition: the singular and the list's kind follow from the kind."""
     names = spec.setdefault("names", {})
@@ -54,11 +42,6 @@ def prepare_update(new: Object, old: Object) -> None:
     if current and current not in stored:
         stored.append(current)
     new["status"] = {**status, "storedVersions": stored}
-
-
-def service(service: Object, _: datetime.datetime) -> str:
-    backend = look(service, "spec", "service")
-    return f"{backend.get('namespace')}/{backend.get('name')}" if backend else "Local"
 
 
 def available(service: Object, _: datetime.datetime) -> str:

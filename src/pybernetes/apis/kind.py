@@ -6,12 +6,11 @@ the schema. Rules that hold for every kind (metadata validation, generation, dro
 status) live in the API server's generic strategy and are not repeated here.
 """
 
-import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pybernetes.apimachinery.field import Errors
+from pybernetes.apimachinery.table import Column
 from pybernetes.apimachinery.types import Object, User
 
 
@@ -33,21 +32,6 @@ def _no_errors_2(_new: Object, _old: Object) -> Errors:
 
 def _no_fields(_: Object) -> dict[str, str]:
     return {}
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the Table output. `priority` 1 shows only with -o wide.
-
-    `cell(obj, now)` returns a string, a number or a boolean; ages are text ("5m12s").
-    """
-
-    name: str
-    cell: Callable[[Object, datetime.datetime], Any]
-    type: str = "string"
-    format: str = ""
-    description: str = ""
-    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,3 @@ def groups(binding: Object, _: datetime.datetime) -> str:
 def accounts(binding: Object, _: datetime.datetime) -> str:
     found = _subjects(binding, "ServiceAccount")
     return ", ".join(f"{one.get('namespace') or ''}/{one.get('name')}" for one in found)
-
-
-def shown_role(binding: Object, _: datetime.datetime) -> str:
-    role = binding.get("roleRef") or {}
-    return f"{role.get('kind') or ''}/{role.get('name') or ''}"

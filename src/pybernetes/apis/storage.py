@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """storage.k8s.io: StorageClass, and the kinds of CSI drivers (which nothing here drives)."""
 
-import datetime
-
 from pybernetes.apimachinery.field import too_long
-from pybernetes.apimachinery.types import Object
-from pybernetes.apis.columns import look
 from pybernetes.apis.validation.names import qualified_name
 from pybernetes.apis.validation.part import Part
 
@@ -24,10 +20,3 @@ def validate_class(part: Part) -> None:
         part.errors.append(too_long("parameters", 256 * 1024))
     if part.get("reclaimPolicy"):
         part.choice("reclaimPolicy", ["Delete", "Retain"])
-
-
-def tokens(driver: Object, _: datetime.datetime) -> str:
-    requests = look(driver, "spec", "tokenRequests")
-    if requests is None:
-        return "<unset>"
-    return ",".join(request.get("audience") or "" for request in requests)

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ReplicaSet, the ReplicationController of old, and the Deployment that rolls from one to another."""
 
-import datetime
-
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.apps.workload import is_zero, validate_selector, validate_template
@@ -57,9 +55,3 @@ def validate_collisions(part: Part, old: Object) -> None:
     collisions = part.child("status").get("collisionCount") or 0
     if collisions < (look(old, "status", "collisionCount") or 0):
         part.invalid("status.collisionCount", collisions, "cannot be decremented")
-
-
-def ready(workload: Object, _: datetime.datetime) -> str:
-    """A cell: how many of the replicas wanted are ready."""
-    found = look(workload, "status", "readyReplicas") or 0
-    return f"{found}/{look(workload, 'spec', 'replicas') or 0}"

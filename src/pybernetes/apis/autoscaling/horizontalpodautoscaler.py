@@ -68,8 +68,3 @@ def _target_text(metric: Object, status: Object) -> str:
         now = "<unknown>" if used is None else f"{used}%"
         return f"{named}{now}/" + ("<auto>" if wanted is None else f"{wanted}%")
     return f"{current.get('value', '<unknown>')}/{target.get('value', '0')}"
-
-
-def scaled(autoscaler: Object, _: datetime.datetime) -> str:
-    target = look(autoscaler, "spec", "scaleTargetRef") or {}
-    return f"{target.get('kind') or ''}/{target.get('name') or ''}"

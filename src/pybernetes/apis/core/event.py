@@ -130,7 +130,3 @@ def source(event: Object, _: datetime.datetime) -> str:
 def component(event: Object, _: datetime.datetime) -> str:
     """The component alone, for field selectors."""
     return look(event, "source", "component") or event.get("reportingComponent") or ""
-
-
-def message(event: Object, _: datetime.datetime) -> str:
-    return (event.get("message") or "").strip()

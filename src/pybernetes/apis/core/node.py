@@ -26,14 +26,6 @@ def roles(node: Object) -> list[str]:
     return sorted(found - {""})
 
 
-def address(node: Object, type_: str) -> str:
-    """The node's first address of a type (InternalIP, ExternalIP, Hostname); "" without one."""
-    for entry in look(node, "status", "addresses") or ():
-        if entry.get("type") == type_:
-            return str(entry.get("address") or "")
-    return ""
-
-
 def default_node(node: Object) -> None:
     status = node.get("status")
     if status and status.get("capacity") and status.get("allocatable") is None:
@@ -100,14 +92,6 @@ def kernel(node: Object, _: datetime.datetime) -> str:
     info = look(node, "status", "nodeInfo") or {}
     kernel = info.get("kernelVersion") or "<unknown>"
     return f"{kernel} ({info['architecture']})" if info.get("architecture") else kernel
-
-
-def internal_ip(node: Object, _: datetime.datetime) -> str:
-    return address(node, "InternalIP")
-
-
-def external_ip(node: Object, _: datetime.datetime) -> str:
-    return address(node, "ExternalIP")
 
 
 def shown_roles(node: Object, _: datetime.datetime) -> str:

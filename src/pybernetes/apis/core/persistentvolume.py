@@ -136,8 +136,3 @@ def validate_volume_update(part: Part, old: Object) -> None:
             spec.forbidden("persistentvolumesource", text)
     if was.get("nodeAffinity") is not None and spec.get("nodeAffinity") != was["nodeAffinity"]:
         spec.invalid("nodeAffinity", spec.get("nodeAffinity"), IMMUTABLE)
-
-
-def claim_of(volume: Object, _: datetime.datetime) -> str:
-    claim = look(volume, "spec", "claimRef")
-    return f"{claim.get('namespace') or ''}/{claim.get('name') or ''}" if claim else ""

@@ -140,9 +140,3 @@ def ports(service: Object, _: datetime.datetime) -> str:
         node_port = f":{port['nodePort']}" if port.get("nodePort") else ""
         shown.append(f"{port['port']}{node_port}/{port.get('protocol') or 'TCP'}")
     return ",".join(shown) or "<none>"
-
-
-def cluster_ip(service: Object, _: datetime.datetime) -> str:
-    spec = service.get("spec") or {}
-    addresses = spec.get("clusterIPs") or [spec.get("clusterIP")]
-    return addresses[0] or "<none>"

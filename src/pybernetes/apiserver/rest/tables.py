@@ -5,10 +5,9 @@ import datetime
 from collections.abc import Callable, Sequence
 
 from pybernetes.apimachinery.errors import bad_request
-from pybernetes.apimachinery.table import INCLUDES, Include, table
+from pybernetes.apimachinery.table import INCLUDES, Column, Include, table
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import AGE, NAME
-from pybernetes.apis.kind import Column
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.serving import Serving

@@ -8,7 +8,7 @@ from typing import Any
 from pybernetes.apimachinery import meta, timestamps
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
-from pybernetes.apis.core.pod.status import condition_true, is_finished, pod_ip
+from pybernetes.apis.core.pod.status import condition_true, is_finished
 
 
 @dataclass
@@ -123,11 +123,6 @@ def restarts(pod: Object, now: datetime.datetime) -> str:
 def ready(pod: Object, _: datetime.datetime) -> str:
     found = summarize(pod)
     return f"{found.ready}/{found.total}"
-
-
-def address(pod: Object, _: datetime.datetime) -> str:
-    """The first address, also for field selectors."""
-    return pod_ip(pod)
 
 
 def gates(pod: Object, _: datetime.datetime) -> str:
