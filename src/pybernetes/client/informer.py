@@ -18,6 +18,7 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs
 from pybernetes.base.buckets import Buckets
 from pybernetes.base.env import Env
+from pybernetes.base.shared import Shared
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.frozen import freeze
 from pybernetes.client.reflector import Reflector, Scope
@@ -42,10 +43,13 @@ def key_of(obj: Object) -> Key:
     return metadata.get("namespace", ""), metadata["name"]
 
 
-class Informer:
+class Informer(Shared):
     """The local copy of one collection. Fed by a Reflector through `replace` and `apply`."""
 
+    _COMMON = ("_objects",)
+
     def __init__(self, scope: Scope, transform: Transform | None = None) -> None:
+        super().__init__()
         self.scope = scope
         self._transform = transform
         self._objects: dict[Key, Object] = {}
@@ -63,7 +67,7 @@ class Informer:
     def copy(self) -> "Informer":
         """The same collection at the same revision, without callbacks; what is there is shared."""
         other = Informer(self.scope, self._transform)
-        other._objects = self._objects.copy()
+        other.share(self)
         for name, index in self._indexes.items():
             other._indexes[name] = _Index(index.function, index.keys.copy())
         other.resource_version = self.resource_version
@@ -127,6 +131,7 @@ class Informer:
         old = self._objects.get(key)
         if old is None and new is None:
             return
+        self._own()
         for index in self._indexes.values():
             _unindex(index, key, old)
             _index(index, key, new)

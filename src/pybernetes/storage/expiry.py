@@ -6,14 +6,17 @@ import heapq
 from collections.abc import Callable, Iterable
 
 from pybernetes.base.clock import Clock
+from pybernetes.base.shared import Shared
 
 Deadline = tuple[float, str, int]  # wall time, key, revision of the write that set it
 
 
-class Expiry:
+class Expiry(Shared):
     """`expire(keys and revisions)` is called once their time has come; the caller deletes them
     if they are still at that revision, so a later write simply leaves an entry that comes to nothing.
     """
+
+    _COMMON = ("_heap",)
 
     def __init__(
         self,
@@ -21,6 +24,7 @@ class Expiry:
         expire: Callable[[list[tuple[str, int]]], None],
         deadlines: Iterable[Deadline] = (),
     ) -> None:
+        super().__init__()
         self._clock = clock
         self._expire = expire
         self._heap = list(deadlines)
@@ -29,6 +33,7 @@ class Expiry:
         self._closed = False
 
     def add(self, deadline: Deadline) -> None:
+        self._own()
         heapq.heappush(self._heap, deadline)
         if self._heap[0] is deadline and self._timer is not None:
             self._timer.cancel()
@@ -43,6 +48,7 @@ class Expiry:
 
     def _fire(self) -> None:
         self._timer = None
+        self._own()
         now = self._clock.time()
         due = []
         while self._heap and self._heap[0][0] <= now:

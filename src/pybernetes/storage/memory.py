@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The store in memory: for tests, forks and virtual time. Nothing survives the process.
 
-Records never change, so a fork copies only the containers. The newest state is a dictionary and a
+Records never change, so a fork shares even the containers, until one side writes. The newest state is a dictionary and a
 sorted list of its keys; the past is the log of changes since the floor, which is undone backwards
 to read at an older revision and replayed to start a watch.
 """
@@ -14,6 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from pybernetes.base.env import Env
+from pybernetes.base.shared import Shared
 from pybernetes.storage import snapshot
 from pybernetes.storage.expiry import Expiry
 from pybernetes.storage.hub import Hub, Watcher
@@ -33,12 +34,14 @@ from pybernetes.storage.types import (
 _revision = attrgetter("revision")
 
 
-class MemoryStore:
+class MemoryStore(Shared):
     """A `Store`. Writes take effect at once, on the loop; there is no thread and no lock."""
 
     shared = False
+    _COMMON = ("_records", "_keys", "_log")
 
     def __init__(self, env: Env, *, quota: int = 0) -> None:
+        super().__init__()
         self._env = env
         self._quota = quota
         self._records: dict[str, Record] = {}
@@ -131,6 +134,7 @@ class MemoryStore:
         return revision
 
     def _apply(self, changes: Sequence[Change]) -> None:
+        self._own()
         for change in changes:
             if change.record is None:
                 del self._records[change.key]
@@ -175,6 +179,7 @@ class MemoryStore:
     async def compact(self, revision: int) -> None:
         self._check(max(revision, self._floor))
         if revision > self._floor:
+            self._own()
             del self._log[: bisect_right(self._log, revision, key=_revision)]
             self._floor = revision
 
@@ -184,13 +189,12 @@ class MemoryStore:
     def fork(self, env: Env | None = None) -> "MemoryStore":
         """A copy that shares the records; for another loop, hand in that loop's Env."""
         copy = MemoryStore(env or self._env, quota=self._quota)
-        copy._records = self._records.copy()
-        copy._keys = self._keys.copy()
-        copy._log = self._log.copy()
+        copy.share(self)
         copy._floor = self._floor
         copy._size = self._size
         copy._hub = Hub(self.revision)
-        copy._expiry = Expiry(copy._env.clock, copy._expire, self._expiry.deadlines())
+        copy._expiry = Expiry(copy._env.clock, copy._expire)
+        copy._expiry.share(self._expiry)
         if env is None:
             with contextlib.suppress(RuntimeError):  # forked outside of a loop: at first use
                 copy._expiry.arm()

@@ -19,7 +19,7 @@ class Indexes:
 
     def copy(self) -> "Indexes":
         other = Indexes(self._fields)
-        other._indexes = {where: index.copy() for where, index in self._indexes.items()}
+        other._indexes = {where: index.copy() for where, index in [*self._indexes.items()]}
         return other
 
     def candidates(
@@ -33,9 +33,10 @@ class Indexes:
         if index is None:
             if len(self._indexes) >= _MAXIMUM:
                 return None
-            index = self._indexes[what, name] = Buckets()
+            index = Buckets()
             for entry in entries.values():
                 self._add(index, (what, name), entry)
+            self._indexes[what, name] = index  # complete: forks may look at once
         return index.get(value)
 
     def _value(self, where: tuple[str, str], entry: Entry) -> str | None:

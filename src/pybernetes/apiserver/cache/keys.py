@@ -3,23 +3,25 @@
 
 from collections.abc import Iterable
 
+from pybernetes.base.shared import Shared
 from pybernetes.storage.types import Change, Record
 
 
-class KeyCache:
+class KeyCache(Shared):
     """`keys`: what is there, behind the prefix, with its value."""
 
+    _COMMON = ("keys",)
+
     def __init__(self, prefix: str) -> None:
+        super().__init__()
         self.prefix = prefix
         self.keys: dict[str, bytes] = {}
 
     def load(self, records: Iterable[Record], revision: int) -> None:
         self.keys = {record.key[len(self.prefix) :]: record.value for record in records}
 
-    def share(self, other: "KeyCache") -> None:
-        self.keys = other.keys.copy()
-
     def apply(self, change: Change) -> None:
+        self._own()
         key = change.key[len(self.prefix) :]
         if change.record is None:
             self.keys.pop(key, None)

@@ -15,15 +15,19 @@ from pybernetes.apiserver.cache.entry import Entry, Event, Fields
 from pybernetes.apiserver.cache.index import Indexes
 from pybernetes.apiserver.cache.selection import Selection
 from pybernetes.apiserver.cache.watchers import Watchers
+from pybernetes.base.shared import Shared
 from pybernetes.storage.types import Change, Record
 
 FRESH = 256  # events whose encoded frames are kept; who is further behind has them encoded again
 
 
-class ResourceCache:
+class ResourceCache(Shared):
     """See the module. `fields` gives the kind's selectable fields of a decoded object."""
 
+    _COMMON = ("entries", "keys", "ring", "joins", "indexes")
+
     def __init__(self, prefix: str, fields: Fields, history: int = 4096) -> None:
+        super().__init__()
         self.prefix = prefix
         self.fields = fields
         self.entries: dict[str, Entry] = {}
@@ -50,10 +54,8 @@ class ResourceCache:
 
     def share(self, other: "ResourceCache") -> None:
         """Start as a fork of `other` is: entries, events and what was encoded are common to both."""
-        self.entries, self.keys = other.entries.copy(), other.keys.copy()
-        self.ring, self.joins = other.ring.copy(), other.joins.copy()
+        super().share(other)
         self.floor, self.changed = other.floor, other.changed
-        self.indexes = other.indexes.copy()
 
     def _catch_up(self, present: Mapping[str, Record], revision: int) -> None:
         prefix = self.prefix
@@ -71,6 +73,7 @@ class ResourceCache:
         return Entry(record.key[len(self.prefix) :], tail, record.revision)
 
     def apply(self, change: Change) -> None:
+        self._own()
         key = change.key[len(self.prefix) :]
         old = self.entries.get(key)
         if change.record is None:

@@ -74,7 +74,7 @@ def _joined(core: Core, ctx: Context, shape: Plain) -> bytes:
     if kept is None or kept[0] != cache.changed:
         entries, tail = cache.entries, serving.tail
         items = b",{".join([tail(entries[key]) for key in cache.range(ctx.namespace)])
-        if any(changed != cache.changed for changed, _ in cache.joins.values()):
+        if any(changed != cache.changed for changed, _ in [*cache.joins.values()]):  # forks may add
             cache.joins.clear()
         kept = cache.changed, items
         if len(items) < _JOIN_LIMIT and len(cache.joins) < 64:
