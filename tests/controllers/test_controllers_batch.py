@@ -175,10 +175,16 @@ def test_suspended_jobs_have_no_pods_and_no_start(in_cluster) -> None:
 def test_the_deadline_ends_a_job_and_its_time_to_live_removes_it(in_cluster) -> None:
     async def main(cluster) -> None:
         spec = {"activeDeadlineSeconds": 30, "ttlSecondsAfterFinished": 100}
-        await cluster.create(JOBS, job(**spec))
+        cluster.grace = 5.0  # meanwhile the controller waits too
+        bound = job(**spec)
+        bound["spec"]["template"]["spec"]["nodeName"] = "n1"
+        await cluster.create(JOBS, bound)
         await some(cluster, 1)
         status = await condition(cluster, "Failed")
         assert status["reason"] == "DeadlineExceeded"
+        queue = {"name": "job-controller"}
+        adds = cluster.env.metrics.get_sample_value("workqueue_adds_total", queue)
+        assert adds < 30, "it does not run in circles while pods end"
         await asyncio.sleep(50)
         assert not await cluster.gone(JOBS, "work")
         await cluster.eventually(lambda: cluster.gone(JOBS, "work"))

@@ -16,7 +16,7 @@ from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object, User
 from pybernetes.base import tls
 from pybernetes.cmd import addons
-from pybernetes.controllers.bootstrap.plan import detached
+from pybernetes.controllers.bootstrap import detached
 from pybernetes.controllers.certificates import plan
 
 CSRS = GVR("certificates.k8s.io", "v1", "certificatesigningrequests")

@@ -256,3 +256,25 @@ def test_nobody_is_evicted_when_all_nodes_are_lost(in_cluster) -> None:
         await cluster.eventually(waits, 60)  # n2 fell silent too
 
     in_cluster(main)
+
+
+def test_a_range_comes_back_from_a_node_that_never_got_it(in_cluster) -> None:
+    async def main(cluster) -> None:
+        for name in ("a", "b", "c"):  # gone before its range is written
+            await cluster.client.create(
+                NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
+            )
+            await cluster.client.delete(NODES, name)
+        await asyncio.sleep(5)
+        for name in ("d", "e"):
+            await cluster.client.create(
+                NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
+            )
+
+        async def both():
+            nodes = await cluster.list(NODES, "")
+            return len({node["spec"].get("podCIDR", "") for node in nodes} - {""}) == 2
+
+        await cluster.eventually(both, 30)
+
+    in_cluster(main, cluster_cidrs=("10.244.0.0/23",))

@@ -10,10 +10,10 @@ from pybernetes.controllers.clusterroleaggregation import aggregated_rules
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.controllers.deployment import plan as deployment
 from pybernetes.controllers.deployment.plan import Sets
-from pybernetes.controllers.nodeipam.plan import Ranges
+from pybernetes.controllers.nodeipam import Ranges
 from pybernetes.controllers.nodelifecycle import plan as node
-from pybernetes.controllers.podgc.plan import plan_pods
-from pybernetes.controllers.replicaset.plan import plan_replicas, plan_status
+from pybernetes.controllers.podgc import plan_pods
+from pybernetes.controllers.replicaset import plan_replicas, plan_status
 from pybernetes.controllers.runtime.owners import plan_claim
 from pybernetes.controllers.runtime.revisions import short_hash
 from pybernetes.controllers.tainteviction import eviction_time
@@ -186,16 +186,19 @@ def test_tolerations_decide_when_a_pod_goes() -> None:
 
 def test_pod_ranges_are_given_once_and_come_back() -> None:
     ranges = Ranges("10.244.0.0/22", 24)
-    assert ranges.occupy("10.244.1.0/24", "b")
+    ranges.occupy("10.244.1.0/24", "b")
     assert [ranges.take(name) for name in "acd"] == [
         "10.244.0.0/24",
         "10.244.2.0/24",
         "10.244.3.0/24",
     ]
     assert ranges.take("e") is None
-    ranges.release("10.244.2.0/24", "c")
+    ranges.release("c")
     assert ranges.take("e") == "10.244.2.0/24"
     assert ranges.take("e") == "10.244.2.0/24"
+    ranges.occupy("10.244.1.0/24", "thief")
+    ranges.release("thief")
+    assert ranges.take("f") is None  # b's range is still b's
 
 
 def test_pod_garbage_has_a_reason() -> None:

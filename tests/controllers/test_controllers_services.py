@@ -4,9 +4,9 @@
 import asyncio
 
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.controllers.endpoints.plan import plan_subsets, truncate
+from pybernetes.controllers.endpoints import plan_subsets, truncate
 from pybernetes.controllers.endpointslice.plan import MAXIMUM, plan_slices
-from pybernetes.controllers.endpointslicemirroring.plan import MANAGER, plan_mirror
+from pybernetes.controllers.endpointslicemirroring import MANAGER, plan_mirror
 from pybernetes.controllers.runtime.slices import MANAGED_BY
 
 NODES = GVR("", "v1", "nodes")

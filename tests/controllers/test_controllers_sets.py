@@ -14,6 +14,7 @@ CLAIMS = GVR("", "v1", "persistentvolumeclaims")
 DAEMON_SETS = GVR("apps", "v1", "daemonsets")
 STATEFUL_SETS = GVR("apps", "v1", "statefulsets")
 REVISIONS = GVR("apps", "v1", "controllerrevisions")
+EVENTS = GVR("", "v1", "events")
 BUDGETS = GVR("policy", "v1", "poddisruptionbudgets")
 LABELS = {"app": "web"}
 HASH = "controller-revision-hash"
@@ -203,6 +204,12 @@ def test_a_stateful_set_starts_in_order_and_shrinks_from_the_end(in_cluster) -> 
         await settled(cluster, STATEFUL_SETS, replicas=1)
         assert await names(cluster) == ["web-0"]
         assert len(await cluster.list(CLAIMS)) == 3
+        told = {(one["reason"], one["message"]) for one in await cluster.list(EVENTS)}
+        assert told >= {
+            ("SuccessfulCreate", "Create Pod web-0 in StatefulSet web successful"),
+            ("SuccessfulCreate", "Create Claim data-web-0 Pod web-0 in StatefulSet web success"),
+            ("SuccessfulDelete", "Delete Pod web-2 in StatefulSet web successful"),
+        }
 
     in_cluster(main)
 

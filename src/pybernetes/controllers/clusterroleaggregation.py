@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pybernetes.apimachinery import meta, selectors
 from pybernetes.apimachinery.types import Object
 from pybernetes.client.types import APPLY_PATCH
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import CLUSTER_ROLES
 
 
@@ -25,11 +25,11 @@ def aggregated_rules(role: Object, roles: Sequence[Object]) -> list[Object] | No
     return result
 
 
-class ClusterRoleAggregationController:
+class ClusterRoleAggregationController(Controller):
     """Keys are names of ClusterRoles with an aggregationRule."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        super().__init__(context)
         self._roles = context.informers.get(CLUSTER_ROLES)
         self._roles.add_index(
             "aggregated", lambda role: ["yes"] if role.get("aggregationRule") else []
@@ -38,7 +38,7 @@ class ClusterRoleAggregationController:
 
     def _changed(self, _old: Object | None, _new: Object | None) -> None:
         for role in self._roles.by_index("aggregated", "yes"):
-            self._context.queue.add(meta.name(role))
+            self._queue.add(meta.name(role))
 
     async def sync(self, key: str) -> None:
         role = self._roles.find("", key)
@@ -54,6 +54,4 @@ class ClusterRoleAggregationController:
             "rules": rules,
         }
         params = {"fieldManager": "clusterrole-aggregation-controller", "force": "true"}
-        await self._context.client.patch(
-            CLUSTER_ROLES, key, applied, patch_type=APPLY_PATCH, params=params
-        )
+        await self._client.patch(CLUSTER_ROLES, key, applied, patch_type=APPLY_PATCH, params=params)

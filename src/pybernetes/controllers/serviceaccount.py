@@ -4,7 +4,7 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.runtime.batches import put
-from pybernetes.controllers.runtime.controller import Context, queue_live
+from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import NAMESPACES, SERVICE_ACCOUNTS
 
 DEFAULT = "default"
@@ -20,20 +20,18 @@ def missing_account(namespace: Object | None, account: Object | None) -> Object 
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
 
 
-class ServiceAccountController:
+class ServiceAccountController(Controller):
     """Keys are namespaces."""
 
     def __init__(self, context: Context) -> None:
-        self._client = context.client
-        self._namespaces = context.informers.get(NAMESPACES)
+        super().__init__(context)
+        self._namespaces = self._follow(context.informers.get(NAMESPACES))
         self._accounts = context.informers.get(SERVICE_ACCOUNTS)
+        self._accounts.on_change(self._account_changed)
 
-        def account_changed(old: Object | None, new: Object | None) -> None:
-            if new is None and old is not None and meta.name(old) == DEFAULT:
-                context.queue.add(meta.namespace(old))
-
-        queue_live(context.queue.add, self._namespaces)
-        self._accounts.on_change(account_changed)
+    def _account_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is None and old is not None and meta.name(old) == DEFAULT:
+            self._queue.add(meta.namespace(old))
 
     async def sync(self, key: str) -> None:
         namespace, account = self._namespaces.find("", key), self._accounts.find(key, DEFAULT)

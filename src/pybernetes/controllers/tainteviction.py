@@ -8,9 +8,10 @@ from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.taints import no_execute_seconds
 from pybernetes.base.metrics import counter
-from pybernetes.controllers.runtime.controller import Context
-from pybernetes.controllers.runtime.podcontrol import mark_disrupted
+from pybernetes.controllers.runtime.batches import delete_if_there
+from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import BY_NODE, NODES, PODS, index_by_node, taints
+from pybernetes.controllers.runtime.workload import mark_disrupted
 
 _REASON = ("DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
 
@@ -33,12 +34,11 @@ def eviction_time(
     return (now if since is None else since) + seconds
 
 
-class TaintEvictionController:
+class TaintEvictionController(Controller):
     """Keys are namespace/name of pods."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._client = context.client
+        super().__init__(context)
         self._nodes = context.informers.get(NODES)
         self._pods = context.informers.get(PODS)
         self._since: dict[str, tuple[str, float]] = {}  # key -> uid, begin of its toleration
@@ -54,14 +54,14 @@ class TaintEvictionController:
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and taints(old) != taints(new):
             for pod in self._pods.by_index(BY_NODE, meta.name(new)):
-                self._context.queue.add(meta.key(pod))
+                self._queue.add(meta.key(pod))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:
             if old is not None and meta.key(old) in self._since:
-                self._context.queue.add(meta.key(old))
+                self._queue.add(meta.key(old))
         elif new["spec"].get("nodeName") and (old is None or _moved(old, new)):
-            self._context.queue.add(meta.key(new))
+            self._queue.add(meta.key(new))
 
     async def sync(self, key: str) -> None:
         pod = self._pods.find(*meta.split_key(key))
@@ -75,30 +75,29 @@ class TaintEvictionController:
         due = eviction_time(taints(node), pod, since if running else None, now)
         if due is None:
             if self._since.pop(key, None) is not None and running:
-                self._event(pod, f"Cancelling deletion of Pod {key}")
+                self._tell(pod, f"Cancelling deletion of Pod {key}")
         elif due <= now:
             await self._evict(pod)
             self._since.pop(key, None)
         else:
             if not running:
                 self._since[key] = (meta.uid(pod), now)
-            self._context.queue.add_after(key, due - now)
+            self._queue.add_after(key, due - now)
 
     async def _evict(self, pod: Object) -> None:
-        self._event(pod, f"Marking for deletion Pod {meta.key(pod)}")
+        self._tell(pod, f"Marking for deletion Pod {meta.key(pod)}")
         with forgiving(404):
             await mark_disrupted(self._context, pod, _REASON)
-            options = {"preconditions": {"uid": meta.uid(pod)}}
-            await self._client.delete(PODS, meta.name(pod), meta.namespace(pod), options=options)
+            await delete_if_there(self._client, PODS, pod)
             self._deletions.inc()
 
-    def _event(self, pod: Object, text: str) -> None:
+    def _tell(self, pod: Object, text: str) -> None:
         about = {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": meta.name(pod), "namespace": meta.namespace(pod)},
         }
-        self._context.recorder.event(about, "Normal", "TaintManagerEviction", text)
+        self._event(about, "Normal", "TaintManagerEviction", text)
 
 
 def _moved(old: Object, new: Object) -> bool:

@@ -8,7 +8,7 @@ from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis import conditions
 from pybernetes.controllers.runtime.batches import delete_if_there
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import JOBS
 
 
@@ -23,31 +23,26 @@ def left(job: Object, now: datetime.datetime) -> float | None:
     return float(seconds - (now - parse(end["lastTransitionTime"])).total_seconds())
 
 
-class TtlAfterFinishedController:
+class TtlAfterFinishedController(Controller):
     """Keys are namespace/name of Jobs."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        super().__init__(context)
         self._jobs = context.informers.get(JOBS)
         self._jobs.on_change(self._changed)
 
     def _changed(self, _old: Object | None, new: Object | None) -> None:
-        if new is not None and left(new, self._context.env.clock.now()) is not None:
-            self._context.queue.add(meta.key(new))
+        if new is not None and left(new, self._now()) is not None:
+            self._queue.add(meta.key(new))
 
     async def sync(self, key: str) -> None:
         job = self._jobs.find(*meta.split_key(key))
-        wait = left(job, self._context.env.clock.now()) if job is not None else None
+        wait = left(job, self._now()) if job is not None else None
         if job is None or wait is None:
             return
         if wait > 0:
-            self._context.queue.add_after(key, wait)
+            self._queue.add_after(key, wait)
             return
-        options = {
-            "propagationPolicy": "Foreground",
-            "preconditions": {
-                "uid": meta.uid(job),
-                "resourceVersion": meta.resource_version(job),
-            },
-        }
-        await delete_if_there(self._context.client, JOBS, job, options)
+        preconditions = {"uid": meta.uid(job), "resourceVersion": meta.resource_version(job)}
+        options = {"propagationPolicy": "Foreground", "preconditions": preconditions}
+        await delete_if_there(self._client, JOBS, job, **options)

@@ -10,7 +10,7 @@ from pybernetes.apis import conditions
 from pybernetes.base import tls
 from pybernetes.controllers.certificates import plan
 from pybernetes.controllers.runtime.batches import delete_if_there
-from pybernetes.controllers.runtime.controller import Context, NotYet, queue_live
+from pybernetes.controllers.runtime.controller import Context, Controller, NotYet
 from pybernetes.controllers.runtime.resources import CERTIFICATE_SIGNING_REQUESTS, NODES
 
 _REVIEWS = GVR("authorization.k8s.io", "v1", "subjectaccessreviews")
@@ -18,16 +18,15 @@ _CLEANING_PERIOD = 3600.0  # seconds
 _BY_USER = "spec.username"
 
 
-class _Requests:
+class _Requests(Controller):
     """What the three share: the requests, and writing a condition."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._client = context.client
+        super().__init__(context)
         self._requests = context.informers.get(CERTIFICATE_SIGNING_REQUESTS)
 
     def _with(self, request: Object, kind: str, reason: str, message: str) -> Object:
-        now, status = self._context.env.clock.now(), request.get("status") or {}
+        now, status = self._now(), request.get("status") or {}
         new = conditions.new(kind, "True", (reason, message), now, lastUpdateTime=rfc3339(now))
         listed = [*(status.get("conditions") or ()), new]
         return {**request, "status": {**status, "conditions": listed}}
@@ -42,7 +41,7 @@ class Approving(_Requests):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._requests.add_index(_BY_USER, lambda one: [one["spec"].get("username") or ""])
-        queue_live(context.queue.add, self._requests)
+        self._follow(self._requests)
         self._serving = context.config.approve_kubelet_serving
         if self._serving:
             self._nodes = context.informers.get(NODES)
@@ -53,7 +52,7 @@ class Approving(_Requests):
         if node is not None:
             for request in self._requests.by_index(_BY_USER, plan.NODE_PREFIX + meta.name(node)):
                 if not plan.is_decided(request):
-                    self._context.queue.add(meta.name(request))
+                    self._queue.add(meta.name(request))
 
     async def sync(self, key: str) -> None:
         request = self._requests.find("", key)
@@ -102,7 +101,7 @@ class Signing(_Requests):
         super().__init__(context)
         self._ca = context.config.signing_ca
         if self._ca is not None:
-            queue_live(context.queue.add, self._requests)
+            self._follow(self._requests)
 
     async def sync(self, key: str) -> None:
         request = self._requests.find("", key)
@@ -138,8 +137,8 @@ class Cleaning(_Requests):
         context.queue.add("all")
 
     async def sync(self, key: str) -> None:
-        now = self._context.env.clock.now()
-        self._context.queue.add_after(key, _CLEANING_PERIOD)
+        now = self._now()
+        self._queue.add_after(key, _CLEANING_PERIOD)
         for request in self._requests.items():
             if plan.is_stale(request, now):
                 await delete_if_there(self._client, CERTIFICATE_SIGNING_REQUESTS, request)

@@ -11,27 +11,25 @@ from pybernetes.client.frozen import copy_object
 from pybernetes.controllers.cronjob import plan, schedule
 from pybernetes.controllers.runtime import owners
 from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import CRON_JOBS, JOBS
 
 
-class CronJobController:
+class CronJobController(Controller):
     """Keys are namespace/name of the CronJob."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._client = context.client
-        self._cron_jobs = context.informers.get(CRON_JOBS)
+        super().__init__(context)
+        self._cron_jobs = self._follow(context.informers.get(CRON_JOBS))
         self._jobs = context.informers.get(JOBS)
         owners.index_by_controller(self._jobs)
-        self._cron_jobs.on_change(lambda old, new: context.queue.add(meta.key(new or old or {})))
         self._jobs.on_change(self._job_changed)
 
     def _job_changed(self, old: Object | None, new: Object | None) -> None:
         job = new or old or {}
         owner = meta.controller_of(job)
         if owner is not None and owner.get("kind") == "CronJob":
-            self._context.queue.add(meta.make_key(meta.namespace(job), owner["name"]))
+            self._queue.add(meta.make_key(meta.namespace(job), owner["name"]))
 
     async def sync(self, key: str) -> None:
         found = self._cron_jobs.find(*meta.split_key(key))
@@ -52,7 +50,7 @@ class CronJobController:
         for job in plan.too_old(cron_job, jobs):
             await self._delete(cron_job, job)
         if wait is not None:
-            self._context.queue.add_after(key, wait)
+            self._queue.add_after(key, wait)
 
     def _look_at(self, cron_job: Object, jobs: list[Object]) -> None:
         """Take what finished or went out of status.active."""
@@ -95,7 +93,7 @@ class CronJobController:
                 text = f'invalid timeZone: "{spec["timeZone"]}": {error}'
             self._event(cron_job, "Warning", reason, text)
             return None
-        due = plan.due(cron_job, times, self._context.env.clock.now())
+        due = plan.due(cron_job, times, self._now())
         if due.missed:
             text = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds"
             self._event(cron_job, "Warning", "TooManyMissedTimes", f"{text} or check clock skew")
@@ -139,10 +137,6 @@ class CronJobController:
         cron_job["status"]["lastScheduleTime"] = rfc3339(moment)
 
     async def _delete(self, cron_job: Object, job: Object) -> None:
-        options = {"propagationPolicy": "Background"}
-        if await delete_if_there(self._client, JOBS, job, options):
+        if await delete_if_there(self._client, JOBS, job, propagationPolicy="Background"):
             text = f"Deleted job {meta.name(job)}"
             self._event(cron_job, "Normal", "SuccessfulDelete", text)
-
-    def _event(self, cron_job: Object, kind: str, reason: str, text: str) -> None:
-        self._context.recorder.event(cron_job, kind, reason, text)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Acts for DaemonSets: pods made and removed by node, revisions, rolling updates, status."""
 
+import functools
+
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.daemonset import plan
 from pybernetes.controllers.runtime import revisions
-from pybernetes.controllers.runtime.batches import all_at_once, slow_start
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import DAEMON_SETS, NODES, taints
 from pybernetes.controllers.runtime.workload import Workload
@@ -23,36 +24,33 @@ class DaemonSetController(Workload):
         self._nodes.on_change(self._node_changed)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
-        if old is not None and new is not None:
-            same_marks = taints(old) == taints(new)
-            if same_marks and meta.labels(old) == meta.labels(new):
-                return
+        if old and new and taints(old) == taints(new) and meta.labels(old) == meta.labels(new):
+            return
         for daemon_set in self._owners.items():
-            self._context.queue.add(meta.key(daemon_set))
+            self._queue.add(meta.key(daemon_set))
 
-    async def sync(self, key: str) -> None:
-        daemon_set = self._owners.find(*meta.split_key(key))
-        if daemon_set is None:
-            self._writes.forget(key)
-            self._failures = {at: when for at, when in self._failures.items() if at[0] != key}
+    async def _gone(self, key: str) -> None:
+        self._failures = {at: when for at, when in self._failures.items() if at[0] != key}
+
+    async def _sync(self, key: str, owner: Object) -> None:
+        if meta.is_deleting(owner):
             return
-        if meta.is_deleting(daemon_set) or not daemon_set["spec"].get("selector"):
+        if not owner["spec"].get("selector"):
+            text = "This daemon set is selecting all pods. A non-empty selector is required."
+            self._event(owner, "Warning", "SelectingAll", text)
             return
-        pods = await self._claimed(daemon_set)
-        history = await self._history.sync(daemon_set)
-        hashed = revisions.hash_of(history.update)
-        failure: Exception | None = None
-        if self._writes.seen(key):
-            try:
-                await self._manage(daemon_set, pods, hashed)
-            except (ApiError, ConnectionError) as error:
-                failure = error
-        await self._report(daemon_set, pods, history)
-        if failure is not None:
-            raise failure
+        pods = await self._claimed(owner)
+        history = await self._history.sync(owner)
+        try:
+            if self._writes.seen(key):
+                await self._manage(owner, pods, revisions.hash_of(history.update))
+        except (ApiError, ConnectionError):
+            await self._report(owner, pods, history)
+            raise
+        await self._report(owner, pods, history)
         live = {meta.labels(pod).get(revisions.HASH_LABEL, "") for pod in pods}
         names = {meta.name(one) for one in history.listed if revisions.hash_of(one) in live}
-        await self._history.truncate(daemon_set, history, names)
+        await self._history.truncate(owner, history, names)
 
     async def _manage(self, daemon_set: Object, pods: list[Object], hashed: str) -> None:
         view = self._view(daemon_set, pods, hashed)
@@ -62,15 +60,9 @@ class DaemonSetController(Workload):
         strategy = (daemon_set["spec"].get("updateStrategy") or {}).get("type")
         if strategy == "RollingUpdate" and not create and not delete:
             delete, create = plan.plan_update(view)
-
-        async def make(node: str) -> None:
-            await self._control.create(daemon_set, plan.new_pod(daemon_set, node, hashed))
-
-        async def end(pod: Object) -> None:
-            await self._control.delete(daemon_set, pod)
-
-        await slow_start(create[: plan.BURST], make)
-        await all_at_once(delete[: plan.BURST], end)
+        burst = slice(plan.BURST)
+        make = functools.partial(plan.new_pod, daemon_set, hashed)
+        await self._apply(daemon_set, delete[burst], create[burst], make)
 
     def _backed_off(self, daemon_set: Object, failed: list[Object]) -> list[Object]:
         """Of the pods that ended, those whose node has waited long enough."""
@@ -80,7 +72,7 @@ class DaemonSetController(Workload):
             at = (key, plan.node_of(pod))
             until, wait = self._failures.get(at, (now, _BACK_OFF[0] / 2))
             if now < until:
-                self._context.queue.add_after(key, until - now)
+                self._queue.add_after(key, until - now)
                 continue
             wait = min(wait * 2, _BACK_OFF[1])
             self._failures[at] = now + wait, wait
@@ -88,7 +80,7 @@ class DaemonSetController(Workload):
             what = f"Found {how.lower()} daemon pod {meta.key(pod)} on node {at[1]}"
             reason = "FailedDaemonPod" if how == "Failed" else "SucceededDaemonPod"
             kind = "Warning" if how == "Failed" else "Normal"
-            self._context.recorder.event(daemon_set, kind, reason, f"{what}, will try to kill it")
+            self._event(daemon_set, kind, reason, f"{what}, will try to kill it")
             ready.append(pod)
         return ready
 
@@ -106,5 +98,4 @@ class DaemonSetController(Workload):
 
     def _view(self, daemon_set: Object, pods: list[Object], hashed: str) -> plan.View:
         nodes = sorted(self._nodes.items(), key=meta.name)
-        now = self._context.env.clock.now()
-        return plan.View(daemon_set, nodes, plan.by_node(pods), hashed, now)
+        return plan.View(daemon_set, nodes, plan.by_node(pods), hashed, self._now())

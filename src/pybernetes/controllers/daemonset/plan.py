@@ -108,7 +108,7 @@ def fits(daemon_set: Object, node: Object) -> tuple[bool, bool]:
     return False, untolerated(marks, accepted, ("NoExecute",)) is None
 
 
-def new_pod(daemon_set: Object, node: str, hashed: str) -> Object:
+def new_pod(daemon_set: Object, hashed: str, node: str) -> Object:
     """The pod for a node: the scheduler can put it nowhere else."""
     spec = daemon_set["spec"]
     pod = from_template(daemon_set, spec["template"])

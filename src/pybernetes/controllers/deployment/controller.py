@@ -13,24 +13,14 @@ from pybernetes.controllers.runtime import owners
 from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import DEPLOYMENTS, PODS, REPLICA_SETS
-from pybernetes.controllers.runtime.writes import Writes
+from pybernetes.controllers.runtime.workload import Owning
 
 
-class DeploymentController:
-    """Keys are namespace/name of the Deployment."""
-
+class DeploymentController(Owning):
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._client = context.client
-        self._deployments = context.informers.get(DEPLOYMENTS)
-        self._sets = context.informers.get(REPLICA_SETS)
+        super().__init__(context, DEPLOYMENTS, "Deployment", REPLICA_SETS)
         self._pods = context.informers.get(PODS)
-        self._set_writes = Writes(context.env.clock, self._sets)
-        self._own_writes = Writes(context.env.clock, self._deployments)
-        owners.index_by_controller(self._sets)
         owners.index_by_controller(self._pods)
-        self._deployments.on_change(lambda old, new: context.queue.add(meta.key(new or old or {})))
-        owners.enqueue_owner(self._sets, "Deployment", self._deployments, context.queue.add)
         self._pods.on_change(self._pod_changed)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
@@ -40,35 +30,25 @@ class DeploymentController:
         reference = meta.controller_of(old)
         if reference is None or reference.get("kind") != "ReplicaSet":
             return
-        owner = self._sets.find(meta.namespace(old), reference["name"])
+        owner = self._owned.find(meta.namespace(old), reference["name"])
         above = meta.controller_of(owner) if owner else None
         if above is not None and above.get("kind") == "Deployment":
-            found = self._deployments.find(meta.namespace(old), above["name"])
+            found = self._owners.find(meta.namespace(old), above["name"])
             if found is not None and not plan.is_rolling(found):
-                self._context.queue.add(meta.key(found))
+                self._queue.add(meta.key(found))
 
-    async def sync(self, key: str) -> None:
-        found = self._deployments.find(*meta.split_key(key))
-        if found is None:
-            self._set_writes.forget(key)
-            self._own_writes.forget(key)
+    async def _sync(self, key: str, owner: Object) -> None:
+        if not self._writes.seen(key):
             return
-        if not (self._set_writes.seen(key) and self._own_writes.seen(key)):
-            return  # the change that is still to come queues the key again
-        deployment = copy_object(found)
+        deployment = copy_object(owner)
         if not deployment["spec"].get("selector"):
             await self._selects_all(deployment)
             return
-        gvrs = DEPLOYMENTS, REPLICA_SETS
-        claimed = await owners.claimed(self._client, gvrs, deployment, self._sets)
-        sets = plan.split(deployment, claimed)
-        now = self._context.env.clock.now()
+        sets = plan.split(deployment, await self._claimed(deployment))
         if meta.is_deleting(deployment):
-            await self._write_status(deployment, status.plan_status(deployment, sets, now))
+            await self._put_status(deployment, status.plan_status(deployment, sets, self._now()))
             return
-        condition = status.pause_condition(deployment, now)
-        if condition is not None:
-            await self._add_condition(deployment, condition)
+        await self._progress(deployment, status.paused_words(deployment), "Unknown")
         sets = await self._sync_revision(deployment, sets)
         if deployment["spec"].get("paused") or plan.is_scaling(deployment, sets):
             await self._rescale(deployment, sets)
@@ -79,9 +59,9 @@ class DeploymentController:
 
     async def _selects_all(self, deployment: Object) -> None:
         text = "This deployment is selecting all pods. A non-empty selector is required."
-        self._context.recorder.event(deployment, "Warning", "SelectingAll", text)
+        self._event(deployment, "Warning", "SelectingAll", text)
         observed = {"observedGeneration": deployment["metadata"].get("generation", 0)}
-        await self._write_status(deployment, (deployment.get("status") or {}) | observed)
+        await self._put_status(deployment, (deployment.get("status") or {}) | observed)
 
     # --- the steps of a sync
 
@@ -89,8 +69,7 @@ class DeploymentController:
         sets = await self._resize(deployment, sets, plan.plan_scale(deployment, sets))
         if deployment["spec"].get("paused"):
             await self._clean_up(deployment, sets)
-        now = self._context.env.clock.now()
-        await self._write_status(deployment, status.plan_status(deployment, sets, now))
+        await self._put_status(deployment, status.plan_status(deployment, sets, self._now()))
 
     async def _roll(self, deployment: Object, sets: Sets) -> None:
         if sets.new is None:
@@ -123,12 +102,12 @@ class DeploymentController:
     async def _finish(self, deployment: Object, sets: Sets) -> None:
         if status.is_complete(deployment, deployment.get("status") or {}):
             await self._clean_up(deployment, sets)
-        now = self._context.env.clock.now()
+        now = self._now()
         planned = status.plan_rollout_status(deployment, sets, now)
-        if not await self._write_status(deployment, planned):
+        if not await self._put_status(deployment, planned):
             wait = status.next_look(deployment, planned, now)
             if wait is not None:
-                self._context.queue.add_after(meta.key(deployment), wait)
+                self._queue.add_after(meta.key(deployment), wait)
 
     # --- ReplicaSets
 
@@ -147,60 +126,47 @@ class DeploymentController:
             changed["metadata"]["annotations"] = annotations
             changed["spec"]["minReadySeconds"] = min_ready
             new = await self._update_set(deployment, changed)
-        condition = None
-        if status.has_deadline(deployment) and not status.progressing(
-            deployment.get("status") or {}
-        ):
+        await self._set_revision(deployment, str(plan.revision(new) or newest))
+        if not conditions.of(deployment, "Progressing"):
             words = ("FoundNewReplicaSet", f'Found new replica set "{meta.name(new)}"')
-            now = self._context.env.clock.now()
-            condition = status.new_condition("Progressing", "True", words, now)
-        await self._set_revision(deployment, str(plan.revision(new) or newest), condition)
+            await self._progress(deployment, words)
         return Sets(new, sets.old)
 
-    async def _set_revision(
-        self, deployment: Object, revision: str, condition: Object | None
-    ) -> None:
-        annotations = {**meta.annotations(deployment)}
-        if annotations.get(plan.REVISION) != revision:
-            annotations[plan.REVISION] = revision
+    async def _set_revision(self, deployment: Object, revision: str) -> None:
+        annotations = {**meta.annotations(deployment), plan.REVISION: revision}
+        if annotations != meta.annotations(deployment):
             metadata = {**deployment["metadata"], "annotations": annotations}
-            changed, namespace = deployment | {"metadata": metadata}, meta.namespace(deployment)
-            self._adopt(deployment, await self._client.update(DEPLOYMENTS, changed, namespace))
-        if condition is not None:
-            await self._add_condition(deployment, condition)
+            changed = deployment | {"metadata": metadata}
+            self._adopt(deployment, await self._client.update(DEPLOYMENTS, changed))
 
     async def _create_new(self, deployment: Object, sets: Sets) -> Sets:
         new = plan.new_replica_set(deployment, sets)
-        recorder, now = self._context.recorder, self._context.env.clock.now()
         name = meta.name(new)
         try:
-            made = await self._client.create(REPLICA_SETS, new, meta.namespace(deployment))
+            made = await self._client.create(REPLICA_SETS, new)
         except ApiError as error:
             if error.reason == "AlreadyExists":
                 return await self._exists_already(deployment, sets, new)
             if not is_terminating_namespace(error):
-                text = f'Failed to create new replica set "{name}": {error}'
-                recorder.event(deployment, "Warning", "ReplicaSetCreateError", text)
-                if status.has_deadline(deployment):
-                    words = ("ReplicaSetCreateError", text)
-                    failed = status.new_condition("Progressing", "False", words, now)
-                    await self._add_condition(deployment, failed)
+                words = (
+                    "ReplicaSetCreateError",
+                    f'Failed to create new replica set "{name}": {error}',
+                )
+                self._event(deployment, "Warning", *words)
+                await self._progress(deployment, words, "False")
             raise
-        self._set_writes.wrote(meta.key(deployment), made)
+        self._writes.wrote(meta.key(deployment), made)
         if plan.size(made) > 0:
             text = f"Scaled up replica set {name} from 0 to {plan.size(made)}"
-            recorder.event(deployment, "Normal", "ScalingReplicaSet", text)
-        condition = None
-        if status.has_deadline(deployment):
-            words = ("NewReplicaSetCreated", f'Created new replica set "{name}"')
-            condition = status.new_condition("Progressing", "True", words, now)
-        await self._set_revision(deployment, str(plan.revision(made)), condition)
+            self._event(deployment, "Normal", "ScalingReplicaSet", text)
+        await self._set_revision(deployment, str(plan.revision(made)))
+        words = ("NewReplicaSetCreated", f'Created new replica set "{name}"')
+        await self._progress(deployment, words)
         return Sets(made, sets.old)
 
     async def _exists_already(self, deployment: Object, sets: Sets, new: Object) -> Sets:
         """Ours, not seen yet; or another template's with the same hash: count the collision."""
-        namespace = meta.namespace(deployment)
-        found = await self._client.get(REPLICA_SETS, meta.name(new), namespace)
+        found = await self._client.get(REPLICA_SETS, meta.name(new), meta.namespace(new))
         same = plan.template_key(found["spec"]["template"]) == plan.template_key(
             deployment["spec"]["template"]
         )
@@ -208,7 +174,7 @@ class DeploymentController:
             return Sets(found, [one for one in sets.old if meta.uid(one) != meta.uid(found)])
         old = deployment.get("status") or {}
         collisions = (old.get("collisionCount") or 0) + 1
-        await self._write_status(deployment, old | {"collisionCount": collisions})
+        await self._put_status(deployment, old | {"collisionCount": collisions})
         raise ApiError(409, "Conflict", f"replica set {meta.name(new)} belongs to another template")
 
     async def _resize(self, deployment: Object, sets: Sets, sizes: Sizes) -> Sets:
@@ -231,32 +197,36 @@ class DeploymentController:
         if target != before:
             verb = "up" if target > before else "down"
             text = f"Scaled {verb} replica set {meta.name(one)} from {before} to {target}"
-            self._context.recorder.event(deployment, "Normal", "ScalingReplicaSet", text)
+            self._event(deployment, "Normal", "ScalingReplicaSet", text)
         return made
 
     async def _update_set(self, deployment: Object, changed: Object) -> Object:
-        made = await self._client.update(REPLICA_SETS, changed, meta.namespace(changed))
-        self._set_writes.wrote(meta.key(deployment), made)
+        made = await self._client.update(REPLICA_SETS, changed)
+        self._writes.wrote(meta.key(deployment), made)
         return made
 
     async def _clean_up(self, deployment: Object, sets: Sets) -> None:
         for one in plan.plan_cleanup(deployment, sets):
             await delete_if_there(self._client, REPLICA_SETS, one)
-            self._set_writes.deleted(meta.key(deployment), one)
+            self._writes.deleted(meta.key(deployment), one)
 
     # --- the Deployment itself
 
-    async def _add_condition(self, deployment: Object, condition: Object) -> None:
-        old = deployment.get("status") or {}
-        listed = conditions.put(old.get("conditions"), condition)
-        await self._write_status(deployment, old | {"conditions": listed})
+    async def _progress(
+        self, deployment: Object, words: tuple[str, str] | None, value: str = "True"
+    ) -> None:
+        """Set the Progressing condition (`words`: reason, message), where there is a deadline."""
+        if words is not None and status.has_deadline(deployment):
+            condition = status.new_condition("Progressing", value, words, self._now())
+            old = deployment.get("status") or {}
+            listed = conditions.put(old.get("conditions"), condition)
+            await self._put_status(deployment, old | {"conditions": listed})
 
-    async def _write_status(self, deployment: Object, new: Object) -> bool:
+    async def _put_status(self, deployment: Object, new: Object) -> bool:
         """True if it had to be written; `deployment` then is what was written."""
         if (deployment.get("status") or {}) == new:
             return False
-        written = await self._client.update_status(DEPLOYMENTS, deployment, new)
-        self._adopt(deployment, written)
+        self._adopt(deployment, await self._client.update_status(DEPLOYMENTS, deployment, new))
         return True
 
     def _adopt(self, deployment: Object, written: Object) -> None:

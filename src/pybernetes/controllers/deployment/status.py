@@ -29,23 +29,15 @@ def progressing(status: Object) -> Object | None:
     return conditions.find(status.get("conditions"), "Progressing")
 
 
-def pause_condition(deployment: Object, now: datetime.datetime) -> Object | None:
-    """The condition to add because the Deployment was paused or resumed; None if there is none."""
-    if not has_deadline(deployment):
-        return None
-    current = progressing(deployment.get("status") or {})
-    reason = (current or {}).get("reason")
-    if reason == TIMED_OUT:
-        return None
+def paused_words(deployment: Object) -> tuple[str, str] | None:
+    """What the Progressing condition says since the Deployment was paused or resumed; None: nothing new."""
+    reason = (conditions.of(deployment, "Progressing") or {}).get("reason")
     paused = bool(deployment["spec"].get("paused"))
-    if paused == (reason == PAUSED):
+    if reason == TIMED_OUT or paused == (reason == PAUSED):
         return None
-    words = (
-        (PAUSED, "Deployment is paused")
-        if paused
-        else ("DeploymentResumed", "Deployment is resumed")
-    )
-    return new_condition("Progressing", "Unknown", words, now)
+    if paused:
+        return PAUSED, "Deployment is paused"
+    return "DeploymentResumed", "Deployment is resumed"
 
 
 def plan_status(deployment: Object, sets: Sets, now: datetime.datetime) -> Object:

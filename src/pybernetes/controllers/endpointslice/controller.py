@@ -6,7 +6,7 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.endpointslice.plan import MANAGER, plan_slices
 from pybernetes.controllers.runtime.batches import is_terminating_namespace
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import (
     BY_NODE,
     ENDPOINT_SLICES,
@@ -20,12 +20,11 @@ from pybernetes.controllers.runtime.slices import apply_plan, follow_slices
 from pybernetes.controllers.runtime.writes import Writes
 
 
-class EndpointSliceController:
+class EndpointSliceController(Controller):
     """Keys are namespace/name of services."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._client = context.client
+        super().__init__(context)
         self._services = context.informers.get(SERVICES)
         self._pods = context.informers.get(PODS)
         self._nodes = context.informers.get(NODES)
@@ -44,7 +43,7 @@ class EndpointSliceController:
         for pod in self._pods.by_index(BY_NODE, meta.name(new)):
             for service in self._services.by_index("namespace", meta.namespace(pod)):
                 if has_selector(service):
-                    self._context.queue.add(meta.key(service))
+                    self._queue.add(meta.key(service))
 
     async def sync(self, key: str) -> None:
         service = self._services.find(*meta.split_key(key))
@@ -63,7 +62,5 @@ class EndpointSliceController:
                 return
             if error.code != 409:
                 text = f"Error updating Endpoint Slices for Service {key}: {error}"
-                self._context.recorder.event(
-                    service, "Warning", "FailedToUpdateEndpointSlices", text
-                )
+                self._event(service, "Warning", "FailedToUpdateEndpointSlices", text)
             raise

@@ -12,7 +12,7 @@ from pybernetes.controllers.garbagecollector.graph import FOREGROUND, ORPHAN, Gr
 from pybernetes.controllers.garbagecollector.monitors import Monitors
 from pybernetes.controllers.garbagecollector.plan import OwnerState
 from pybernetes.controllers.runtime.batches import all_at_once, delete_if_there, get_if_there
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.discovery import Discovery, discover
 
 RESYNC = "discovery"  # the key under which discovery is repeated; other keys are UIDs
@@ -21,12 +21,11 @@ SYNC_SECONDS = 30.0  # a resource that does not sync by then no longer holds up 
 CRDS = GVR("apiextensions.k8s.io", "v1", "customresourcedefinitions")
 
 
-class GarbageCollector:
+class GarbageCollector(Controller):
     """Keys are UIDs of nodes of the graph."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._client = context.client
+        super().__init__(context)
         self._graph = Graph(context.queue.add)
         self._monitors = Monitors(context.informers, self._graph)
         self._discovery = Discovery([], {}, [])
@@ -41,7 +40,7 @@ class GarbageCollector:
             await self._resync()
             return
         if not self._ready():
-            self._context.queue.add_after(key, 0.2)
+            self._queue.add_after(key, 0.2)
             return
         node = self._graph.find(key)
         if node is None or node.virtual:
@@ -57,7 +56,7 @@ class GarbageCollector:
         try:
             self._discovery = await discover(self._client)
         finally:
-            self._context.queue.add_after(RESYNC, RESYNC_SECONDS)
+            self._queue.add_after(RESYNC, RESYNC_SECONDS)
         self._monitors.follow(self._discovery)
         if not self._followed:
             self._followed = True
@@ -147,16 +146,15 @@ class GarbageCollector:
             f"name: {reference.get('name')}, uid: {reference.get('uid')}]"
         )
         text = f'ownerRef {what} does not exist in namespace "{node.namespace}"'
-        self._context.recorder.event(obj, "Warning", "OwnerRefInvalidNamespace", text)
+        self._event(obj, "Warning", "OwnerRefInvalidNamespace", text)
 
     async def _delete(self, node: Node, latest: Object, policy: str) -> None:
-        preconditions = {"uid": node.uid}
         if not meta.owner_references(latest):
             return
-        preconditions["resourceVersion"] = meta.resource_version(latest)
+        preconditions = {"uid": node.uid, "resourceVersion": meta.resource_version(latest)}
         options = {"propagationPolicy": policy, "preconditions": preconditions}
         assert node.gvr is not None
-        await delete_if_there(self._client, node.gvr, latest, options)
+        await delete_if_there(self._client, node.gvr, latest, **options)
 
     # --- foreground deletion and orphaning
 
@@ -167,7 +165,7 @@ class GarbageCollector:
             return
         for dependent in waiting:
             if not dependent.deleting_dependents:
-                self._context.queue.add(dependent.uid)
+                self._queue.add(dependent.uid)
 
     async def _orphan(self, node: Node) -> None:
         async def let_go(dependent: Node) -> None:

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Acts for Jobs: pods, the finalizers that keep them until they are counted, status, events."""
 
+import functools
+
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis import conditions
+from pybernetes.client.informer import BY_NAMESPACE
 from pybernetes.controllers.job import plan, pods, status
-from pybernetes.controllers.job.plan import End, Facts
-from pybernetes.controllers.runtime.batches import all_at_once, slow_start
+from pybernetes.controllers.job.plan import End
+from pybernetes.controllers.runtime.batches import all_at_once
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import JOBS, PODS
 from pybernetes.controllers.runtime.workload import Workload
-from pybernetes.controllers.runtime.writes import Writes
 
 _OURS = {None, "", "kubernetes.io/job-controller"}  # spec.managedBy
 
@@ -19,93 +21,72 @@ _OURS = {None, "", "kubernetes.io/job-controller"}  # spec.managedBy
 class JobController(Workload):
     def __init__(self, context: Context) -> None:
         super().__init__(context, JOBS, "Job")
-        self._own_writes = Writes(context.env.clock, self._owners)
-        self._pods.on_change(self._pod_changed)
+        self._owned.on_change(self._pod_changed)
 
     def _pod_changed(self, _old: Object | None, new: Object | None) -> None:
         """A pod that waits for a job that is gone is let go."""
         if new is not None and pods.tracked(new):
             owner = meta.controller_of(new)
             if owner is None or owner.get("kind") != "Job":
-                self._context.queue.add(f"/{meta.key(new)}")
+                self._queue.add(f"/{meta.key(new)}")
 
     async def sync(self, key: str) -> None:
-        if key.startswith("/"):
-            pod = self._pods.find(*meta.split_key(key[1:]))
-            if pod is not None and meta.controller_of(pod) is None:
-                await self._release(pod)
-            return
-        job = self._owners.find(*meta.split_key(key))
-        if job is None:
-            await self._orphans(key)
-            return
-        if job["spec"].get("managedBy") not in _OURS or not self._own_writes.seen(key):
-            return
-        owned = await self._claimed(job)
-        if plan.is_over(job) or meta.is_deleting(job):
-            await all_at_once([pod for pod in owned if pods.tracked(pod)], self._release)
-            return
-        if self._writes.seen(key):
-            await self._work(job, owned)
+        if not key.startswith("/"):
+            return await super().sync(key)
+        pod = self._owned.find(*meta.split_key(key[1:]))
+        if pod is not None and meta.controller_of(pod) is None:
+            await self._release(pod)
 
-    async def _orphans(self, key: str) -> None:
-        self._writes.forget(key)
-        self._own_writes.forget(key)
+    async def _sync(self, key: str, owner: Object) -> None:
+        if owner["spec"].get("managedBy") not in _OURS:
+            return
+        owned = await self._claimed(owner)
+        if plan.is_over(owner) or meta.is_deleting(owner):
+            await all_at_once([pod for pod in owned if pods.tracked(pod)], self._release)
+        elif self._writes.seen(key):
+            await self._work(owner, owned)
+
+    async def _gone(self, key: str) -> None:
         namespace, name = meta.split_key(key)
         left = [
             pod
-            for pod in self._pods.by_index("namespace", namespace)
+            for pod in self._owned.by_index(BY_NAMESPACE, namespace)
             if pods.tracked(pod) and (meta.controller_of(pod) or {}).get("name") == name
         ]
         await all_at_once(left, self._release)
 
     async def _work(self, job: Object, owned: list[Object]) -> None:
-        now = self._context.env.clock.now()
+        now = self._now()
         facts = plan.look(job, owned)
         end = plan.decide_end(job, facts, now)
-        todo = plan.plan_pods(job, facts, now)
-        if end is not None:
-            todo = plan.Todo([], facts.active)
+        todo = plan.plan_pods(job, facts, now) if end is None else plan.Todo([], facts.active)
         final = end is not None and not facts.active and not facts.terminating
         final = final and not any(facts.uncounted.values())
         new = status.plan_status(job, facts, end, final=final, now=now)
         written = await self._write_status(job, new)
         if written is not None:
-            self._own_writes.wrote(meta.key(job), written)
-            self._tell(job, new, end if final else None)
+            self._report(job, new, end if final else None)
             job = written
         await all_at_once(facts.release, self._release)
-        if todo.wait:
-            self._context.queue.add_after(meta.key(job), todo.wait)
-        left = plan.deadline_in(job, now)
-        if left is not None:
-            self._context.queue.add_after(meta.key(job), max(0.0, left))
-        await self._manage(job, todo, facts)
-
-    async def _manage(self, job: Object, todo: plan.Todo, facts: Facts) -> None:
+        for wait in (todo.wait, plan.deadline_in(job, now)):
+            if wait is not None and wait > 0:
+                self._queue.add_after(meta.key(job), wait)
         failures = pods.next_failures(facts.lost, job)
+        make = functools.partial(pods.new_pod, job, failures)
+        await self._apply(job, todo.delete, todo.create, make)
 
-        async def make(index: int) -> None:
-            await self._control.create(job, pods.new_pod(job, index, failures.get(index, 0)))
-
-        async def end(pod: Object) -> None:
-            await self._control.delete(job, pod)
-
-        await all_at_once(todo.delete, end)
-        await slow_start(todo.create, make)
-
-    def _tell(self, job: Object, new: Object, end: End | None) -> None:
-        recorder = self._context.recorder
+    def _report(self, job: Object, new: Object, end: End | None) -> None:
+        """Events about what the new status says."""
         if end is not None and end.type == "Complete":
-            recorder.event(job, "Normal", "Completed", "Job completed")
+            self._event(job, "Normal", "Completed", "Job completed")
         elif end is not None:
-            recorder.event(job, "Warning", end.reason, end.message)
+            self._event(job, "Warning", end.reason, end.message)
         was = conditions.find((job.get("status") or {}).get("conditions"), "Suspended") or {}
         now = conditions.find(new.get("conditions"), "Suspended") or {}
         if now.get("status") != was.get("status"):
             suspended = now.get("status") == "True"
             words = ("Suspended", "Job suspended") if suspended else ("Resumed", "Job resumed")
-            recorder.event(job, "Normal", *words)
+            self._event(job, "Normal", *words)
 
     async def _release(self, pod: Object) -> None:
         """Take our finalizer off; fine if the pod is gone."""

@@ -2,7 +2,7 @@
 """The pods of a Job: made, sorted by state, and how long to wait after failures. Pure."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import parse
@@ -17,8 +17,11 @@ _MAX_PREFIX = 57  # of a generated name
 _BACK_OFF = (10.0, 600.0)  # seconds: first, longest
 
 
-def new_pod(job: Object, index: int = -1, failures: int = 0) -> Object:
-    """A pod of the job; with `index` >= 0 the one for that completion index."""
+def new_pod(job: Object, failures: Mapping[int, int], index: int) -> Object:
+    """A pod of the job; with `index` >= 0 the one for that completion index.
+
+    `failures`: how often each index has failed already.
+    """
     pod = from_template(job, job["spec"]["template"])
     metadata = pod["metadata"]
     metadata["finalizers"] = [*metadata.get("finalizers", ()), FINALIZER]
@@ -28,7 +31,7 @@ def new_pod(job: Object, index: int = -1, failures: int = 0) -> Object:
     metadata["generateName"] = f"{name[:_MAX_PREFIX]}-"
     metadata["annotations"] = {**meta.annotations(pod), INDEX: str(index)}
     if job["spec"].get("backoffLimitPerIndex") is not None:
-        metadata["annotations"][FAILURES] = str(failures)
+        metadata["annotations"][FAILURES] = str(failures.get(index, 0))
     metadata["labels"] = {**meta.labels(pod), INDEX: str(index)}
     spec = pod["spec"]
     spec["hostname"] = name

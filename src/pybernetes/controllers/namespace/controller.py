@@ -6,7 +6,7 @@ from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.namespace.plan import Findings, plan_conditions
 from pybernetes.controllers.runtime.batches import delete_if_there
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.discovery import Served, discover
 from pybernetes.controllers.runtime.resources import NAMESPACES, PODS
 
@@ -14,19 +14,18 @@ FINALIZER = "kubernetes"
 _BACKGROUND: Object = {"propagationPolicy": "Background"}
 
 
-class NamespaceController:
+class NamespaceController(Controller):
     """Keys are namespaces."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._client = context.client
+        super().__init__(context)
         self._namespaces = context.informers.get(NAMESPACES)
         self._namespaces.on_change(self._changed)
         context.informers.get(PODS).on_change(self._pod_changed)
 
     def _changed(self, _: Object | None, new: Object | None) -> None:
         if new is not None and meta.is_deleting(new):
-            self._context.queue.add(meta.name(new))
+            self._queue.add(meta.name(new))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         """Pods are what takes longest: look again as soon as one is gone."""
@@ -45,7 +44,7 @@ class NamespaceController:
             detail = findings.discovery_error or findings.errors[0]
             raise ApiError(500, "InternalError", f"namespace {key} cannot be emptied: {detail}")
         if findings.remaining:
-            self._context.queue.add_after(key, findings.wait / 2 + 1)
+            self._queue.add_after(key, findings.wait / 2 + 1)
             return
         await self._finalize(namespace)
 
@@ -86,7 +85,7 @@ class NamespaceController:
                 await self._client.delete_collection(gvr, namespace, options=_BACKGROUND)
             else:
                 for item in found.items:
-                    await delete_if_there(self._client, gvr, item, _BACKGROUND)
+                    await delete_if_there(self._client, gvr, item, **_BACKGROUND)
             left = await self._client.list(gvr, namespace)
             findings.count(gvr, left.items)
         except (ApiError, ConnectionError) as error:
@@ -94,7 +93,7 @@ class NamespaceController:
                 findings.errors.append(str(error))
 
     async def _write_conditions(self, namespace: Object, findings: Findings) -> Object:
-        planned = plan_conditions(namespace, findings, self._context.env.clock.now())
+        planned = plan_conditions(namespace, findings, self._now())
         status = namespace.get("status") or {}
         if status.get("conditions") == planned:
             return namespace

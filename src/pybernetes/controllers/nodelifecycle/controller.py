@@ -11,7 +11,7 @@ from pybernetes.client.queue import TokenBucket
 from pybernetes.controllers.nodelifecycle import plan
 from pybernetes.controllers.nodelifecycle.health import Heartbeats
 from pybernetes.controllers.runtime.batches import get_if_there
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import (
     BY_NODE,
     LEASES,
@@ -26,12 +26,11 @@ BY_ZONE = "zone"
 RETRY = 5.0  # seconds until a node asks again for its turn (upstream looks at all as often)
 
 
-class NodeLifecycleController:
+class NodeLifecycleController(Controller):
     """Keys are node names."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._client = context.client
+        super().__init__(context)
         self._clock = context.env.clock
         self._nodes = context.informers.get(NODES)
         self._pods = context.informers.get(PODS)
@@ -55,7 +54,7 @@ class NodeLifecycleController:
         if new is not None:
             self._heartbeats.node(new)
         if old is None or new is None or _needs_look(old, new):
-            self._context.queue.add(meta.name(node))
+            self._queue.add(meta.name(node))
 
     async def sync(self, key: str) -> None:
         node = self._nodes.find("", key)
@@ -72,19 +71,18 @@ class NodeLifecycleController:
         name, uid = meta.name(node), meta.uid(node)
         if self._registered.get(name) != uid:
             self._registered[name] = uid
-            self._event(name, uid, "RegisteredNode", f"Registered Node {name} in Controller")
+            self._tell(name, uid, "RegisteredNode", f"event: Registered Node {name} in Controller")
 
     def _removed(self, name: str) -> None:
         uid = self._registered.pop(name, None)
         if uid is not None:
-            self._event(name, uid, "RemovingNode", f"Removing Node {name} from Controller")
+            self._tell(name, uid, "RemovingNode", f"event: Removing Node {name} from Controller")
         self._heartbeats.forget(name)
         self._ready.pop(name, None)
         self._unmarked.pop(name, None)
 
-    def _event(self, name: str, uid: str, reason: str, text: str) -> None:
-        about = reference(name, uid)
-        self._context.recorder.event(about, "Normal", reason, f"Node {name} event: {text}")
+    def _tell(self, name: str, uid: str, reason: str, text: str) -> None:
+        self._event(reference(name, uid), "Normal", reason, f"Node {name} {text}")
 
     async def _check_silence(self, node: Object) -> Object:
         """Mark a node Unknown that was not heard of for too long; the node as it then is."""
@@ -97,7 +95,7 @@ class NodeLifecycleController:
             await self._read_lease(name)
             left = grace - self._heartbeats.silent(name)
         if left >= 0:
-            self._context.queue.add_after(name, left + 0.1)
+            self._queue.add_after(name, left + 0.1)
             return node
         changed = plan.plan_silent(node, self._clock.now())
         if changed is None:
@@ -114,9 +112,7 @@ class NodeLifecycleController:
         name, status = meta.name(node), plan.ready_status(node)
         before, self._ready[name] = self._ready.get(name), status
         if before == "True" and status != "True":
-            about = reference(name, meta.uid(node))
-            text = f"Node {name} status is now: NodeNotReady"
-            self._context.recorder.event(about, "Normal", "NodeNotReady", text)
+            self._tell(name, meta.uid(node), "NodeNotReady", "status is now: NodeNotReady")
             self._unmarked[name] = None
         if status == "True":
             self._unmarked.pop(name, None)
@@ -134,7 +130,7 @@ class NodeLifecycleController:
         patch = {"status": {"conditions": [condition]}}
         with forgiving(404, 409):
             await self._client.patch_object(PODS, pod, patch, subresource="status")
-            self._context.recorder.event(pod, "Warning", "NodeNotReady", "Node is not ready")
+            self._event(pod, "Warning", "NodeNotReady", "Node is not ready")
 
     async def _set_taints(self, node: Object) -> None:
         planned = plan.plan_taints(node, self._no_execute(node), self._clock.now())
@@ -151,7 +147,7 @@ class NodeLifecycleController:
             return ""
         if plan.has_no_execute(node) or self._take_token(plan.zone_of(node)):
             return key
-        self._context.queue.add_after(meta.name(node), RETRY)
+        self._queue.add_after(meta.name(node), RETRY)
         return ""
 
     def _check_cut_off(self) -> None:
@@ -160,7 +156,7 @@ class NodeLifecycleController:
         if cut_off != self._cut_off:
             self._cut_off = cut_off
             for node in self._nodes.items():
-                self._context.queue.add(meta.name(node))
+                self._queue.add(meta.name(node))
 
     def _state(self, zone: str, members: Callable[[], list[Object]]) -> plan.Disruption:
         """The state of a zone ("*": of the cluster), counted once for each version of the nodes."""

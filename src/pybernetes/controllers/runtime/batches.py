@@ -2,7 +2,7 @@
 """Many similar writes: all at once, or starting slowly so that what cannot work fails cheaply."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError, forgiving
@@ -40,10 +40,9 @@ async def slow_start(items: Sequence[T], act: Callable[[T], Awaitable[None]]) ->
         size *= 2
 
 
-async def delete_if_there(
-    client: Client, gvr: GVR, obj: Object, options: Object | None = None
-) -> bool:
-    """Delete `obj`; False if it is gone already. Raises ApiError."""
+async def delete_if_there(client: Client, gvr: GVR, obj: Object, **options: Any) -> bool:
+    """Delete `obj`, and no other of its name; False if it is gone already. Raises ApiError."""
+    options = {"preconditions": {"uid": meta.uid(obj)}} | options
     with forgiving(404):
         await client.delete(gvr, meta.name(obj), meta.namespace(obj), options=options)
         return True

@@ -8,9 +8,9 @@ looks at the current state again and applies the plan. Retries, back-off and log
 the loop's (manager.py), never the controller's.
 """
 
+import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from pybernetes.apimachinery import meta
 from pybernetes.base.env import Env
@@ -37,17 +37,27 @@ class NotYet(Exception):
     """Raised by `sync` for what may work later: tried again with back-off, and not worth a line."""
 
 
-class Controller(Protocol):
+class Controller:
     """`sync` is never called for one key twice at the same time; it is called after the informers
     asked for in the constructor have synced. Raising ApiError or ConnectionError tries again."""
 
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client = context.client
+        self._queue = context.queue
+        self._event = context.recorder.event
+
     async def sync(self, key: str) -> None:
         """Bring the world one step closer to what the object behind `key` asks for."""
+        raise NotImplementedError
 
+    def _now(self) -> datetime.datetime:
+        return self._context.env.clock.now()
 
-def queue_live(add: Callable[[str], None], informer: Informer) -> None:
-    """Queue every object of `informer` that comes or changes; what is gone needs nothing."""
-    informer.on_change(lambda _old, new: add(meta.key(new)) if new is not None else None)
+    def _follow(self, informer: Informer) -> Informer:
+        """Queue the key of every object of `informer` that comes, changes or goes."""
+        informer.on_change(lambda old, new: self._queue.add(meta.key(new or old or {})))
+        return informer
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pybernetes.apimachinery import meta, selectors
 from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.selectors import Selector
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.client.informer import Informer
+from pybernetes.client.informer import BY_NAMESPACE, Informer
 from pybernetes.client.types import Client
 
 BY_CONTROLLER = "controller-uid"  # "" plus namespace: those without a controller
@@ -26,45 +26,21 @@ def _controller_keys(obj: Object) -> list[str]:
 def enqueue_owner(
     informer: Informer, kind: str, owners: Informer, add: Callable[[str], None]
 ) -> None:
-    """Queue the controller (of `kind`) of every object that changes; for an orphan, every owner of
-    its namespace whose selector matches."""
-    from_selector = _SelectorCache()
-
-    def one(obj: Object) -> None:
-        reference = meta.controller_of(obj)
-        namespace = meta.namespace(obj)
-        if reference is not None:
-            if reference.get("kind") == kind:
-                add(meta.make_key(namespace, reference["name"]))
-            return
-        for owner in owners.by_index("namespace", namespace):
-            if from_selector(owner).matches(meta.labels(obj)):
-                add(meta.key(owner))
+    """Queue the controller (of `kind`) of every object that changes; for an orphan that is new or
+    has other labels, every owner of its namespace whose selector matches."""
 
     def changed(old: Object | None, new: Object | None) -> None:
-        if old is not None:
-            was, now = meta.controller_of(old), meta.controller_of(new) if new else None
-            if new is None or (was or {}).get("uid") != (now or {}).get("uid"):
-                one(old)
-        if new is not None:
-            one(new)
+        was, now = (meta.controller_of(one) if one else None for one in (old, new))
+        moved = not old or not new or (was or {}).get("uid") != (now or {}).get("uid")
+        for obj, reference in ((old, was if moved else None), (new, now)):
+            if obj and reference and reference["kind"] == kind:
+                add(meta.make_key(meta.namespace(obj), reference["name"]))
+        if new and not now and (moved or meta.labels(old or {}) != meta.labels(new)):
+            for owner in owners.by_index(BY_NAMESPACE, meta.namespace(new)):
+                if selector_of(owner).matches(meta.labels(new)):
+                    add(meta.key(owner))
 
     informer.on_change(changed)
-
-
-class _SelectorCache:
-    """Parsed selectors of owners, by UID and generation."""
-
-    def __init__(self) -> None:
-        self._parsed: dict[str, tuple[Object, Selector]] = {}
-
-    def __call__(self, owner: Object) -> Selector:
-        spec = owner["spec"].get("selector") or {}
-        known = self._parsed.get(meta.uid(owner))
-        if known is None or known[0] != spec:
-            known = (spec, selector_of(owner))
-            self._parsed[meta.uid(owner)] = known
-        return known[1]
 
 
 def selector_of(owner: Object) -> Selector:

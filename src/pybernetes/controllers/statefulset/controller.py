@@ -19,67 +19,63 @@ class StatefulSetController(Workload):
         self._claims = context.informers.get(CLAIMS)
         self._history = revisions.History(context, STATEFUL_SETS)
 
-    async def sync(self, key: str) -> None:
-        stateful_set = self._owners.find(*meta.split_key(key))
-        if stateful_set is None:
-            self._writes.forget(key)
-            return
-        pods = await self._claimed(stateful_set, lambda pod: ordinal(stateful_set, pod) >= 0)
-        found = await self._history.sync(stateful_set)
-        name = (stateful_set.get("status") or {}).get("currentRevision")
+    async def _sync(self, key: str, owner: Object) -> None:
+        pods = await self._claimed(owner, lambda pod: ordinal(owner, pod) >= 0)
+        found = await self._history.sync(owner)
+        name = (owner.get("status") or {}).get("currentRevision")
         current = next((one for one in found.listed if meta.name(one) == name), found.update)
         revs = plan.Revs(current, found.update)
-        failure: Exception | None = None
-        slots = identity.slots(stateful_set, pods)
-        if not meta.is_deleting(stateful_set) and self._writes.seen(key):
-            try:
-                await self._own_claims(stateful_set, slots)
-                await self._step(stateful_set, slots, revs)
-            except (ApiError, ConnectionError) as error:
-                failure = error
-        await self._report(stateful_set, pods, revs, found.collisions)
-        if failure is not None:
-            raise failure
+        slots = identity.slots(owner, pods)
+        try:
+            if not meta.is_deleting(owner) and self._writes.seen(key):
+                await self._own_claims(owner, slots)
+                await self._step(owner, slots, revs)
+        except (ApiError, ConnectionError):
+            await self._report(owner, pods, revs, found.collisions)
+            raise
+        await self._report(owner, pods, revs, found.collisions)
         live = {meta.labels(pod).get(revisions.HASH_LABEL, "") for pod in pods}
-        await self._history.truncate(stateful_set, found, {*live, meta.name(current)})
+        await self._history.truncate(owner, found, {*live, meta.name(current)})
 
     async def _step(self, stateful_set: Object, slots: Slots, revs: plan.Revs) -> None:
-        step = plan.plan_step(stateful_set, slots, revs, self._context.env.clock.now())
+        step = plan.plan_step(stateful_set, slots, revs, self._now())
 
         async def make(number: int) -> None:
             await self._make_claims(stateful_set, number)
             revision = plan.revision_for(stateful_set, revs, number)
             with forgiving("AlreadyExists"):
-                pod = identity.new_pod(stateful_set, revision, number)
-                await self._control.create(stateful_set, pod)
-
-        async def end(pod: Object) -> None:
-            words = f"delete Pod {meta.name(pod)} in StatefulSet {meta.name(stateful_set)}"
-            await self._control.delete(stateful_set, pod, f"{words} successful")
+                await self._create(stateful_set, identity.new_pod(stateful_set, revision, number))
 
         for pod in step.recreate:
             text = f"StatefulSet {meta.key(stateful_set)} is recreating failed Pod {meta.name(pod)}"
-            self._context.recorder.event(stateful_set, "Warning", "RecreatingFailedPod", text)
-        await all_at_once([*step.recreate, *step.delete], end)
+            self._event(stateful_set, "Warning", "RecreatingFailedPod", text)
+        delete = [*step.recreate, *step.delete]
+        await all_at_once(delete, lambda pod: self._delete(stateful_set, pod))
         await all_at_once(step.create, make)
+
+    def _tell(self, owner: Object, verb: str, pod: Object, error: ApiError | None = None) -> None:
+        if error is None or error.reason != "AlreadyExists":
+            super()._tell(owner, verb, pod, error)
+
+    def _words(self, owner: Object, verb: str, pod: Object, error: ApiError | None) -> str:
+        how = f"failed error: {error}" if error else "successful"
+        return f"{verb} Pod {meta.name(pod)} in StatefulSet {meta.name(owner)} {how}"
 
     async def _make_claims(self, stateful_set: Object, number: int) -> None:
         for claim in identity.claims(stateful_set, number):
-            name = meta.name(claim)
-            if self._claims.find(meta.namespace(claim), name) is not None:
+            if self._claims.find(meta.namespace(claim), meta.name(claim)) is not None:
                 continue
-            words = f"Claim {name} Pod {meta.name(stateful_set)}-{number} in StatefulSet"
-            words = f"create {words} {meta.name(stateful_set)}"
+            pod = f"Pod {meta.name(stateful_set)}-{number} in StatefulSet {meta.name(stateful_set)}"
             try:
-                await self._client.create(CLAIMS, claim, meta.namespace(claim))
+                await self._client.create(CLAIMS, claim)
             except ApiError as error:
                 if error.reason == "AlreadyExists" or is_terminating_namespace(error):
                     continue
-                text = f"{words} failed error: {error}"
-                self._context.recorder.event(stateful_set, "Warning", "FailedCreate", text)
+                text = f"Create Claim {meta.name(claim)} for {pod} failed error: {error}"
+                self._event(stateful_set, "Warning", "FailedCreate", text)
                 raise
-            text = f"{words} success"
-            self._context.recorder.event(stateful_set, "Normal", "SuccessfulCreate", text)
+            text = f"Create Claim {meta.name(claim)} {pod} success"
+            self._event(stateful_set, "Normal", "SuccessfulCreate", text)
 
     async def _own_claims(self, stateful_set: Object, slots: Slots) -> None:
         """Give claims the owners that the retention policy asks for."""
@@ -99,8 +95,8 @@ class StatefulSetController(Workload):
     async def _report(
         self, stateful_set: Object, pods: list[Object], revs: plan.Revs, collisions: int
     ) -> None:
-        now, old = self._context.env.clock.now(), stateful_set.get("status") or {}
-        status = plan.plan_status(stateful_set, pods, revs, now) | {"collisionCount": collisions}
+        old, status = stateful_set.get("status") or {}, {"collisionCount": collisions}
+        status |= plan.plan_status(stateful_set, pods, revs, self._now())
         if old.get("conditions"):
             status["conditions"] = old["conditions"]
         await self._write_status(stateful_set, status)

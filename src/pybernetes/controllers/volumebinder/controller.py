@@ -3,7 +3,7 @@
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.pods import claims_of
 from pybernetes.controllers.runtime.resources import CLAIMS, PODS, STORAGE_CLASSES, VOLUMES
 from pybernetes.controllers.volumebinder import plan
@@ -11,12 +11,11 @@ from pybernetes.controllers.volumebinder import plan
 _NO_CLASS = "no persistent volumes available for this claim and no storage class is set"
 
 
-class VolumeBinder:
+class VolumeBinder(Controller):
     """Keys are namespace/name of claims, and names of volumes."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._client = context.client
+        super().__init__(context)
         self._claims = context.informers.get(CLAIMS)
         self._volumes = context.informers.get(VOLUMES)
         self._classes = context.informers.get(STORAGE_CLASSES)
@@ -27,25 +26,25 @@ class VolumeBinder:
 
     def _claim_changed(self, old: Object | None, new: Object | None) -> None:
         claim = new or old or {}
-        self._context.queue.add(meta.key(claim))
+        self._queue.add(meta.key(claim))
         if claim["spec"].get("volumeName"):
-            self._context.queue.add(claim["spec"]["volumeName"])
+            self._queue.add(claim["spec"]["volumeName"])
 
     def _volume_changed(self, old: Object | None, new: Object | None) -> None:
         volume = new or old or {}
-        self._context.queue.add(meta.name(volume))
+        self._queue.add(meta.name(volume))
         reference = volume["spec"].get("claimRef")
         if reference:
-            self._context.queue.add(meta.make_key(reference["namespace"], reference["name"]))
+            self._queue.add(meta.make_key(reference["namespace"], reference["name"]))
         elif new is not None:
             for claim in self._claims.items():
                 if not claim["spec"].get("volumeName"):
-                    self._context.queue.add(meta.key(claim))
+                    self._queue.add(meta.key(claim))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if old is None and new is not None:
             for name in claims_of(new):
-                self._context.queue.add(meta.make_key(meta.namespace(new), name))
+                self._queue.add(meta.make_key(meta.namespace(new), name))
 
     async def sync(self, key: str) -> None:
         namespace, name = meta.split_key(key)
@@ -69,7 +68,7 @@ class VolumeBinder:
             return
         if phase == "Failed":
             reason = "VolumeFailedDelete"
-            self._context.recorder.event(volume, "Warning", reason, message)
+            self._event(volume, "Warning", reason, message)
         new = {**{k: v for k, v in status.items() if k != "message"}, "phase": phase}
         await self._client.update_status(
             VOLUMES, volume, new | ({"message": message} if message else {})
@@ -92,7 +91,7 @@ class VolumeBinder:
             await self._lost(claim, "Bound claim has lost reference to PersistentVolume")
         else:
             text = f'volume "{name}" already bound to a different claim.'
-            self._context.recorder.event(claim, "Warning", "FailedBinding", text)
+            self._event(claim, "Warning", "FailedBinding", text)
 
     async def _find_volume(self, claim: Object) -> None:
         storage_class = self._classes.find("", plan.class_of(claim))
@@ -101,7 +100,7 @@ class VolumeBinder:
         made_for = volume is not None and plan.is_for(volume, claim)
         if not made_for and plan.waits_for_consumer(claim, storage_class, pods):
             text = "waiting for first consumer to be created before binding"
-            self._context.recorder.event(claim, "Normal", "WaitForFirstConsumer", text)
+            self._event(claim, "Normal", "WaitForFirstConsumer", text)
         elif volume is not None:
             await self._bind(claim, volume)
         else:
@@ -109,7 +108,7 @@ class VolumeBinder:
 
     async def _ask_for_volume(self, claim: Object, storage_class: Object | None) -> None:
         """No volume fits: say so, and whose turn it is."""
-        event, name = self._context.recorder.event, plan.class_of(claim)
+        event, name = self._event, plan.class_of(claim)
         provisioner = (storage_class or {}).get("provisioner") or ""
         if not name:
             event(claim, "Normal", "FailedBinding", _NO_CLASS)
@@ -149,7 +148,7 @@ class VolumeBinder:
     async def _lost(self, claim: Object, why: str) -> None:
         if (claim.get("status") or {}).get("phase") != "Lost":
             text = f"{why}. Data on the volume is lost!"
-            self._context.recorder.event(claim, "Warning", "ClaimLost", text)
+            self._event(claim, "Warning", "ClaimLost", text)
             await self._client.update_status(
                 CLAIMS, claim, {**(claim.get("status") or {}), "phase": "Lost"}
             )

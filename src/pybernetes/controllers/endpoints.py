@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides a service's Endpoints from its pods. Pure."""
+"""endpoints-controller: the Endpoints object of every service with a selector."""
 
 from collections.abc import Sequence
 
 import orjson
 
 from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.status import belongs_in_endpoints, is_ready
+from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
+from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.resources import ENDPOINTS, PODS, SERVICES
 from pybernetes.controllers.runtime.services import (
     HEADLESS_LABEL,
     address_of,
     endpoint_ports,
+    follow,
+    has_selector,
     hostname,
     is_headless,
+    pods_of,
     target_reference,
 )
 
@@ -101,3 +108,54 @@ def plan_endpoints(
         "annotations": annotations,
     }
     return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": subsets}
+
+
+class EndpointsController(Controller):
+    """Keys are namespace/name of services."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._services = context.informers.get(SERVICES)
+        self._pods = context.informers.get(PODS)
+        self._endpoints = context.informers.get(ENDPOINTS)
+        follow(self._services, self._pods, context.queue.add)
+        self._endpoints.on_change(self._endpoints_changed)
+
+    def _endpoints_changed(self, old: Object | None, new: Object | None) -> None:
+        """Changed or left over from a service that was deleted while nobody looked."""
+        obj = new or old or {}
+        if MANAGED_BY in meta.labels(obj):
+            self._queue.add(meta.key(obj))
+
+    async def sync(self, key: str) -> None:
+        namespace, name = meta.split_key(key)
+        service = self._services.find(namespace, name)
+        current = self._endpoints.find(namespace, name)
+        if service is None:
+            if current is not None:
+                await delete_if_there(self._client, ENDPOINTS, current)
+            return
+        if not has_selector(service):
+            return
+        planned = plan_endpoints(service, pods_of(service, self._pods), current)
+        if planned is not None:
+            await self._write(service, planned, current)
+
+    async def _write(self, service: Object, planned: Object, current: Object | None) -> None:
+        namespace, name = meta.namespace(planned), meta.name(planned)
+        recorder = self._context.recorder
+        try:
+            if current is None:
+                await self._client.create(ENDPOINTS, planned, namespace)
+            else:
+                await self._client.update(ENDPOINTS, planned, namespace)
+        except ApiError as error:
+            if is_terminating_namespace(error) or error.reason == "AlreadyExists":
+                return
+            if current is None:
+                text = f"Failed to create endpoint for service {namespace}/{name}: {error}"
+                recorder.event(service, "Warning", "FailedToCreateEndpoint", text)
+            elif error.code != 409:
+                text = f"Failed to update endpoint {namespace}/{name}: {error}"
+                recorder.event(planned, "Warning", "FailedToUpdateEndpoint", text)
+            raise

@@ -1,26 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the protection finalizers on claims and volumes, and takes them off what is unused and going."""
+"""Volumes and claims in use are kept by a finalizer until nobody uses them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.apis.core.pod.status import is_finished
+from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.pods import claims_of
 from pybernetes.controllers.runtime.resources import ATTRIBUTES_CLASSES, CLAIMS, PODS, VOLUMES
-from pybernetes.controllers.volumeprotection import plan
 
 
-class VolumeProtectionController:
+def claim_in_use(claim: Object, pods: Iterable[Object]) -> bool:
+    """A pod that is not over, or not bound to a node and going, uses it."""
+    return any(
+        meta.name(claim) in claims_of(pod)
+        for pod in pods
+        if not is_finished(pod) and (pod["spec"].get("nodeName") or not meta.is_deleting(pod))
+    )
+
+
+def volume_in_use(volume: Object) -> bool:
+    return (volume.get("status") or {}).get("phase") == "Bound"
+
+
+def classes_of(obj: Object) -> set[str]:
+    """VolumeAttributesClasses that a claim or a volume has or is to have."""
+    status = obj.get("status") or {}
+    names = {obj["spec"].get("volumeAttributesClassName")}
+    names.add(status.get("currentVolumeAttributesClassName"))
+    names.add((status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName"))
+    return {str(name) for name in names if name}
+
+
+class VolumeProtectionController(Controller):
     """Keys are namespace/name of claims, or names of volumes; `in_use` decides for one of them."""
 
     def __init__(
         self, context: Context, gvr: GVR, finalizer: str, in_use: Callable[[Object], bool]
     ) -> None:
-        self._client = context.client
+        super().__init__(context)
         self._gvr, self._finalizer, self._in_use = gvr, finalizer, in_use
         self._objects = context.informers.get(gvr)
-        self._objects.on_change(lambda old, new: context.queue.add(meta.key(new or old or {})))
+        self._follow(self._objects)
 
     async def sync(self, key: str) -> None:
         obj = self._objects.find(*meta.split_key(key))
@@ -44,7 +66,7 @@ def build_claims(context: Context) -> VolumeProtectionController:
             context.queue.add(meta.make_key(meta.namespace(pod), name))
 
     def in_use(claim: Object) -> bool:
-        return plan.claim_in_use(claim, pods.by_index("namespace", meta.namespace(claim)))
+        return claim_in_use(claim, pods.by_index("namespace", meta.namespace(claim)))
 
     controller = VolumeProtectionController(context, CLAIMS, "kubernetes.io/pvc-protection", in_use)
     pods.on_change(pod_changed)
@@ -53,7 +75,7 @@ def build_claims(context: Context) -> VolumeProtectionController:
 
 def build_volumes(context: Context) -> VolumeProtectionController:
     return VolumeProtectionController(
-        context, VOLUMES, "kubernetes.io/pv-protection", plan.volume_in_use
+        context, VOLUMES, "kubernetes.io/pv-protection", volume_in_use
     )
 
 
@@ -62,11 +84,11 @@ def build_classes(context: Context) -> VolumeProtectionController:
 
     def user_changed(old: Object | None, new: Object | None) -> None:
         for obj in filter(None, (old, new)):
-            for name in plan.classes_of(obj):
+            for name in classes_of(obj):
                 context.queue.add(name)
 
     def in_use(one: Object) -> bool:
-        return any(meta.name(one) in plan.classes_of(obj) for user in users for obj in user.items())
+        return any(meta.name(one) in classes_of(obj) for user in users for obj in user.items())
 
     finalizer = "kubernetes.io/vac-protection"
     controller = VolumeProtectionController(context, ATTRIBUTES_CLASSES, finalizer, in_use)

@@ -1,30 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Acts for ResourceQuotas: counts what their namespace holds and writes the status.
+"""Resource quotas: what a namespace uses, counted again whenever it changes."""
 
-Kinds that have spec to count are watched in full; others that a quota names (count/X) by their
-metadata, from the moment one does.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core import quota as rules
 from pybernetes.client.informer import Informer
-from pybernetes.controllers.resourcequota import plan
-from pybernetes.controllers.runtime.controller import Context
+from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.discovery import discover
+
+
+def counted_names(quotas: Iterable[Object]) -> set[str]:
+    """ "deployments.apps" for every count/deployments.apps that a quota limits."""
+    return {
+        name.removeprefix("count/")
+        for quota in quotas
+        for name in (quota.get("spec") or {}).get("hard") or {}
+        if name.startswith("count/")
+    }
+
+
+def plan_status(quota: Object, objects: Iterable[tuple[GVR, Object]]) -> Object:
+    hard = (quota.get("spec") or {}).get("hard") or {}
+    return {"hard": hard, "used": rules.total(quota, objects)}
+
+
+def frees(gvr: GVR, old: Object, new: Object | None) -> bool:
+    """True if what an object uses became less (or other): its quotas have to be counted again."""
+    return new is None or rules.usage(gvr, old) != rules.usage(gvr, new)
+
 
 QUOTAS = GVR("", "v1", "resourcequotas")
 _FULL = (rules.PODS, rules.SERVICES, rules.CLAIMS)
 RESYNC = 300.0  # seconds (upstream's resource-quota-sync-period)
 
 
-class ResourceQuotaController:
+class ResourceQuotaController(Controller):
     """Keys are namespace/name of quotas."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        super().__init__(context)
         self._quotas = context.informers.get(QUOTAS)
         self._watched: dict[GVR, Informer] = {}
         for gvr in dict.fromkeys((*_FULL, *rules.COUNTED.values())):
@@ -45,24 +61,24 @@ class ResourceQuotaController:
         asked = None if old is None else old.get("spec")
         counted = (new.get("status") or {}).get("hard")
         if asked != new.get("spec") or counted != new["spec"].get("hard"):
-            self._context.queue.add(meta.key(new))
+            self._queue.add(meta.key(new))
 
     def _object_changed(self, gvr: GVR, old: Object | None, new: Object | None) -> None:
         """Creates were charged by admission; what frees something has to be counted again."""
-        if old is None or not plan.frees(gvr, old, new):
+        if old is None or not frees(gvr, old, new):
             return
         for quota in self._quotas.by_index("namespace", meta.namespace(old)):
-            self._context.queue.add(meta.key(quota))
+            self._queue.add(meta.key(quota))
 
     async def sync(self, key: str) -> None:
         quota = self._quotas.find(*meta.split_key(key))
         if quota is None:
             return
         await self._watch_named(quota)
-        status = plan.plan_status(quota, self._objects(meta.namespace(quota)))
+        status = plan_status(quota, self._objects(meta.namespace(quota)))
         if status != (quota.get("status") or {}):
-            await self._context.client.update_status(QUOTAS, quota, status)
-        self._context.queue.add_after(key, RESYNC)
+            await self._client.update_status(QUOTAS, quota, status)
+        self._queue.add_after(key, RESYNC)
 
     def _objects(self, namespace: str) -> Iterator[tuple[GVR, Object]]:
         for gvr, informer in self._watched.items():
@@ -71,10 +87,10 @@ class ResourceQuotaController:
 
     async def _watch_named(self, quota: Object) -> None:
         """Watch what only this quota counts. Raises ApiError."""
-        missing = plan.counted_names([quota]) - self._names.keys()
+        missing = counted_names([quota]) - self._names.keys()
         if not missing:
             return
-        for served in (await discover(self._context.client)).resources:
+        for served in (await discover(self._client)).resources:
             name = f"{served.gvr.resource}.{served.gvr.group}".strip(".")
             if name in missing:
                 await self._watch(served.gvr).wait_synced()

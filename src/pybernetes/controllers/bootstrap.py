@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides which tokens sign cluster-info, and when a token is over. Pure.
+"""bootstrap-signer-controller and token-cleaner-controller: tokens with which nodes join.
 
-Tokens are Secrets of type bootstrap.kubernetes.io/token, named bootstrap-token-ID.
+The signer lets whoever holds a token check the kubeconfig in kube-public/cluster-info that it read
+from a server it does not trust yet; the cleaner removes tokens whose time is over.
 """
 
 import base64
@@ -13,6 +14,10 @@ from collections.abc import Sequence
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import Object
+from pybernetes.client.informer import Informer
+from pybernetes.controllers.runtime.batches import delete_if_there
+from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.resources import CONFIG_MAPS, SECRETS
 
 SIGNATURE_PREFIX = "jws-kubeconfig-"
 
@@ -65,3 +70,48 @@ def detached(content: str, identifier: str, key: str) -> str:
 
 def _base64url(octets: bytes) -> str:
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+_PUBLIC, _CLUSTER_INFO = "kube-public", "cluster-info"
+
+
+def _tokens(context: Context) -> Informer:
+    kind = "type=bootstrap.kubernetes.io/token"
+    return context.informers.get(SECRETS, "kube-system", field_selector=kind)
+
+
+class BootstrapSigner(Controller):
+    """Its only key is the name of the ConfigMap."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        only = f"metadata.name={_CLUSTER_INFO}"
+        self._maps = context.informers.get(CONFIG_MAPS, _PUBLIC, field_selector=only)
+        self._tokens = _tokens(context)
+        for informer in (self._tokens, self._maps):
+            informer.on_change(lambda _old, _new: context.queue.add(_CLUSTER_INFO))
+
+    async def sync(self, key: str) -> None:
+        current = self._maps.find(_PUBLIC, key)
+        if current is not None:
+            wanted = signed(current, self._tokens.items(), self._now())
+            if wanted is not None:
+                await self._client.update(CONFIG_MAPS, wanted, _PUBLIC)
+
+
+class TokenCleaner(Controller):
+    """Keys are namespace/name of token Secrets; each comes back when its token ends."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._tokens = self._follow(_tokens(context))
+
+    async def sync(self, key: str) -> None:
+        secret = self._tokens.find(*meta.split_key(key))
+        if secret is None:
+            return
+        left = remaining(secret, self._now())
+        if left:
+            self._queue.add_after(key, left)
+        elif left is not None:
+            await delete_if_there(self._client, SECRETS, secret)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides the slices that mirror an Endpoints object: one for each family and set of ports. Pure."""
+"""endpointslicemirroring-controller: hand-made Endpoints of services without selector, as slices."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -7,8 +7,21 @@ from collections.abc import Sequence
 import orjson
 
 from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
-from pybernetes.controllers.runtime.slices import MANAGED_BY, SERVICE_NAME, Group, Plan, group_of
+from pybernetes.controllers.runtime.batches import is_terminating_namespace
+from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.resources import ENDPOINT_SLICES, ENDPOINTS, SERVICES
+from pybernetes.controllers.runtime.slices import (
+    MANAGED_BY,
+    SERVICE_NAME,
+    Group,
+    Plan,
+    apply_plan,
+    follow_slices,
+    group_of,
+)
+from pybernetes.controllers.runtime.writes import Writes
 
 MANAGER = "endpointslicemirroring-controller.k8s.io"
 MAXIMUM = 1000  # mirrored addresses of a subset
@@ -113,3 +126,42 @@ def _slice(endpoints: Object, group: Group, addresses: list[Object], old: Object
         "ports": orjson.loads(group[1]),
         "endpoints": addresses,
     }
+
+
+class EndpointSliceMirroringController(Controller):
+    """Keys are namespace/name of Endpoints, which are those of their service."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._services = self._follow(context.informers.get(SERVICES))
+        self._endpoints = self._follow(context.informers.get(ENDPOINTS))
+        self._slices = context.informers.get(ENDPOINT_SLICES)
+        follow_slices(self._slices, MANAGER, context.queue.add)
+        self._writes = Writes(context.env.clock, self._slices)
+
+    async def sync(self, key: str) -> None:
+        endpoints, service = (
+            one.find(*meta.split_key(key)) for one in (self._endpoints, self._services)
+        )
+        if not self._writes.seen(key):
+            return
+        slices = self._slices.by_index(MANAGER, key)
+        plan = Plan(delete=slices)
+        if endpoints is not None and is_mirrored(endpoints, service):
+            plan, invalid, skipped = plan_mirror(endpoints, slices)
+            self._tell(endpoints, invalid, skipped)
+        try:
+            await apply_plan(self._client, self._writes, key, plan)
+        except ApiError as error:
+            if not is_terminating_namespace(error):
+                raise
+
+    def _tell(self, endpoints: Object, invalid: int, skipped: int) -> None:
+        event = self._event
+        if invalid:
+            text = f"Skipped {invalid} invalid IP addresses when mirroring to EndpointSlices"
+            event(endpoints, "Warning", "InvalidIPAddress", text)
+        if skipped:
+            text = f"A max of {MAXIMUM} addresses can be mirrored to EndpointSlices per Endpoints "
+            text += f"subset. {skipped} addresses were skipped"
+            event(endpoints, "Warning", "TooManyAddressesToMirror", text)

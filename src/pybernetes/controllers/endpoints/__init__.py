@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""endpoints-controller: the Endpoints object of every service with a selector."""
