@@ -9,6 +9,7 @@ from pybernetes.apimachinery.types import GVK, GVR
 from pybernetes.apis import catalog
 from pybernetes.apis.autoscaling import convert as autoscaling
 from pybernetes.apis.core import event as events
+from pybernetes.apis.data import types
 
 ROWS = catalog.builtin()
 
@@ -69,19 +70,19 @@ def test_schemas_carry_list_and_patch_semantics() -> None:
     assert (ports.list_type, ports.list_keys) == ("map", ("containerPort", "protocol"))
     assert (ports.patch_strategy, ports.patch_merge_key) == ("merge", "containerPort")
     assert ports.items.properties["protocol"].default == "TCP"
-    quantity = catalog.type_named("io.k8s.api.core.v1.ResourceRequirements")
+    quantity = types.named("io.k8s.api.core.v1.ResourceRequirements")
     assert quantity.properties["limits"].values.format == "quantity"
     strategy = catalog.schema_of(GVK("apps", "v1", "Deployment")).properties["spec"]
     assert strategy.properties["strategy"].patch_strategy == "retainKeys"
-    assert catalog.type_named("io.k8s.api.apps.v1.DeploymentStrategy").patch_strategy == ""
+    assert types.named("io.k8s.api.apps.v1.DeploymentStrategy").patch_strategy == ""
 
 
 def test_recursive_types_share_their_nodes() -> None:
     name = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
-    props = catalog.type_named(name)
+    props = types.named(name)
     assert props.properties["not"] is props
     with pytest.raises(KeyError):
-        catalog.type_named("io.k8s.api.core.v1.Nothing")
+        types.named("io.k8s.api.core.v1.Nothing")
 
 
 def test_events_convert_both_ways() -> None:

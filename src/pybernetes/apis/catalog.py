@@ -43,11 +43,6 @@ def schema_of(gvk: GVK) -> Schema:
     return types.named(_UNPUBLISHED.get(key) or types.header()["kinds"][key])
 
 
-def type_named(name: str) -> Schema:
-    """The schema of a built-in type: io.k8s.api.core.v1.PodSpec. Raises KeyError."""
-    return types.named(name)
-
-
 @cache
 def priorities() -> Mapping[tuple[str, str], tuple[int, int]]:
     """(group, version) -> its APIService's groupPriorityMinimum and versionPriority."""

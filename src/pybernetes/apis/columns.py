@@ -3,8 +3,8 @@
 
 A cell is `[HOW] .path.to.value [? TEXT]`: "?" says what stands for an empty value, "??" for a
 missing one. HOW is a word of _SHOWN, a word of _WITH and its argument, or `age`; without it the
-value is text. Or a cell is text with such cells in it, {in braces}; where one of them is empty,
-TEXT stands for the whole. Or it is code, [? TEXT] too: module:function, taking the object and the time.
+value is text. Or a cell is text with such cells in it, {in braces}; where the last is empty, TEXT
+stands for the whole. Or it is code, [? TEXT] too: module:function, taking the object and the time.
 """
 
 import datetime
@@ -108,7 +108,7 @@ def _template(text: str) -> Cell:
 
     def filled(obj: Object, now: datetime.datetime) -> str:
         values = [one(obj, now) for one in cells]
-        return default if "" in values else form.format(*values)
+        return form.format(*values) if values[-1] != "" else default
 
     return filled
 

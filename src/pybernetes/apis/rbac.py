@@ -4,20 +4,9 @@
 import datetime
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.validation.names import dns1123_subdomain
 from pybernetes.apis.validation.part import IMMUTABLE, Part
 
 GROUP = "rbac.authorization.k8s.io"
-
-
-def validate_rule(rule: Part) -> None:
-    urls = rule.get("nonResourceURLs")
-    if not urls:
-        rule.need("apiGroups", detail="resource rules must supply at least one api group")
-        rule.need("resources", detail="resource rules must supply at least one resource")
-    elif rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
-        text = "rules cannot apply to both regular resources and non-resource URLs"
-        rule.invalid("nonResourceURLs", urls, text)
 
 
 def validate_role(role: Part) -> None:
@@ -41,18 +30,6 @@ def validate_cluster_binding(binding: Part) -> None:
 def validate_role_kept(binding: Part, old: Object) -> None:
     if binding.get("roleRef") != old.get("roleRef"):
         binding.invalid("roleRef", binding.get("roleRef"), IMMUTABLE)
-
-
-def validate_subject(subject: Part) -> None:
-    kind = subject.get("kind") or ""
-    if kind == "ServiceAccount":
-        subject.rule("name", dns1123_subdomain)
-        if subject.get("apiGroup"):
-            subject.choice("apiGroup", [""])
-    elif kind in {"Group", "User"}:
-        subject.one_of("apiGroup", [GROUP])
-    else:
-        subject.unsupported("kind", kind, ["Group", "ServiceAccount", "User"])
 
 
 def _subjects(binding: Object, kind: str) -> list[Object]:

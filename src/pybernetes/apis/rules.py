@@ -21,7 +21,7 @@ from pybernetes.apis.data import types
 from pybernetes.apis.data.sections import Condition, Row, code, row, sections
 from pybernetes.apis.validation import names
 from pybernetes.apis.validation.addresses import validate_port
-from pybernetes.apis.validation.meta import validate_labels
+from pybernetes.apis.validation.meta import is_empty_selector, validate_labels
 from pybernetes.apis.validation.part import Part, Rule
 
 _FILE = "rules.txt"
@@ -82,6 +82,24 @@ def _members(part: Part, field: str, known: list[str], _: str) -> None:
             part.unsupported(f"{field}[{number}]", value, known)
 
 
+def _some(part: Part, field: str, _: Any, text: str) -> None:
+    """A label selector that does not select everything."""
+    if is_empty_selector(part.get(field)):
+        part.invalid(field, part.get(field), text)
+
+
+def _exactly(part: Part, names: list[str], what: str) -> None:
+    """One of the fields that are named, or of all but those that are named with a "!"."""
+    found = [name for name, value in part.obj.items() if value is not None]
+    used = [
+        name for name in found if name in names or (names[0][0] == "!" and f"!{name}" not in names)
+    ]
+    if not used:
+        part.required("", f"must specify a {what}")
+    for name in used[1:]:
+        part.forbidden(name, f"may not specify more than 1 {what}")
+
+
 def _forbid(part: Part, field: str, _: Any, text: str) -> None:
     """Not there; an empty list is not."""
     if part.get(field) != []:
@@ -138,6 +156,7 @@ CHECKS: Mapping[str, tuple[Callable[[Sequence[str]], Any], _Check]] = {
     "distinct": (_words, _distinct),
     "members": (_words, _members),
     "quoted": (_quoted, _members),
+    "some": (_words, _some),
     "refuse": (_words, lambda part, field, _, text: part.invalid(field, part.get(field), text)),
     "forbid": (_words, _forbid),
     "deny": (_words, lambda part, field, _, text: part.forbidden(field, text)),
@@ -158,6 +177,26 @@ def _fill(field: str, text: str, condition: Condition | None, *, empty: bool) ->
             obj[field] = wanted if plain else copy.deepcopy(wanted)
 
     return fill
+
+
+# What rows may say of the object itself, besides `do`.
+WHOLE: Mapping[str, Callable[[Part, list[str], str], None]] = {
+    "exactly": _exactly,
+    "refuse": lambda part, _, text: part.invalid("", part.obj, text),
+    "set": lambda part, _, text: part.required("", text),
+}
+
+
+def _whole(one: Row) -> Callable[[Part], None]:
+    if one.word == "do":
+        return _code(one.arguments)
+    check, condition = WHOLE[one.word], one.condition
+
+    def run(part: Part) -> None:
+        if condition is None or condition(part.obj):
+            check(part, one.arguments, one.text)
+
+    return run
 
 
 class Rules:
@@ -186,7 +225,7 @@ class Rules:
         elif one.word in self._ways:
             self._ways[one.word][one.field] = one.condition
         elif one.field == ".":
-            self._code.append(_code(one.arguments))
+            self._code.append(_whole(one))
         else:
             prepare, check = CHECKS[one.word]
             always, arguments = one.word in ALWAYS, prepare(one.arguments)

@@ -3,14 +3,13 @@
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.apps.workload import is_zero, validate_selector, validate_template
+from pybernetes.apis.apps.workload import validate_template
 from pybernetes.apis.columns import look
 from pybernetes.apis.validation.part import Part
 
 
 def validate_set(part: Part) -> None:
     spec = part.child("spec")
-    validate_selector(spec)
     validate_template(spec, "ReplicaSet", spec.get("selector"))
 
 
@@ -41,10 +40,6 @@ def validate_deployment(part: Part) -> None:
     strategy = spec.child("strategy")
     if strategy.get("type") not in {"Recreate", "RollingUpdate"}:
         strategy.unsupported("", strategy.obj, ["Recreate", "RollingUpdate"])
-    rolling = strategy.child("rollingUpdate")
-    unavailable = rolling.get("maxUnavailable")
-    if is_zero(unavailable) and is_zero(rolling.get("maxSurge")):
-        rolling.invalid("maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0")
     deadline = spec.get("progressDeadlineSeconds")
     if deadline is not None and deadline <= (spec.get("minReadySeconds") or 0):
         spec.invalid("progressDeadlineSeconds", deadline, "must be greater than minReadySeconds")

@@ -6,7 +6,7 @@ import datetime
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object, split_api_version
 from pybernetes.apis import rules
-from pybernetes.apis.apps.workload import is_zero, validate_selector, validate_template
+from pybernetes.apis.apps.workload import is_zero, validate_template
 from pybernetes.apis.validation.part import Part, same
 
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
@@ -27,7 +27,6 @@ def follow_generation(new: Object, old: Object) -> None:
 
 def validate_daemon(part: Part) -> None:
     spec = part.child("spec")
-    validate_selector(spec, "daemonset")
     validate_template(spec, "DaemonSet", spec.get("selector"))
     strategy = spec.child("updateStrategy")
     if strategy.get("type") == "RollingUpdate":
@@ -44,23 +43,14 @@ def validate_daemon(part: Part) -> None:
 def validate_stateful(part: Part) -> None:
     spec = part.child("spec")
     strategy = spec.child("updateStrategy")
-    rolling = strategy.child("rollingUpdate")
     if not strategy.get("type"):
         strategy.required("")
     elif strategy.get("type") not in {"OnDelete", "RollingUpdate"}:
         strategy.invalid("", strategy.obj, "must be 'RollingUpdate' or 'OnDelete'")
-    elif is_zero(rolling.get("maxUnavailable")):
-        rolling.invalid("maxUnavailable", rolling.get("maxUnavailable"), "cannot be 0")
-    validate_selector(spec, "statefulset")
     with_claims = Part(_with_claims(spec.obj), spec.at, spec.errors)
     if spec.get("template"):
         rules.of("io.k8s.api.core.v1.PodTemplateSpec").check(with_claims.child("template"))
     validate_template(with_claims, "StatefulSet", spec.get("selector"))
-
-
-def management_policy(policy: str) -> list[str]:
-    fine = policy in {"OrderedReady", "Parallel"}
-    return [] if fine else ["must be 'OrderedReady' or 'Parallel'"]
 
 
 def _with_claims(spec: Object) -> Object:

@@ -9,19 +9,6 @@ from pybernetes.apis.validation.meta import is_empty_selector
 from pybernetes.apis.validation.part import Part
 
 
-def validate_selector(spec: Part, kind: str = "deployment") -> None:
-    """The selector of a workload: there, and not selecting everything.
-
-    `kind` is only a word of the message, in which upstream calls replica sets deployments too.
-    """
-    selector = spec.get("selector")
-    if selector is None:
-        spec.required("selector")
-        return
-    if is_empty_selector(selector):
-        spec.invalid("selector", selector, f"empty selector is invalid for {kind}")
-
-
 def selects(selector: Object, labels: dict[str, str]) -> bool:
     """True if a label selector matches these labels; True for a bad one, which is found elsewhere."""
     try:

@@ -5,8 +5,6 @@ from pybernetes.apimachinery.field import too_long
 from pybernetes.apis.validation.names import domain_prefixed_path
 from pybernetes.apis.validation.part import Part
 
-_INDEXED_ONLY = "requires indexed completion mode"
-
 
 def validate_job_spec(spec: Part) -> None:
     """After the rows of data/rules.txt."""
@@ -15,30 +13,15 @@ def validate_job_spec(spec: Part) -> None:
         spec.errors.extend(domain_prefixed_path(manager, spec.path("managedBy")))
         if len(manager) > 63:
             spec.errors.append(too_long(spec.path("managedBy"), 63))
-    mode = spec.get("completionMode") or "NonIndexed"
-    if mode == "NonIndexed":
-        for field in ("backoffLimitPerIndex", "maxFailedIndexes"):
-            if spec.get(field) is not None:
-                spec.invalid(field, spec.get(field), _INDEXED_ONLY)
-    elif mode == "Indexed":
+    if spec.get("completionMode") == "Indexed":
         _indexed(spec)
     _restart(spec)
 
 
 def _indexed(spec: Part) -> None:
-    completions, parallelism = spec.get("completions"), spec.get("parallelism") or 0
-    failed = spec.get("maxFailedIndexes")
-    if completions is None:
-        spec.required("completions", "when completion mode is Indexed")
-    if parallelism > 100000:
-        text = "must be less than or equal to 100000 when completion mode is Indexed"
-        spec.invalid("parallelism", parallelism, text)
-    if failed is not None:
-        if completions is not None and failed > completions:
-            text = "must be less than or equal to completions"
-            spec.invalid("maxFailedIndexes", failed, text)
-        if failed > 100000:
-            spec.invalid("maxFailedIndexes", failed, "must be less than or equal to 100000")
+    completions, failed = spec.get("completions"), spec.get("maxFailedIndexes")
+    if completions is not None and failed is not None and failed > completions:
+        spec.invalid("maxFailedIndexes", failed, "must be less than or equal to completions")
     if (completions or 0) > 100000 and spec.get("backoffLimitPerIndex") is not None:
         if failed is None:
             spec.required("maxFailedIndexes", "must be specified when completions is above 100000")

@@ -4,29 +4,16 @@
 import datetime
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.field import invalid
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis import rules
-from pybernetes.apis.validation.addresses import address, validate_endpoint_ip, validate_ip
+from pybernetes.apis.validation.addresses import address, endpoint_ip, ip
 from pybernetes.apis.validation.names import dns1123_subdomain
 from pybernetes.apis.validation.part import Part
-
-
-def validate_endpoints(part: Part) -> None:
-    for subset in part.each("subsets"):
-        if not subset.get("addresses") and not subset.get("notReadyAddresses"):
-            subset.required("", "must specify `addresses` or `notReadyAddresses`")
-
-
-def validate_address(one: Part) -> None:
-    ip, at = one.get("ip") or "", one.path("ip")
-    one.errors.extend(validate_ip(ip, at) or validate_endpoint_ip(ip, at))
 
 
 def validate_endpoints_update(part: Part, old: Object) -> None:
     if part.get("subsets") != old.get("subsets"):
         rules.of("io.k8s.api.core.v1.Endpoints").check(part)
-        validate_endpoints(part)
 
 
 def shown_subsets(endpoints: Object, _: datetime.datetime) -> str:
@@ -73,13 +60,11 @@ def forgive_unchanged(part: Part, old: Object) -> None:
 
 def _address(endpoint: Part, value: str, type_: str | None, path: str) -> None:
     if type_ in {"IPv4", "IPv6"}:
-        at = endpoint.path(path)
-        wrong = validate_ip(value, at)
         found = address(value)
-        if not wrong and found and f"IPv{found.version}" != type_:
-            text = f"must be an {type_} address"
-            wrong = [invalid(endpoint.path("addresses"), value, text)]
-        endpoint.errors.extend(wrong or validate_endpoint_ip(value, at))
+        if found and not ip(value) and f"IPv{found.version}" != type_:
+            endpoint.invalid("addresses", value, f"must be an {type_} address")
+        else:
+            endpoint.wrong(path, value, endpoint_ip(value))
     elif type_ == "FQDN":
         name = value.removesuffix(".")
         wrong_name = dns1123_subdomain(name)

@@ -119,13 +119,6 @@ def validate_volume(spec: Part) -> None:
     for name, amount in capacity.items():
         if quantity.parse(amount).nano <= 0:
             spec.invalid(f"capacity[{name}]", amount, "must be greater than zero")
-    used = _sources(spec.obj)
-    if not used:
-        spec.required("", "must specify a volume type")
-    for name in used[1:]:
-        spec.forbidden(name, "may not specify more than 1 volume type")
-    if spec.get("local") is not None and spec.get("nodeAffinity") is None:
-        spec.required("nodeAffinity", "Local volume requires node affinity")
 
 
 def validate_volume_update(part: Part, old: Object) -> None:

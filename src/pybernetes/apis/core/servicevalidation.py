@@ -3,12 +3,7 @@
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
-from pybernetes.apis.validation.addresses import (
-    address,
-    validate_cidr,
-    validate_endpoint_ip,
-    validate_ip,
-)
+from pybernetes.apis.validation.addresses import address, cidr, endpoint_ip, ip, not_local
 from pybernetes.apis.validation.names import dns1123_subdomain
 from pybernetes.apis.validation.part import IMMUTABLE, Part
 
@@ -81,10 +76,10 @@ def _validate(spec: Part, was: Object) -> None:
     _ports(spec)
     if type_ != "ExternalName":
         _cluster_ips(spec, was.get("clusterIPs") or ())
-    for number, ip in enumerate(spec.get("externalIPs") or ()):
-        at = spec.path(f"externalIPs[{number}]")
-        wrong = validate_ip(ip, at, was.get("externalIPs") or ())
-        spec.errors.extend(wrong or validate_endpoint_ip(ip, at))
+    known = was.get("externalIPs") or ()
+    for number, value in enumerate(spec.get("externalIPs") or ()):
+        wrong = not_local(value) if value in known else endpoint_ip(value)
+        spec.wrong(f"externalIPs[{number}]", value, wrong)
     _load_balancer(spec, was)
 
 
@@ -127,13 +122,13 @@ def _cluster_ips(spec: Part, known: list[str] | tuple[()]) -> None:
 
 def _wrong_addresses(spec: Part, addresses: list[str], known: list[str] | tuple[()]) -> bool:
     before = len(spec.errors)
-    for number, ip in enumerate(addresses):
-        if number == 0 and ip == "None":
+    for number, value in enumerate(addresses):
+        if number == 0 and value == "None":
             if len(addresses) > 1:
                 text = "'None' must be the first and only value"
                 spec.invalid("clusterIPs", addresses, text)
-        else:
-            spec.errors.extend(validate_ip(ip, spec.path(f"clusterIPs[{number}]"), known))
+        elif value not in known:
+            spec.wrong(f"clusterIPs[{number}]", value, ip(value))
     wrong = len(spec.errors) > before
     if len(addresses) > 2:
         spec.invalid("clusterIPs", addresses, "may only hold up to 2 values")
@@ -159,9 +154,9 @@ def _load_balancer(spec: Part, was: Object) -> None:
     if ranges and not balanced:
         spec.forbidden(field, _LOAD_BALANCER_ONLY)
     known = [value.strip() for value in was.get("loadBalancerSourceRanges") or ()]
-    for number, value in enumerate(ranges):
-        at = spec.path(f"{field}[{number}]")
-        spec.errors.extend(validate_cidr(value.strip(), at, known))
+    for number, value in enumerate(map(str.strip, ranges)):
+        if value not in known:
+            spec.wrong(f"{field}[{number}]", value, cidr(value))
 
 
 def validate_service_status(service: Part, old: Object) -> None:
@@ -171,12 +166,13 @@ def validate_service_status(service: Part, old: Object) -> None:
         return
     known = [one.get("ip") for one in look(old, "status", "loadBalancer", "ingress") or ()]
     for one in balancer.each("ingress"):
-        ip = one.get("ip") or ""
-        one.errors.extend(validate_ip(ip, one.path("ip"), known) if ip else ())
+        address_ = one.get("ip")
+        if address_ not in known:
+            one.rule("ip", ip)
         if one.get("ipMode") is None:
-            if ip:
+            if address_:
                 one.required("ipMode", "must be specified when `ip` is set")
-        elif not ip:
+        elif not address_:
             one.forbidden("ipMode", "may not be specified when `ip` is not set")
         else:
             one.choice("ipMode", ["Proxy", "VIP"])

@@ -54,11 +54,11 @@ def row(line: str) -> Row:
 
 
 def _test(word: str) -> Condition:
-    """FIELD: it is set, and no empty list; !FIELD: it is not; FIELD=A|B: its value is one of these; FIELD!=A|B."""
+    """FIELD: it is set, and no empty list; A|B: one of them is; !FIELD: it is not; FIELD=A|B: its value is one of these; FIELD!=A|B."""
     field, equals, values = word.partition("=")
     if not equals:
-        wanted, field = not word.startswith("!"), word.removeprefix("!")
-        return lambda obj: (obj.get(field) not in (None, [])) == wanted
+        wanted, fields = not word.startswith("!"), word.removeprefix("!").split("|")
+        return lambda obj: any(obj.get(name) not in (None, []) for name in fields) == wanted
     wanted, field = not field.endswith("!"), field.removesuffix("!")
     known = values.split("|")
     return lambda obj: (_shown(obj.get(field)) in known) == wanted

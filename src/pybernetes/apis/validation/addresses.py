@@ -2,10 +2,8 @@
 """IP addresses, CIDRs and ports: what is wrong with them, in upstream's words."""
 
 import re
-from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from pybernetes.apimachinery.field import Errors, invalid
 from pybernetes.apis.validation.names import port_name, port_number
 from pybernetes.apis.validation.part import Part
 
@@ -22,40 +20,41 @@ def address(value: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def validate_ip(value: str, at: str, known: Collection[str] = ()) -> Errors:
-    """Values in `known` were accepted before and stay so."""
-    if value in known:
-        return []
+def ip(value: str) -> list[str]:
+    """A rule: an address in its usual form."""
     found = address(value)
     if found is None:
         zeros = _LEADING_ZERO.search(value) and address(_LEADING_ZERO.sub(r"\g<1>", value))
-        return [invalid(at, value, "must not have leading 0s" if zeros else _NO_IP)]
+        return ["must not have leading 0s" if zeros else _NO_IP]
     if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        return [invalid(at, value, "must not be an IPv4-mapped IPv6 address")]
+        return ["must not be an IPv4-mapped IPv6 address"]
     return []
 
 
-def validate_cidr(value: str, at: str, known: Collection[str] = ()) -> Errors:
-    if value in known:
-        return []
+def cidr(value: str) -> list[str]:
+    """A rule: a network's address and the length of its prefix."""
     host, slash, _ = value.partition("/")
     try:
         network = ip_network(value, strict=False)
     except ValueError:
-        return [invalid(at, value, _NO_CIDR)]
+        return [_NO_CIDR]
     if not slash:
-        return [invalid(at, value, _NO_CIDR)]
+        return [_NO_CIDR]
     if address(host) != network.network_address:
-        text = f'must not have bits set beyond the prefix length (should be "{network}")'
-        return [invalid(at, value, text)]
+        return [f'must not have bits set beyond the prefix length (should be "{network}")']
     return []
 
 
-def validate_endpoint_ip(value: str, at: str) -> Errors:
-    """An address that traffic may be sent to: not local to a host or a link."""
+def endpoint_ip(value: str) -> list[str]:
+    """A rule: an address that traffic may be sent to."""
+    return ip(value) or not_local(value)
+
+
+def not_local(value: str) -> list[str]:
+    """A rule: an address that is not local to a host or a link."""
     found = address(value)
     if found is None:
-        return [invalid(at, value, _NO_IP)]
+        return [_NO_IP]
     checks = (
         (found.is_unspecified, f"may not be unspecified ({value})"),
         (found.is_loopback, "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
@@ -65,7 +64,7 @@ def validate_endpoint_ip(value: str, at: str) -> Errors:
             "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
         ),
     )
-    return [invalid(at, value, text) for wrong, text in checks if wrong]
+    return [text for wrong, text in checks if wrong]
 
 
 def _is_local_multicast(found: IPv4Address | IPv6Address) -> bool:

@@ -11,7 +11,7 @@ from pybernetes.apis.columns import look
 from pybernetes.apis.core.nodeaffinity import REQUIRED
 from pybernetes.apis.core.pod.status import may_restart_all
 from pybernetes.apis.core.pod.validation import checked
-from pybernetes.apis.validation.addresses import address, validate_ip
+from pybernetes.apis.validation.addresses import address, ip
 from pybernetes.apis.validation.names import dns1123_subdomain, qualified_name, user_id
 from pybernetes.apis.validation.part import IMMUTABLE, Part, same
 
@@ -164,8 +164,9 @@ def _may_restart(container: Object, policy: str | None, ended: Object, *, init: 
 def _addresses(status: Part, was: Object) -> None:
     ips = [one.get("ip") or "" for one in status.get("podIPs") or ()]
     known = [one.get("ip") or "" for one in was.get("podIPs") or ()]
-    for number, ip in enumerate(ips):
-        status.errors.extend(validate_ip(ip, status.path(f"podIPs[{number}]"), known))
+    for number, value in enumerate(ips):
+        if value not in known:
+            status.wrong(f"podIPs[{number}]", value, ip(value))
     families = [found.version for found in map(address, ips) if found]
     if len(ips) > 2 or (len(ips) == 2 and len(set(families)) < 2):
         text = "may specify no more than one IP for each IP family"

@@ -4,7 +4,6 @@
 from pybernetes.apis.validation.names import header_name
 from pybernetes.apis.validation.part import Part
 
-_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
@@ -32,15 +31,6 @@ def _sleep(handler: Part, grace: int | None) -> None:
         if not 0 <= seconds <= grace:
             text = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
             handler.invalid("sleep", seconds, text)
-
-
-def validate_handler(handler: Part) -> None:
-    """Exactly one way to ask or to act."""
-    used = [name for name in _HANDLERS if handler.get(name) is not None]
-    if not used:
-        handler.required("", "must specify a handler type")
-    for name in used[1:]:
-        handler.forbidden(name, "may not specify more than 1 handler type")
 
 
 def validate_headers(action: Part) -> None:

@@ -9,7 +9,6 @@ from pybernetes.apis.core.podspec.affinity import validate_spread
 from pybernetes.apis.core.podspec.containers import Around, validate_containers
 from pybernetes.apis.core.podspec.security import validate_sysctls
 from pybernetes.apis.core.podspec.volumes import validate_volumes
-from pybernetes.apis.validation.addresses import validate_ip
 from pybernetes.apis.validation.meta import validate_annotations, validate_labels
 from pybernetes.apis.validation.names import dns1123_subdomain, qualified_name
 from pybernetes.apis.validation.part import Part
@@ -58,9 +57,6 @@ def _host(spec: Part) -> None:
                 spec.forbidden(name, "when `hostUsers` is false")
     if get("dnsConfig") is not None or get("dnsPolicy") == "None":
         _dns(spec)
-    if get("shareProcessNamespace") and get("hostPID"):
-        text = "ShareProcessNamespace and HostPID cannot both be enabled"
-        spec.invalid("shareProcessNamespace", True, text)
 
 
 def _host_network(spec: Part) -> None:
@@ -85,12 +81,7 @@ def _dns(spec: Part) -> None:
             return
     if len(servers) > 3:
         config.invalid("nameservers", servers, "must not have more than 3 nameservers")
-    for number, server in enumerate(servers):
-        config.errors.extend(validate_ip(server, config.path(f"nameservers[{number}]")))
     _searches(config, config.get("searches") or [])
-    for option in config.each("options"):
-        if not option.get("name"):
-            option.required("", "must not be empty")
 
 
 def _searches(config: Part, searches: list[str]) -> None:
@@ -104,7 +95,3 @@ def _searches(config: Part, searches: list[str]) -> None:
 
 def _search(name: str) -> list[str]:
     return [] if name == "." else dns1123_subdomain(name.removesuffix(".").replace("_", "a"))[:1]
-
-
-def validate_alias(alias: Part) -> None:
-    alias.errors.extend(validate_ip(alias.get("ip") or "", alias.path("ip")))

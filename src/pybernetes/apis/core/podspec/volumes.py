@@ -38,15 +38,6 @@ def validate_own_claims(spec: Part, pod_name: str) -> None:
             claim.invalid("claimName", claim.get("claimName"), text)
 
 
-def validate_source(volume: Part) -> None:
-    """Exactly one source."""
-    used = [name for name, value in volume.obj.items() if name != "name" and value is not None]
-    if not used:
-        volume.required("", "must specify a volume type")
-    for name in used[1:]:
-        volume.forbidden(name, "may not specify more than 1 volume type")
-
-
 def validate_empty_dir(source: Part) -> None:
     limit = source.get("sizeLimit")
     if limit is not None and quantity.parse(limit).nano < 0:
@@ -119,13 +110,6 @@ def _paths(name: str, part: Part) -> list[str]:
     else:
         found = [item.get("path") for item in part.get("items") or ()]
     return [path for path in found if path]
-
-
-def validate_bundle(part: Part) -> None:
-    if part.get("name") is not None and part.get("signerName") is not None:
-        part.invalid("", part.obj, "only one of name and signerName may be used")
-    elif part.get("name") is None and part.get("signerName") is None:
-        part.required("", "either name or signerName must be specified")
 
 
 def validate_certificate(part: Part) -> None:
