@@ -3,7 +3,8 @@
 
 SQLite lets go of the interpreter's lock at every row it returns, and on a busy loop getting it
 back can take a switch interval each time: 10,000 rows one by one were measured at 12 s, in one
-step at 0.4 s. So rows travel as one JSON array of their numbers and one blob of their values.
+step at 0.4 s. So rows travel as JSON arrays, one a column, and one blob of their values; a step
+is no larger than what the allocator and the processor's cache keep at hand.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from importlib import resources
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,9 @@ from pybernetes.storage.transaction import after
 from pybernetes.storage.types import Change, Record, Unavailable
 
 DELETED = 1  # lowest bit of an id
+NEVER = (1 << 62) >> SHIFT  # a revision larger than any
 CHUNK_BYTES = 4 << 20  # values fetched in one step
-PAGE_KEYS = 5000  # keys looked at in one step,
+PAGE_KEYS = 1000  # keys looked at in one step,
 WHOLE = 8192  # with values of at most this size; longer ones are fetched after it
 HISTORY_ROWS = 8192  # more than one transaction can have
 
@@ -58,11 +61,7 @@ def _cut(blob: bytes | None, lengths: Sequence[int]) -> list[bytes]:
     blob = blob or b""
     if len(blob) != sum(lengths):
         raise Unavailable(f"SQLite {sqlite3.sqlite_version} does not join blobs whole")
-    values, position = [], 0
-    for length in lengths:
-        values.append(blob[position : position + length])
-        position += length
-    return values
+    return [blob[first:last] for first, last in pairwise(accumulate(lengths, initial=0))]
 
 
 def _record(row: Sequence[Any], value: bytes) -> Record:
@@ -71,6 +70,9 @@ def _record(row: Sequence[Any], value: bytes) -> Record:
 
 def newest(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Record]:
     """The newest records of those of `keys` that exist, in one step."""
+    if len(keys) == 1:
+        record = get(connection, keys[0], NEVER)
+        return {} if record is None else {record.key: record}
     text, blob = _one(connection, _SQL["state"], _text(keys))
     rows = _rows(text)
     values = _cut(blob, [row[3] for row in rows])
@@ -79,6 +81,9 @@ def newest(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Rec
 
 def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Append to the log: one statement, so one transaction, durable when it returns."""
+    if len(rows) == 1:
+        connection.execute(_SQL["insert_one"], rows[0])
+        return
     numbers: list[tuple[object, ...]] = []
     values: list[bytes] = []
     position = 1  # SQL counts from one
@@ -124,36 +129,43 @@ def page(
     bound = first_id(revision + 1)
     records: list[Record] = []
     remaining = 0
+    new, kind, shift = tuple.__new__, Record, SHIFT
     while True:
         size = min(PAGE_KEYS, limit - len(records)) if limit else PAGE_KEYS
-        text, blob = _one(connection, _SQL["page"], start, end, bound, size, WHOLE)
-        rows = _rows(text)
-        records += _records(connection, rows, blob)
-        if len(rows) < size:
+        *texts, blob = _one(connection, _SQL["page"], start, end, bound, size, WHOLE)
+        ids, keys, created, lengths = map(orjson.loads, texts)
+        values = _mixed(connection, ids, lengths, blob)
+        records += [
+            new(kind, (key, value, identity >> shift, since))
+            for identity, key, since, value in zip(ids, keys, created, values, strict=True)
+            if value is not None
+        ]
+        if len(ids) < size:
             break
-        start = rows[-1][1] + "\0"
+        start = keys[-1] + "\0"
         if limit and len(records) >= limit:
             (remaining,) = _one(connection, _SQL["count"], start, end, bound)
             break
     return records, remaining
 
 
-def _records(
-    connection: sqlite3.Connection, rows: Sequence[Sequence[Any]], blob: bytes | None
-) -> list[Record]:
-    """The records of rows (id, key, created, length) that are no deletions. `blob`: the short values."""
-    lengths = [length for _, _, _, length in rows if length is not None and length <= WHOLE]
-    values = _cut(blob, lengths)
-    if len(values) < len(rows):
-        rows = [row for row in rows if not row[0] & DELETED]
-        short = iter(values)
-        long = iter(_values(connection, [(row[0], row[3]) for row in rows if row[3] > WHOLE]))
-        values = [next(short if row[3] <= WHOLE else long) for row in rows]
-    new, kind, shift = tuple.__new__, Record, SHIFT
-    return [
-        new(kind, (key, value, identity >> shift, created))
-        for (identity, key, created, _), value in zip(rows, values, strict=True)
-    ]
+def _mixed(
+    connection: sqlite3.Connection,
+    ids: Sequence[int],
+    lengths: Sequence[int | None],
+    blob: bytes | None,
+) -> Sequence[bytes | None]:
+    """The values of rows: those up to WHOLE from `blob`, longer ones fetched, None for deletions."""
+    short = [length for length in lengths if length is not None and length <= WHOLE]
+    values = _cut(blob, short)
+    if len(short) == len(ids):
+        return values
+    sizes = list(zip(ids, lengths, strict=True))
+    cut = iter(values)
+    long = iter(
+        _values(connection, [(i, length) for i, length in sizes if length and length > WHOLE])
+    )
+    return [None if size is None else next(cut if size <= WHOLE else long) for _, size in sizes]
 
 
 def history(

@@ -14,12 +14,16 @@ SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
        json_extract(value, '$[4]'), json_extract(value, '$[5]')
 FROM json_each(?1)
 
+-- insert_one
+INSERT INTO log (id, key, value, created, deadline) VALUES (?, ?, ?, ?, ?)
+
 -- values
 SELECT CAST(group_concat(value, '') AS BLOB)
 FROM (SELECT l.value AS value FROM json_each(?) AS j CROSS JOIN log AS l ON l.id = j.value ORDER BY j.key)
 
 -- page
-SELECT json_group_array(json_array(m.id, m.key, l.created, length(l.value))),
+SELECT json_group_array(m.id), json_group_array(m.key), json_group_array(l.created),
+       json_group_array(length(l.value)),
        CAST(group_concat(iif(length(l.value) <= ?5, l.value, NULL), '') AS BLOB)
 FROM (SELECT key, max(id) AS id FROM log INDEXED BY log_key
       WHERE key >= ?1 AND key < ?2 AND id < ?3 GROUP BY key ORDER BY key LIMIT ?4) AS m

@@ -67,11 +67,12 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
     Refuses what is not a store, what a newer Pybernetes wrote, and what is damaged.
     """
-    fresh = not path.exists() or path.stat().st_size == 0
     try:
         connection = connect(path)
         try:
-            _create(connection) if fresh else _verify(connection, path)
+            # asked of SQLite: a process killed while it made the file leaves more than nothing
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            _verify(connection, path) if pages else _create(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA cache_size = -16384")
@@ -83,9 +84,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
             raise
     except sqlite3.Error as error:
         raise translated(error, path) from error
-    if fresh:
-        path.chmod(0o600)
-        sync_directory(path.parent)
+    path.chmod(0o600)
+    sync_directory(path.parent)
     return connection
 
 
