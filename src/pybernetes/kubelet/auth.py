@@ -3,11 +3,9 @@
 
 from collections.abc import Sequence
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
 from pybernetes.apimachinery import errors
 from pybernetes.apimachinery.types import GVR, Object, User
+from pybernetes.base import tls
 from pybernetes.base.env import Env
 from pybernetes.client.types import Client
 from pybernetes.wire.types import Request
@@ -34,19 +32,21 @@ class Authorization:
         for name in subresources:
             if await self._allowed(user, verb(request.method), name):
                 return
-        shown = subresources[-1]
         raise errors.ApiError(
             403,
             "Forbidden",
             f"Forbidden (user={user.name}, verb={verb(request.method)}, resource=nodes,"
-            f" subresource(s)=[{' '.join(subresources) or shown}])",
+            f" subresource(s)=[{' '.join(subresources)}])",
         )
 
     async def _user(self, request: Request) -> User:
         if isinstance(request.identity, User):
             return request.identity
         if request.peer.certificates:
-            return certificate_user(request.peer.certificates[0])
+            name, groups = tls.identity(request.peer.certificates[0])
+            if not name:
+                raise errors.unauthorized()
+            return User(name, (*groups, "system:authenticated"))
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise errors.unauthorized()
@@ -100,42 +100,24 @@ class Authorization:
         return allowed
 
 
-def certificate_user(der: bytes) -> User:
-    """CommonName and Organizations of a client certificate (its chain was checked)."""
-    subject = x509.load_der_x509_certificate(der).subject
-    names = [str(item.value) for item in subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    groups = [str(item.value) for item in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
-    if not names:
-        raise errors.unauthorized()
-    return User(names[0], (*groups, "system:authenticated"))
-
-
-_FINE = (  # path, subresource that is enough besides "proxy"
-    ("/allocatedPods", "pods"),
-    ("/pods", "pods"),
-    ("/healthz", "healthz"),
-    ("/configz", "configz"),
-    ("/runningpods", "pods"),
-)
-_OWN = (  # path, its only subresource
-    ("/stats", "stats"),
-    ("/metrics", "metrics"),
-    ("/logs", "log"),
-    ("/checkpoint", "checkpoint"),
-    ("/statusz", "statusz"),
-    ("/flagz", "configz"),
-)
-
-
-def _within(path: str, prefix: str) -> bool:
-    return path == prefix or path.startswith(prefix + "/")
+_SUBRESOURCES = {  # first part of a path -> what is enough
+    "allocatedPods": ["pods", "proxy"],
+    "pods": ["pods", "proxy"],
+    "healthz": ["healthz", "proxy"],
+    "configz": ["configz", "proxy"],
+    "runningpods": ["pods", "proxy"],
+    "stats": ["stats"],
+    "metrics": ["metrics"],
+    "logs": ["log"],
+    "checkpoint": ["checkpoint"],
+    "statusz": ["statusz"],
+    "flagz": ["configz"],
+}
 
 
 def subresources(path: str) -> list[str]:
     """Any of these is enough."""
-    found = [name for prefix, name in _FINE if _within(path, prefix)][:1]
-    own = [name for prefix, name in _OWN if _within(path, prefix)][:1]
-    return found + (own or ["proxy"])
+    return _SUBRESOURCES.get(path.removeprefix("/").partition("/")[0], ["proxy"])
 
 
 def verb(method: str) -> str:

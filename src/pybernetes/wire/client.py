@@ -7,6 +7,7 @@ ConnectionError; a lapse of time is `ReplyTimeout`, which is a TimeoutError as w
 
 import asyncio
 import os
+import socket
 import ssl
 from dataclasses import dataclass
 
@@ -63,7 +64,8 @@ class HttpPool:
         self._closed = False
         default = 443 if ssl_context is not None else 80
         name = f"[{host}]" if ":" in host else host
-        self._authority = name if port == default else f"{name}:{port}"
+        self._address = f"{name}:{port}"
+        self._authority = name if port == default else self._address
 
     async def send(
         self, request: Request, *, stream: bool = False, timeout: float | None = None
@@ -136,9 +138,9 @@ class HttpPool:
             async with asyncio.timeout(self._config.connect_timeout):
                 exchange = await self._open()
         except TimeoutError as error:
-            raise ReplyTimeout(f"dial tcp {self._authority}: i/o timeout") from error
+            raise ReplyTimeout(f"dial tcp {self._address}: i/o timeout") from error
         except OSError as error:  # nobody listens, no such host, a certificate that was refused
-            raise ConnectionError(f"dial tcp {self._authority}: {_reason(error)}") from error
+            raise ConnectionError(f"dial tcp {self._address}: {dial_error(error)}") from error
         wanted = self._config.common_name
         if wanted and wanted != (found := exchange.peer_common_name()):
             exchange.drop()
@@ -167,8 +169,10 @@ class HttpPool:
         return exchange
 
 
-def _reason(error: OSError) -> str:
-    """In the words of the operating system, as Go's net package says it."""
-    if isinstance(error, ConnectionError) and error.errno:
-        return f"connect: {os.strerror(error.errno).lower()}"
-    return str(error)
+def dial_error(error: OSError) -> str:
+    """Why there is no connection, in the operating system's words as Go's net package puts them."""
+    if isinstance(error, TimeoutError):
+        return "i/o timeout"
+    if isinstance(error, ssl.SSLError | socket.gaierror) or not error.errno:
+        return str(error)
+    return f"connect: {os.strerror(error.errno).lower()}"

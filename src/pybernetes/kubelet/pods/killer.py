@@ -89,7 +89,8 @@ async def _pre_stop(tools: Tools, pod: Object, container: Container, grace: int)
     ips = tools.pleg.state(naming.uid(pod)).ips or tuple(tools.config.node_ips)
     try:
         async with asyncio.timeout(grace):
-            await hooks.run(tools.runtime, hook, Target(spec, container.id, ips[0] if ips else ""))
+            target = Target(spec, container.id, ips[0] if ips else "")
+            await hooks.run(tools.env, tools.runtime, hook, target)
     except TimeoutError:
         _log.info("preStop hook did not end in time", pod=naming.full_name(pod))
     except hooks.HookError as error:

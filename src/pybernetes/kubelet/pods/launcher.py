@@ -158,7 +158,7 @@ def _ip(tools: Tools, state: PodState) -> str:
 async def _post_start(tools: Tools, record: Record, hook: Object, target: Target) -> None:
     pod = record.pod
     try:
-        await hooks.run(tools.runtime, hook, target)
+        await hooks.run(tools.env, tools.runtime, hook, target)
     except hooks.HookError as error:
         name = target.container["name"]
         text = "PostStartHook failed"

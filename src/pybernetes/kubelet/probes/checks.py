@@ -2,20 +2,23 @@
 """One probe's question: exec, httpGet, tcpSocket or grpc. Real sockets, upstream's words."""
 
 import asyncio
-import contextlib
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.base.env import Env
 from pybernetes.cri.types import CriError, DeadlineExceeded, Runtime
 from pybernetes.kubelet.containers.environment import expand
+from pybernetes.wire.client import HttpPool, PoolConfig, dial_error
+from pybernetes.wire.exchange import BrokenReply
+from pybernetes.wire.types import Request, Upgraded
 
 USER_AGENT = "kube-probe/1.37"
-MAX_HEAD = 64 << 10
 MAX_REDIRECTS = 10
+_PLAIN = "/%:;@!$&'()*+,=?~[]"  # what a URL may hold as it is
 
 
 class ProbeError(Exception):
@@ -40,13 +43,13 @@ class Target:
     ip: str
 
 
-async def check(runtime: Runtime, probe: Object, target: Target) -> Finding:
+async def check(env: Env, runtime: Runtime, probe: Object, target: Target) -> Finding:
     """Ask once. Raises ProbeError."""
     timeout = float(probe.get("timeoutSeconds") or 1)
     if "exec" in probe:
         return await _exec(runtime, probe["exec"], target, timeout)
     if "httpGet" in probe:
-        return await http(probe["httpGet"], target, timeout)
+        return await http(env, probe["httpGet"], target, timeout)
     if "tcpSocket" in probe:
         return await _tcp(probe["tcpSocket"], target, timeout)
     if "grpc" in probe:
@@ -90,40 +93,30 @@ async def _tcp(action: Object, target: Target, timeout: float) -> Finding:
     try:
         async with asyncio.timeout(timeout):
             _, writer = await asyncio.open_connection(*address)
-    except TimeoutError:
-        return Finding("failure", f"dial tcp {_joined(*address)}: i/o timeout")
     except OSError as error:
-        return Finding("failure", f"dial tcp {_joined(*address)}: {_dial_error(error)}")
+        return Finding("failure", f"dial tcp {_joined(*address)}: {dial_error(error)}")
     writer.close()
     return Finding("success")
 
 
-def _dial_error(error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "connect: connection refused"
-    return f"connect: {(error.strerror or str(error)).lower()}"
-
-
-async def http(action: Object, target: Target, timeout: float, agent: str = USER_AGENT) -> Finding:
+async def http(
+    env: Env, action: Object, target: Target, timeout: float, *, agent: str = USER_AGENT
+) -> Finding:
     """GET; 2xx succeeds, 3xx to another host is a warning. Raises ProbeError."""
     scheme = (action.get("scheme") or "HTTP").lower()
-    host = action.get("host") or target.ip
-    path = action.get("path") or "/"
-    path = path if path.startswith("/") else f"/{path}"
-    url = f"{scheme}://{_joined(host, port_number(action['port'], target.container))}{path}"
+    host = _joined(action.get("host") or target.ip, port_number(action["port"], target.container))
+    first = url = f"{scheme}://{host}/{(action.get('path') or '/').removeprefix('/')}"
     headers = {"user-agent": agent, "accept": "*/*"}
-    for item in action.get("httpHeaders", ()):
-        headers[item["name"].lower()] = item.get("value", "")
-    first = url
+    headers |= {one["name"].lower(): one.get("value", "") for one in action.get("httpHeaders", ())}
     for _ in range(MAX_REDIRECTS):
         try:
-            async with asyncio.timeout(timeout):
-                status, location = await _get(url, headers)
+            status, location = await _get(env, url, headers, timeout)
         except TimeoutError:
             text = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
             return Finding("failure", f'Get "{first}": {text}')
-        except (OSError, ValueError) as error:
-            return Finding("failure", f'Get "{first}": {_get_error(url, error)}')
+        except (ConnectionError, ValueError) as error:
+            text = "EOF" if isinstance(error, BrokenReply) and error.nothing_came else str(error)
+            return Finding("failure", f'Get "{first}": {text}')
         if 200 <= status < 300:
             return Finding("success")
         if not 300 <= status < 400 or not location:
@@ -136,51 +129,23 @@ async def http(action: Object, target: Target, timeout: float, agent: str = USER
     return Finding("failure", f"HTTP probe failed with statuscode: {status}", answered=True)
 
 
-def _get_error(url: str, error: Exception) -> str:
-    parts = urlsplit(url)
-    if isinstance(error, OSError) and not isinstance(error, asyncio.IncompleteReadError):
-        return f"dial tcp {parts.netloc}: {_dial_error(error)}"
-    return str(error) or "EOF"
-
-
-async def _get(url: str, headers: Mapping[str, str]) -> tuple[int, str]:
-    """(status, Location) of one GET. Raises OSError, ValueError."""
+async def _get(env: Env, url: str, headers: Mapping[str, str], timeout: float) -> tuple[int, str]:
+    """(status, Location), without the body. Raises ConnectionError, ReplyTimeout, ValueError."""
     parts = urlsplit(url)
     tls = _unverified() if parts.scheme == "https" else None
-    port = parts.port or (443 if tls else 80)
-    reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=tls, limit=MAX_HEAD)
+    config = PoolConfig(connect_timeout=timeout)
+    pool = HttpPool(
+        env, parts.hostname or "", parts.port or (443 if tls else 80), tls, config=config
+    )
+    path, query = quote(parts.path or "/", safe=_PLAIN), quote(parts.query, safe=_PLAIN)
+    request = Request("GET", path, path, query, dict(headers))
     try:
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-        lines = [f"GET {target} HTTP/1.1", "connection: close"]
-        if "host" not in headers:
-            lines.append(f"host: {parts.netloc}")
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-        await writer.drain()
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        except asyncio.IncompleteReadError as error:
-            raise ValueError("EOF") from error
-        except asyncio.LimitOverrunError as error:
-            raise ValueError("response head is too large") from error
-        return _parsed(head)
+        reply = await pool.send(request, stream=True, timeout=timeout)
     finally:
-        writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(1):
-                await writer.wait_closed()
-
-
-def _parsed(head: Sequence[str]) -> tuple[int, str]:
-    words = head[0].split(" ", 2)
-    if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1].isdigit():
-        raise ValueError(f"malformed HTTP response {head[0]!r}")
-    location = ""
-    for line in head[1:]:
-        name, _, value = line.partition(":")
-        if name.strip().lower() == "location":
-            location = value.strip()
-    return int(words[1]), location
+        await pool.close()
+    if isinstance(reply, Upgraded):
+        return 101, ""
+    return reply.status, dict(reply.headers).get("location", "")
 
 
 def _unverified() -> ssl.SSLContext:

@@ -171,7 +171,7 @@ class Probes:
                 passed = hollow.probe(job.container.id, job.kind)
                 finding = Finding("success") if passed else Finding("failure", "a stage says so")
             else:
-                finding = await check(self._runtime, job.probe, target)
+                finding = await check(self._env, self._runtime, job.probe, target)
         except (CriError, ProbeError, ValueError) as error:
             message = f"{shown} probe errored and resulted in unknown state: {error}"
             self._event(pod, job, "Unhealthy", message)

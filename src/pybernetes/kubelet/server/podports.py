@@ -8,11 +8,11 @@ The namespace is in the verbose status of every sandbox, of containerd and CRI-O
 """
 
 import asyncio
-import os
 import socket
 
 from pybernetes.base.env import Env
 from pybernetes.linux.netns import tcp_socket
+from pybernetes.wire.client import dial_error
 from pybernetes.wire.stream import connect
 from pybernetes.wire.types import Stream
 
@@ -39,7 +39,7 @@ class PodPorts:
                 async with asyncio.timeout(_TIMEOUT):
                     return await connect(await self._socket(family), (host.strip("[]"), port))
             except OSError as error:
-                refusals.append(f"{name}: dial tcp {host}:{port}: {_reason(error)}")
+                refusals.append(f"{name}: dial tcp {host}:{port}: {dial_error(error)}")
         where = f'inside namespace "{self._namespace}"' if self._namespace else "on the node"
         raise ConnectionError(
             f"failed to connect to localhost:{port} {where}, {' '.join(refusals)}"
@@ -51,9 +51,3 @@ class PodPorts:
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setblocking(False)
         return sock
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
-        return "i/o timeout"
-    return f"connect: {os.strerror(error.errno).lower()}" if error.errno else str(error)
