@@ -4,11 +4,11 @@
 import dataclasses
 
 from pybernetes.cri.types import Container, Sandbox
-from pybernetes.kubelet.containerstatus import Memory, Waiting
+from pybernetes.kubelet.containerstatus import Facts
+from pybernetes.kubelet.pods.record import Record, Waiting
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.status import generate
 
-MEMORY = Memory(now="NOW", start_time="START", node_ips=("192.0.2.1",))
 BOX = Sandbox("s", "p", "n", "u", 0, True, 1, ips=("10.0.0.7",))
 
 
@@ -23,9 +23,10 @@ def container(state="running", code=0, id_="c1"):
                      finished_at=2 * 10**9, exit_code=code)  # fmt: skip
 
 
-def make(spec, *containers, **known):
-    memory = dataclasses.replace(MEMORY, **known)
-    return generate(spec, PodState("u", "p", "n", (BOX,), containers), memory)
+def make(spec, *containers, now="NOW", ready=None, started=None, state=None, **known):
+    facts = Facts(now, ("192.0.2.1",), ready or {}, started or {})
+    state = state or PodState("u", "p", "n", (BOX,), containers)
+    return generate(spec, state, Record("u", spec, start_time="START", **known), facts)
 
 
 def condition(status, name):
@@ -33,7 +34,7 @@ def condition(status, name):
 
 
 def test_before_anything_runs():
-    status = generate(pod(), PodState("u"), MEMORY)
+    status = make(pod(), state=PodState("u"))
     assert (status["phase"], status["observedGeneration"]) == ("Pending", 4)
     assert status["containerStatuses"][0]["state"] == {"waiting": {"reason": "ContainerCreating"}}
     assert condition(status, "PodReadyToStartContainers")["status"] == "False"
@@ -77,7 +78,7 @@ def test_a_lost_container_is_said_to_be_lost():
     spec = pod("Never")
     running = {"name": "a", "state": {"running": {}}, "containerID": "containerd://x"}
     spec["status"]["containerStatuses"] = [running]
-    status = generate(spec, PodState("u"), dataclasses.replace(MEMORY, finished=True))
+    status = make(spec, state=PodState("u"), finished=True)
     ended = status["containerStatuses"][0]["state"]["terminated"]
     assert (ended["reason"], ended["exitCode"]) == ("ContainerStatusUnknown", 137)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core.pod.requests import qos_class
+from pybernetes.cri.types import Container
 from pybernetes.kubelet.config import Config
 
 PODS = GVR("", "v1", "pods")
@@ -77,18 +78,39 @@ def message_file(config: Config, pod_uid: str, container: str, attempt: int) -> 
     return pod_dir(config, pod_uid) / "containers" / container / str(attempt)
 
 
+STATUSES = {  # list of a spec -> list of its status
+    "initContainers": "initContainerStatuses",
+    "containers": "containerStatuses",
+    "ephemeralContainers": "ephemeralContainerStatuses",
+}
+
+
 def containers_of(pod: Object) -> list[Object]:
     """Init, regular and ephemeral containers, in this order."""
-    spec = pod["spec"]
-    return [
-        *spec.get("initContainers", ()),
-        *spec.get("containers", ()),
-        *spec.get("ephemeralContainers", ()),
-    ]
+    return [item for group in STATUSES for item in pod["spec"].get(group) or ()]
+
+
+def statuses_of(pod: Object) -> list[Object]:
+    """What the pod's status says of them."""
+    status = pod.get("status") or {}
+    return [item for field in STATUSES.values() for item in status.get(field) or ()]
 
 
 def find_container(pod: Object, name: str) -> Object | None:
     return next((item for item in containers_of(pod) if item["name"] == name), None)
+
+
+def group_of(pod: Object, name: str) -> str:
+    """The list of the spec that a container is in."""
+    lists = ((group, pod["spec"].get(group) or ()) for group in STATUSES)
+    found = (group for group, items in lists if any(item["name"] == name for item in items))
+    return next(found, "containers")
+
+
+def restart_count(container: Container) -> int:
+    """How often a container was started before; the runtime's own count may begin anew."""
+    text = container.annotations.get(RESTART_COUNT, "")
+    return int(text) if text.isdigit() else container.attempt
 
 
 def is_sidecar(container: Object) -> bool:
@@ -96,17 +118,6 @@ def is_sidecar(container: Object) -> bool:
     return container.get("restartPolicy") == "Always"
 
 
-def container_type(pod: Object, name: str) -> str:
-    """container, init_container or ephemeral_container."""
-    for field, kind in (("initContainers", "init_"), ("ephemeralContainers", "ephemeral_")):
-        if any(item["name"] == name for item in pod["spec"].get(field) or ()):
-            return f"{kind}container"
-    return "container"
-
-
 def field_path(pod: Object, name: str) -> str:
     """spec.containers{web}: where events about a container point."""
-    for group in ("initContainers", "ephemeralContainers"):
-        if any(item["name"] == name for item in pod["spec"].get(group, ())):
-            return f"spec.{group}{{{name}}}"
-    return f"spec.containers{{{name}}}"
+    return f"spec.{group_of(pod, name)}{{{name}}}"

@@ -106,11 +106,9 @@ class NodeView:
         return found
 
     def _waiting(self, pod: Object, name: str) -> str:
-        status = self._with_status(pod).get("status") or {}
-        for group in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
-            for item in status.get(group) or ():
-                if item["name"] == name:
-                    return str((item["state"].get("waiting") or {}).get("reason", ""))
+        for item in naming.statuses_of(self._with_status(pod)):
+            if item["name"] == name:
+                return str((item["state"].get("waiting") or {}).get("reason", ""))
         return "ContainerCreating"
 
     def _running(self, pod: Object, name: str) -> Container:

@@ -6,14 +6,14 @@ Phase, conditions and container states follow upstream's generateAPIPodStatus.
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.requests import Amounts, pod_limits, pod_requests
 from pybernetes.apis.core.pod.status import may_restart_all
 from pybernetes.kubelet import containerstatus, naming, podactions
-from pybernetes.kubelet.containerstatus import Memory
+from pybernetes.kubelet.containerstatus import Facts
+from pybernetes.kubelet.pods.record import RESETTING, Record, condition
 from pybernetes.kubelet.podstate import PodState
 
 RESIZE = ("PodResizePending", "PodResizeInProgress")  # there only while true
@@ -23,38 +23,34 @@ OWNED = (
 )  # fmt: skip
 
 
-def generate(pod: Object, state: PodState, memory: Memory) -> Object:
-    """The whole status object."""
+def generate(pod: Object, state: PodState, record: Record, facts: Facts) -> Object:
+    """The whole status object. `pod` is the record's, with the newest status that is known."""
     old = pod.get("status") or {}
-    if memory.rejected is not None:
-        return _rejected(old, pod, memory)
+    if record.rejected is not None:
+        return _rejected(old, pod, record)
     status: Object = {"phase": ""}
     generation = pod["metadata"].get("generation")
     if generation:
         status["observedGeneration"] = generation
-    init = containerstatus.statuses(pod, state, memory, "initContainers")
-    regular = containerstatus.statuses(pod, state, memory, "containers")
-    ephemeral = containerstatus.statuses(pod, state, memory, "ephemeralContainers")
-    ended = memory.failed is not None and not state.running  # not before all has stopped
-    status["phase"] = "Failed" if ended else _phase(pod, (init, regular), memory)
+    lists = {
+        field: containerstatus.statuses(pod, state, (record, facts), group)
+        for group, field in naming.STATUSES.items()
+    }
+    init, regular = lists["initContainerStatuses"], lists["containerStatuses"]
+    ended = record.failed is not None and not state.running  # not before all has stopped
+    status["phase"] = "Failed" if ended else _phase(pod, (init, regular), record)
     if status["phase"] == "Succeeded" and state.running:
         status["phase"] = old.get("phase") or "Pending"  # sidecars still end
     known = (status["phase"], init, regular)
-    status["conditions"] = _conditions(pod, state, known, memory)
-    _addresses(status, pod, state, memory)
-    status["startTime"] = old.get("startTime") or memory.start_time
-    for name, items in (
-        ("initContainerStatuses", init),
-        ("containerStatuses", regular),
-        ("ephemeralContainerStatuses", ephemeral),
-    ):
-        if items:
-            status[name] = items
+    status["conditions"] = _conditions(pod, state, known, (record, facts))
+    _addresses(status, pod, state, facts.node_ips)
+    status["startTime"] = old.get("startTime") or record.start_time
+    status |= {field: items for field, items in lists.items() if items}
     for kept in ("reason", "message", "resize", "nominatedNodeName", "resourceClaimStatuses"):
         if kept in old:
             status[kept] = old[kept]
-    if memory.failed and ended:
-        status["reason"], status["message"] = memory.failed
+    if record.failed and ended:
+        status["reason"], status["message"] = record.failed
     status["qosClass"] = old.get("qosClass") or "BestEffort"
     requests, limits = _texts(pod_requests(pod)), _texts(pod_limits(pod))
     if requests or limits:
@@ -72,23 +68,23 @@ def _texts(amounts: Amounts) -> dict[str, str]:
     }
 
 
-def _rejected(old: Object, pod: Object, memory: Memory) -> Object:
-    reason, message = memory.rejected or ("", "")
+def _rejected(old: Object, pod: Object, record: Record) -> Object:
+    reason, message = record.rejected or ("", "")
     status = copy.deepcopy(old)
     status.update(phase="Failed", reason=reason, message=message)
-    status.setdefault("startTime", memory.start_time)
+    status.setdefault("startTime", record.start_time)
     if pod["metadata"].get("generation"):
         status["observedGeneration"] = pod["metadata"]["generation"]
     return status
 
 
-def _addresses(status: Object, pod: Object, state: PodState, memory: Memory) -> None:
-    if memory.node_ips:
-        status["hostIP"] = memory.node_ips[0]
-        status["hostIPs"] = [{"ip": ip} for ip in memory.node_ips]
+def _addresses(status: Object, pod: Object, state: PodState, node_ips: Sequence[str]) -> None:
+    if node_ips:
+        status["hostIP"] = node_ips[0]
+        status["hostIPs"] = [{"ip": ip} for ip in node_ips]
     ips: Sequence[str] = state.ips
     if pod["spec"].get("hostNetwork"):
-        ips = memory.node_ips if state.sandbox else ()
+        ips = node_ips if state.sandbox else ()
     if not ips and state.sandboxes and not state.sandbox:
         old = (pod.get("status") or {}).get("podIPs", ())  # a finished pod keeps its address
         ips = [item["ip"] for item in old]
@@ -97,60 +93,51 @@ def _addresses(status: Object, pod: Object, state: PodState, memory: Memory) -> 
         status["podIPs"] = [{"ip": ip} for ip in ips]
 
 
-@dataclass(slots=True)
-class _Counts:
-    running: int = 0
-    waiting: int = 0
-    stopped: int = 0
-    succeeded: int = 0
-
-    def add(self, status: Object) -> None:
-        state = status.get("state") or {}
-        ended = (status.get("lastState") or {}).get("terminated")
-        resetting = (state.get("waiting") or {}).get("reason") == containerstatus.RESETTING.reason
-        if "running" in state or resetting:
-            self.running += 1
-        elif "terminated" in state:
-            self.stopped += 1
-            self.succeeded += state["terminated"]["exitCode"] == 0
-        elif ended is not None:
-            self.stopped += 1
-        else:
-            self.waiting += 1
+def _kind(status: Object) -> str:
+    """running, waiting, succeeded or failed: what a container counts as."""
+    state, ended = status.get("state") or {}, _end(status)
+    resetting = (state.get("waiting") or {}).get("reason") == RESETTING.reason
+    if "running" in state or resetting:
+        return "running"
+    if ended is None:
+        return "waiting"
+    return "succeeded" if "terminated" in state and ended["exitCode"] == 0 else "failed"
 
 
-def _phase(pod: Object, groups: tuple[list[Object], list[Object]], memory: Memory) -> str:
+def _phase(pod: Object, groups: tuple[list[Object], list[Object]], record: Record) -> str:
     init, regular = groups
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return str(pod["status"]["phase"])  # a finished pod never comes back
     pending, failed, final = _initialization(pod, init, regular)
-    counts = _Counts()
-    for status in regular:
-        counts.add(status)
-    if failed and (memory.finished or final):
+    kinds = {_kind(status) for status in regular}
+    if failed and (record.starts_nothing or final):
         return "Failed"
-    if pending or counts.waiting or not (counts.running or counts.stopped):
-        return "Failed" if memory.finished and "deletionTimestamp" in pod["metadata"] else "Pending"
-    if counts.running:
+    if pending or "waiting" in kinds or not kinds:
+        return "Failed" if record.ending else "Pending"
+    if "running" in kinds:
         return "Running"
-    specs = {item["name"]: item for item in pod["spec"]["containers"]}
-    if not memory.finished and any(_again(pod, specs, status) for status in regular):
+    if not record.starts_nothing and any(_again(pod, status) for status in regular):
         return "Running"
-    return "Succeeded" if counts.stopped == counts.succeeded else "Failed"
+    return "Failed" if "failed" in kinds else "Succeeded"
 
 
 def _end(status: Object) -> Object | None:
     """How a container ended, last or the time before."""
-    found: Object | None = status["state"].get("terminated")
-    return found or (status.get("lastState") or {}).get("terminated")
+    states = (status.get("state") or {}, status.get("lastState") or {})
+    found = (state["terminated"] for state in states if state.get("terminated"))
+    return next(found, None)
 
 
-def _again(pod: Object, specs: Mapping[str, Object], status: Object) -> bool:
+def _spec(pod: Object, status: Object) -> Object:
+    return naming.find_container(pod, status["name"]) or {}
+
+
+def _again(pod: Object, status: Object) -> bool:
     """Whether a container that has ended starts again."""
     ended = _end(status)
-    if ended is None or ended.get("reason") == containerstatus.RESETTING.reason:
+    if ended is None or ended.get("reason") == RESETTING.reason:
         return True
-    return podactions.restarts_after(pod, specs.get(status["name"], {}), ended["exitCode"])
+    return podactions.restarts_after(pod, _spec(pod, status), ended["exitCode"])
 
 
 def _initialization(
@@ -159,25 +146,27 @@ def _initialization(
     """(still pending, failed, failed for good)."""
     if any("running" in (item.get("state") or {}) or _end(item) for item in regular):
         return False, False, False
-    specs = {item["name"]: item for item in pod["spec"].get("initContainers", ())}
     pending = failed = final = False
     for status in init:
-        spec, ended = specs.get(status["name"], {}), _end(status)
-        if naming.is_sidecar(spec):
+        ended = _end(status)
+        if naming.is_sidecar(_spec(pod, status)):
             pending = pending or not status.get("started")
         elif ended is None:
             pending = True
         elif ended["exitCode"] != 0:
-            again = _again(pod, specs, status)
+            again = _again(pod, status)
             failed, final, pending = True, final or not again, pending or again
     return pending, failed, final
 
 
 def _conditions(
-    pod: Object, state: PodState, known: tuple[str, list[Object], list[Object]], memory: Memory
+    pod: Object,
+    state: PodState,
+    known: tuple[str, list[Object], list[Object]],
+    more: tuple[Record, Facts],
 ) -> list[Object]:
     """Ours in upstream's order, then everybody else's as they are."""
-    phase, init, regular = known
+    (phase, init, regular), (record, facts) = known, more
     old = {item["type"]: item for item in (pod.get("status") or {}).get("conditions", ())}
     network = state.sandbox is not None
     containers_ready = _containers_ready(regular, init, pod, phase)
@@ -189,22 +178,15 @@ def _conditions(
         ("PodScheduled", (True, "", "")),
     ]
     if may_restart_all(pod["spec"]):
-        resetting = containerstatus.RESETTING in memory.waiting.values()
+        resetting = RESETTING in record.waiting.values()
         why = ("RestartAllContainersStarted", "container exited with restart policy rule")
         known_as = (True, *why) if resetting else (False, "", "")
         wanted.append(("AllContainersRestarting", known_as))
-    generation = pod["metadata"].get("generation")
-    result = []
-    for type_, (value, reason, message) in wanted:
-        condition: Object = {"type": type_, "status": "True" if value else "False"}
-        condition |= {"reason": reason} if reason else {}
-        condition |= {"message": message} if message else {}
-        condition |= {"observedGeneration": generation} if generation else {}
-        result.append(condition)
-    result += memory.conditions.values()
-    taken = {*OWNED, *memory.conditions}
+    result = [condition(pod, type_, what) for type_, what in wanted]
+    result += record.conditions.values()
+    taken = {*OWNED, *record.conditions}
     others = [item for type_, item in old.items() if type_ not in taken]
-    return [_timed(item, old, memory.now) for item in result] + others
+    return [_timed(item, old, facts.now) for item in result] + others
 
 
 def _timed(condition: Object, old: Mapping[str, Object], now: str) -> Object:
@@ -219,14 +201,11 @@ _Condition = tuple[bool, str, str]
 def _initialized(pod: Object, init: list[Object], phase: str) -> _Condition:
     if phase == "Succeeded":
         return True, "PodCompleted", ""
-    specs = {item["name"]: item for item in pod["spec"].get("initContainers", ())}
-    incomplete = []
-    for status in init:
-        done = status.get("ready", False)
-        if naming.is_sidecar(specs.get(status["name"], {})):
-            done = bool(status.get("started"))
-        if not done:
-            incomplete.append(status["name"])
+    incomplete = [
+        status["name"]
+        for status in init
+        if not status.get("started" if naming.is_sidecar(_spec(pod, status)) else "ready")
+    ]
     if not incomplete:
         return True, "", ""
     listed = " ".join(incomplete)
@@ -240,8 +219,7 @@ def _containers_ready(
         return False, "PodCompleted", ""
     if phase == "Failed":
         return False, "PodFailed", ""
-    specs = {item["name"]: item for item in pod["spec"].get("initContainers", ())}
-    sidecars = [item for item in init if naming.is_sidecar(specs.get(item["name"], {}))]
+    sidecars = [item for item in init if naming.is_sidecar(_spec(pod, item))]
     unready = [item["name"] for item in [*sidecars, *regular] if not item.get("ready")]
     if not unready:
         return True, "", ""

@@ -27,10 +27,10 @@ class ImageContent(Protocol):
     """Files of images, for image volumes. `key` is the view's name, unique on this node."""
 
     async def view(self, pod: Object, source: Object, key: str) -> Sequence[Mount]:
-        """What to mount to see an ImageVolumeSource's files. Raises ImageError, MountError."""
+        """What to mount to see an ImageVolumeSource's files. Raises StartError, MountError."""
 
     async def hold(self, source: Object, key: str) -> None:
-        """The view is mounted already: its image is in use. Raises ImageError."""
+        """The view is mounted already: its image is in use. Raises StartError."""
 
     async def release(self, key: str) -> None:
         """The view is not mounted any more."""

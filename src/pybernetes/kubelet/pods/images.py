@@ -16,7 +16,7 @@ from pybernetes.client.events import Recorder
 from pybernetes.cri.types import Config, CriError, Image, Mount, Runtime
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.config import Config as KubeletConfig
-from pybernetes.kubelet.containerstatus import Waiting
+from pybernetes.kubelet.pods.record import StartError, Waiting
 from pybernetes.kubelet.volumeapi import Lookup, MountError
 
 _log = logs.get("kubelet.images")
@@ -24,15 +24,6 @@ _REFERENCE = re.compile(
     r"([\w.-]+(:\d+)?/)?[a-z0-9][a-z0-9._/-]*(:[\w.-]{1,128})?(@[\w+.-]+:[0-9a-fA-F]+)?"
 )
 _DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
-
-
-class ImageError(Exception):
-    """The image is not there; `waiting` says why, `retry` when to try again (seconds)."""
-
-    def __init__(self, waiting: Waiting, retry: float) -> None:
-        super().__init__(waiting.message)
-        self.waiting = waiting
-        self.retry = retry
 
 
 class Images:
@@ -56,14 +47,14 @@ class Images:
         self._until: dict[tuple[str, str], tuple[float, str]] = {}  # (uid, image): (time, error)
 
     async def ensure(self, pod: Object, container: Object) -> tuple[str, Image | None]:
-        """The reference to run, and what is known of it. Raises ImageError."""
+        """The reference to run, and what is known of it. Raises StartError."""
         image = container.get("image", "")
         reference = _tagged(image)
         if not _REFERENCE.fullmatch(reference):
             message = f'Failed to apply default image tag "{image}": couldn\'t parse image name'
             message += f' "{image}": invalid reference format'
             self._event(pod, container, ("Warning", "InspectFailed", message))
-            raise ImageError(Waiting("InvalidImageName", message), 10.0)
+            raise StartError(Waiting("InvalidImageName", message), 10.0)
         policy = container.get("imagePullPolicy") or "IfNotPresent"
         present = await self._inspect(reference, image)
         if present is not None and policy != "Always":
@@ -75,12 +66,12 @@ class Images:
         if policy == "Never":
             message = f'Container image "{image}" is not present with pull policy of Never'
             self._event(pod, container, ("Warning", "ErrImageNeverPull", message))
-            raise ImageError(Waiting("ErrImageNeverPull", message), 10.0)
+            raise StartError(Waiting("ErrImageNeverPull", message), 10.0)
         await self._pull(pod, container, reference)
         return reference, await self._inspect(reference, image)
 
     async def view(self, pod: Object, source: Object, key: str) -> list[Mount]:
-        """The mounts of an ImageVolumeSource. Raises ImageError, MountError."""
+        """The mounts of an ImageVolumeSource. Raises StartError, MountError."""
         spec = {"image": source["reference"], "imagePullPolicy": source.get("pullPolicy")}
         reference, image = await self.ensure(pod, spec)
         self.viewed[key] = image.id if image else reference
@@ -107,7 +98,7 @@ class Images:
             return await self._runtime.image_status(reference)
         except CriError as error:
             message = f'Failed to inspect image "{image}": {error}'
-            raise ImageError(Waiting("ImageInspectError", message), 10.0) from error
+            raise StartError(Waiting("ImageInspectError", message), 10.0) from error
 
     async def _pull(self, pod: Object, container: Object, reference: str) -> None:
         key = (naming.uid(pod), reference)
@@ -117,7 +108,7 @@ class Images:
             message = f'Back-off pulling image "{image}"'
             self._event(pod, container, ("Normal", "BackOff", message))
             text = f"{message}: {before}"
-            raise ImageError(Waiting("ImagePullBackOff", text), until - started)
+            raise StartError(Waiting("ImagePullBackOff", text), until - started)
         self._event(pod, container, ("Normal", "Pulling", f'Pulling image "{image}"'))
         error: CriError | None = None
         for auth in [*await _credentials(pod, reference, self._lookup), None]:
@@ -133,7 +124,7 @@ class Images:
             self._event(pod, container, ("Warning", "Failed", message))
             delay = self._backoff.next(key)
             self._until[key] = (now + delay, f"ErrImagePull: {error}")
-            raise ImageError(Waiting("ErrImagePull", str(error)), 0.1) from error
+            raise StartError(Waiting("ErrImagePull", str(error)), 0.1) from error
         self._backoff.forget(key)
         self._until.pop(key, None)
         found = await self._inspect(reference, image)

@@ -13,9 +13,8 @@ from pybernetes.base import logs
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.types import Container, CriError
 from pybernetes.kubelet import naming
-from pybernetes.kubelet.containerstatus import RESETTING
 from pybernetes.kubelet.pods import hooks
-from pybernetes.kubelet.pods.record import Record
+from pybernetes.kubelet.pods.record import RESETTING, Record
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.checks import Target
@@ -134,8 +133,7 @@ async def reset(tools: Tools, record: Record, state: PodState) -> None:
         if container.state == "running":
             await kill_container(tools, record.pod, container, "killing", grace=0)
         if record.waiting.get(container.name) != RESETTING:  # the newest comes first
-            text = container.annotations.get(naming.RESTART_COUNT, "")
-            record.attempts[container.name] = int(text or container.attempt) + 1
+            record.attempts[container.name] = naming.restart_count(container) + 1
             record.waiting[container.name] = RESETTING
         await tools.runtime.remove_container(container.id)
 

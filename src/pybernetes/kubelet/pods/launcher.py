@@ -8,26 +8,15 @@ from pybernetes.cri.types import Config, CriError, Unsupported
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.containers import configs
 from pybernetes.kubelet.containers.environment import ConfigError, Surroundings, environment
-from pybernetes.kubelet.containerstatus import Waiting
 from pybernetes.kubelet.pods import hooks, killer, mounting, podcgroup
-from pybernetes.kubelet.pods.images import ImageError
-from pybernetes.kubelet.pods.record import Record
+from pybernetes.kubelet.pods.record import Record, StartError, Waiting
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.checks import Target
 from pybernetes.kubelet.volumeapi import MountError
 from pybernetes.kubelet.volumemanager import Facts
 
-RETRY = 10.0
-
-
-class StartError(Exception):
-    """A container did not start; `waiting` says why, `retry` (seconds) when to try again."""
-
-    def __init__(self, waiting: Waiting, retry: float = RETRY) -> None:
-        super().__init__(waiting.message)
-        self.waiting = waiting
-        self.retry = retry
+_TYPES = {"initContainers": "init_container", "ephemeralContainers": "ephemeral_container"}
 
 
 async def mount_volumes(tools: Tools, record: Record, state: PodState) -> None:
@@ -39,9 +28,9 @@ async def mount_volumes(tools: Tools, record: Record, state: PodState) -> None:
     except MountError as error:
         tools.recorder.event(pod, "Warning", "FailedMount", str(error))
         raise StartError(Waiting("ContainerCreating"), 2.0) from error
-    except ImageError as error:  # of an image volume
+    except StartError as error:  # of an image volume
         record.waiting |= {item["name"]: error.waiting for item in naming.containers_of(pod)}
-        raise StartError(error.waiting, error.retry) from error
+        raise
     record.volumes_at = tools.env.clock.monotonic()
 
 
@@ -88,12 +77,12 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
         return
     try:
         reference, image = await tools.images.ensure(pod, spec)
-    except ImageError as error:
+    except StartError as error:
         text = f"Error: {error.waiting.reason}"
         if error.waiting.message.startswith("Back-off"):
             text = "Error: ImagePullBackOff"
         tools.event(pod, "Warning", "Failed", text, container=name)
-        raise StartError(error.waiting, error.retry) from error
+        raise
     attempt = _attempt(record, state, name)
     try:
         env = await environment(pod, spec, _surroundings(tools, record, state))
@@ -141,7 +130,7 @@ async def _run(
     tools.event(pod, "Normal", "Started", "Container started", container=name)
     about = "Containers started."
     started = metrics.counter(tools.env, "kubelet_started_containers", about, ("container_type",))
-    started.labels(naming.container_type(pod, name)).inc()
+    started.labels(_TYPES.get(naming.group_of(pod, name), "container")).inc()
     record.resources[name] = spec.get("resources") or {}
     if not tools.runtime.hollow:
         await tools.env.offload.run(_link_log, tools, pod, config, container_id)
@@ -173,15 +162,12 @@ def _attempt(record: Record, state: PodState, name: str) -> int:
     """One more than the last instance's, also when the runtime has forgotten it."""
     latest = state.latest(name)
     if latest is not None:
-        text = latest.annotations.get(naming.RESTART_COUNT, "")
-        return (int(text) if text.isdigit() else latest.attempt) + 1
+        return naming.restart_count(latest) + 1
     if name in record.attempts:
         return record.attempts[name]
-    status = record.pod.get("status") or {}
-    for group in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
-        for item in status.get(group) or ():
-            if item["name"] == name and item.get("containerID"):
-                return int(item.get("restartCount", 0)) + 1
+    for item in naming.statuses_of(record.pod):
+        if item["name"] == name and item.get("containerID"):
+            return int(item.get("restartCount", 0)) + 1
     return 0
 
 

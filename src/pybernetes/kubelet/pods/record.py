@@ -8,9 +8,30 @@ from pathlib import Path
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Container
-from pybernetes.kubelet.containerstatus import Waiting
 
 RESET = 600.0  # a container that ran this long starts its back-off anew
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a container does not start (upstream's reason and message)."""
+
+    reason: str
+    message: str = ""
+
+
+RESETTING = Waiting(
+    "RestartingAllContainers", "The container is removed because RestartAllContainers in place"
+)
+
+
+class StartError(Exception):
+    """A container did not start; `waiting` says why, `retry` (seconds) when to try again."""
+
+    def __init__(self, waiting: Waiting, retry: float = 10.0) -> None:
+        super().__init__(waiting.message)
+        self.waiting = waiting
+        self.retry = retry
 
 
 @dataclass(slots=True)
@@ -42,26 +63,30 @@ class Record:
     start_time: str = ""
     finished: bool = False  # nothing will be started any more
     cleaned: bool = False  # runtime and disk hold nothing of it but dead containers
-    waiting: dict[str, Waiting] = field(default_factory=dict)
+    waiting: dict[str, Waiting] = field(default_factory=dict)  # why a last start failed
     retry: dict[str, float] = field(default_factory=dict)  # name -> monotonic time
     backoff: dict[str, Delay] = field(default_factory=dict)
     volumes: Mapping[str, Path] | None = None
     volumes_at: float = 0.0
     attempts: dict[str, int] = field(default_factory=dict)  # of containers we have removed
-    messages: dict[str, str] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)  # termination messages by id
     resources: dict[str, Object] = field(default_factory=dict)
     # the worker's
     over: asyncio.Event | None = None  # set once nothing of it runs any more
     dirty: bool = False
     at_work: bool = False  # `task` has begun: cancelled, it ends its turn and takes another
     interrupted: bool = False
-    killing: bool = False
     task: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
 
     @property
+    def starts_nothing(self) -> bool:
+        """Nothing will be started any more."""
+        return self.finished or self.ending
+
+    @property
     def ending(self) -> bool:
-        """The pod is to be stopped: deleted, rejected after it ran, or finished."""
+        """The pod is to be stopped: it is deleted, or nobody's."""
         return self.gone or bool(self.pod["metadata"].get("deletionTimestamp"))
 
     def grace(self) -> int:
@@ -90,13 +115,9 @@ class Record:
 
     def note(self, type_: str, reason: str, message: str) -> bool:
         """Say that a condition is true; whether that is new."""
-        condition: Object = {"type": type_, "status": "True", "message": message}
-        condition |= {"reason": reason} if reason else {}
-        generation = self.wanted.get("metadata", {}).get("generation")
-        condition |= {"observedGeneration": generation} if generation else {}
-        new = self.conditions.get(type_) != condition
-        self.conditions[type_] = condition
-        return new
+        before = self.conditions.get(type_)
+        self.conditions[type_] = condition(self.wanted, type_, (True, reason, message))
+        return before != self.conditions[type_]
 
     def backoff_left(self, name: str, dead: Container, now: float) -> float:
         """Seconds until `name`, dead since `dead.finished_at`, may start again. `now`: wall time."""
@@ -113,3 +134,11 @@ class Record:
             self.backoff[name] = Delay(initial, now)
         else:
             self.backoff[name] = Delay(min(maximum, delay.seconds * 2), now)
+
+
+def condition(pod: Object, type_: str, what: tuple[bool, str, str]) -> Object:
+    """A condition of the pod without its time; `what`: its status, reason and message."""
+    value, reason, message = what
+    known: Object = {"type": type_, "status": str(value), "reason": reason, "message": message}
+    known["observedGeneration"] = pod.get("metadata", {}).get("generation")
+    return {key: text for key, text in known.items() if text}

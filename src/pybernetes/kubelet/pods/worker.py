@@ -10,13 +10,13 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs
 from pybernetes.cri.types import Container, CriError
 from pybernetes.kubelet import naming, podactions, status
-from pybernetes.kubelet.containerstatus import Memory, Waiting
+from pybernetes.kubelet.containerstatus import Facts
 from pybernetes.kubelet.pods import killer, launcher, messages, podcgroup, resize
-from pybernetes.kubelet.pods.record import Record
+from pybernetes.kubelet.pods.record import Record, StartError, Waiting
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.volumeapi import MountError
-from pybernetes.kubelet.volumemanager import Facts
+from pybernetes.kubelet.volumemanager import Facts as VolumeFacts
 
 _log = logs.get("kubelet.pod")
 
@@ -129,7 +129,7 @@ async def _apply(
         if plan.create_sandbox:
             await launcher.start_sandbox(tools, record, plan.attempt)
             return 0.0
-    except launcher.StartError as error:
+    except StartError as error:
         return error.retry
     await resize.make_room(tools, record)
     waits = [
@@ -157,7 +157,7 @@ async def _start(tools: Tools, record: Record, name: str, state: PodState) -> fl
     dead = state.latest(name)
     try:
         await launcher.start_container(tools, record, state, name)
-    except launcher.StartError as error:
+    except StartError as error:
         record.waiting[name] = error.waiting
         record.retry[name] = clock.monotonic() + error.retry
         if error.waiting.reason == "PostStartHookError":
@@ -180,13 +180,13 @@ async def _refresh_volumes(tools: Tools, record: Record, state: PodState) -> Non
     if record.volumes is None and not record.finished and not tools.runtime.hollow:
         try:
             await launcher.mount_volumes(tools, record, state)  # a restarted kubelet
-        except launcher.StartError:
+        except StartError:
             return
     if now - record.volumes_at < tools.config.volume_interval or record.finished:
         return
     record.volumes_at = now
     try:
-        await tools.volumes.refresh(record.pod, Facts(state.ips, tools.allocatable()))
+        await tools.volumes.refresh(record.pod, VolumeFacts(state.ips, tools.allocatable()))
     except MountError as error:
         tools.recorder.event(record.pod, "Warning", "FailedMount", str(error))
 
@@ -196,21 +196,12 @@ def publish(tools: Tools, record: Record, state: PodState) -> None:
     clock = tools.env.clock
     if not record.start_time:
         record.start_time = rfc3339(clock.now())
-    memory = Memory(
+    facts = Facts(
         now=rfc3339(clock.now()),
-        start_time=record.start_time,
         node_ips=tools.config.node_ips,
-        waiting=record.waiting,
         ready=tools.probes.ready(record.uid),
         started=tools.probes.started(record.uid),
-        rejected=record.rejected,
-        failed=record.failed,
         runtime="hollow" if tools.runtime.hollow else "containerd",
-        finished=record.finished or record.ending,
-        reset=record.attempts,
-        messages=record.messages,
-        resources=record.resources,
-        conditions=record.conditions,
     )
     pod = record.pod
     newest = tools.statuses.get(record.uid)
@@ -218,7 +209,7 @@ def publish(tools: Tools, record: Record, state: PodState) -> None:
         others = [c for c in (pod.get("status") or {}).get("conditions", ()) if not _ours(c)]
         own = [c for c in newest.get("conditions", ()) if _ours(c)]
         pod = {**pod, "status": {**(pod.get("status") or {}), **newest, "conditions": own + others}}
-    tools.statuses.set(record.pod, status.generate(pod, state, memory))
+    tools.statuses.set(record.pod, status.generate(pod, state, record, facts))
 
 
 def _ours(condition: Object) -> bool:
@@ -257,7 +248,6 @@ async def end_turn(tools: Tools, record: Record) -> float | None:
     await _notice(tools, record, state)
     tools.probes.stop(record.uid, all_kinds=False)
     publish(tools, record, state)
-    record.killing = True
     try:
         await killer.kill_pod(tools, record.pod, state, record.grace())
     except CriError as error:

@@ -201,9 +201,7 @@ class Probes:
 
 
 def _old_status(pod: Object, container_id: str) -> Object:
-    status = pod.get("status") or {}
-    for group in ("containerStatuses", "initContainerStatuses"):
-        for item in status.get(group) or ():
-            if str(item.get("containerID", "")).endswith(container_id):
-                return dict(item)
+    for item in naming.statuses_of(pod):
+        if str(item.get("containerID", "")).endswith(container_id):
+            return dict(item)
     return {}

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.base.env import Env
+from pybernetes.kubelet import naming
 from pybernetes.kubelet.auth import subresources
 from pybernetes.kubelet.nodeapi import NodeView
 from pybernetes.kubelet.server.logs import log_options, stream_log
@@ -152,7 +153,7 @@ class KubeletServer:
         pod = self._api.pod(namespace, name)
         if pod is None:
             return plain(404, f'pod "{name}" does not exist')
-        if not _has_container(pod, container):
+        if naming.find_container(pod, container) is None:
             return plain(404, f'container "{container}" not found in pod "{name}"')
         return await stream_log(self._api.logs(pod, container, wanted))
 
@@ -165,7 +166,7 @@ class KubeletServer:
         pod = self._api.pod(parts[0], parts[1])
         if pod is None or (len(parts) == 3 and pod["metadata"].get("uid") != parts[2]):
             raise ApiError(404, "NotFound", "pod does not exist")
-        if with_container and not _has_container(pod, container):
+        if with_container and naming.find_container(pod, container) is None:
             raise ApiError(500, "InternalError", f'container not found ("{container}")')
         return pod, container
 
@@ -211,11 +212,6 @@ def _checked(parse: Callable[[dict[str, list[str]]], _T], query: dict[str, list[
         return parse(query)
     except ValueError as error:
         raise ApiError(400, "BadRequest", str(error)) from error
-
-
-def _has_container(pod: Object, name: str) -> bool:
-    lists = ("containers", "initContainers", "ephemeralContainers")
-    return any(c.get("name") == name for field_ in lists for c in pod["spec"].get(field_) or ())
 
 
 def _pod_list(pods: list[Object]) -> Response:
