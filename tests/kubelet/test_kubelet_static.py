@@ -9,7 +9,7 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.base.env import Env
 from pybernetes.cri.types import Container
 from pybernetes.kubelet.checkpoint import Checkpoint
-from pybernetes.kubelet.pods.record import Record
+from pybernetes.kubelet.record import Record
 from pybernetes.kubelet.staticpods import parse
 
 POD = """

@@ -5,8 +5,8 @@ import dataclasses
 
 from pybernetes.cri.types import Container, Sandbox
 from pybernetes.kubelet.containerstatus import Facts
-from pybernetes.kubelet.pods.record import Record, Waiting
 from pybernetes.kubelet.podstate import PodState
+from pybernetes.kubelet.record import Record, Waiting
 from pybernetes.kubelet.status import generate
 
 BOX = Sandbox("s", "p", "n", "u", 0, True, 1, ips=("10.0.0.7",))

@@ -9,8 +9,8 @@ from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Container
 from pybernetes.kubelet import naming
-from pybernetes.kubelet.pods.record import RESETTING, Record, Waiting
 from pybernetes.kubelet.podstate import PodState
+from pybernetes.kubelet.record import RESETTING, Record, Waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from pybernetes.apis.core.pod.requests import Amounts, pod_limits, pod_requests
 from pybernetes.apis.core.pod.status import may_restart_all
 from pybernetes.kubelet import containerstatus, naming, podactions
 from pybernetes.kubelet.containerstatus import Facts
-from pybernetes.kubelet.pods.record import RESETTING, Record, condition
 from pybernetes.kubelet.podstate import PodState
+from pybernetes.kubelet.record import RESETTING, Record, condition
 
 RESIZE = ("PodResizePending", "PodResizeInProgress")  # there only while true
 OWNED = (

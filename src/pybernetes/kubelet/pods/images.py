@@ -16,7 +16,7 @@ from pybernetes.client.events import Recorder
 from pybernetes.cri.types import Config, CriError, Image, Mount, Runtime
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.config import Config as KubeletConfig
-from pybernetes.kubelet.pods.record import StartError, Waiting
+from pybernetes.kubelet.record import StartError, Waiting
 from pybernetes.kubelet.volumeapi import Lookup, MountError
 
 _log = logs.get("kubelet.images")

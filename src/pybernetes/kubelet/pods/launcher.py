@@ -9,10 +9,10 @@ from pybernetes.kubelet import naming
 from pybernetes.kubelet.containers import configs
 from pybernetes.kubelet.containers.environment import ConfigError, Surroundings, environment
 from pybernetes.kubelet.pods import hooks, killer, mounting, podcgroup
-from pybernetes.kubelet.pods.record import Record, StartError, Waiting
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.checks import Target
+from pybernetes.kubelet.record import Record, StartError, Waiting
 from pybernetes.kubelet.volumeapi import MountError
 from pybernetes.kubelet.volumemanager import Facts
 

@@ -12,9 +12,9 @@ from pybernetes.cri.types import Container, CriError
 from pybernetes.kubelet import naming, podactions, status
 from pybernetes.kubelet.containerstatus import Facts
 from pybernetes.kubelet.pods import killer, launcher, messages, podcgroup, resize
-from pybernetes.kubelet.pods.record import Record, StartError, Waiting
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
+from pybernetes.kubelet.record import Record, StartError, Waiting
 from pybernetes.kubelet.volumeapi import MountError
 from pybernetes.kubelet.volumemanager import Facts as VolumeFacts
 

@@ -18,8 +18,8 @@ from pybernetes.cri.types import CriError
 from pybernetes.kubelet import admission, naming
 from pybernetes.kubelet.admission import Policy, Rejection, admit, is_critical
 from pybernetes.kubelet.pods import killer, podcgroup, resize, worker
-from pybernetes.kubelet.pods.record import Record
 from pybernetes.kubelet.pods.tools import Tools
+from pybernetes.kubelet.record import Record
 
 _log = logs.get("kubelet.pods")
 ERROR_RETRY = 5.0
