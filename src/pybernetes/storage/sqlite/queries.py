@@ -242,7 +242,8 @@ def used_bytes(connection: sqlite3.Connection) -> int:
 
 def vacuum(connection: sqlite3.Connection, pages: int) -> None:
     """Give up to `pages` unused pages back to the system."""
-    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    # A row without columns for each page: execute() would stop at the first.
+    connection.executescript(f"PRAGMA incremental_vacuum({pages})")
 
 
 def copy(connection: sqlite3.Connection, path: Path) -> None:

@@ -24,7 +24,7 @@ from pybernetes.storage.types import Change, Op, Record, StoreError, Unavailable
 BATCH = 1000  # transactions in one commit, about
 SWEEP_REVISIONS = 500  # swept in one step
 VACUUM_PAGES = 256  # given back to the system in one step
-FREE_PAGES = 1024  # kept for later writes
+FREE_PAGES = 1024  # kept for later writes, but no more than a quarter of the data
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +167,12 @@ class Writer:
                 self._swept = last
                 self._vacuum = True
             elif self._vacuum:
-                self._vacuum = queries.free_pages(self._connection) > FREE_PAGES + VACUUM_PAGES
-                if self._vacuum:
-                    queries.vacuum(self._connection, VACUUM_PAGES)
                 self._used, self._written = queries.used_bytes(self._connection), 0
+                kept = min(FREE_PAGES, self._used // schema.PAGE_SIZE // 4)
+                spare = queries.free_pages(self._connection) - kept
+                self._vacuum = spare > 0
+                if self._vacuum:
+                    queries.vacuum(self._connection, min(spare, VACUUM_PAGES))
         except sqlite3.Error:
             return False  # tried again after the next commit, whose writers learn of the trouble
         return self._vacuum or self._swept < self.floor
