@@ -13,6 +13,7 @@ import pytest
 MINUTES = float(os.environ.get("SOAK_MINUTES") or 0)
 collect_ignore_glob = [] if MINUTES else ["test_*.py"]
 _BEGUN = time.monotonic()
+_ROWS: list[tuple[str, str, str]] = []
 
 
 @pytest.fixture
@@ -23,11 +24,22 @@ def share() -> Callable[[float], float]:
 
 
 @pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Say what was done, past pytest's capture."""
+def tell(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """What was done, for the table at the end."""
+    begun = time.monotonic()
+    name = request.node.name.removeprefix("test_").replace("_", " ")
 
     def say(*what: object) -> None:
-        with capsys.disabled():
-            print(f"{request.node.name}:", *what, flush=True)
+        _ROWS.append((f"{time.monotonic() - begun:.0f} s", name, " ".join(map(str, what))))
 
     return say
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if MINUTES:
+        width = max((len(name) for _, name, _ in _ROWS), default=0)
+        terminalreporter.section("soak")
+        for took, name, what in _ROWS:
+            terminalreporter.write_line(f"{took:>6}  {name:{width}}  {what}")
+        took = time.monotonic() - _BEGUN
+        terminalreporter.write_line(f"{took:>4.0f} s  in all, of {MINUTES * 60:.0f} s")

@@ -3,7 +3,6 @@
 
 import asyncio
 import itertools
-import random
 import subprocess
 import sys
 import time
@@ -14,25 +13,16 @@ import pytest
 
 from pybernetes.base.env import Env
 from pybernetes.base.random import Random
-from pybernetes.storage.etcd import EtcdConfig, EtcdStore
-from pybernetes.storage.memory import MemoryStore
 from pybernetes.storage.sqlite import SqliteConfig, SqliteStore
 from pybernetes.storage.types import Op
-from tests.storage.crashing import Tally
-from tests.storage.etcds import Member, three
-from tests.storage.faults import TOP, FaultyDisk
-from tests.storage.test_storage_crashes import (
-    CRASHING,
-    FAULTS,
-    Child,
-    cuts,
-    faulty_history,
-    faulty_round,
-    kills,
-    power_cut,
-    written_and_killed,
-)
-from tests.storage.workload import Fault, Load, Verdict, compaction, run
+from pybernetes.testing.stores import HistorySuite
+from pybernetes.testing.stores.crashes import Tally
+from pybernetes.testing.stores.disk import FAULTS, FaultyDisk, surroundings
+from pybernetes.testing.stores.histories import Verdict
+from tests.soak.conftest import MINUTES
+from tests.storage.drivers import Etcds, Memory, Sqlite
+from tests.storage.etcds import three
+from tests.storage.test_storage_crashes import cuts, written_and_killed
 
 pytestmark = pytest.mark.soak
 Share = Callable[[float], float]
@@ -40,124 +30,85 @@ Tell = Callable[..., None]
 SLICE = 20.0  # seconds of one history: judging takes memory
 
 
-async def histories(
-    load: Callable[[Random], Load], faults: list[Fault], seconds: float, between: float = 0.1
-) -> list[Verdict]:
-    """One history after another, each judged."""
+async def histories(suite: HistorySuite, folder: Path, seconds: float) -> str:
+    """One history after another, each judged: no violation, and enough operations meanwhile."""
     verdicts: list[Verdict] = []
     end = time.monotonic() + seconds
     while not verdicts or time.monotonic() < end - SLICE / 2:
-        took = min(SLICE, end - time.monotonic())
-        one = load(Random(len(verdicts)))
-        verdicts.append(await run(one, faults, max(2.0, took), between))
-        assert not verdicts[-1].violations, verdicts[-1].violations[:5]
-        assert verdicts[-1].operations > 100 * verdicts[-1].seconds
-    return verdicts
+        took = max(3.0, min(SLICE, end - time.monotonic()))
+        verdicts.append(await suite.history(folder, took, len(verdicts)))
+        verdicts[-1].check()
+    return summed(verdicts)
 
 
 def summed(verdicts: list[Verdict]) -> str:
-    total = Verdict(
-        sum(v.seconds for v in verdicts),
-        sum(v.operations for v in verdicts),
-        sum(v.refused for v in verdicts),
-        sum(v.faults for v in verdicts),
-        sum(v.changes for v in verdicts),
-        [text for v in verdicts for text in v.violations],
-    )
-    return f"{len(verdicts)} histories: {total}"
+    slowest = min(verdict.operations / verdict.seconds for verdict in verdicts)
+    total = sum(verdicts[1:], verdicts[0])
+    return f"{len(verdicts)} histories, the slowest {slowest:.0f} operations/s: {total}"
 
 
-async def test_memory(share: Share, tell: Tell) -> None:
-    env = Env()
-    tell(summed(await histories(lambda d: Load(MemoryStore(env), d), [compaction], share(0.04))))
+async def test_memory(share: Share, tell: Tell, tmp_path: Path) -> None:
+    tell(await histories(Memory(), tmp_path, share(0.03)))
 
 
 async def test_sqlite(share: Share, tell: Tell, tmp_path: Path) -> None:
-    env = Env()
-    config = SqliteConfig(tmp_path / "store.db")
-    store = await SqliteStore.open(env, config)
-
-    async def reopen(load: Load) -> None:
-        nonlocal store
-        await load.store.close()
-        store = load.store = await SqliteStore.open(env, config)
-
-    def load(draw: Random) -> Load:
-        return Load(store, draw)
-
-    tell(summed(await histories(load, [compaction, reopen], share(0.08))))
-    await store.close()
-    env.offload.close()
+    tell(await histories(Sqlite(), tmp_path, share(0.07)))
 
 
 async def test_etcd(share: Share, tell: Tell, tmp_path: Path) -> None:
     """Three members, one of them killed or hung at any time, often the leader."""
-    members: list[Member] = three(tmp_path)
-    env = Env()
-
-    async def lost(load: Load) -> None:
-        member = load.draw.choice(members)
-        member.kill()
-        await asyncio.sleep(load.draw.uniform(0, 1))
-        member.start(wait=False)
-        await asyncio.sleep(1)
-
-    async def hung(load: Load) -> None:
-        member = load.draw.choice(members)
-        member.pause()
-        await asyncio.sleep(load.draw.uniform(0, 2))
-        member.resume()
-
-    urls = tuple(member.url for member in members)
+    suite = Etcds()
+    suite.members = three(tmp_path)
+    suite.between = 0.5
     try:
-        store = await EtcdStore.open(env, EtcdConfig(urls, prefix="/e/", root="/"))
-        faults = [compaction, lost, hung]
-        tell(summed(await histories(lambda d: Load(store, d), faults, share(0.1), between=0.5)))
-        await store.close()
+        tell(await histories(suite, tmp_path, share(0.11)))
     finally:
-        for member in members:
+        for member in suite.members:
             member.kill()
-        env.offload.close()
 
 
-def test_histories_over_a_failing_disk(share: Share, tell: Tell, tmp_path: Path) -> None:
+async def test_histories_over_a_failing_disk(share: Share, tell: Tell, tmp_path: Path) -> None:
     disk = FaultyDisk(tmp_path)
-    end = time.monotonic() + share(0.07)
-    seed = 0
-    while seed == 0 or time.monotonic() < end:
-        tell(faulty_history(disk, min(SLICE, max(2.0, end - time.monotonic())), seed))
-        disk.cut_power(random.Random(seed))  # a fresh start, on what is left
-        seed += 1
-    tell(disk.injected, "faults injected")
+    end = time.monotonic() + share(0.08)
+    verdicts: list[Verdict] = []
+    while not verdicts or time.monotonic() < end - SLICE / 2:
+        seconds = min(SLICE, max(3.0, end - time.monotonic()))
+        verdicts.append(await Sqlite().faulty_history(disk, seconds, len(verdicts)))
+        verdicts[-1].check()
+        disk.cut_power(Random(len(verdicts)))  # a fresh start, on what is left
+    tell(f"{summed(verdicts)}, {disk.faults.injected} calls failed")
 
 
-def test_kill_minus_nine_1000_times_under_100_writers(
+async def test_kill_minus_nine_1000_times_under_100_writers(
     share: Share, tell: Tell, tmp_path: Path
 ) -> None:
-    tell(kills(tmp_path / "store.db", 1000, seed=7, minutes=share(0.35) / 60))
+    tally = await Sqlite().killed(tmp_path, 1000, share(0.4), seed=7)
+    tell(tally)
+    tally.check()
+    assert tally.rounds == 1000 or MINUTES < 10
 
 
-def test_power_cuts_and_failing_disks(share: Share, tell: Tell, tmp_path: Path) -> None:
-    disk, tally, draw = FaultyDisk(tmp_path), Tally(), random.Random(11)
-    end = time.monotonic() + share(0.12)
+async def test_power_cuts_and_failing_disks(share: Share, tell: Tell, tmp_path: Path) -> None:
+    disk, tally, draw, suite = FaultyDisk(tmp_path), Tally(), Random(11), Sqlite()
+    end = time.monotonic() + share(0.15)
     while tally.rounds < 8 or time.monotonic() < end:
         fault = draw.choice(["", *FAULTS])
         if fault:
-            faulty_round(disk, tally, draw, fault)
+            await suite.faulty_round(disk, tally, draw, fault)
         else:
-            power_cut(disk, tally, draw)
+            await suite.power_cut(disk, tally, draw)
         assert not tally.violations, tally.violations[:5]
-    tally.hear(Child(disk.start(CRASHING, "1"), "at ").kill())
-    assert not tally.violations, tally.violations[:5]
-    tell(f"{tally}, {disk.injected} faults injected, a power cut each time")
+    await suite.looked(disk, tally)
+    tell(f"{tally}, {disk.faults.injected} faults injected, a power cut each time")
+    tally.check()
 
 
 async def test_the_log_cut_at_every_512_bytes(share: Share, tell: Tell, tmp_path: Path) -> None:
-    end = time.monotonic() + share(0.04)
+    end = time.monotonic() + share(0.06)
     logs = reached = 0
     while logs == 0 or time.monotonic() < end:
         path = tmp_path / f"{logs}" / "store.db"
-        await asyncio.to_thread(written_and_killed, path, 3, 0.2)
+        await written_and_killed(path, 3, 0.2)
         reached += await cuts(path, 512 << 10)
         logs += 1
     tell(
@@ -170,7 +121,6 @@ import asyncio, re, sys
 from pathlib import Path
 from pybernetes.base.env import Env
 from pybernetes.storage.sqlite import SqliteConfig, SqliteStore
-from pybernetes.storage.types import Op
 from pybernetes.storage.types import Op
 
 def resident():
@@ -195,7 +145,7 @@ def test_memory_does_not_grow_with_what_is_stored(share: Share, tell: Tell, tmp_
     """At most 20 MB for each 100,000 objects of 1 KB, once the caches are full."""
     parts = 3 if share(1) > 120 else 2
     command = [sys.executable, "-c", GROWTH, str(tmp_path / "store.db"), str(parts)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=TOP, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=surroundings(), check=True)
     sizes = [float(line) for line in done.stdout.split()]
     growths = [round(after - before, 1) for before, after in itertools.pairwise(sizes)]
     tell(f"resident MB after each 100,000 objects: {sizes}, growth {growths}")

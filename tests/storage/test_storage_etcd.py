@@ -29,7 +29,7 @@ from pybernetes.storage.types import (
     StoreError,
     Unavailable,
 )
-from pybernetes.testing.store import changes_until, keys_of
+from pybernetes.testing.stores import changes_until, keys_of
 from tests.storage.etcds import Member, free_port, three
 
 _numbers = itertools.count()

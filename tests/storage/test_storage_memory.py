@@ -11,7 +11,7 @@ from pybernetes.base.env import Env
 from pybernetes.storage import hub
 from pybernetes.storage.memory import MemoryStore
 from pybernetes.storage.types import NoSpace, Op, Unavailable
-from pybernetes.testing.store import changes_until, keys_of
+from pybernetes.testing.stores import changes_until, keys_of
 
 
 def test_an_hour_to_live_on_virtual_time() -> None:

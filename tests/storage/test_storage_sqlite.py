@@ -6,8 +6,6 @@ import contextlib
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,7 +18,7 @@ from pybernetes.base.tasks import gather_ordered
 from pybernetes.storage.memory import MemoryStore
 from pybernetes.storage.sqlite import SqliteConfig, SqliteStore, queries, schema
 from pybernetes.storage.types import NoSpace, Op, Record, StoreError, Unavailable
-from pybernetes.testing.store import changes_until, keys_of
+from pybernetes.testing.stores import changes_until, keys_of
 
 
 @contextlib.asynccontextmanager
@@ -316,91 +314,3 @@ def test_not_on_virtual_time(path: Path) -> None:
 
     with pytest.raises(StoreError, match="virtual time"):
         virtualtime.run(main)
-
-
-WRITER = """
-import asyncio, sys
-from pathlib import Path
-from pybernetes.base.env import Env
-from pybernetes.storage.sqlite import SqliteConfig, SqliteStore
-from pybernetes.storage.types import Op
-
-async def writer(store, name):
-    for index in range(10**9):
-        value = str(index).encode()
-        await store.write([Op(f"/{name}/x", value), Op(f"/{name}/y", value + b" " * 3000)])
-        sys.stdout.write(f"{name} {index}\\n")
-        sys.stdout.flush()
-        if index % 40 == 39 and name == 0:
-            await store.compact(store.revision)
-
-async def main():
-    store = await SqliteStore.open(Env(), SqliteConfig(Path(sys.argv[1])))
-    await asyncio.gather(*(writer(store, name) for name in range(5)))
-
-asyncio.run(main())
-"""
-
-
-def _killed_writer(path: Path, milliseconds: int) -> dict[str, int]:
-    """Run writers in a child, kill it; what was acknowledged last, by writer."""
-    child = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    child.stdout.readline()
-    time.sleep(milliseconds / 1000)
-    child.kill()
-    lines = child.stdout.read().decode().split("\n")[:-1]  # the last may be torn
-    child.stdout.close()
-    child.wait()
-    return {name: int(index) for name, index in (line.split() for line in lines)}
-
-
-async def _consistent(store: SqliteStore) -> dict[str, int]:
-    """What is stored, by writer; both keys of a transaction agree."""
-    found = {}
-    for record in (await store.list("/")).records:
-        name, key = record.key[1:].split("/")
-        if key == "x":
-            found[name] = int(record.value)
-        else:
-            assert found[name] == int(record.value)
-    return found
-
-
-async def test_kill_minus_nine_loses_nothing_acknowledged(path: Path) -> None:
-    last_revision = 0
-    for round_number in range(10):
-        acknowledged = _killed_writer(path, 20 + 17 * round_number)
-        async with opened(path) as store:
-            stored = await _consistent(store)
-            assert all(stored[name] >= index for name, index in acknowledged.items())
-            assert store.revision > last_revision
-            last_revision = store.revision
-
-
-def _files(path: Path) -> tuple[bytes, bytes]:
-    return path.read_bytes(), path.with_name(path.name + "-wal").read_bytes()
-
-
-def _put(path: Path, main: bytes, wal: bytes) -> None:
-    path.parent.mkdir()
-    path.write_bytes(main)
-    path.with_name(path.name + "-wal").write_bytes(wal)
-
-
-async def test_a_torn_log_keeps_whole_transactions(path: Path, tmp_path: Path) -> None:
-    """Cut or damage the write-ahead log anywhere: a prefix of the commits remains, each whole."""
-    _killed_writer(path, 100)
-    main, whole = _files(path)
-    previous = None
-    for cut in (len(whole), len(whole) * 9 // 10 + 7, len(whole) // 2 + 1, 4096, 0):
-        copy = tmp_path / f"cut{cut}" / "store.db"
-        torn = bytearray(whole[:cut])
-        if cut > 10_000:
-            torn[-2000] ^= 0xFF
-        _put(copy, main, bytes(torn))
-        async with opened(copy) as store:
-            await _consistent(store)
-            assert previous is None or store.revision <= previous
-            previous = store.revision
-            await store.write([Op("/0/x", b"7"), Op("/0/y", b"7")])

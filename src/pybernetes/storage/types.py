@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The store's contract. Drivers: memory, sqlite, etcd. No implementation here.
 
-Guarantees every driver gives (proven by the common suite, pybernetes.testing.store):
+Guarantees every driver gives (proven by the public suites, pybernetes.testing.stores):
 - Revisions: one integer for the whole store, larger after every successful write; the writes of
   one transaction share a revision. The first write of a fresh store has revision 1 or more.
 - Linearizable: a write is visible to every read that starts after it returned; an acknowledged

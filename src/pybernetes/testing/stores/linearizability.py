@@ -4,18 +4,18 @@
 The search is Wing and Gong's (Testing and Verifying Concurrent Objects, 1993) in the
 "just-in-time" form of Lowe (Testing for Linearizability, 2017): go through the moments in order,
 keep every state the store may be in, and only when a call returns insist that it has happened.
-Keys fall into groups that no call crosses, each judged alone (Horn and Kroening, Faster
+Keys fall into groups (folders) that no call crosses, each judged alone (Horn and Kroening, Faster
 Linearizability Checking via P-Compositionality, 2015). Revisions are part of the answers: they are
 checked within the groups, and across them by `misordered`.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 
 from pybernetes.storage.types import Conflict, Op, Page, Record
-from pybernetes.testing.histories import Call
+from pybernetes.testing.stores.recording import Call, folder
 
 State = tuple[frozenset[Record], int]
 """What is stored in a group, and a revision that the store is known to have reached."""
@@ -23,23 +23,16 @@ Config = tuple[State, frozenset[int]]
 """A state the group may be in, and which of the calls not yet returned have taken effect in it."""
 
 
-def folder(key: str) -> str:
-    """The default group of a key, and of the prefix that ends in its last slash."""
-    return key.rpartition("/")[0]
-
-
-def violations(
-    calls: Sequence[Call], group: Callable[[str], str] = folder, start: Iterable[Record] = ()
-) -> list[str]:
+def violations(calls: Sequence[Call], start: Iterable[Record] = ()) -> list[str]:
     """Why `calls` (see `History.settled`) cannot be explained; empty if they can.
 
     `start`: what was stored before. Calls about the past, and lists of anything but a written group, are
     judged by `watches.violations`. Raises ValueError for a write that crosses groups.
     """
     groups: dict[str, list[Call]] = defaultdict(list)
-    written = {group(op.key) for call in calls for op in call.ops}
+    written = {folder(op.key) for call in calls for op in call.ops}
     for call in calls:
-        names = {group(key) for key in call.keys} if not call.revision else set()
+        names = {folder(key) for key in call.keys} if not call.revision else set()
         if isinstance(call.result, Page):
             names &= written
         if len(names) > 1:
@@ -49,7 +42,7 @@ def violations(
     records = list(start)
     found = list(misordered(calls))
     for name, some in sorted(groups.items()):
-        begin = frozenset(record for record in records if group(record.key) == name)
+        begin = frozenset(record for record in records if folder(record.key) == name)
         found += _search(some, (begin, 0))
     return found
 

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The suite every store driver passes: the guarantees of pybernetes.storage.types, as tests.
-
-A driver's author writes `class TestMine(StoreSuite)` with a fixture `store` that gives a fresh,
-empty store, and overrides `restored` if its snapshots are not in the embedded drivers' format.
-"""
+"""The suite of behaviour: what every store does when nothing goes wrong."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -27,6 +23,7 @@ from pybernetes.storage.types import (
     Unavailable,
     Watch,
 )
+from pybernetes.testing.stores.driver import Driver
 
 
 async def changes_until(watch: Watch, revision: int, seconds: float = 10) -> list[Change]:
@@ -44,8 +41,16 @@ async def keys_of(store: Store, prefix: str, revision: int = 0) -> list[str]:
     return [record.key for record in page.records]
 
 
-class StoreSuite:
-    """Give a fixture `store`; every test starts with an empty one."""
+class StoreSuite(Driver):
+    """The guarantees of pybernetes.storage.types; every test starts with a new store.
+
+    Override `restored` if the driver's snapshots are not in the embedded drivers' format.
+    """
+
+    @pytest.fixture
+    async def store(self, tmp_path: Path) -> AsyncIterator[Store]:
+        async with self.opened(tmp_path) as store:
+            yield store
 
     async def restored(self, path: Path) -> Store:
         """A store with the content of the snapshot at `path`."""

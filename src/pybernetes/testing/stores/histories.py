@@ -1,26 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Concurrent clients, watches and faults over a store, recorded and judged.
+"""Concurrent clients, watches and faults over a store, recorded and judged: the suite of histories.
 
-Groups of a few keys (`/h/3/b`): each client reads, lists, creates, updates, deletes and makes small
-transactions within a group, and gives up on some writes. One watch sees everything and is resumed
-where it broke off, others come and go.
+Folders of a few keys (`/h/3/b`): each client reads, lists, creates, updates, deletes, lets keys expire
+and makes transactions of several keys within a folder, and gives up on some writes. One watch sees
+everything and is resumed where it broke off, others come and go.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 
+from pybernetes.base.env import Env
 from pybernetes.base.random import Random
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.storage.types import Compacted, Conflict, NoSpace, Op, Store, Unavailable
-from pybernetes.testing import linearizability, watches
-from pybernetes.testing.histories import Client, History, WatchLog
+from pybernetes.testing.stores import linearizability, watches
+from pybernetes.testing.stores.driver import Driver
+from pybernetes.testing.stores.recording import Client, History, WatchLog
 
 ROOT = "/h/"
-GROUPS = 12
+FOLDERS = 12
 KEYS = "abcd"
 CLIENTS = 8
+LEAST = 100  # operations each second that must be kept up while there are faults
 
 
 @dataclass
@@ -38,6 +42,7 @@ class Load:
     begun: int = 0  # the revision before all this
     ended: bool = False
     known: dict[str, int] = field(default_factory=dict)  # revisions, perhaps old ones
+    reopen: Callable[[], Awaitable[Store]] | None = None  # for `reopening`
 
     async def client(self, number: int) -> None:
         client = Client(self.history, lambda: self.store)
@@ -57,7 +62,7 @@ class Load:
 
     async def _call(self, client: Client, draw: Random, value: str) -> None:
         what = draw.below(20)
-        folder = f"{ROOT}{draw.below(GROUPS)}/"
+        folder = f"{ROOT}{draw.below(FOLDERS)}/"
         key = folder + draw.choice(KEYS)
         if what < 5:
             record = await client.get(key)
@@ -69,13 +74,18 @@ class Load:
         elif what == 8:
             await client.list(ROOT)
         elif what == 9:
-            revision = max(self._oldest(), self.everything.claimed - draw.below(30))
+            revision = max(self.begun, self.everything.claimed - draw.below(30))
             await (client.get(key, revision) if draw.below(2) else client.list(folder, revision))
+        elif what == 10:
+            key = f"{folder}short{draw.below(6)}"
+            expected = draw.choice([0, 0, 0, None])
+            ttl = draw.choice([0, 1, 1, 1, 2])
+            await client.write([Op(key, value.encode(), expected, ttl)])
         else:
             await self._write(client, draw, folder, value)
 
     async def _write(self, client: Client, draw: Random, folder: str, value: str) -> None:
-        size = 1 if draw.below(3) else 2 + draw.below(2)
+        size = 1 if draw.below(3) else 2 + draw.below(3)
         ops = []
         for name in sorted({draw.choice(KEYS) for _ in range(size)}):
             key = folder + name
@@ -106,7 +116,7 @@ class Load:
         log = WatchLog(f"{ROOT}{number}/", self.begun)
         while not self.ended:
             since = log.claimed if draw.below(3) else self.everything.claimed - draw.below(50)
-            log = WatchLog(log.prefix, max(since, self._oldest()))
+            log = WatchLog(log.prefix, max(since, self.begun))
             watch = self.store.watch(log.prefix, log.since)
             with contextlib.suppress(TimeoutError, Unavailable, Compacted):
                 async with asyncio.timeout(0.05 * draw.below(6)):
@@ -114,21 +124,22 @@ class Load:
             watch.close()
             await asyncio.sleep(0.002)
 
-    def _oldest(self) -> int:
-        return max(self.begun, self.store.floor)
-
-    async def compact(self) -> None:
-        """A fault for every driver."""
-        behind = min(self.everything.claimed, self.store.revision) - 20
-        if behind > self.store.floor:
-            await self.store.compact(behind)
-
 
 Fault = Callable[[Load], Awaitable[None]]
 
 
 async def compaction(load: Load) -> None:
-    await load.compact()
+    """Of all but the last few revisions: a fault for every driver."""
+    behind = min(load.everything.claimed, load.store.revision) - 20
+    if behind > load.store.floor:
+        await load.store.compact(behind)
+
+
+async def reopening(load: Load) -> None:
+    """For drivers that keep what they are told."""
+    assert load.reopen is not None
+    await load.store.close()
+    load.store = await load.reopen()
 
 
 @dataclass(frozen=True)
@@ -139,20 +150,29 @@ class Verdict:
     faults: int
     changes: int
     violations: list[str]
+    expired: int = 0
+
+    def __add__(self, other: "Verdict") -> "Verdict":
+        return Verdict(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def check(self) -> None:
+        """Fail unless everything was right and enough was done meanwhile."""
+        assert not self.violations, self.violations[:5]
+        assert self.operations >= LEAST * self.seconds, str(self)
 
     def __str__(self) -> str:
         return (
             f"{self.operations} operations in {self.seconds:.1f} s "
             f"({self.operations / self.seconds:.0f}/s, {self.refused} refused), "
-            f"{self.changes} changes watched, {self.faults} faults, "
+            f"{self.changes} changes watched, {self.expired} keys expired, {self.faults} faults, "
             f"violations {len(self.violations)}"
         )
 
 
 async def run(load: Load, faults: Sequence[Fault], seconds: float, between: float = 0.1) -> Verdict:
     """Load the store for so long, with one of `faults` every `between` seconds or so; judge it."""
-    before = await load.store.list(ROOT)
-    load.begun = before.revision
+    there = await load.store.list(ROOT)
+    load.begun = await load.store.write([Op(record.key, None) for record in there.records])
     load.everything = WatchLog(ROOT, load.begun)
     now = asyncio.get_running_loop().time
     begun = now()
@@ -170,10 +190,10 @@ async def run(load: Load, faults: Sequence[Fault], seconds: float, between: floa
         took = now() - begun
         await _last_seen(load)
         everything.cancel()
-    found = linearizability.violations(load.history.settled(), start=before.records)
-    found += watches.violations(load.history, before.records)
-    changes = len(load.history.story())
-    return Verdict(took, load.operations, load.refused, load.faults, changes, found)
+    calls = load.history.settled()
+    found = linearizability.violations(calls) + watches.violations(load.history)
+    changes, expired = len(load.history.story()), sum(call.ended for call in calls)
+    return Verdict(took, load.operations, load.refused, load.faults, changes, found, expired)
 
 
 async def _last_seen(load: Load) -> None:
@@ -188,3 +208,37 @@ async def _last_seen(load: Load) -> None:
             await asyncio.sleep(0.05)
         while load.everything.claimed < last:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+class HistorySuite(Driver):
+    """Records and judges for `seconds`, with one of `faults` every `between` seconds or so."""
+
+    seconds = 3.0
+    between = 0.1
+
+    def faults(self) -> Sequence[Fault]:
+        """What may happen to the store while it is used."""
+        return [compaction]
+
+    async def history(
+        self, folder: Path, seconds: float, seed: int, faults: Sequence[Fault] = ()
+    ) -> Verdict:
+        """Of the store in `folder`, which may be in use for some time."""
+        env = Env()
+        try:
+            load = Load(await self.open(env, folder), Random(seed))
+            load.reopen = lambda: self.open(env, folder)
+            try:
+                return await run(load, faults or self.faults(), seconds, self.between)
+            finally:
+                await load.store.close()
+        finally:
+            env.offload.close()
+
+    async def test_histories_are_linearizable_and_watched_whole(self, tmp_path: Path) -> None:
+        verdict = await self.history(tmp_path, self.seconds, 1)
+        print(verdict)
+        verdict.check()
+        assert verdict.faults > 0
+        assert verdict.changes > 100
+        assert verdict.expired > 0

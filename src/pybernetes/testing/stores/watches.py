@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from pybernetes.storage.types import Change, Page, Record
-from pybernetes.testing.histories import Call, History, WatchLog
+from pybernetes.testing.stores.recording import Call, History, WatchLog
 
 
 def violations(history: History, start: Iterable[Record] = ()) -> list[str]:
@@ -22,20 +22,20 @@ def violations(history: History, start: Iterable[Record] = ()) -> list[str]:
     story, records = history.story(), {record.key: record for record in start}
     found = [text for log in history.logs for text in _judge(log, story)]
     found += _missed(story, history.calls)
-    found += _untrue(story, history.calls, dict(records))
+    found += _untrue(story, history.settled(), dict(records))
     return found + list(_misread(story, history.calls, records))
 
 
 def _untrue(
     story: Sequence[Change], calls: Sequence[Call], now: dict[str, Record]
 ) -> Iterator[str]:
-    """Changes nobody asked for, and wrong `previous` or `created`."""
-    written = {(op.key, op.value) for call in calls for op in call.ops}
+    """Changes that no call made nor the end of a time to live, and wrong `previous` or `created`."""
+    made = {(call.result, op.key, op.value) for call in calls for op in call.ops}
     for change in story:
         key, record, before = change.key, change.record, now.get(change.key)
         created = before.created if before else change.revision
-        if (key, record.value if record else None) not in written:
-            yield f"true: nobody wrote {change}"
+        if (change.revision, key, record.value if record else None) not in made:
+            yield f"true: nobody made {change}, or its time was not over"
         if change.previous != before:
             yield f"true: the previous record of {change} was {before}"
         if record and (record.revision, record.created) != (change.revision, created):
