@@ -17,6 +17,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import uvloop
+
 from benchmarks.figures import say
 from conformance.build import ensure
 from conformance.versions import HERE, cache
@@ -168,10 +170,11 @@ async def say_size(directory: Path, updates: int) -> None:
 
 
 FILL = """
-import asyncio, os, sys
+import os, sys
 from pathlib import Path
-from benchmarks.store import fill
+import uvloop
 from benchmarks.figures import pss
+from benchmarks.store import fill
 from pybernetes.base.env import Env
 from pybernetes.storage.sqlite import SqliteConfig, SqliteStore
 
@@ -183,7 +186,7 @@ async def main():
     print(pss() - before, flush=True)
     os.kill(os.getpid(), 9)
 
-asyncio.run(main())
+uvloop.run(main())
 """
 
 
@@ -250,4 +253,4 @@ if __name__ == "__main__":
     parser.add_argument("--long", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.directory) as made:
-        asyncio.run(main(Path(made), options.long))
+        uvloop.run(main(Path(made), options.long))  # as the product does
