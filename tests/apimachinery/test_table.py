@@ -40,7 +40,3 @@ def test_rows(include: Include, carried: dict | None) -> None:
     (row,) = found["rows"]
     assert row["cells"] == ["a", "5m"]
     assert row.get("object") == carried
-
-
-def test_later_watch_events_have_no_heading() -> None:
-    assert table((NAME,), [OBJ], NOW, heading=False)["columnDefinitions"] is None

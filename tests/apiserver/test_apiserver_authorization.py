@@ -15,7 +15,7 @@ from pybernetes.apiserver.authorization.forbidden import forbidden_error
 from pybernetes.apiserver.authorization.node import NodeAuthorizer
 from pybernetes.apiserver.authorization.rbac import CLUSTER_ROLES, ROLE_BINDINGS, Rbac
 from pybernetes.apiserver.authorization.rules import missing
-from pybernetes.apiserver.authorization.union import Union, build
+from pybernetes.apiserver.authorization.union import Union
 from pybernetes.apiserver.requestinfo import parse
 from pybernetes.apiserver.types import RequestInfo
 
@@ -145,11 +145,6 @@ def test_missing_role_is_the_reason(objects):
     assert forbidden_error(JANE, RequestInfo("get", "/metrics")).message == (
         'forbidden: User "jane" cannot get path "/metrics"'
     )
-
-
-def test_unknown_mode_is_refused_by_name():
-    with pytest.raises(ValueError, match="unsupported authorization mode: Webhook"):
-        build(["Webhook"], {})
 
 
 def grant(objects, **fields):

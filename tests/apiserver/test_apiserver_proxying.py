@@ -26,7 +26,8 @@ from pybernetes.wire.types import (
     Upgraded,
     UpgradeResponse,
 )
-from pybernetes.wire.websocket import WebSocket, client_headers
+from pybernetes.wire.websocket import WebSocket
+from tests.wire.websocketclient import client_headers
 
 UPGRADE = {"connection": "Upgrade", "upgrade": "SPDY/3.1"}
 

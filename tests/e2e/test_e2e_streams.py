@@ -29,7 +29,8 @@ from pybernetes.client.https import Https
 from pybernetes.wire.spdy import SpdySession
 from pybernetes.wire.stream import TransportStream
 from pybernetes.wire.types import Request, Stream, Upgraded
-from pybernetes.wire.websocket import WebSocket, WebSocketStream, check_answer, client_headers
+from pybernetes.wire.websocket import WebSocket, WebSocketStream
+from tests.wire.websocketclient import check_answer, client_headers
 
 pytestmark = [pytest.mark.kubectl, pytest.mark.node, pytest.mark.timeout(90)]
 # Port 8080 says how much it heard once the client has finished; 8081 pours 5 MB; 8082 upgrades, then
@@ -90,8 +91,8 @@ async def upgraded(client: Https, path: str, headers: dict[str, str]) -> Upgrade
 async def websocket(client: Https, path: str, *protocols: str) -> WebSocket:
     headers = client_headers(Random(3), protocols)
     reply = await upgraded(client, path, headers)
-    chosen = check_answer(headers, reply.headers)
-    return WebSocket(reply.stream, masks=Random(4), subprotocol=chosen)
+    check_answer(headers, reply.headers)
+    return WebSocket(reply.stream, masks=Random(4))
 
 
 @contextlib.asynccontextmanager

@@ -25,7 +25,8 @@ from pybernetes.wire.client import HttpPool
 from pybernetes.wire.server import serve
 from pybernetes.wire.spdy import SpdySession
 from pybernetes.wire.types import Reply, Request, Response, Stream, Upgraded, UpgradeResponse
-from pybernetes.wire.websocket import WebSocket, WebSocketStream, check_answer, client_headers
+from pybernetes.wire.websocket import WebSocket, WebSocketStream
+from tests.wire.websocketclient import check_answer, client_headers
 
 POD = {
     "metadata": {"name": "web", "namespace": "default", "uid": "u1"},
@@ -156,8 +157,9 @@ async def websocket(pool: HttpPool, path: str, query: str, *offered: str) -> Web
     reply = await pool.send(ask(path, query, headers))
     assert isinstance(reply, Upgraded), reply
     pool.opened.append(reply.stream)
-    chosen = check_answer(headers, reply.headers)
-    return WebSocket(reply.stream, masks=Random(2), subprotocol=chosen)
+    socket = WebSocket(reply.stream, masks=Random(2))
+    socket.subprotocol = check_answer(headers, reply.headers)
+    return socket
 
 
 @contextlib.asynccontextmanager

@@ -2,7 +2,6 @@
 """TLS and Unix sockets: who the peer is, what is negotiated, whom the client trusts."""
 
 import contextlib
-import socket
 import ssl
 from collections.abc import AsyncIterator
 
@@ -91,13 +90,3 @@ async def test_the_client_can_ask_for_the_servers_common_name():
         assert await ask(port, context, PoolConfig(common_name="server")) == b""
         with pytest.raises(ConnectionError, match="is server's, not system:node:w1's"):
             await ask(port, context, PoolConfig(common_name="system:node:w1"))
-
-
-async def test_unix_sockets(tmp_path):
-    sock = socket.socket(socket.AF_UNIX)
-    sock.bind(str(tmp_path / "s"))
-    server = await serve(ENV, who, sock=sock)
-    pool = HttpPool(ENV, "local", 80, config=PoolConfig(unix=str(tmp_path / "s")))
-    assert (await pool.send(Request("GET", "/", "/"))).status == 200
-    await pool.close()
-    await server.close()

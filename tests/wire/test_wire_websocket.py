@@ -11,6 +11,7 @@ from pybernetes.wire import websocket
 from pybernetes.wire.pipe import pipe
 from pybernetes.wire.types import Request
 from pybernetes.wire.websocket import HandshakeError, WebSocket, WebSocketError, WebSocketStream
+from tests.wire.websocketclient import check_answer, client_headers
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # the RFC's example
 
@@ -57,13 +58,13 @@ def test_handshakes_that_are_refused(request_, status):
 
 
 def test_client_checks_the_answer():
-    sent = websocket.client_headers(Random(1), ["a", "b"])
+    sent = client_headers(Random(1), ["a", "b"])
     _, good = websocket.handshake(
         upgrade(**{k.replace("-", "_"): v for k, v in sent.items()}), ["b"]
     )
-    assert websocket.check_answer(sent, good) == "b"
+    assert check_answer(sent, good) == "b"
     with pytest.raises(WebSocketError, match="Accept"):
-        websocket.check_answer(sent, (("Sec-WebSocket-Accept", "x"),))
+        check_answer(sent, (("Sec-WebSocket-Accept", "x"),))
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 125, 126, 1023, 1024, 1027, 65535, 65536, 300_001])

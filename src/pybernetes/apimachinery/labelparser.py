@@ -17,12 +17,8 @@ class SelectorError(ValueError):
     """A selector that cannot be understood; the message is upstream's."""
 
 
-class Term(NamedTuple):
-    """Operators: = == != in notin gt lt exists ! (upstream's selection.Operator)."""
-
-    key: str
-    operator: str
-    values: tuple[str, ...]
+Term = tuple[str, str, tuple[str, ...]]
+"""Key, operator, values. Operators: = == != in notin gt lt exists ! (upstream's selection.Operator)."""
 
 
 class _Token(NamedTuple):
@@ -90,12 +86,12 @@ class _Parser:
         if wrong:
             raise SelectorError(f"<nil>: Invalid value: {show(token.text)}: {'; '.join(wrong)}")
         if negated:
-            return Term(token.text, "!", ())
+            return token.text, "!", ()
         if self._peek().kind in {"", ","}:
-            return Term(token.text, "exists", ())
+            return token.text, "exists", ()
         operator = self._operator()
         values = self._set() if operator in {"in", "notin"} else self._exact()
-        return Term(token.text, operator, values)
+        return token.text, operator, values
 
     def _operator(self) -> str:
         token = self._next()

@@ -19,7 +19,7 @@ _OPERATORS = ["in", "notin", "=", "==", "!=", "gt", "lt", "exists", "!"]
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One term. Operators: = == != in notin gt lt exists ! (upstream's selection.Operator)."""
+    """One term, with the operators of labelparser."""
 
     key: str
     operator: str
@@ -68,14 +68,6 @@ class Selector:
         labels = labels or _NONE
         return all(requirement.matches(labels) for requirement in self.requirements)
 
-    def exact(self, key: str) -> str | None:
-        """The one value that `key` must have; None where the selector leaves a choice."""
-        for requirement in self.requirements:
-            if requirement.key == key:
-                single = requirement.operator in {"=", "==", "in"} and len(requirement.values) == 1
-                return requirement.values[0] if single else None
-        return None
-
     def __str__(self) -> str:
         return ",".join(str(requirement) for requirement in self.requirements)
 
@@ -122,11 +114,11 @@ def _comparison_errors(values: tuple[str, ...]) -> Errors:
 
 
 def _requirement(term: Term) -> Requirement:
-    errors = requirement_errors(term.key, term.operator, term.values)
+    errors = requirement_errors(*term)
     if errors:
         listed = [str(error) for error in errors]
         raise SelectorError(listed[0] if len(listed) == 1 else f"[{', '.join(listed)}]")
-    return Requirement(term.key, term.operator, term.values)
+    return Requirement(*term)
 
 
 def _selector(requirements: list[Requirement]) -> Selector:
@@ -162,59 +154,34 @@ def from_label_selector(selector: Object | None) -> Selector:
         return NOTHING
     found = []
     for key, value in (selector.get("matchLabels") or _NONE).items():
-        found.append(_requirement(Term(key, "=", (value,))))
+        found.append(_requirement((key, "=", (value,))))
     for expression in selector.get("matchExpressions") or ():
         operator = _OBJECT_OPERATORS.get(expression.get("operator", ""))
         if operator is None:
             shown = show(expression.get("operator", ""))
             raise SelectorError(f"{shown} is not a valid label selector operator")
         values = tuple(expression.get("values") or ())
-        found.append(_requirement(Term(expression.get("key", ""), operator, values)))
+        found.append(_requirement((expression.get("key", ""), operator, values)))
     return _selector(found)
 
 
 @dataclass(frozen=True, slots=True)
 class FieldTerm:
+    """One term of a field selector."""
+
     field: str
     operator: str  # "=" or "!="
     value: str
 
-    def __str__(self) -> str:
-        escaped = self.value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
-        return f"{self.field}{self.operator}{escaped}"
-
-
-@dataclass(frozen=True, slots=True)
-class FieldSelector:
-    """All terms must hold; a field that is not there has the value ""."""
-
-    terms: tuple[FieldTerm, ...] = ()
-
-    @property
-    def empty(self) -> bool:
-        return not self.terms
-
     def matches(self, fields: Mapping[str, str]) -> bool:
-        return all(
-            (fields.get(term.field, "") == term.value) == (term.operator == "=")
-            for term in self.terms
-        )
-
-    def exact(self, field: str) -> str | None:
-        """The one value that `field` must have; None where the selector leaves a choice."""
-        for term in self.terms:
-            if term.field == field and term.operator == "=":
-                return term.value
-        return None
-
-    def __str__(self) -> str:
-        return ",".join(str(term) for term in self.terms)
+        """A field that is not there has the value ""."""
+        return (fields.get(self.field, "") == self.value) == (self.operator == "=")
 
 
 @lru_cache(maxsize=1024)
-def parse_fields(text: str) -> FieldSelector:
-    """The selector that a fieldSelector parameter says. Raises SelectorError."""
-    return FieldSelector(tuple(_field_term(part, text) for part in sorted(_split(text)) if part))
+def parse_fields(text: str) -> tuple[FieldTerm, ...]:
+    """What a fieldSelector parameter says: all terms must hold. Raises SelectorError."""
+    return tuple(_field_term(part, text) for part in sorted(_split(text)) if part)
 
 
 def _split(text: str) -> list[str]:
@@ -268,6 +235,5 @@ def _int64(text: str) -> int | None:
         number = int(text)
     except ValueError:
         return None
-    return (
-        number if -(2**63) <= number < 2**63 and "_" not in text and text.strip() == text else None
-    )
+    plain = "_" not in text and text.strip() == text
+    return number if plain and -(2**63) <= number < 2**63 else None

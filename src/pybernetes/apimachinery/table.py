@@ -39,17 +39,13 @@ def table(
     *,
     include: Include = "Metadata",
     metadata: Object | None = None,
-    heading: bool = True,
 ) -> Object:
-    """The Table of `objects`. `metadata` is the list's (resourceVersion, continue, ...).
-
-    `heading` False leaves the column definitions out: watch events after the first.
-    """
+    """The Table of `objects`. `metadata` is the list's (resourceVersion, continue, ...)."""
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata or {},
-        "columnDefinitions": [column.definition() for column in columns] if heading else None,
+        "columnDefinitions": [column.definition() for column in columns],
         "rows": [row(columns, obj, now, include) for obj in objects],
     }
 
@@ -59,14 +55,11 @@ def row(columns: Sequence[Column], obj: Object, now: datetime.datetime, include:
     if include == "Object":
         found["object"] = obj
     elif include == "Metadata":
-        found["object"] = partial_metadata(obj)
+        found["object"] = partial_metadata(obj.get("metadata") or {})
     return found
 
 
-def partial_metadata(obj: Object) -> Object:
-    """The PartialObjectMetadata of an object."""
-    return {
-        "kind": "PartialObjectMetadata",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": obj.get("metadata") or {},
-    }
+def partial_metadata(metadata: Object, suffix: str = "") -> Object:
+    """The PartialObjectMetadata of an object, or PartialObjectMetadataList of a list."""
+    kind = "PartialObjectMetadata" + suffix
+    return {"kind": kind, "apiVersion": "meta.k8s.io/v1", "metadata": metadata}

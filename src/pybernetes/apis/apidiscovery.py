@@ -135,19 +135,15 @@ def _foreign(row: Resource, sub: Subresource) -> tuple[str, str]:
     return ("", "") if there == own else there
 
 
-def aggregated(found: list[Group], stale: Iterable[tuple[str, str]] = ()) -> Object:
-    """The aggregated document: of /api when given the core group, of /apis when given the others.
-
-    `stale` are group versions whose (aggregated) server cannot be asked now.
-    """
-    outdated = set(stale)
+def aggregated(found: list[Group]) -> Object:
+    """The aggregated document: of /api when given the core group, of /apis when given the others."""
     items = []
     for group in found:
         versions = [
             {
                 "version": version,
                 "resources": [_discovered(row) for row in rows],
-                "freshness": "Stale" if (group.name, version) in outdated else "Current",
+                "freshness": "Current",
             }
             for version, rows in group.versions.items()
         ]

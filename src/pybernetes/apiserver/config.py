@@ -24,21 +24,11 @@ class Config:
     service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"
     service_account_signing_key: bytes = b""
     service_account_keys: tuple[bytes, ...] = ()
-    service_account_max_token_expiration: int = 0  # seconds; 0 = no limit
-    api_audiences: tuple[str, ...] = ()  # empty: the issuer
     # who may call
     client_ca: bytes = b""
     requestheader_client_ca: bytes = b""
-    requestheader_allowed_names: tuple[str, ...] = ("front-proxy-client",)
-    requestheader_username_headers: tuple[str, ...] = ("X-Remote-User",)
-    requestheader_group_headers: tuple[str, ...] = ("X-Remote-Group",)
-    requestheader_extra_headers_prefix: tuple[str, ...] = ("X-Remote-Extra-",)
     anonymous_auth: bool = True
-    authorization_modes: tuple[str, ...] = ("Node", "RBAC")
     token_users: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
-    # admission
-    enable_admission_plugins: tuple[str, ...] = ()
-    disable_admission_plugins: tuple[str, ...] = ()
     # the audit log; "" for the path: none
     audit_log_path: str = ""
     audit_log_maxsize: int = 100  # megabytes of one file
@@ -58,4 +48,4 @@ class Config:
     @property
     def audiences(self) -> tuple[str, ...]:
         """Those for which tokens must be meant to be accepted here."""
-        return self.api_audiences or (self.service_account_issuer,)
+        return (self.service_account_issuer,)

@@ -31,7 +31,6 @@ class Security:
 
     authenticator: Authenticator
     authorizer: Authorizer
-    rbac: Rbac
     escalation: EscalationCheck
     issuer: TokenIssuer | None
     verify_keys: tuple[keys.VerifyKey, ...]
@@ -47,17 +46,13 @@ def build(core: Core, reader: CacheReader) -> Security:
         verify = (issuer.verify_key, *verify)
     bearer = union.bearer_tokens(config, verify, reader, core.env.clock)
     rbac = Rbac(reader)
-    known: dict[str, Authorizer] = {
-        "RBAC": rbac,
-        "Node": NodeAuthorizer(reader, lambda node: pods_on(core, node)),
-    }
-    authorizer = authorizers.build(config.authorization_modes, known)
+    node = NodeAuthorizer(reader, lambda name: pods_on(core, name))
+    authorizer = authorizers.Union([node, rbac])
     for gvr in WATCHED:
         reader.on_change(gvr, partial(rbac.changed, gvr))
     return Security(
         authenticator=union.build(config, bearer, core.env.clock),
         authorizer=authorizer,
-        rbac=rbac,
         escalation=EscalationCheck(rbac, authorizer),
         issuer=issuer,
         verify_keys=verify,

@@ -2,11 +2,8 @@
 """ApiServer: wires store, cache, filters, verbs and loops together. `.handler` answers requests."""
 
 import asyncio
-from collections.abc import Iterable
 
 from pybernetes.apis.catalog import builtin
-from pybernetes.apis.openapi.published import OpenApi
-from pybernetes.apis.resource import Resource
 from pybernetes.apiserver import security
 from pybernetes.apiserver.admission import registry as admission
 from pybernetes.apiserver.admission.plugin import Parts
@@ -52,28 +49,21 @@ class ApiServer:
         store: Store,
         dialer: NodeDialer | None = None,
         *,
-        rows: Iterable[Resource] | None = None,
         origin: "ApiServer | None" = None,
     ) -> None:
         feed = Feed(store)
-        rows = origin.resources.rows() if origin is not None else rows
+        rows = builtin().values() if origin is None else origin.resources.rows()
         self.resources: Resources = Resources(feed, config.watch_history)
-        self.resources.add(*(builtin().values() if rows is None else rows))
+        self.resources.add(*rows)
         self.core = core = Core(env, config, store, feed, self.resources, dialer)
         self.reader = CacheReader(self.resources)
         self.security = security.build(core, self.reader)
         core.check_write = self.security.escalation.check
         parts = Parts(env, self.reader, self.security.authorizer)
-        core.admission = admission.build(
-            parts,
-            enable=config.enable_admission_plugins,
-            disable=config.disable_admission_plugins,
-            extra={"ResourceQuota": ResourceQuota(core)},
-        )
+        core.admission = admission.build(parts, {"ResourceQuota": ResourceQuota(core)})
         ranges = parse_ranges(config.service_cluster_ip_range)
         self._allocation = Allocation(core, ranges)
         core.hooks["", "services"] = self._allocation
-        self.openapi = OpenApi()
         answers = Answers(
             token=security.request_token(self.security, self.reader),
             reviews=self.security.reviews,
@@ -83,7 +73,7 @@ class ApiServer:
             core,
             subresources(core, answers),
             virtual(answers),
-            endpoints(core, self.security, self.openapi, lambda: self.is_ready),
+            endpoints(core, self.security, lambda: self.is_ready),
         )
         self._audit = AuditLog(config) if config.audit_log_path else None
         steps = filters(core, self.security, self._audit)

@@ -58,11 +58,9 @@ class TokenBucket:
 class WorkQueue(Generic[K]):
     """One queue; `name` is its name in the workqueue_* metrics."""
 
-    def __init__(
-        self, env: Env, name: str = "", *, initial: float = 0.005, maximum: float = 1000.0
-    ) -> None:
+    def __init__(self, env: Env, name: str = "") -> None:
         self._clock = env.clock
-        self._backoff = Backoff(initial, maximum)
+        self._backoff = Backoff(0.005, 1000.0)
         self._bucket = TokenBucket(env.clock, BUCKET_RATE, BUCKET_BURST)
         self._order: deque[K] = deque()
         self._dirty: dict[K, float] = {}  # to be worked on -> since when

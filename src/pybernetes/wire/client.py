@@ -15,6 +15,7 @@ from pybernetes.base.env import Env
 from pybernetes.wire.exchange import BrokenReply, Exchange
 from pybernetes.wire.types import ClientReply, Request
 
+_IDLE = 60.0  # seconds that a connection is kept without a request
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -24,20 +25,13 @@ class ReplyTimeout(ConnectionError, TimeoutError):
 
 @dataclass(frozen=True, slots=True)
 class PoolConfig:
-    """`address` pins where to connect (an IP) while `host` goes on naming the server; `unix` is a
-    socket's path to use instead. Times in seconds; `timeout` (0: none) covers a reply, or its head
-    if it is streamed.
-    """
+    """Times in seconds; `timeout` (0: none) covers a reply, or its head if it is streamed."""
 
-    address: str = ""
-    unix: str = ""
     server_name: str = ""  # for TLS; "" is the host
     common_name: str = ""  # that the server's certificate must have as well
     connect_timeout: float = 10.0
     timeout: float = 0.0
-    idle_timeout: float = 60.0
     max_idle: int = 32
-    max_body: int = 512 * 1024 * 1024
 
 
 _CONFIG = PoolConfig()
@@ -115,7 +109,7 @@ class HttpPool:
         now = asyncio.get_running_loop().time()
         while self._idle:
             exchange = self._idle.pop()
-            if exchange.usable and now - exchange.idle_since < self._config.idle_timeout:
+            if exchange.usable and now - exchange.idle_since < _IDLE:
                 exchange.reused = True
                 return exchange
             exchange.drop()
@@ -152,20 +146,14 @@ class HttpPool:
 
     async def _open(self) -> Exchange:
         loop = asyncio.get_running_loop()
-        config = self._config
-        name = (config.server_name or self._host) if self._tls is not None else None
-
-        def make() -> Exchange:
-            return Exchange(self._release, self._forget, config.max_body)
-
-        if config.unix:
-            _, exchange = await loop.create_unix_connection(
-                make, config.unix, ssl=self._tls, server_hostname=name
-            )
-        else:
-            _, exchange = await loop.create_connection(
-                make, config.address or self._host, self._port, ssl=self._tls, server_hostname=name
-            )
+        name = (self._config.server_name or self._host) if self._tls is not None else None
+        _, exchange = await loop.create_connection(
+            lambda: Exchange(self._release, self._forget),
+            self._host,
+            self._port,
+            ssl=self._tls,
+            server_hostname=name,
+        )
         return exchange
 
 

@@ -11,6 +11,7 @@ from pybernetes.wire.stream import Inbox, TransportStream
 from pybernetes.wire.types import ClientReply, Request, Response, StreamingResponse, Upgraded
 
 _MAX_HEAD = 1024 * 1024
+_MAX_BODY = 512 * 1024 * 1024  # of a reply that is read whole
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -55,11 +56,9 @@ class Exchange(asyncio.Protocol):
         self,
         released: Callable[["Exchange"], None],
         gone: Callable[["Exchange"], None],
-        max_body: int,
     ) -> None:
         self._released = released
         self._gone = gone
-        self._max_body = max_body
         self._parser = httptools.HttpResponseParser(self)
         self._reply: asyncio.Future[ClientReply] | None = None
         self._method = ""
@@ -191,8 +190,8 @@ class Exchange(asyncio.Protocol):
             self._inbox.feed(data)
             return
         self._size += len(data)
-        if self._size > self._max_body:
-            raise ValueError(f"the response is larger than {self._max_body} bytes")
+        if self._size > _MAX_BODY:
+            raise ValueError(f"the response is larger than {_MAX_BODY} bytes")
         self._parts.append(data)
 
     def on_message_complete(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The listener: HTTP/1.1 over TCP, TLS or a Unix socket, in front of a Handler.
+"""The listener: HTTP/1.1 over TCP or TLS, in front of a Handler.
 
 `serve(env, handler, host, port)` answers as soon as it listens. It offers no HTTP/2: clients that
 would prefer it are told so by ALPN.
@@ -9,7 +9,6 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
-from typing import Any
 
 from pybernetes.base.env import Env
 from pybernetes.wire.connection import Connection
@@ -48,10 +47,9 @@ async def serve(
     *,
     ssl_context: ssl.SSLContext | None = None,
     limits: Limits = _LIMITS,
-    sock: socket.socket | None = None,
     client_ca: str = "",
 ) -> Server:
-    """Listen on host and port, or on `sock` (bound; TCP or Unix).
+    """Listen on host and port.
 
     `ssl_context` is taken over: ALPN and session tickets are set here. With `client_ca` (PEM, the
     union of all CAs) clients may show a certificate that one of these signed; `Request.peer` has
@@ -65,47 +63,23 @@ async def serve(
     if ssl_context is not None and client_ca:
         ssl_context.load_verify_locations(cadata=client_ca)
         ssl_context.verify_mode = ssl.CERT_OPTIONAL
-    listener = await _listen(hub, (host, port), sock, ssl_context)
-    _keep_alive(listener)
+    listener = await asyncio.get_running_loop().create_server(
+        lambda: Connection(hub),
+        host,
+        port,
+        ssl=ssl_context,
+        ssl_handshake_timeout=_HANDSHAKE if ssl_context is not None else None,
+        backlog=_BACKLOG,
+    )
+    for sock in listener.sockets:
+        _keep_alive(sock)
     await hub.open()
-    return Server(hub, listener, _port(listener))
+    return Server(hub, listener, int(listener.sockets[0].getsockname()[1]))
 
 
-async def _listen(
-    hub: Hub,
-    address: tuple[str | Sequence[str], int],
-    sock: socket.socket | None,
-    context: ssl.SSLContext | None,
-) -> asyncio.AbstractServer:
-    loop = asyncio.get_running_loop()
-
-    def accept() -> Connection:
-        return Connection(hub)
-
-    more: dict[str, Any] = {"ssl": context, "backlog": _BACKLOG}
-    if context is not None:
-        more["ssl_handshake_timeout"] = _HANDSHAKE
-    if sock is None:
-        return await loop.create_server(accept, *address, **more)
-    if sock.family == socket.AF_UNIX:
-        return await loop.create_unix_server(accept, sock=sock, **more)
-    return await loop.create_server(accept, sock=sock, **more)
-
-
-def _sockets(listener: asyncio.AbstractServer) -> Sequence[socket.socket]:
-    return getattr(listener, "sockets", ())
-
-
-def _keep_alive(listener: asyncio.AbstractServer) -> None:
+def _keep_alive(sock: socket.socket) -> None:
     """Accepted sockets inherit it: a machine that vanished is noticed within two minutes."""
-    for sock in _sockets(listener):
-        if sock.family != socket.AF_UNIX and hasattr(socket, "TCP_KEEPIDLE"):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEP_ALIVE)
-
-
-def _port(listener: asyncio.AbstractServer) -> int:
-    sockets = _sockets(listener)
-    name = sockets[0].getsockname() if sockets else None
-    return int(name[1]) if isinstance(name, tuple) else 0
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEP_ALIVE)

@@ -262,9 +262,9 @@ class Reader:
 
     __slots__ = ("_at", "_chunk", "_stream")
 
-    def __init__(self, stream: Stream, early: bytes = b"") -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._chunk = early
+        self._chunk = b""
         self._at = 0
 
     def at_once(self, count: int) -> bytes | None:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""WebSocket (RFC 6455), both sides, over a Stream. No extensions.
+"""WebSocket (RFC 6455) over a Stream. No extensions.
 
-A server checks a request with `handshake` and answers UpgradeResponse with its headers; a client
-sends `client_headers` and checks the answer with `check_answer`. Masks are made with 32-bit XOR:
+A server checks a request with `handshake` and answers UpgradeResponse with its headers. Masks are made with 32-bit XOR:
 integers for short payloads, NumPy for long ones (several GB/s).
 """
 
@@ -45,7 +44,8 @@ def _tokens(value: str) -> list[str]:
     return [token.strip() for token in value.split(",") if token.strip()]
 
 
-def _accept(key: str) -> str:
+def accept_key(key: str) -> str:
+    """What a server answers to a client's key."""
     digest = hashlib.sha1(key.encode("latin-1") + _GUID, usedforsecurity=False).digest()
     return base64.b64encode(digest).decode()
 
@@ -75,34 +75,10 @@ def handshake(request: Request, supported: Sequence[str]) -> tuple[str, Headers]
         raise HandshakeError(
             403, f"requested protocol(s) are not supported: {offered}; supports {list(supported)}"
         )
-    headers = [("Upgrade", "websocket"), ("Sec-WebSocket-Accept", _accept(key))]
+    headers = [("Upgrade", "websocket"), ("Sec-WebSocket-Accept", accept_key(key))]
     if chosen:
         headers.append(("Sec-WebSocket-Protocol", chosen))
     return chosen, tuple(headers)
-
-
-def client_headers(random: Random, offered: Sequence[str]) -> dict[str, str]:
-    """The headers with which a client asks for a WebSocket."""
-    nonce = random.below(1 << 128).to_bytes(16, "big")
-    headers = {
-        "upgrade": "websocket",
-        "sec-websocket-version": "13",
-        "sec-websocket-key": base64.b64encode(nonce).decode(),
-    }
-    if offered:
-        headers["sec-websocket-protocol"] = ", ".join(offered)
-    return headers
-
-
-def check_answer(sent: dict[str, str], answer: Headers) -> str:
-    """The sub-protocol the server chose. Raises WebSocketError if the 101 is not for us."""
-    got = {name.lower(): value for name, value in answer}
-    if got.get("sec-websocket-accept") != _accept(sent["sec-websocket-key"]):
-        raise WebSocketError(PROTOCOL_ERROR, "the server's Sec-WebSocket-Accept is wrong")
-    chosen = got.get("sec-websocket-protocol", "")
-    if chosen and chosen not in _tokens(sent.get("sec-websocket-protocol", "")):
-        raise WebSocketError(PROTOCOL_ERROR, f"the server chose {chosen!r}, which was not offered")
-    return chosen
 
 
 def mask(data: bytes, key: bytes) -> bytes:
@@ -129,11 +105,9 @@ class WebSocket:
         stream: Stream,
         *,
         masks: Random | None = None,
-        subprotocol: str = "",
         max_message: int = MAX_MESSAGE,
     ) -> None:
         """`masks` makes it the client's side, which masks what it sends."""
-        self.subprotocol = subprotocol
         self.close_code = 0
         self._stream = stream
         self._reader = Reader(stream)

@@ -29,14 +29,12 @@ class Schema:
     items: "Schema | None" = None  # of an array
     values: "Schema | None" = None  # of a map
     default: Any = None  # None: no default (upstream has no null defaults); never changed in place
-    nullable: bool = False
     preserve_unknown: bool = False
     list_type: Literal["", "atomic", "set", "map"] = ""
     list_keys: tuple[str, ...] = ()
     map_type: Literal["", "atomic", "granular"] = ""
     patch_strategy: str = ""  # e.g. "merge", "replace", "retainKeys", "merge,retainKeys"
     patch_merge_key: str = ""
-    embedded: bool = False  # x-kubernetes-embedded-resource
     omit_zero: bool = False  # of a built-in field: an empty value is the same as none (omitempty)
     go_type: str = (
         ""  # of a named scalar of a built-in type, as decode errors print it: v1.PullPolicy

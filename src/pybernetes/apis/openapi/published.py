@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenApi: every published document of the built-in resources, built when first asked for.
+"""Every published document of the built-in resources, built when first asked for.
 
-Encoded documents are large, so only the few last asked for are kept.
+Encoded documents are large, so only the few last asked for are kept. Custom resources are not in
+them.
 """
 
 import hashlib
@@ -31,24 +32,15 @@ class Document(NamedTuple):
     etag: str
 
 
-class OpenApi:
-    """The documents. Custom resources are not in them."""
+def v3_index() -> Document:
+    """/openapi/v3."""
+    return _document(orjson.dumps(v3.index(_hashes())))
 
-    def v3_index(self) -> Document:
-        """/openapi/v3."""
-        return _document(orjson.dumps(v3.index(_hashes())))
 
-    def v3(self, group: str, version: str) -> Document | None:
-        """/openapi/v3/apis/GROUP/VERSION; None where nothing is served."""
-        digest = _hashes().get((group, version))
-        return Document(_v3((group, version)), f'"{digest}"') if digest else None
-
-    def v2_json(self) -> Document:
-        return _v2_json()
-
-    def v2_protobuf(self) -> Document:
-        """The answer to PROTOBUF_V2, of the media type PROTOBUF_V2_ANSWER."""
-        return _v2_protobuf()
+def v3_document(group: str, version: str) -> Document | None:
+    """/openapi/v3/apis/GROUP/VERSION; None where nothing is served."""
+    digest = _hashes().get((group, version))
+    return Document(_v3((group, version)), f'"{digest}"') if digest else None
 
 
 def _document(body: bytes) -> Document:
@@ -95,12 +87,14 @@ def _v2() -> tuple[dict[str, Object], dict[str, Object]]:
 
 
 @cache
-def _v2_json() -> Document:
+def v2_json() -> Document:
+    """/openapi/v2."""
     paths, found = _v2()
     return _document(orjson.dumps({**operations.head(), "paths": paths, "definitions": found}))
 
 
 @cache
-def _v2_protobuf() -> Document:
+def v2_protobuf() -> Document:
+    """The answer to PROTOBUF_V2, of the media type PROTOBUF_V2_ANSWER."""
     paths, found = _v2()
     return _document(gnostic.document(operations.head(), paths, found))

@@ -46,12 +46,8 @@ class TokenIssuer:
             raise errors.not_found("serviceaccounts", "", name)
         spec = _checked_spec(obj, account, self.audiences)
         claims = _claims(reader, account, spec.get("boundObjectRef"))
-        seconds = spec["expirationSeconds"]
-        most = self._config.service_account_max_token_expiration
-        if most:
-            seconds = spec["expirationSeconds"] = min(seconds, most)
         now = int(self._env.clock.time())
-        lifetime = seconds
+        lifetime = seconds = spec["expirationSeconds"]
         own = all(audience in self.audiences for audience in spec["audiences"])
         if "pod" in claims and seconds == WARN_ONLY_SECONDS and own:
             lifetime = EXTENDED_SECONDS

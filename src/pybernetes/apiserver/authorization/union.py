@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server's authorizer: system:masters may everything, then the configured modes in order."""
+"""The server's authorizer: system:masters may everything, the others decide in order."""
 
 from collections.abc import Sequence
 
@@ -25,30 +25,3 @@ class Union:
             if reason:
                 reasons.append(reason)
         return "no-opinion", "\n".join(reasons)
-
-
-class AlwaysAllow:
-    """--authorization-mode=AlwaysAllow."""
-
-    def authorize(self, user: User, info: RequestInfo) -> tuple[Decision, str]:
-        return "allow", ""
-
-
-class AlwaysDeny:
-    """--authorization-mode=AlwaysDeny."""
-
-    def authorize(self, user: User, info: RequestInfo) -> tuple[Decision, str]:
-        return "no-opinion", "Everything is forbidden."
-
-
-def build(modes: Sequence[str], known: dict[str, Authorizer]) -> Union:
-    """`modes` as in --authorization-mode; `known` holds those that need parts: Node, RBAC."""
-    table: dict[str, Authorizer] = {
-        "AlwaysAllow": AlwaysAllow(),
-        "AlwaysDeny": AlwaysDeny(),
-        **known,
-    }
-    unknown = [mode for mode in modes if mode not in table]
-    if unknown:
-        raise ValueError(f"unsupported authorization mode: {', '.join(unknown)}")
-    return Union([table[mode] for mode in modes])

@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Any
 
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apiserver.authentication import requestheader
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.services.ranges import family_of, parse
 
@@ -53,11 +54,11 @@ def _authentication(config: Config) -> dict[str, str]:
         data["client-ca-file"] = config.client_ca.decode()
     if config.requestheader_client_ca:
         data["requestheader-client-ca-file"] = config.requestheader_client_ca.decode()
-        for key, values in (
-            ("requestheader-allowed-names", config.requestheader_allowed_names),
-            ("requestheader-username-headers", config.requestheader_username_headers),
-            ("requestheader-group-headers", config.requestheader_group_headers),
-            ("requestheader-extra-headers-prefix", config.requestheader_extra_headers_prefix),
+        for key, value in (
+            ("allowed-names", requestheader.ALLOWED_NAME),
+            ("username-headers", requestheader.USERNAME),
+            ("group-headers", requestheader.GROUP),
+            ("extra-headers-prefix", requestheader.EXTRA),
         ):
-            data[key] = json.dumps(list(values))
+            data[f"requestheader-{key}"] = json.dumps([value])
     return data

@@ -22,9 +22,8 @@ class Selection:
     def matches(self, entry: Entry, fields: Fields) -> bool:
         if self.terms:
             values = entry.fields(fields)
-            for term in self.terms:
-                if (values.get(term.field, "") == term.value) is not (term.operator == "="):
-                    return False
+            if not all(term.matches(values) for term in self.terms):
+                return False
         return self.labels is None or self.labels.matches(entry.labels())
 
 

@@ -3,7 +3,6 @@
 
 from collections.abc import Callable
 
-from pybernetes.apis.openapi.published import OpenApi
 from pybernetes.apiserver.authentication.tokens import (
     CONFIGURATION_PATH,
     JWKS_PATH,
@@ -32,9 +31,7 @@ _PATHS = (
 )
 
 
-def endpoints(
-    core: Core, security: Security, openapi: OpenApi, ready: Callable[[], bool]
-) -> list[Endpoint]:
+def endpoints(core: Core, security: Security, ready: Callable[[], bool]) -> list[Endpoint]:
     """In the order in which they are asked."""
     config = core.config
     jwks_uri = f"https://{config.advertise_address}:{config.advertise_port}{JWKS_PATH}"
@@ -63,4 +60,4 @@ def endpoints(
     )
     discovery = Discovery(core)
     paths = Documents(documents, lambda: [*_PATHS, *discovery.paths()])
-    return [health, discovery, OpenApiEndpoint(core, openapi), paths]
+    return [health, discovery, OpenApiEndpoint(core), paths]

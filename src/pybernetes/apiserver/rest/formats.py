@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.table import partial_metadata
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
@@ -99,16 +100,8 @@ class Partial:
         return metadata
 
     def one(self, serving: Serving, entry: Entry) -> bytes:
-        return codec.dumps(_partial("", self._metadata(serving, entry)))
+        return codec.dumps(partial_metadata(self._metadata(serving, entry)))
 
     def many(self, serving: Serving, entries: Sequence[Entry], meta: Object) -> bytes:
-        items = [_partial("", self._metadata(serving, entry)) for entry in entries]
-        return codec.dumps({**_partial("List", meta), "items": items})
-
-
-def _partial(suffix: str, metadata: Object) -> Object:
-    return {
-        "kind": "PartialObjectMetadata" + suffix,
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": metadata,
-    }
+        items = [partial_metadata(self._metadata(serving, entry)) for entry in entries]
+        return codec.dumps({**partial_metadata(meta, "List"), "items": items})

@@ -44,13 +44,11 @@ def field_terms(serving: Serving, text: str) -> tuple[FieldTerm, ...]:
         raise bad_request(str(error)) from error
     rules = serving.row.rules
     known = (*_GENERIC, *rules.field_names, *rules.field_aliases)
-    for term in parsed.terms:
+    for term in parsed:
         if term.field not in known:
             raise bad_request(f"field label not supported: {term.field}")
-    return tuple(
-        replace(term, field=rules.field_aliases.get(term.field, term.field))
-        for term in parsed.terms
-    )
+    names = rules.field_aliases
+    return tuple(replace(term, field=names.get(term.field, term.field)) for term in parsed)
 
 
 def _exact(

@@ -68,9 +68,9 @@ class SpdySession:
     - Frames leave in the order of the calls; a call waits while the connection is slow.
     """
 
-    def __init__(self, stream: Stream, *, server: bool, early: bytes = b"") -> None:
+    def __init__(self, stream: Stream, *, server: bool) -> None:
         self._stream = stream
-        self._reader = Reader(stream, early)
+        self._reader = Reader(stream)
         self._codec = HeaderCodec()
         self._streams: dict[int, SpdyStream] = {}
         self._next_id = 2 if server else 1

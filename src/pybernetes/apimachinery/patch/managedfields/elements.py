@@ -32,11 +32,11 @@ def child(schema: Schema, name: str) -> Schema:
         return found
     if schema.values is not None:
         return schema.values
-    return DEDUCED if schema.preserve_unknown or schema.embedded else UNTYPED
+    return DEDUCED if schema.preserve_unknown else UNTYPED
 
 
 def declares(schema: Schema, name: str) -> bool:
-    if schema.type == "any" or schema.preserve_unknown or schema.embedded:
+    if schema.type == "any" or schema.preserve_unknown:
         return True
     return name in schema.properties or schema.values is not None
 
