@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log lines: one sentence plus keys, on top of stdlib logging, in klog's format or as JSON.
+"""Log lines: one sentence plus keys, on top of stdlib logging, in klog's format.
 
 `log = logs.get("scheduler")`; `log.info("Pod bound", pod=pod, node="n1")` writes
 `I0101 00:00:07.250000 scheduler] "Pod bound" pod="default/web-0" node="n1"`.
@@ -60,16 +60,13 @@ class Line:
     """A message for stdlib logging that is put into words only if someone writes it."""
 
     def __init__(self, sentence: str, fields: Mapping[str, Any]) -> None:
-        self.sentence = sentence
-        self.fields = fields
-
-    def shown(self) -> dict[str, Any]:
-        return {key: _shown(key, value) for key, value in self.fields.items()}
+        self._sentence = sentence
+        self._fields = fields
 
     def __str__(self) -> str:
-        words = [json.dumps(self.sentence, ensure_ascii=False)]
-        for key, value in self.shown().items():
-            words.append(f"{key}={json.dumps(value, ensure_ascii=False)}")
+        words = [json.dumps(self._sentence, ensure_ascii=False)]
+        for key, value in self._fields.items():
+            words.append(f"{key}={json.dumps(_shown(key, value), ensure_ascii=False)}")
         return " ".join(words)
 
 
@@ -107,53 +104,25 @@ class Logger:
         fields["stack"] = "".join(traceback.format_exception(error))
         self._log(logging.ERROR, sentence, fields)
 
-    @property
-    def verbose(self) -> bool:
-        """Whether debug lines are written (to skip the work of making them)."""
-        return self._logger.isEnabledFor(logging.DEBUG)
-
 
 def get(name: str) -> Logger:
     return Logger(name)
 
 
-class _Formatter(logging.Formatter):
+class KlogFormatter(logging.Formatter):
+    """`I0102 15:04:05.000000 name] "sentence" key="value"`."""
+
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
 
-    def _name(self, record: logging.LogRecord) -> str:
-        return record.name.removeprefix(ROOT + ".")
-
-
-class KlogFormatter(_Formatter):
-    """`I0102 15:04:05.000000 name] "sentence" key="value"`."""
-
     def format(self, record: logging.LogRecord) -> str:
         when = self._clock.now().strftime("%m%d %H:%M:%S.%f")
         letter = _LETTERS.get(record.levelno, "E")
-        return f"{letter}{when} {self._name(record)}] {record.getMessage()}"
+        return f"{letter}{when} {record.name.removeprefix(ROOT + '.')}] {record.getMessage()}"
 
 
-class JsonFormatter(_Formatter):
-    """One JSON object a line: ts (seconds), level, logger, msg, and the fields."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, Any] = {
-            "ts": round(self._clock.time(), 6),
-            "level": record.levelname.lower(),
-            "logger": self._name(record),
-        }
-        if isinstance(record.msg, Line):
-            entry |= {"msg": record.msg.sentence} | record.msg.shown()
-        else:
-            entry["msg"] = record.getMessage()
-        return json.dumps(entry, ensure_ascii=False)
-
-
-def configure(
-    level: str, stream: TextIO, clock: Clock | None = None, *, as_json: bool = False
-) -> logging.Handler:
+def configure(level: str, stream: TextIO, clock: Clock | None = None) -> logging.Handler:
     """Write lines of `level` ("debug", "info", "warning", "error") and above to `stream`.
 
     Replaces what an earlier call set up. Without a call, lines go wherever stdlib logging sends
@@ -163,8 +132,7 @@ def configure(
         raise ValueError(f"unknown log level {level!r}: one of {', '.join(_LEVELS)}")
     root = logging.getLogger(ROOT)
     handler = logging.StreamHandler(stream)
-    clock = clock or SystemClock()
-    handler.setFormatter(JsonFormatter(clock) if as_json else KlogFormatter(clock))
+    handler.setFormatter(KlogFormatter(clock or SystemClock()))
     for old in list(root.handlers):
         root.removeHandler(old)
     root.addHandler(handler)

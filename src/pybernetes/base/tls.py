@@ -17,7 +17,6 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import NameOID
 
 from pybernetes.base import files
@@ -108,11 +107,6 @@ def _name(subject: Subject) -> x509.Name:
     return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, subject.name)])
 
 
-def _builder(clock: Clock, days: float) -> x509.CertificateBuilder:
-    now = clock.now().replace(microsecond=0)
-    return _lifetime(now, now + datetime.timedelta(days=days))
-
-
 def _lifetime(now: datetime.datetime, end: datetime.datetime) -> x509.CertificateBuilder:
     builder = x509.CertificateBuilder().serial_number(x509.random_serial_number())
     return builder.not_valid_before(now - BACKDATE).not_valid_after(end)
@@ -130,10 +124,10 @@ def new_ca(name: str, clock: Clock, *, days: float = 3650) -> KeyPair:
     """A self-signed certificate authority."""
     pem = new_key()
     key = _private(pem)
-    named = _name(Subject(name))
+    named, now = _name(Subject(name)), clock.now().replace(microsecond=0)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     certificate = (
-        _builder(clock, days)
+        _lifetime(now, now + datetime.timedelta(days=days))
         .subject_name(named)
         .issuer_name(named)
         .public_key(key.public_key())
@@ -154,14 +148,12 @@ def issue(
     days: float = 365,
 ) -> KeyPair:
     """A key and a certificate for it, signed by `ca`. `usages`: "server", "client" or both."""
-    key = new_key()
-    builder = _builder(clock, days).subject_name(_name(subject))
+    key, now = new_key(), clock.now().replace(microsecond=0)
+    asked = x509.load_pem_x509_csr(new_request(key, subject))
     wanted = ["digital signature", *(f"{usage} auth" for usage in usages)]
-    builder = _extended(builder, *_extensions(wanted))
-    names = _alternatives(subject)
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return KeyPair(_sign(ca, builder, _private(key).public_key()), key)
+    return KeyPair(
+        _granted(ca, asked, wanted, now=now, end=now + datetime.timedelta(days=days)), key
+    )
 
 
 def sign_request(
@@ -181,9 +173,26 @@ def sign_request(
     if now >= ending:
         raise ValueError(f"the signer has expired: NotAfter={ending}")
     end = now + datetime.timedelta(seconds=seconds) - (BACKDATE if seconds >= SHORT else _NO_TIME)
-    builder = _lifetime(now, min(end, ending)).subject_name(asked.subject)
+    return _granted(ca, asked, usages, now=now, end=min(end, ending))
+
+
+def _granted(
+    ca: KeyPair,
+    asked: x509.CertificateSigningRequest,
+    usages: Sequence[str],
+    *,
+    now: datetime.datetime,
+    end: datetime.datetime,
+) -> bytes:
+    authority = x509.load_pem_x509_certificate(ca.certificate)
+    identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    signer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+    builder = _lifetime(now, end).subject_name(asked.subject).issuer_name(authority.subject)
     names = [one for one in asked.extensions if one.oid == x509.SubjectAlternativeName.oid]
-    return _sign(ca, _extended(builder, *_extensions(usages), *names), asked.public_key())
+    for one in (*_extensions(usages), *names):
+        builder = builder.add_extension(one.value, critical=one.critical)
+    builder = builder.public_key(asked.public_key()).add_extension(signer, critical=False)
+    return _pem(builder.sign(_private(ca.key), hashes.SHA256()))
 
 
 def _extensions(usages: Sequence[str]) -> Iterator[x509.Extension[x509.ExtensionType]]:
@@ -206,33 +215,12 @@ def _extensions(usages: Sequence[str]) -> Iterator[x509.Extension[x509.Extension
 def new_request(key: bytes, subject: Subject) -> bytes:
     """A PKCS#10 request (PEM) for `subject`, signed by `key`."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(_name(subject))
-    names = _alternatives(subject)
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in subject.dns]
+    names += [x509.IPAddress(ipaddress.ip_address(ip)) for ip in subject.ips]
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     signed = builder.sign(_private(key), hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.PEM)
-
-
-def _alternatives(subject: Subject) -> list[x509.GeneralName]:
-    names: list[x509.GeneralName] = [x509.DNSName(name) for name in subject.dns]
-    return names + [x509.IPAddress(ipaddress.ip_address(ip)) for ip in subject.ips]
-
-
-def _extended(
-    builder: x509.CertificateBuilder, *extensions: x509.Extension[x509.ExtensionType]
-) -> x509.CertificateBuilder:
-    for extension in extensions:
-        builder = builder.add_extension(extension.value, critical=extension.critical)
-    return builder
-
-
-def _sign(ca: KeyPair, builder: x509.CertificateBuilder, key: CertificatePublicKeyTypes) -> bytes:
-    authority = x509.load_pem_x509_certificate(ca.certificate)
-    identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    signer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
-    builder = builder.issuer_name(authority.subject).public_key(key)
-    builder = builder.add_extension(signer, critical=False)
-    return _pem(builder.sign(_private(ca.key), hashes.SHA256()))
 
 
 def subject(certificate: bytes) -> str:

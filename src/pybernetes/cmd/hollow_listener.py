@@ -18,14 +18,20 @@ from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.types import Client
 from pybernetes.cmd.hollow import HollowFleet
-from pybernetes.cmd.node_certificates import PATIENCE, SERVING, NotGranted, ask
+from pybernetes.cmd.node_certificates import (
+    LOOK_AGAIN,
+    PATIENCE,
+    SERVING,
+    NotGranted,
+    ask,
+    time_left,
+)
 from pybernetes.wire.server import Server, serve
 from pybernetes.wire.types import Handler, Reply, Request, Response
 
 AT_ONCE = 4  # requests for certificates
 RETRY = 30.0
 LIFE = 0.8  # of a certificate: then the next one is asked for
-LOOK_AGAIN = 3600.0
 _OF_PODS = ("containerLogs", "exec", "attach", "portForward", "run")
 _log = logs.get("hollow")
 
@@ -86,24 +92,16 @@ class FleetListener:
                 group.start(self._keep(name), name)
 
     async def _keep(self, name: str) -> None:
+        who = tls.Subject(f"system:node:{name}", ["system:nodes"], dns=[name])
         while True:
-            pair = self._pairs.get(name)
-            if pair is not None and not self._is_due(pair):
-                await asyncio.sleep(LOOK_AGAIN)
+            left = time_left(self._pairs.get(name), LIFE, self._env.clock)
+            if left > 0:
+                await asyncio.sleep(min(left, LOOK_AGAIN))
                 continue
             try:
                 async with self._places, asyncio.timeout(PATIENCE):
-                    self._pairs[name] = await self._obtain(name)
+                    self._pairs[name] = await ask(self._client, SERVING, who, approve=True)
                 self._context.cache_clear()
             except (ApiError, ConnectionError, TimeoutError, NotGranted) as error:
                 _log.warning("No serving certificate yet", node=name, err=error)
                 await asyncio.sleep(RETRY)
-
-    def _is_due(self, pair: tls.KeyPair) -> bool:
-        begin, end = tls.not_before(pair.certificate), tls.not_after(pair.certificate)
-        return self._env.clock.now() > begin + (end - begin) * LIFE
-
-    async def _obtain(self, name: str) -> tls.KeyPair:
-        who = tls.Subject(f"system:node:{name}", ["system:nodes"], dns=[name])
-        key = tls.new_key()
-        return tls.KeyPair(await ask(self._client, SERVING, who, key, approve=True), key)

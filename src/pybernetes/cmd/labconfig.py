@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
+from pybernetes.cmd.labnodes import node_faults
 
 CONTROL_PLANE, WORKER = "control-plane", "worker"
 ROLE_LABEL = "node-role.kubernetes.io/control-plane"
@@ -57,11 +57,6 @@ class LabNode:
             raise ConfigError(
                 f"node {node.name}: role {node.role} is neither worker nor control-plane"
             )
-        for text in filter(None, (node.cpu, node.memory)):
-            try:
-                quantity.parse(text)
-            except ValueError as error:
-                raise ConfigError(f"node {node.name}: {error}") from error
         return node
 
     @property
@@ -150,12 +145,12 @@ def resolve(
 
 def _addressed(network: Network, nodes: Sequence[Object]) -> list[Object]:
     """The nodes, those without an address with the next free one."""
-    parsed = [LabNode.parse(node) for node in nodes]
-    if not parsed or len({node.name for node in parsed}) < len(parsed):
-        raise ConfigError("a lab needs nodes, each with a name of its own")
-    asked = [_host(network, node) for node in parsed if node.address]
-    if len(set(asked)) < len(asked):
-        raise ConfigError("two nodes have the same address")
+    if not nodes:
+        raise ConfigError("a lab needs nodes")
+    named = [((LabNode.parse(node).name,), _asked(node)) for node in nodes]
+    for (name, *at), text in node_faults(named, str(network)):
+        raise ConfigError(f"node {name}: {at[0]}: {text}")
+    asked = [node["address"] for _, node in named if "address" in node]
     hosts = map(str, (network[number] for number in range(FIRST_NODE, network.num_addresses - 1)))
     free = (address for address in hosts if address not in asked)
     found = [{**node, "address": node.get("address") or next(free, "")} for node in nodes]
@@ -164,14 +159,9 @@ def _addressed(network: Network, nodes: Sequence[Object]) -> list[Object]:
     return found
 
 
-def _host(network: Network, node: LabNode) -> str:
-    try:
-        address = ipaddress.IPv4Address(node.address)
-    except ValueError as error:
-        raise ConfigError(f"node {node.name}: {error}") from error
-    if address not in network or address in (network[0], network[1], network[-1]):
-        raise ConfigError(f"node {node.name}: {address} is not an address for nodes in {network}")
-    return node.address
+def _asked(node: Object) -> Object:
+    """What was said of a node, without what was left open."""
+    return {key: value for key, value in node.items() if value or key == "name"}
 
 
 def _first_free(key: str, candidates: Iterable[str], used: Sequence[Network]) -> str:

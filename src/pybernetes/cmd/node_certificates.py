@@ -15,6 +15,7 @@ from pathlib import Path
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs, tls
+from pybernetes.base.clock import Clock
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.https import Https
@@ -98,31 +99,21 @@ class NodeCertificates:
         assert self._api is not None
         part = self._random.uniform(*RENEW_AFTER)
         while True:
-            left = self._left(purpose, part)
+            pair = tls.load(self._folder, purpose.file)
+            left = time_left(pair, part, self._env.clock)
             if left > 0:
                 await asyncio.sleep(min(left, LOOK_AGAIN))
                 continue
             self._use[purpose](await self._obtain(purpose, self._api))
             _log.info("A certificate was renewed", name=purpose.file)
 
-    def _left(self, purpose: Purpose, part: float) -> float:
-        """Seconds until `part` of the certificate's life is over."""
-        pair = tls.load(self._folder, purpose.file)
-        if pair is None:
-            return 0.0
-        begin, end = tls.not_before(pair.certificate), tls.not_after(pair.certificate)
-        return (begin + (end - begin) * part - self._env.clock.now()).total_seconds()
-
     async def _obtain(self, purpose: Purpose, client: Client) -> tls.KeyPair:
         """A new certificate for a new key, however long it takes."""
         wait = FIRST_WAIT
         while True:
-            key = tls.new_key()
             try:
                 async with asyncio.timeout(PATIENCE):
-                    pair = tls.KeyPair(
-                        await ask(client, purpose, self._subjects[purpose], key), key
-                    )
+                    pair = await ask(client, purpose, self._subjects[purpose])
             except (ApiError, ConnectionError, TimeoutError, NotGranted) as error:
                 _log.warning("No certificate yet", name=purpose.file, err=error)
                 await asyncio.sleep(wait)
@@ -132,10 +123,19 @@ class NodeCertificates:
             return pair
 
 
+def time_left(pair: tls.KeyPair | None, part: float, clock: Clock) -> float:
+    """Seconds until `part` of the certificate's life is over; 0 and less: it is, or there is none."""
+    if pair is None:
+        return 0.0
+    begin, end = tls.not_before(pair.certificate), tls.not_after(pair.certificate)
+    return (begin + (end - begin) * part - clock.now()).total_seconds()
+
+
 async def ask(
-    client: Client, purpose: Purpose, subject: tls.Subject, key: bytes, *, approve: bool = False
-) -> bytes:
-    """A certificate (PEM) of the cluster's signer. Raises ApiError, NotGranted."""
+    client: Client, purpose: Purpose, subject: tls.Subject, *, approve: bool = False
+) -> tls.KeyPair:
+    """A certificate of the cluster's signer for a new key. Raises ApiError, NotGranted."""
+    key = tls.new_key()
     made = await client.create(
         REQUESTS,
         {
@@ -159,7 +159,7 @@ async def ask(
         await asyncio.sleep(wait)
         wait = min(LONGEST_WAIT, 1.5 * wait)
         made = await client.get(REQUESTS, made["metadata"]["name"])
-    return certificate
+    return tls.KeyPair(certificate, key)
 
 
 def _certificate(request: Object) -> bytes:

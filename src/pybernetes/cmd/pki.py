@@ -2,6 +2,7 @@
 """A cluster's keys and certificates, laid out as kubeadm does, made once and renewed when they near their end."""
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +29,19 @@ class Pki:
 def ensure(config: ClusterConfig, clock: Clock) -> Pki:
     """Load the cluster's PKI from its data directory, making what is missing or ending."""
     folder = config.data_dir / "pki"
-    ca = _authority(folder, "ca", "kubernetes", clock)
-    front_proxy = _authority(folder, "front-proxy-ca", "front-proxy-ca", clock)
+
+    def authority(name: str, common_name: str) -> tls.KeyPair:
+        return _kept(folder, name, lambda: tls.new_ca(common_name, clock), lambda _: True)
+
+    def issued(name: str, subject: tls.Subject, *usages: str) -> tls.KeyPair:
+        def good(pair: tls.KeyPair) -> bool:
+            left = tls.not_after(pair.certificate) - clock.now()
+            named = tls.names(pair.certificate) >= {*subject.dns, *subject.ips}
+            return named and left >= RENEW_BEFORE
+
+        return _kept(folder, name, lambda: tls.issue(ca, subject, clock, usages=usages), good)
+
+    ca = authority("ca", "kubernetes")
     names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
     names += [f"kubernetes.default.svc.{config.domain}", config.node_name]
     addresses = ["127.0.0.1", "::1", config.gateway, config.service_ip]
@@ -41,48 +53,27 @@ def ensure(config: ClusterConfig, clock: Clock) -> Pki:
         dns=[config.node_name, "localhost"],
         ips=["127.0.0.1", config.gateway],
     )
-    issued = {
-        "apiserver": (server, ("server",)),
-        "apiserver-kubelet-client": (kubelet_client, ("client",)),
-        "kubelet": (node, ("server",)),
-        "admin": (tls.Subject("kubernetes-admin", ["system:masters"]), ("client",)),
-    }
-    pairs = {
-        name: _issued(folder, name, ca, clock, subject=subject, usages=usages)
-        for name, (subject, usages) in issued.items()
-    }
     return Pki(
         ca=ca,
-        front_proxy_ca=front_proxy,
-        apiserver=pairs["apiserver"],
-        kubelet_client=pairs["apiserver-kubelet-client"],
-        kubelet=pairs["kubelet"],
-        admin=pairs["admin"],
+        front_proxy_ca=authority("front-proxy-ca", "front-proxy-ca"),
+        apiserver=issued("apiserver", server, "server"),
+        kubelet_client=issued("apiserver-kubelet-client", kubelet_client, "client"),
+        kubelet=issued("kubelet", node, "server"),
+        admin=issued("admin", tls.Subject("kubernetes-admin", ["system:masters"]), "client"),
         service_account=_signing_key(folder),
     )
 
 
-def _authority(folder: Path, name: str, common_name: str, clock: Clock) -> tls.KeyPair:
-    pair = tls.load(folder, name)
-    if pair is None:
-        pair = tls.new_ca(common_name, clock)
-        tls.save(pair, folder, name)
-    return pair
-
-
-def _issued(
+def _kept(
     folder: Path,
     name: str,
-    ca: tls.KeyPair,
-    clock: Clock,
-    *,
-    subject: tls.Subject,
-    usages: tuple[str, ...],
+    make: Callable[[], tls.KeyPair],
+    good: Callable[[tls.KeyPair], bool],
 ) -> tls.KeyPair:
+    """What is in the folder under that name, if it is good; else a new one, which then is there."""
     pair = tls.load(folder, name)
-    ends = pair is not None and tls.not_after(pair.certificate) - clock.now() < RENEW_BEFORE
-    if pair is None or ends or not tls.names(pair.certificate) >= {*subject.dns, *subject.ips}:
-        pair = tls.issue(ca, subject, clock, usages=usages)
+    if pair is None or not good(pair):
+        pair = make()
         tls.save(pair, folder, name)
     return pair
 

@@ -18,10 +18,9 @@ from pybernetes.controllers.runtime.services import (
     endpoint_ports,
     follow,
     has_selector,
-    hostname,
     is_headless,
+    place_of,
     pods_of,
-    target_reference,
 )
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
@@ -57,12 +56,7 @@ def _address(service: Object, pod: Object) -> Object | None:
     ip = address_of(pod, (service["spec"].get("ipFamilies") or ["IPv4"])[0])
     if not ip:
         return None
-    address: Object = {"ip": ip, "targetRef": target_reference(pod)}
-    if pod["spec"].get("nodeName"):
-        address["nodeName"] = pod["spec"]["nodeName"]
-    if hostname(pod, service):
-        address["hostname"] = hostname(pod, service)
-    return address
+    return {"ip": ip, **place_of(pod, service)}
 
 
 def truncate(subsets: list[Object]) -> tuple[list[Object], bool]:

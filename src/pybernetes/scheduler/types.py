@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plugin seam: a plugin looks at all nodes at once. No implementation here."""
+"""The plugin seam: a plugin looks at all nodes at once."""
 
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,23 +17,31 @@ Normalize = Literal["", "max", "reverse"]
 MAX_SCORE = 100
 
 
-class Plugin(Protocol):
-    """One rule. Columns and results are indexed by node row; `rows` selects which rows to answer.
+class Plugin:
+    """One rule; a plugin overrides what it has an opinion on, and is called as its class.
 
-    `dynamic`: the answer for a row changes when a pod is placed there (resources, ports); other
-    plugins are asked once for all pods of one template.
+    Columns and results are indexed by node row; `rows` selects which rows to answer. `dynamic`: the
+    answer for a row changes when a pod is placed there (resources, ports); other plugins are asked
+    once for all pods of one template. `reason`: why it refuses a node, if it is always the same.
     """
 
     name: str
-    weight: int
-    dynamic: bool
-    normalize: Normalize
+    reason = ""
+    weight = 0
+    dynamic = False
+    normalize: Normalize = ""
+
+    def __init_subclass__(cls) -> None:
+        cls.name = cls.__name__
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
         """Which of `rows` may take the pod; None: all of them."""
+        return None
 
     def reasons(self, nodes: NodeColumns, pod: PodInfo, row: int) -> list[str]:
         """Why `row` was refused, in kube-scheduler's words."""
+        return [self.reason]
 
     def score(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Scores | None:
         """Raw scores of `rows`, larger is better; None: no opinion."""
+        return None

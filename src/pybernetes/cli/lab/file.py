@@ -8,23 +8,21 @@ error is `FILE:LINE: PATH: MESSAGE`, all of a round at once.
 import functools
 import ipaddress
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path as FilePath
 from typing import Any
 
-from pybernetes.apimachinery import names, settings
-from pybernetes.apimachinery.quantity import QuantityError, parse
+from pybernetes.apimachinery import settings
 from pybernetes.apimachinery.settings import Path, SettingsError
 from pybernetes.cli.errors import CliError
+from pybernetes.cmd.labnodes import LEAST, Faults, network_of, node_faults
 
 MAX_BYTES = 64 * 1024
 SCHEMA = FilePath(__file__).with_name("lab.schema.json")
 _RANGES = {"nodeCIDR": 29, "podCIDR": 22, "serviceCIDR": 28}  # with the longest prefix of each
-_LEAST = {"cpu": "100m", "memory": "128Mi"}  # of a node
 Node = dict[str, Any]
-_Faults = Iterator[tuple[Path, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,70 +70,11 @@ def _schema() -> dict[str, Any]:
     return found
 
 
-def node_faults(nodes: Iterable[tuple[Path, Node]], network: str) -> _Faults:
-    """What is wrong with nodes, in themselves and beside one another."""
-    taken: set[str] = set()
-    for path, node in nodes:
-        for key in ("name", "address"):
-            if node.get(key) in taken:
-                yield (*path, key), f'"{node[key]}" is taken by another node'
-        taken |= {node["name"], node.get("address", "")} - {""}
-        if "address" in node and (wrong := _misplaced(node["address"], network)):
-            yield (*path, "address"), wrong
-        for key, least in _LEAST.items():
-            if key in node and (wrong := _too_small(str(node[key]), least)):
-                yield (*path, key), wrong
-        yield from _mark_faults(path, node)
-
-
-def _mark_faults(path: Path, node: Node) -> _Faults:
-    """Of labels and taints."""
-    for key, value in node.get("labels", {}).items():
-        for wrong in (*names.label_key(key), *names.label_value(value)):
-            yield (*path, "labels", key), wrong
-    taints = node.get("taints", ())
-    for index, taint in enumerate(taints):
-        for wrong in (*names.label_key(taint["key"]), *names.label_value(taint.get("value", ""))):
-            yield (*path, "taints", index), wrong
-    if len({(taint["key"], taint["effect"]) for taint in taints}) < len(taints):
-        yield (*path, "taints"), "two taints have the same key and effect"
-
-
-def _misplaced(address: str, network: str) -> str:
-    try:
-        found = ipaddress.IPv4Address(address)
-    except ValueError:
-        return f'"{address}" is not an IPv4 address'
-    if not network:
-        return f'"{address}" needs spec.networking.nodeCIDR, the range that nodes are in'
-    if (around := _network(network)) is None:
-        return ""  # has been said
-    if found not in around:
-        return f'"{address}" is outside of the nodes\' range {network}'
-    if found in (around[0], around[1], around[-1]):
-        return f'"{address}" is not free: the first address of {network} is the host\'s'
-    return ""
-
-
-def _too_small(value: str, least: str) -> str:
-    try:
-        return "" if parse(value) >= parse(least) else f'"{value}" must be at least {least}'
-    except QuantityError:
-        return f'"{value}" is not a quantity such as {least}'
-
-
-def _network(text: str) -> ipaddress.IPv4Network | None:
-    try:
-        return ipaddress.IPv4Network(text) if "/" in text else None
-    except ValueError:
-        return None
-
-
-def _range_faults(spec: dict[str, Any]) -> _Faults:
+def _range_faults(spec: dict[str, Any]) -> Faults:
     at = ("spec", "networking")
     ranges: dict[str, ipaddress.IPv4Network] = {}
     for key, text in spec.get("networking", {}).items():
-        network = _network(text)
+        network = network_of(text)
         if network is None:
             yield (*at, key), f'"{text}" is not an IPv4 range such as 172.16.0.0/16'
         elif network.prefixlen > _RANGES[key]:
@@ -182,5 +121,5 @@ def _settings(value: dict[str, Any]) -> Lab:
 
 def node_entry(node: Node, role: str) -> Node:
     """A node as config.json has it: quantities are texts."""
-    texts = {key: str(node[key]) for key in _LEAST if key in node}
+    texts = {key: str(node[key]) for key in LEAST if key in node}
     return {"role": role, **node, **texts}

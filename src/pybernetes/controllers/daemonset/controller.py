@@ -4,22 +4,19 @@
 import functools
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.daemonset import plan
-from pybernetes.controllers.runtime import revisions
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import DAEMON_SETS, NODES, taints
-from pybernetes.controllers.runtime.workload import Workload
+from pybernetes.controllers.runtime.revisions import Revised, Revisions, hash_of
 
 _BACK_OFF = (1.0, 900.0)  # seconds between two tries with failed pods on a node
 
 
-class DaemonSetController(Workload):
+class DaemonSetController(Revised):
     def __init__(self, context: Context) -> None:
         super().__init__(context, DAEMON_SETS, "DaemonSet")
         self._nodes = context.informers.get(NODES)
-        self._history = revisions.History(context, DAEMON_SETS)
         self._failures: dict[tuple[str, str], tuple[float, float]] = {}  # -> (not before, wait)
         self._nodes.on_change(self._node_changed)
 
@@ -39,30 +36,19 @@ class DaemonSetController(Workload):
             text = "This daemon set is selecting all pods. A non-empty selector is required."
             self._event(owner, "Warning", "SelectingAll", text)
             return
-        pods = await self._claimed(owner)
-        history = await self._history.sync(owner)
-        try:
-            if self._writes.seen(key):
-                await self._manage(owner, pods, revisions.hash_of(history.update))
-        except (ApiError, ConnectionError):
-            await self._report(owner, pods, history)
-            raise
-        await self._report(owner, pods, history)
-        live = {meta.labels(pod).get(revisions.HASH_LABEL, "") for pod in pods}
-        names = {meta.name(one) for one in history.listed if revisions.hash_of(one) in live}
-        await self._history.truncate(owner, history, names)
+        await super()._sync(key, owner)
 
-    async def _manage(self, daemon_set: Object, pods: list[Object], hashed: str) -> None:
-        view = self._view(daemon_set, pods, hashed)
+    async def _manage(self, owner: Object, pods: list[Object], history: Revisions) -> None:
+        view = self._view(owner, pods, history)
         todo = plan.plan_pods(view)
-        delete = [*todo.delete, *self._backed_off(daemon_set, todo.failed)]
+        delete = [*todo.delete, *self._backed_off(owner, todo.failed)]
         create = list(todo.create)
-        strategy = (daemon_set["spec"].get("updateStrategy") or {}).get("type")
+        strategy = (owner["spec"].get("updateStrategy") or {}).get("type")
         if strategy == "RollingUpdate" and not create and not delete:
             delete, create = plan.plan_update(view)
         burst = slice(plan.BURST)
-        make = functools.partial(plan.new_pod, daemon_set, hashed)
-        await self._apply(daemon_set, delete[burst], create[burst], make)
+        make = functools.partial(plan.new_pod, owner, view.hashed)
+        await self._apply(owner, delete[burst], create[burst], make)
 
     def _backed_off(self, daemon_set: Object, failed: list[Object]) -> list[Object]:
         """Of the pods that ended, those whose node has waited long enough."""
@@ -84,18 +70,10 @@ class DaemonSetController(Workload):
             ready.append(pod)
         return ready
 
-    async def _report(
-        self, daemon_set: Object, pods: list[Object], history: revisions.Revisions
-    ) -> None:
-        view = self._view(daemon_set, pods, revisions.hash_of(history.update))
-        old, status = daemon_set.get("status") or {}, plan.plan_status(view)
-        if history.collisions:
-            status["collisionCount"] = history.collisions
-        if old.get("conditions"):
-            status["conditions"] = old["conditions"]
-        await self._write_status(daemon_set, status)
-        self._await_available(daemon_set, pods)
+    def _status(self, owner: Object, pods: list[Object], history: Revisions) -> Object:
+        count = {"collisionCount": history.collisions} if history.collisions else {}
+        return plan.plan_status(self._view(owner, pods, history)) | count
 
-    def _view(self, daemon_set: Object, pods: list[Object], hashed: str) -> plan.View:
-        nodes = sorted(self._nodes.items(), key=meta.name)
+    def _view(self, daemon_set: Object, pods: list[Object], history: Revisions) -> plan.View:
+        nodes, hashed = sorted(self._nodes.items(), key=meta.name), hash_of(history.update)
         return plan.View(daemon_set, nodes, plan.by_node(pods), hashed, self._now())

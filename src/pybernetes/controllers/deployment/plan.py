@@ -39,7 +39,7 @@ class Sets(NamedTuple):
 
     @property
     def all(self) -> list[Object]:
-        return [*self.old, self.new] if self.new is not None else list(self.old)
+        return [*self.old, *([self.new] if self.new else [])]
 
 
 def size(replica_set: Object) -> int:
@@ -202,15 +202,11 @@ def plan_scale(deployment: Object, sets: Sets) -> Sizes:
     replicas = wanted(deployment)
     living = active(sets.all)
     if len(living) <= 1:
-        only = living[0] if living else _newest(sets)
+        only = next(filter(None, [*living, sets.new, *reversed(sets.old)]), None)
         return {} if only is None or size(only) == replicas else {meta.name(only): replicas}
     if _is_saturated(deployment, sets.new):
         return {meta.name(one): 0 for one in active(sets.old)}
     return _proportional(deployment, living) if is_rolling(deployment) else {}
-
-
-def _newest(sets: Sets) -> Object | None:
-    return sets.new or (sets.old[-1] if sets.old else None)
 
 
 def _is_saturated(deployment: Object, new: Object | None) -> bool:
@@ -218,8 +214,9 @@ def _is_saturated(deployment: Object, new: Object | None) -> bool:
         return False
     replicas = wanted(deployment)
     desired = meta.annotations(new).get(DESIRED, "")
-    available = (new.get("status") or {}).get("availableReplicas") or 0
-    return size(new) == replicas and desired == str(replicas) and available == replicas
+    return (
+        desired == str(replicas) and size(new) == status_sum([new], "availableReplicas") == replicas
+    )
 
 
 def _proportional(deployment: Object, living: list[Object]) -> Sizes:
@@ -234,7 +231,7 @@ def _proportional(deployment: Object, living: list[Object]) -> Sizes:
     sizes: Sizes = {}
     changed = 0
     for one in ordered:
-        part = _proportion(deployment, one, change, changed) if change else 0
+        part = _proportion(deployment, one, change - changed)
         sizes[meta.name(one)] = size(one) + part
         changed += part
     largest = meta.name(ordered[0])
@@ -242,16 +239,11 @@ def _proportional(deployment: Object, living: list[Object]) -> Sizes:
     return sizes
 
 
-def _proportion(deployment: Object, one: Object, change: int, changed: int) -> int:
-    left = change - changed
+def _proportion(deployment: Object, one: Object, left: int) -> int:
+    """By how much a ReplicaSet changes of what is left to change."""
+    replicas = wanted(deployment)
     if left == 0:
         return 0
-    fraction = _fraction(deployment, one)
-    return min(fraction, left) if change > 0 else max(fraction, left)
-
-
-def _fraction(deployment: Object, one: Object) -> int:
-    replicas = wanted(deployment)
     if replicas == 0:
         return -size(one)
     before = meta.annotations(one).get(MAXIMUM, "")
@@ -260,7 +252,8 @@ def _fraction(deployment: Object, one: Object) -> int:
     if maximum == 0:
         return 0
     exact = size(one) * (replicas + fenceposts(deployment)[0]) / maximum
-    return int(exact + 0.5) - size(one)
+    part = int(exact + 0.5) - size(one)
+    return min(part, left) if left > 0 else max(part, left)
 
 
 def plan_rolling(deployment: Object, sets: Sets) -> Sizes:
@@ -295,11 +288,8 @@ def _scale_down_old(deployment: Object, sets: Sets, new: Object) -> Sizes:
         down = max(0, min(room, sizes[meta.name(one)]))
         sizes[meta.name(one)] -= down
         room -= down
-    return {name: target for name, target in sizes.items() if target != _size_of(old, name)}
-
-
-def _size_of(sets: list[Object], name: str) -> int:
-    return next(size(one) for one in sets if meta.name(one) == name)
+    before = {meta.name(one): size(one) for one in old}
+    return {name: target for name, target in sizes.items() if target != before[name]}
 
 
 def plan_cleanup(deployment: Object, sets: Sets) -> list[Object]:

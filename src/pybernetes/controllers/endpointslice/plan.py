@@ -12,9 +12,8 @@ from pybernetes.controllers.runtime.services import (
     HEADLESS_LABEL,
     address_of,
     endpoint_ports,
-    hostname,
     is_headless,
-    target_reference,
+    place_of,
 )
 from pybernetes.controllers.runtime.slices import (
     MANAGED_BY,
@@ -42,13 +41,11 @@ def plan_slices(
     groups: dict[Group, list[Object]] = {}
     for one in sorted(current, key=meta.name):
         groups.setdefault(group_of(one), []).append(one)
-    families = families_of(service)
-    for group in {**groups, **wanted}:
-        endpoints = wanted.get(group, {})
-        _plan_group(service, group, (groups.get(group, []), endpoints), plan)
-    for family in families:  # a service without endpoints keeps one empty slice
+    for family in families_of(service):  # a service without endpoints keeps one empty slice
         if not any(group[0] == family for group in wanted):
-            _keep_placeholder(service, family, groups, plan)
+            wanted[family, orjson.dumps([])] = {}
+    for group in {**groups, **wanted}:
+        _plan_group(service, group, (groups.get(group, []), wanted.get(group)), plan)
     _note_triggers(plan, pods, current)
     return plan
 
@@ -110,16 +107,10 @@ def _endpoint(service: Object, pod: Object, family: Family, node: Object | None)
             "serving": serving,
             "terminating": terminating,
         },
-        "targetRef": target_reference(pod),
+        **place_of(pod, service),
     }
-    if pod["spec"].get("nodeName"):
-        endpoint["nodeName"] = pod["spec"]["nodeName"]
     zone = meta.labels(node or {}).get("topology.kubernetes.io/zone")
-    if zone:
-        endpoint["zone"] = zone
-    if hostname(pod, service):
-        endpoint["hostname"] = hostname(pod, service)
-    return endpoint
+    return endpoint | ({"zone": zone} if zone else {})
 
 
 def _add_hints(service: Object, endpoints: dict[str, Object]) -> None:
@@ -137,10 +128,12 @@ def _add_hints(service: Object, endpoints: dict[str, Object]) -> None:
 
 
 def _plan_group(
-    service: Object, group: Group, state: tuple[list[Object], dict[str, Object]], plan: Plan
+    service: Object, group: Group, state: tuple[list[Object], dict[str, Object] | None], plan: Plan
 ) -> None:
-    """One group of endpoints. `state`: its slices, and the endpoints it should have."""
-    slices, missing = state[0], dict(state[1])
+    """One group of endpoints. `state`: its slices, and the endpoints it should have, if it is wanted:
+    without any, then, one empty slice."""
+    slices, missing = state[0], dict(state[1] or {})
+    empty = state[1] is not None and not missing
     kept: list[tuple[Object, list[Object]]] = []
     for one in slices:
         endpoints = []
@@ -157,17 +150,13 @@ def _plan_group(
         if rest and room > 0 and (touched or len(rest) <= room):
             endpoints += rest[:room]
             rest = rest[room:]
-        _settle(service, one, endpoints, plan)
-    for start in range(0, len(rest), MAXIMUM):
-        part = rest[start : start + MAXIMUM]
-        plan.create.append(_new_slice(service, group, part))
-
-
-def _settle(service: Object, one: Object, endpoints: list[Object], plan: Plan) -> None:
-    if not endpoints:
-        plan.delete.append(one)
-        return
-    _update(service, one, endpoints, plan)
+        if endpoints or empty:
+            empty = empty and bool(endpoints)
+            _update(service, one, endpoints, plan)
+        else:
+            plan.delete.append(one)
+    for start in range(0, max(len(rest), int(empty)), MAXIMUM):
+        plan.create.append(_new_slice(service, group, rest[start : start + MAXIMUM]))
 
 
 def _update(service: Object, one: Object, endpoints: list[Object], plan: Plan) -> None:
@@ -175,17 +164,6 @@ def _update(service: Object, one: Object, endpoints: list[Object], plan: Plan) -
     if endpoints != (one.get("endpoints") or []) or labels != meta.labels(one):
         metadata = {**one["metadata"], "labels": labels}
         plan.update.append({**one, "metadata": metadata, "endpoints": endpoints})
-
-
-def _keep_placeholder(
-    service: Object, family: Family, groups: dict[Group, list[Object]], plan: Plan
-) -> None:
-    ours = groups.get((family, orjson.dumps([])), [])
-    if ours:
-        plan.delete = [one for one in plan.delete if one is not ours[0]]
-        _update(service, ours[0], [], plan)
-    else:
-        plan.create.append(_new_slice(service, (family, b"[]"), []))
 
 
 def _new_slice(service: Object, group: Group, endpoints: list[Object]) -> Object:

@@ -5,20 +5,21 @@ Names are the owner's and a hash of the template; the revision number grows when
 becomes the wanted one, also an old one again.
 """
 
+import functools
 import hashlib
-from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import forgiving
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.client.frozen import copy_object
 from pybernetes.controllers.runtime import owners
-from pybernetes.controllers.runtime.batches import all_at_once, delete_if_there
+from pybernetes.controllers.runtime.batches import delete_if_there
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import CONTROLLER_REVISIONS
+from pybernetes.controllers.runtime.workload import Workload
 
 HASH_LABEL = "controller-revision-hash"
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"  # upstream's SafeEncodeString
@@ -70,43 +71,74 @@ def hash_of(revision: Object) -> str:
 
 
 class Revisions(NamedTuple):
-    """`listed`: oldest first, `update` (the template's own) included; `collisions`: so far."""
+    """`listed`: oldest first. `current`: what status.currentRevision names, `update`: the template's
+    own; both are listed. `collisions`: so far."""
 
     listed: list[Object]
+    current: Object
     update: Object
     collisions: int
 
 
-class History:
-    """The revisions of the owners of one kind."""
+class Revised(Workload):
+    """Whose objects keep the templates that they have had."""
 
-    def __init__(self, context: Context, gvr: GVR) -> None:
-        self._client = context.client
-        self._gvr = gvr
+    def __init__(self, context: Context, gvr: GVR, kind: str) -> None:
+        super().__init__(context, gvr, kind)
         self._revisions = context.informers.get(CONTROLLER_REVISIONS)
         owners.index_by_controller(self._revisions)
 
-    async def sync(self, owner: Object) -> Revisions:
-        """Adopt, and make the template's revision if there is none. Raises ApiError."""
-        gvrs = self._gvr, CONTROLLER_REVISIONS
-        mine = await owners.claimed(self._client, gvrs, owner, self._revisions)
-        mine.sort(key=lambda one: (one["revision"], meta.name(one)))
-        collisions = (owner.get("status") or {}).get("collisionCount") or 0
-        number = mine[-1]["revision"] + 1 if mine else 1
-        wanted = new_revision(owner, number, collisions)
-        equal = [one for one in mine if one["data"] == wanted["data"]]
-        if not equal:
-            made, collisions = await self._create(owner, wanted, collisions)
-            return Revisions([*mine, made], made, collisions)
-        update = equal[-1]
-        if update is not mine[-1]:
-            mine.remove(update)
-            renumbered = update | {"revision": number}
-            update = await self._client.update(CONTROLLER_REVISIONS, renumbered)
-            mine.append(update)
-        return Revisions(mine, update, collisions)
+    async def _sync(self, key: str, owner: Object) -> None:
+        pods = await self._claimed(owner, functools.partial(self._may_own, owner))
+        history = await self._history(owner)
+        try:
+            if not meta.is_deleting(owner) and self._writes.seen(key):
+                await self._manage(owner, pods, history)
+        except (ApiError, ConnectionError):
+            await self._report(owner, pods, history)
+            raise
+        await self._report(owner, pods, history)
+        await self._truncate(owner, pods, history)
 
-    async def _create(self, owner: Object, wanted: Object, collisions: int) -> tuple[Object, int]:
+    def _may_own(self, _owner: Object, _pod: Object) -> bool:
+        return True
+
+    async def _manage(self, owner: Object, pods: list[Object], history: Revisions) -> None:
+        """Make and delete pods. Raises ApiError."""
+        raise NotImplementedError
+
+    def _status(self, owner: Object, pods: list[Object], history: Revisions) -> Object:
+        """The new status; conditions, which others write, stay."""
+        raise NotImplementedError
+
+    async def _report(self, owner: Object, pods: list[Object], history: Revisions) -> None:
+        status, old = self._status(owner, pods, history), owner.get("status") or {}
+        if old.get("conditions"):
+            status["conditions"] = old["conditions"]
+        await self._write_status(owner, status)
+        self._await_available(owner, pods)
+
+    async def _history(self, owner: Object) -> Revisions:
+        """Adopt, and make the template's revision if there is none. Raises ApiError."""
+        gvrs = self._gvrs[0], CONTROLLER_REVISIONS
+        listed = await owners.claimed(self._client, gvrs, owner, self._revisions)
+        listed.sort(key=lambda one: (one["revision"], meta.name(one)))
+        status = owner.get("status") or {}
+        collisions = status.get("collisionCount") or 0
+        number = listed[-1]["revision"] + 1 if listed else 1
+        wanted = new_revision(owner, number, collisions)
+        update = next((one for one in reversed(listed) if one["data"] == wanted["data"]), None)
+        if update is None:
+            update, collisions = await self._make(owner, wanted, collisions)
+            listed.append(update)
+        elif update is not listed[-1]:
+            listed.remove(update)
+            update = await self._client.update(CONTROLLER_REVISIONS, update | {"revision": number})
+            listed.append(update)
+        named = (one for one in listed if meta.name(one) == status.get("currentRevision"))
+        return Revisions(listed, next(named, update), update, collisions)
+
+    async def _make(self, owner: Object, wanted: Object, collisions: int) -> tuple[Object, int]:
         while True:
             with forgiving("AlreadyExists"):
                 return await self._client.create(CONTROLLER_REVISIONS, wanted), collisions
@@ -117,13 +149,11 @@ class History:
             collisions += 1
             wanted = new_revision(owner, wanted["revision"], collisions)
 
-    async def truncate(self, owner: Object, found: Revisions, live: Collection[str]) -> None:
-        """Delete the oldest beyond revisionHistoryLimit; revisions named in `live` stay."""
+    async def _truncate(self, owner: Object, pods: list[Object], history: Revisions) -> None:
+        """Delete the oldest that no pod has, beyond revisionHistoryLimit."""
+        live = {meta.labels(pod).get(HASH_LABEL, "") for pod in pods}  # a hash or a name
+        live |= {meta.name(history.current), meta.name(history.update)}
+        old = [one for one in history.listed if not live & {meta.name(one), hash_of(one)}]
         limit = owner["spec"].get("revisionHistoryLimit")
-        kept = [one for one in found.listed if meta.name(one) in live or one is found.update]
-        old: Sequence[Object] = [one for one in found.listed if one not in kept]
-
-        async def delete(revision: Object) -> None:
-            await delete_if_there(self._client, CONTROLLER_REVISIONS, revision)
-
-        await all_at_once(old[: max(0, len(old) - (10 if limit is None else limit))], delete)
+        for one in old[: max(0, len(old) - (10 if limit is None else limit))]:
+            await delete_if_there(self._client, CONTROLLER_REVISIONS, one)

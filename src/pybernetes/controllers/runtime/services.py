@@ -113,10 +113,14 @@ def endpoint_ports(pod: Object, service: Object) -> list[Object] | None:
     return result or None
 
 
-def target_reference(pod: Object) -> Object:
-    return {
+def place_of(pod: Object, service: Object) -> Object:
+    """What endpoints and addresses say of their pod: which, on which node, by which name."""
+    reference = {
         "kind": "Pod",
         "namespace": meta.namespace(pod),
         "name": meta.name(pod),
         "uid": meta.uid(pod),
     }
+    node, own = pod["spec"].get("nodeName"), hostname(pod, service)
+    place: Object = {"targetRef": reference, "nodeName": node, "hostname": own}
+    return {key: value for key, value in place.items() if value}

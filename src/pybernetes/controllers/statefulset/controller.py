@@ -4,54 +4,42 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import Object
-from pybernetes.controllers.runtime import revisions
 from pybernetes.controllers.runtime.batches import all_at_once, is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import CLAIMS, STATEFUL_SETS
-from pybernetes.controllers.runtime.workload import Workload
+from pybernetes.controllers.runtime.revisions import Revised, Revisions
 from pybernetes.controllers.statefulset import identity, plan
 from pybernetes.controllers.statefulset.identity import Slots, ordinal
 
 
-class StatefulSetController(Workload):
+class StatefulSetController(Revised):
     def __init__(self, context: Context) -> None:
         super().__init__(context, STATEFUL_SETS, "StatefulSet")
         self._claims = context.informers.get(CLAIMS)
-        self._history = revisions.History(context, STATEFUL_SETS)
 
-    async def _sync(self, key: str, owner: Object) -> None:
-        pods = await self._claimed(owner, lambda pod: ordinal(owner, pod) >= 0)
-        found = await self._history.sync(owner)
-        name = (owner.get("status") or {}).get("currentRevision")
-        current = next((one for one in found.listed if meta.name(one) == name), found.update)
-        revs = plan.Revs(current, found.update)
+    def _may_own(self, owner: Object, pod: Object) -> bool:
+        return ordinal(owner, pod) >= 0
+
+    async def _manage(self, owner: Object, pods: list[Object], history: Revisions) -> None:
         slots = identity.slots(owner, pods)
-        try:
-            if not meta.is_deleting(owner) and self._writes.seen(key):
-                await self._own_claims(owner, slots)
-                await self._step(owner, slots, revs)
-        except (ApiError, ConnectionError):
-            await self._report(owner, pods, revs, found.collisions)
-            raise
-        await self._report(owner, pods, revs, found.collisions)
-        live = {meta.labels(pod).get(revisions.HASH_LABEL, "") for pod in pods}
-        await self._history.truncate(owner, found, {*live, meta.name(current)})
-
-    async def _step(self, stateful_set: Object, slots: Slots, revs: plan.Revs) -> None:
-        step = plan.plan_step(stateful_set, slots, revs, self._now())
+        await self._own_claims(owner, slots)
+        step = plan.plan_step(owner, slots, history, self._now())
 
         async def make(number: int) -> None:
-            await self._make_claims(stateful_set, number)
-            revision = plan.revision_for(stateful_set, revs, number)
+            await self._make_claims(owner, number)
+            revision = plan.revision_for(owner, history, number)
             with forgiving("AlreadyExists"):
-                await self._create(stateful_set, identity.new_pod(stateful_set, revision, number))
+                await self._create(owner, identity.new_pod(owner, revision, number))
 
         for pod in step.recreate:
-            text = f"StatefulSet {meta.key(stateful_set)} is recreating failed Pod {meta.name(pod)}"
-            self._event(stateful_set, "Warning", "RecreatingFailedPod", text)
-        delete = [*step.recreate, *step.delete]
-        await all_at_once(delete, lambda pod: self._delete(stateful_set, pod))
+            text = f"StatefulSet {meta.key(owner)} is recreating failed Pod {meta.name(pod)}"
+            self._event(owner, "Warning", "RecreatingFailedPod", text)
+        await all_at_once([*step.recreate, *step.delete], lambda pod: self._delete(owner, pod))
         await all_at_once(step.create, make)
+
+    def _status(self, owner: Object, pods: list[Object], history: Revisions) -> Object:
+        status = plan.plan_status(owner, pods, history, self._now())
+        return status | {"collisionCount": history.collisions}
 
     def _tell(self, owner: Object, verb: str, pod: Object, error: ApiError | None = None) -> None:
         if error is None or error.reason != "AlreadyExists":
@@ -91,13 +79,3 @@ class StatefulSetController(Workload):
                 if references != meta.owner_references(claim):
                     patch = {"ownerReferences": [{"$patch": "replace"}, *references]}
                     await self._client.patch_object(CLAIMS, claim, {"metadata": patch})
-
-    async def _report(
-        self, stateful_set: Object, pods: list[Object], revs: plan.Revs, collisions: int
-    ) -> None:
-        old, status = stateful_set.get("status") or {}, {"collisionCount": collisions}
-        status |= plan.plan_status(stateful_set, pods, revs, self._now())
-        if old.get("conditions"):
-            status["conditions"] = old["conditions"]
-        await self._write_status(stateful_set, status)
-        self._await_available(stateful_set, pods)

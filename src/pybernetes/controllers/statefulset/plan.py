@@ -13,7 +13,7 @@ from pybernetes.apimachinery import intstr, meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.status import is_ready, phase
 from pybernetes.controllers.runtime.pods import available_in
-from pybernetes.controllers.runtime.revisions import HASH_LABEL
+from pybernetes.controllers.runtime.revisions import HASH_LABEL, Revisions
 from pybernetes.controllers.statefulset.identity import Slots, ordinal, start
 
 
@@ -25,14 +25,9 @@ class Step(NamedTuple):
     delete: list[Object]
 
 
-class Revs(NamedTuple):
-    """The revision most pods have, and the template's own."""
-
-    current: Object
-    update: Object
-
-
-def plan_step(stateful_set: Object, slots: Slots, revisions: Revs, now: datetime.datetime) -> Step:
+def plan_step(
+    stateful_set: Object, slots: Slots, revisions: Revisions, now: datetime.datetime
+) -> Step:
     """What to do now; nothing where a pod has to become healthy (or to go) first."""
     step = Step([], [], [])
     ordered = stateful_set["spec"].get("podManagementPolicy") != "Parallel"
@@ -107,7 +102,7 @@ def _update(
     return found
 
 
-def revision_for(stateful_set: Object, revisions: Revs, number: int) -> Object:
+def revision_for(stateful_set: Object, revisions: Revisions, number: int) -> Object:
     """The revision that pod `number` is made after."""
     spec, status = stateful_set["spec"], stateful_set.get("status") or {}
     strategy = spec.get("updateStrategy") or {}
@@ -123,7 +118,7 @@ def revision_for(stateful_set: Object, revisions: Revs, number: int) -> Object:
 
 
 def plan_status(
-    stateful_set: Object, pods: Iterable[Object], revisions: Revs, now: datetime.datetime
+    stateful_set: Object, pods: Iterable[Object], revisions: Revisions, now: datetime.datetime
 ) -> Object:
     """The new status, without collisionCount."""
     min_ready = stateful_set["spec"].get("minReadySeconds") or 0

@@ -5,12 +5,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pybernetes.scheduler.columns import CPU, MEMORY, NodeColumns
-from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import PodInfo
-from pybernetes.scheduler.types import MAX_SCORE, Scores
+from pybernetes.scheduler.types import MAX_SCORE, Plugin, Scores
 
 
-class NodeResourcesBalancedAllocation(PluginDefaults):
+class NodeResourcesBalancedAllocation(Plugin):
     weight = 1
     dynamic = True
 

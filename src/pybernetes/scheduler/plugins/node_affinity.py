@@ -4,15 +4,14 @@
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.nodeaffinity import preferred_score, required_matches
 from pybernetes.scheduler.columns import NodeColumns
-from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import PodInfo
-from pybernetes.scheduler.types import Mask, Normalize, Scores
+from pybernetes.scheduler.types import Mask, Normalize, Plugin, Scores
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
-class NodeAffinity(PluginDefaults):
+class NodeAffinity(Plugin):
     reason = "node(s) didn't match Pod's node affinity/selector"
     weight = 2
     normalize: Normalize = "max"

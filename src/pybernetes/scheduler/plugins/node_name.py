@@ -4,12 +4,11 @@
 import numpy as np
 
 from pybernetes.scheduler.columns import NodeColumns
-from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import PodInfo
-from pybernetes.scheduler.types import Mask
+from pybernetes.scheduler.types import Mask, Plugin
 
 
-class NodeName(PluginDefaults):
+class NodeName(Plugin):
     reason = "node(s) didn't match the requested node name"
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:

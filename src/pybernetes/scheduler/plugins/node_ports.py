@@ -4,14 +4,13 @@
 import numpy as np
 
 from pybernetes.scheduler.columns import NodeColumns
-from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import HostPort, PodInfo
-from pybernetes.scheduler.types import Mask
+from pybernetes.scheduler.types import Mask, Plugin
 
 _ANY = "0.0.0.0"
 
 
-class NodePorts(PluginDefaults):
+class NodePorts(Plugin):
     reason = "node(s) didn't have free ports for the requested pod ports"
     dynamic = True
 

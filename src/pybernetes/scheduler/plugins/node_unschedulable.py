@@ -3,14 +3,13 @@
 
 from pybernetes.apis.core.taints import tolerates
 from pybernetes.scheduler.columns import NodeColumns
-from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import PodInfo
-from pybernetes.scheduler.types import Mask
+from pybernetes.scheduler.types import Mask, Plugin
 
 _CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 
-class NodeUnschedulable(PluginDefaults):
+class NodeUnschedulable(Plugin):
     reason = "node(s) were unschedulable"
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:

@@ -4,12 +4,11 @@
 import numpy as np
 
 from pybernetes.scheduler.columns import CPU, MEMORY, PODS, NodeColumns
-from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import PodInfo
-from pybernetes.scheduler.types import MAX_SCORE, Mask, Scores
+from pybernetes.scheduler.types import MAX_SCORE, Mask, Plugin, Scores
 
 
-class NodeResourcesFit(PluginDefaults):
+class NodeResourcesFit(Plugin):
     weight = 1
     dynamic = True
 

@@ -7,15 +7,14 @@ import numpy as np
 
 from pybernetes.apis.core.taints import tolerates
 from pybernetes.scheduler.columns import NodeColumns
-from pybernetes.scheduler.plugin import PluginDefaults
 from pybernetes.scheduler.podinfo import PodInfo
-from pybernetes.scheduler.types import Mask, Normalize, Scores
+from pybernetes.scheduler.types import Mask, Normalize, Plugin, Scores
 
 _HARD = ("NoSchedule", "NoExecute")
 _SOFT = ("PreferNoSchedule",)
 
 
-class TaintToleration(PluginDefaults):
+class TaintToleration(Plugin):
     reason = "node(s) had untolerated taint(s)"
     weight = 3
     normalize: Normalize = "reverse"
