@@ -91,7 +91,8 @@ def kill(driver: Driver, folder: Path, *numbers: str) -> None:
                 os._exit(1)
         os.close(into)
         if draw.below(10) or tally.rounds == int(rounds) - 1:
-            said = _killed(pid, out, LONGEST * 0.02 ** draw.uniform(0, 1), b"at ")
+            after = draw.choice([b"at ", b"\n0 "])  # opened, or acknowledged to the first writer
+            said = _killed(pid, out, LONGEST * 0.02 ** draw.uniform(0, 1), after)
         else:
             said = _killed(pid, out, draw.uniform(0, OPENING))
         tally.hear(said)
