@@ -35,6 +35,18 @@ async def test_pages_are_consistent_and_expire(call):
     assert names(await call("GET", f"{MAPS}?limit=5&continue={rest}", expect=200)) == ["c", "e"]
 
 
+async def test_a_token_expires_though_nothing_of_its_kind_has_changed(call):
+    await make(call, "a", "b")
+    first = await call("GET", MAPS + "?limit=1", expect=200)
+    token = first["metadata"]["continue"]
+    await call("POST", "/api/v1/namespaces", {"metadata": {"name": "other"}}, expect=201)
+    store = call.server.core.store
+    await store.compact(store.revision)
+    gone = await call("GET", f"{MAPS}?limit=1&continue={token}", expect=410)
+    rest = gone["metadata"]["continue"]
+    assert names(await call("GET", f"{MAPS}?limit=1&continue={rest}", expect=200)) == ["b"]
+
+
 async def test_revisions(call):
     await make(call, "a")
     old = (await call("GET", MAPS, expect=200))["metadata"]["resourceVersion"]

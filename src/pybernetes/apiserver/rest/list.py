@@ -111,7 +111,7 @@ async def _exact(core: Core, ctx: Context, options: ListOptions, selection: Sele
     """The collection as it was at a revision."""
     revision = options.continued or options.revision
     cache = ctx.serving.cache
-    if cache.changed <= revision <= core.feed.revision:
+    if max(cache.changed, core.store.floor) <= revision <= core.feed.revision:
         entries = select(ctx, selection, options.start)
     else:
         entries = await _history(core, ctx, revision, options)
