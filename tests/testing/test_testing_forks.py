@@ -3,8 +3,11 @@
 
 import asyncio
 import shutil
+import ssl
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -16,11 +19,13 @@ from pybernetes.client.https import Https
 from pybernetes.client.types import Client
 from pybernetes.simulation.world import World, simulate
 from pybernetes.storage.types import Op
-from pybernetes.testing.cluster import Cluster, parse_stages
+from pybernetes.testing.cluster import Cluster, parse_stages, served
 from pybernetes.wire.types import Request
 
 CONFIG_MAPS = GVR("", "v1", "configmaps")
 DEPLOYMENTS = GVR("apps", "v1", "deployments")
+CRON_JOBS = GVR("batch", "v1", "cronjobs")
+JOBS = GVR("batch", "v1", "jobs")
 NAMESPACES = GVR("", "v1", "namespaces")
 NODES = GVR("", "v1", "nodes")
 PODS = GVR("", "v1", "pods")
@@ -49,9 +54,9 @@ async def running(client: Client, name: str = "p") -> dict[str, Any]:
     raise AssertionError
 
 
-async def available(client: Client, count: int) -> None:
+async def available(client: Client, count: int, namespace: str = "default") -> None:
     async with asyncio.timeout(20):
-        async for event in client.watch(DEPLOYMENTS, "default"):
+        async for event in client.watch(DEPLOYMENTS, namespace):
             if event.object.get("status", {}).get("availableReplicas") == count:
                 return
 
@@ -149,13 +154,111 @@ async def test_nothing_runs_in_a_fork_until_somebody_writes_or_watches(origin: C
         await fork.client().create(DEPLOYMENTS, deployment(3), "default")
         await available(fork.client(), 3)
         watches = [request for request in asked if "watch=" in request.query]
-        assert len(watches) > 20
+        assert watches
         relisted = [r.path for r in watches if "sendInitialEvents" in r.query]
         lists = [r.path for r in asked if r.method == "GET" and "watch=" not in r.query]
         assert relisted == []
-        assert [path for path in lists if path.endswith("s")] == ["/apis"]  # discovery
+        assert [path for path in lists if path.endswith("s")] == []
     with pytest.raises(ApiError, match="not found"):
         await origin.client().get(DEPLOYMENTS, "web", "default")
+
+
+async def test_a_fork_does_nothing_per_object(origin: Cluster) -> None:
+    await origin.client().create(PODS, pod("p"), "default")
+    await running(origin.client())
+    fork = origin.fork()
+    pairs: list[tuple[Any, Any]] = [(origin.store, fork.store)]
+    ours, theirs = (cluster.control_plane.api.resources for cluster in (origin, fork))
+    pairs += [
+        (one.cache, other.cache) for one, other in zip(ours, theirs, strict=True) if one.stored
+    ]
+    for which in (lambda plane: plane.manager.informers, lambda plane: plane._watched):
+        known = which(fork.control_plane)._known
+        for scope, informer in which(origin.control_plane)._informers.items():
+            copy = known[scope]
+            pairs.append((informer, copy))
+            pairs += [
+                (informer._indexes[name].keys, index.keys) for name, index in copy._indexes.items()
+            ]
+    assert len(pairs) > 100
+    for one, other in pairs:
+        for name in one._COMMON:
+            assert getattr(other, name) is getattr(one, name), (one, name)
+    await fork.store.close()
+
+
+async def test_controllers_with_nothing_to_do_have_no_tasks(origin: Cluster) -> None:
+    before = asyncio.all_tasks()
+    async with origin.fork() as fork:
+        manager = fork.control_plane.manager
+        await fork.wait_working()
+        assert len(manager.asleep) >= 20
+        await fork.client().create(DEPLOYMENTS, deployment(1), "default")
+        await available(fork.client(), 1)
+        assert {"deployment-controller", "replicaset-controller"} <= set(manager.running)
+        idle = {"cronjob-controller", "token-cleaner-controller"}
+        assert idle <= set(manager.asleep)
+        assert not idle & {task.get_name() for task in asyncio.all_tasks() - before}
+    assert asyncio.all_tasks() <= before
+
+
+async def test_who_sleeps_in_a_fork_wakes_for_what_it_looks_at(origin: Cluster) -> None:
+    async def gone(gvr: GVR, namespace: str, name: str = "") -> None:
+        async with asyncio.timeout(20):
+            while True:
+                found = (await client.list(gvr, namespace)).items
+                if not [one for one in found if name in ("", one["metadata"]["name"])]:
+                    return
+                await asyncio.sleep(0.02)
+
+    async with origin.fork() as fork:
+        client = fork.client()
+        await client.create(NAMESPACES, named("other"))
+        await client.create(DEPLOYMENTS, deployment(2), "other")
+        await available(client, 2, "other")
+        await client.delete(DEPLOYMENTS, "web", "other")
+        await gone(PODS, "other")  # by the garbage collector
+        await client.delete(NAMESPACES, "other")
+        await gone(NAMESPACES, "", "other")
+
+
+async def test_work_that_was_begun_is_done_on_both_sides(origin: Cluster) -> None:
+    picky = pod("picky")
+    picky["spec"]["nodeSelector"] = {"disk": "ssd"}
+    await origin.client().create(PODS, picky, "default")
+    await origin.client().create(DEPLOYMENTS, deployment(2), "default")
+    async with origin.fork() as fork:  # before anybody has looked at them
+        await available(fork.client(), 2)
+        await fork.client().patch(NODES, "hollow-1", {"metadata": {"labels": {"disk": "ssd"}}})
+        assert (await running(fork.client(), "picky"))["spec"]["nodeName"] == "hollow-1"
+    await available(origin.client(), 2)
+    assert "nodeName" not in (await origin.client().get(PODS, "picky", "default"))["spec"]
+
+
+def test_what_waits_for_its_time_comes_in_the_fork_too() -> None:
+    """A finished Job's time to live ends, and a CronJob is due, while their controllers sleep."""
+
+    async def scenario(world: World) -> list[Any]:
+        never = {"containers": pod("p")["spec"]["containers"], "restartPolicy": "Never"}
+        job = {"ttlSecondsAfterFinished": 100, "template": {"spec": never}}
+        await world.client.create(JOBS, named("once", spec=job), "default")
+        every = {"schedule": "*/20 * * * *", "jobTemplate": {"spec": {"template": {"spec": never}}}}
+        await world.client.create(CRON_JOBS, named("often", spec=every), "default")
+        await asyncio.sleep(60)
+        async with world.cluster.fork() as fork:
+            await fork.wait_working()
+            found: list[Any] = [sorted(fork.control_plane.manager.asleep)]
+            for seconds in (0, 100, 1200):
+                await asyncio.sleep(seconds)
+                for client in (world.client, fork.client()):
+                    jobs = (await client.list(JOBS, "default")).items
+                    found.append([job["metadata"]["name"].split("-")[0] for job in jobs])
+        return found
+
+    stages = parse_stages("stages:\n- run: {for: 5s}\n")
+    asleep, *found = simulate(scenario, seed=4, stages=stages)
+    assert {"ttl-after-finished-controller", "cronjob-controller"} <= set(asleep)
+    assert found == [["once"], ["once"], [], [], ["often"], ["often"]]
 
 
 async def test_what_did_not_change_is_shared_and_what_changes_is_not(origin: Cluster) -> None:
@@ -242,6 +345,34 @@ def test_a_fork_may_live_on_another_loop() -> None:
         assert second.run(use()) == "hollow"
         assert first.run(origin.client().list(PODS)).items == []
         first.run(origin.__aexit__(None, None, None))
+
+
+async def test_a_cluster_is_not_used_on_another_loop(origin: Cluster) -> None:
+    async def use() -> None:
+        origin.client()
+
+    with pytest.raises(RuntimeError, match="another event loop"):
+        await asyncio.to_thread(asyncio.run, use())
+
+
+def test_a_fork_in_a_thread_for_programs_that_wait() -> None:
+    with asyncio.Runner() as runner:
+        origin = Cluster(nodes=1)
+        runner.run(origin.__aenter__())
+        runner.run(origin.wait_working())
+        threads = threading.active_count()
+        for _ in range(2):
+            with served(origin.fork()) as path:  # it answers while no loop runs here
+                server = kubeconfig.load(path).server
+                insecure = ssl.create_default_context()
+                insecure.check_hostname, insecure.verify_mode = False, ssl.CERT_NONE
+                assert urlopen(f"{server}/readyz", context=insecure).read() == b"ok"
+            assert not path.exists()
+        used = origin.fork()
+        with served(used), pytest.raises(RuntimeError, match="before"), served(used):
+            pass
+        assert threading.active_count() == threads
+        runner.run(origin.__aexit__(None, None, None))
 
 
 async def test_rbac_and_logs_work_in_a_fork() -> None:

@@ -181,6 +181,7 @@ class Informers:
         self._random = env.random.child("informers")
         self._transform: Transform | None = freeze if frozen else None
         self._informers: dict[Scope, Informer] = {}
+        self._known: dict[Scope, Informer] = {}  # what a fork's origin knew; nobody changes them
         self._tasks: dict[Scope, asyncio.Task[None]] = {}
         self._group: TaskGroup | None = None
 
@@ -195,8 +196,9 @@ class Informers:
 
         Shares the full informer where there is one already.
         """
-        full = self._informers.get(Scope(gvr))
-        return full if full is not None else self._shared(Scope(gvr, metadata_only=True))
+        full = Scope(gvr)
+        is_there = full in self._informers or full in self._known
+        return self._shared(full if is_there else Scope(gvr, metadata_only=True))
 
     def drop(self, informer: Informer) -> None:
         """Stop an informer (its resource is no longer served)."""
@@ -206,10 +208,9 @@ class Informers:
             task.cancel()
 
     def share(self, other: "Informers") -> None:
-        """Start with what the informers of a fork's origin know; before any is asked for."""
-        for scope, informer in other._informers.items():
-            if informer.synced:
-                self._informers[scope] = informer.copy()
+        """Start as a fork's: an informer that is asked for begins with what its origin's knows now."""
+        known = {scope: one.copy() for scope, one in other._informers.items() if one.synced}
+        self._known = {**other._known, **known}
 
     async def run(self) -> None:
         """Keep all informers current until cancelled."""
@@ -231,7 +232,9 @@ class Informers:
     def _shared(self, scope: Scope) -> Informer:
         informer = self._informers.get(scope)
         if informer is None:
-            informer = self._informers[scope] = Informer(scope, self._transform)
+            known = self._known.get(scope)
+            informer = known.copy() if known is not None else Informer(scope, self._transform)
+            self._informers[scope] = informer
             if self._group is not None:
                 self._start(informer)
         return informer

@@ -9,6 +9,7 @@
 
 import asyncio
 import heapq
+import math
 from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -79,6 +80,11 @@ class WorkQueue(Generic[K]):
     def idle(self) -> bool:
         """True if nothing is queued or being worked on (keys may wait for their time)."""
         return not self._dirty and not self._processing
+
+    @property
+    def due(self) -> float:
+        """When the first of the waiting keys comes, on the clock; infinity if none waits."""
+        return self._delayed[0][0] if self._delayed else math.inf
 
     def add(self, key: K) -> None:
         if key in self._dirty:

@@ -18,6 +18,7 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.client.rest import error_of, lines, new_request, read_all, retry_after
 from pybernetes.wire.types import ClientReply, Request, StreamingResponse
 
+__tracebackhide__ = True  # a test's failure is shown where the test asked (pytest)
 MAX_RETRIES = 10  # client-go's
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"

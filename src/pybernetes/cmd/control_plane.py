@@ -17,8 +17,9 @@ from pybernetes.cmd.identities import ADMIN, SCHEDULER
 from pybernetes.cmd.nodes import Nodes
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.controllers.manager import MANAGER, Manager, identity
+from pybernetes.scheduler.binder import PODS
 from pybernetes.scheduler.config import SchedulerConfig
-from pybernetes.scheduler.scheduler import Scheduler
+from pybernetes.scheduler.scheduler import NODES, Scheduler
 from pybernetes.storage.types import Store
 from pybernetes.wire.types import Handler, Reply, Request
 
@@ -35,8 +36,9 @@ class ControlPlaneConfig:
 class ControlPlane:
     """`run` until cancelled; `wait_ready` returns once the API serves, `wait_working` once all do.
 
-    With `origin`, over a fork of its store: caches are shared with it, and controllers and scheduler
-    sleep until `awake` is set: by the first request that changes or watches something.
+    With `origin`, over a fork of its store: caches are shared with it. Controllers and scheduler sleep
+    until `awake` is set, by the first request that changes or watches something; those that then
+    have nothing to do, until something that they look at changes.
     """
 
     def __init__(
@@ -59,17 +61,33 @@ class ControlPlane:
         self.manager = Manager(env, self._controller, config.controllers)
         self._watched = Informers(env, self.client(SCHEDULER, shared=True))  # by the scheduler
         self._started = asyncio.Event()
+        self._scheduling = asyncio.Event()  # there are, or were, pods to place
         if origin is None:
             self.awake.set()
         else:
-            self.manager.informers.share(origin.manager.informers)
+            self.manager.share(origin.manager)
             self._watched.share(origin._watched)
+            self.api.on_change(self._changed)
+        if origin is None or origin.has_pods_to_place:
+            self._scheduling.set()
 
     @cached_property
     def scheduler(self) -> Scheduler:
         """Made when it is to run: it counts every pod and node that is there."""
         client = self.client(SCHEDULER)
         return Scheduler(self._env, client, self._config.scheduler, self._watched)
+
+    @property
+    def has_pods_to_place(self) -> bool:
+        """True too where nobody knows yet."""
+        if not self._scheduling.is_set():
+            return False
+        return "scheduler" not in self.__dict__ or self.scheduler.is_busy
+
+    def _changed(self, kind: tuple[str, str], goes: bool) -> None:
+        self.manager.changed(kind, goes=goes)
+        if kind in (PODS[::2], NODES[::2]):
+            self._scheduling.set()
 
     def _waking(self, request: Request) -> Reply | Awaitable[Reply]:
         if request.method not in ("GET", "HEAD") or "watch=" in request.query:
@@ -100,7 +118,8 @@ class ControlPlane:
         await self.wait_ready()
         self.awake.set()
         await self.manager.wait_ready()
-        await self.scheduler.wait_ready()
+        if self._scheduling.is_set():
+            await self.scheduler.wait_ready()
 
     async def run(self) -> None:
         """Run the three until cancelled."""
@@ -111,6 +130,7 @@ class ControlPlane:
                 self._started.set()
                 await self.awake.wait()
                 group.start(self.manager.run(), "controllers")
+                await self._scheduling.wait()
                 group.start(self.scheduler.run(), "scheduler")
         finally:
             for client in self._clients:

@@ -19,7 +19,7 @@ from pybernetes.client.gate import Gated
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
 from pybernetes.cmd.identities import ADMIN, ClientFor, node_user
-from pybernetes.cri.hollow import Hollow
+from pybernetes.cri.hollow import Delays, Hollow
 from pybernetes.cri.script import Script
 from pybernetes.cri.stages import Stages
 from pybernetes.kubelet.config import Config as KubeletConfig
@@ -72,9 +72,11 @@ class HollowFleet:
         *,
         cache: Client | None = None,  # fills the informers
         stages: Stages | None = None,
+        delays: Delays | None = None,
         origin: "HollowFleet | None" = None,  # we are its fork: containers go on, stopped nodes stay so
     ) -> None:
         self._stages = stages.seeded(env.random.child("stages")) if stages else Stages()
+        self._delays = delays
         self._env = env
         self._client_for = client_for
         self._gate = asyncio.Semaphore(AT_ONCE)
@@ -115,7 +117,7 @@ class HollowFleet:
         if name not in self._runtimes:
             place = POD_RANGE.network_address + 256 * list(self._given).index(name)
             self._runtimes[name] = Hollow(
-                self._env, stages=self._stages, node=name, pod_range=f"{place}/24"
+                self._env, self._delays, stages=self._stages, node=name, pod_range=f"{place}/24"
             )
         return self._runtimes[name]
 

@@ -9,12 +9,13 @@ async with Cluster(nodes=1) as cluster:
 """
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pybernetes.apimachinery.types import GVR, User
 from pybernetes.base.env import Env
@@ -27,6 +28,7 @@ from pybernetes.cmd.hollow import HollowFleet, numbered
 from pybernetes.cmd.identities import ADMIN
 from pybernetes.cmd.nodes import Nodes
 from pybernetes.controllers.config import ControllersConfig
+from pybernetes.cri.hollow import Delays
 from pybernetes.cri.stages import Stages
 from pybernetes.storage.memory import MemoryStore
 from pybernetes.storage.types import Store
@@ -34,12 +36,14 @@ from pybernetes.wire.server import Server
 from pybernetes.wire.types import Handler, Reply, Request
 
 POD_RANGE = ("10.128.0.0/10",)  # enough for 16,384 nodes
+AT_ONCE = Delays(0, 0, 0, 0, 0)
 ACCOUNTS = GVR("", "v1", "serviceaccounts")
 
 
 class Cluster:
     """`nodes` hollow nodes that do what `stages` say; leaving the block stops everything. Works on any loop and any clock.
 
+    `delays`: how long their containers take to start and stop, where stages say nothing: no time.
     `origin`: this is its fork (see `fork`).
     """
 
@@ -51,11 +55,12 @@ class Cluster:
         config: ControlPlaneConfig | None = None,
         store: Store | None = None,
         stages: Stages | None = None,
+        delays: Delays = AT_ONCE,
         origin: "Cluster | None" = None,
     ) -> None:
         self.env = env or Env()
         self.store = store or MemoryStore(self.env)
-        self._stages = stages
+        self._stages, self._delays = stages, delays
         self._dialer = Nodes(self.env, None)
         config = config or ControlPlaneConfig(
             controllers=ControllersConfig(cluster_cidrs=POD_RANGE)
@@ -76,13 +81,18 @@ class Cluster:
             origin.fleet.nodes if origin else numbered(nodes),
             cache=self.control_plane.client(shared=True),
             stages=stages,
+            delays=delays,
             origin=origin.fleet if origin else None,
         )
         for name, handler in self.fleet.handlers.items():
             self._dialer.add_local(name, self._woken(handler))
         self._group = TaskGroup("cluster")
+        self._loop: asyncio.AbstractEventLoop | None = None  # that it runs on
         self._server: Server | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Cluster: {len(self.fleet.nodes)} node(s), revision {self.store.revision}>"
 
     def fork(self) -> "Cluster":
         """A cluster of its own with the same objects at the same revisions, running and in between.
@@ -97,10 +107,19 @@ class Cluster:
         env = replace(Env(), clock=self.env.clock, offload=self.env.offload)
         env = replace(env, random=Random(self.env.random.uuid()))
         store = self.store.fork(env) if isinstance(self.store, MemoryStore) else self.store.fork()
-        return Cluster(env, config=self._config, store=store, stages=self._stages, origin=self)
+        how: dict[str, Any] = {"stages": self._stages, "delays": self._delays}
+        return Cluster(env, config=self._config, store=store, origin=self, **how)
 
     def client(self, user: User = ADMIN) -> InProcess:
-        """A client of this cluster; by default as its administrator."""
+        """A client of this cluster; by default as its administrator.
+
+        Raises RuntimeError on another event loop than the one that the cluster runs on.
+        """
+        if self._loop is not None and _running_loop() not in (None, self._loop):
+            raise RuntimeError(
+                "this cluster runs on another event loop (a session's, perhaps): use a fork of it, "
+                'or run the test on that loop, as pytest.mark.asyncio(loop_scope="session") does'
+            )
         return self.control_plane.client(user)
 
     async def kubeconfig(self) -> Path:
@@ -137,6 +156,9 @@ class Cluster:
                     return
 
     async def __aenter__(self) -> Self:
+        if self._loop is not None:
+            raise RuntimeError("this cluster has been entered before: use a fork of it")
+        self._loop = asyncio.get_running_loop()
         await self._group.__aenter__()
         self._group.start(self.control_plane.run(), "control plane")
         await self.control_plane.wait_ready()
@@ -178,3 +200,9 @@ class Cluster:
             if error is None:
                 raise
         await self.store.close()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    with contextlib.suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    return None

@@ -6,22 +6,26 @@ account in kube-system (upstream's use-service-account-credentials).
 """
 
 import asyncio
+import contextlib
+import math
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.meta import service_account_user
-from pybernetes.apimachinery.types import User
+from pybernetes.apimachinery.types import GVR, User
 from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
-from pybernetes.client.informer import Informers
+from pybernetes.client.informer import Informer, Informers
 from pybernetes.client.queue import WorkQueue
 from pybernetes.client.types import Client
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.controllers.registry import CONTROLLERS
 from pybernetes.controllers.runtime.controller import Context, Controller, NotYet, Row
 
+Kind = tuple[str, str]  # group, resource
 MANAGER = "kube-controller-manager"
 LATE_TRIES = 5  # lost races before one is worth a line
 _log = logs.get("controllers")
@@ -35,8 +39,47 @@ def identity(name: str) -> User:
     return User(user.name, (*user.groups, "system:authenticated"))
 
 
+class Asked(Informers):
+    """The informers as one controller sees them: remembers which it has asked for."""
+
+    def __init__(self, whole: Informers) -> None:
+        self._whole = whole
+        self.found: dict[Informer, None] = {}
+
+    def get(
+        self, gvr: GVR, namespace: str = "", label_selector: str = "", field_selector: str = ""
+    ) -> Informer:
+        return self._note(self._whole.get(gvr, namespace, label_selector, field_selector))
+
+    def get_metadata(self, gvr: GVR) -> Informer:
+        return self._note(self._whole.get_metadata(gvr))
+
+    def drop(self, informer: Informer) -> None:
+        self._whole.drop(informer)
+        self.found.pop(informer, None)
+
+    def _note(self, informer: Informer) -> Informer:
+        self.found[informer] = None
+        return informer
+
+    async def wait_synced(self) -> None:
+        for informer in list(self.found):
+            await informer.wait_synced()
+
+
+class Sleeper(NamedTuple):
+    """A fork's controller with nothing to do: what it looks at, and when its next key comes."""
+
+    kinds: frozenset[Kind]
+    due: float
+
+
 class Manager:
-    """`client_for(account)` gives a client with that identity; `extra`: more rows of the registry."""
+    """`client_for(account)` gives a client with that identity; `extra`: more rows of the registry.
+
+    After `share` (a fork's), a controller that had nothing to do sleeps, without a task, until
+    `changed` tells of something that it looks at, or the next of its keys comes.
+    """
 
     def __init__(
         self,
@@ -55,6 +98,28 @@ class Manager:
             if _enabled(name, self._config.controllers)
         }
         self._ready = asyncio.Event()
+        self.running: dict[str, tuple[Asked, WorkQueue[str]]] = {}
+        self.asleep: dict[str, Sleeper] = {}
+        self._stirred = asyncio.Event()  # a sleeper is due earlier than it was
+
+    def share(self, origin: "Manager") -> None:
+        """Start as a fork of `origin` does."""
+        self.informers.share(origin.informers)
+        self.asleep = dict(origin.asleep)
+        for name, (asked, queue) in origin.running.items():
+            if queue.idle and all(informer.synced for informer in asked.found):
+                kinds = frozenset(informer.scope.gvr[::2] for informer in asked.found)
+                self.asleep[name] = Sleeper(kinds, queue.due)
+
+    def changed(self, kind: Kind, *, goes: bool) -> None:
+        """An object changed (`goes`: is deleted, or is to be): who looks at such is woken."""
+        now = self._env.clock.monotonic()
+        for name, (kinds, due) in self.asleep.items():
+            if kind in kinds:
+                soon = now if goes else now + self._rows[name].patience
+                if soon < due:
+                    self.asleep[name] = Sleeper(kinds, soon)
+                    self._stirred.set()
 
     async def wait_ready(self) -> None:
         """Until all caches are filled and the controllers work."""
@@ -62,44 +127,54 @@ class Manager:
 
     async def run(self) -> None:
         """Run all controllers until cancelled."""
-        built = {name: self._build(name, row) for name, row in self._rows.items()}
         async with TaskGroup("controllers") as group:
+            built = [self._build(name) for name in self._rows if name not in self.asleep]
             group.start(self.informers.run(), "informers")
             await self.informers.wait_synced()
-            for name, (controller, context) in built.items():
-                workers = self._rows[name].workers
-                work = run_workers(name, controller, context.queue, workers)
-                group.start(work, name)
-                group.start(context.recorder.run(), f"{name}-events")
+            for name, controller, context in built:
+                group.start(self._run(name, controller, context), name)
             self._ready.set()
-            _log.info("Controllers run", count=len(built))
+            _log.info("Controllers run", count=len(built), asleep=len(self.asleep))
+            while self.asleep:
+                await self._wait_due()
+                now = self._env.clock.monotonic()
+                for name in [name for name, one in self.asleep.items() if one.due <= now]:
+                    group.start(self._run(*self._build(name)), name)
 
-    def _build(self, name: str, row: Row) -> tuple[Controller, Context]:
+    async def _wait_due(self) -> None:
+        self._stirred.clear()
+        left = min(one.due for one in self.asleep.values()) - self._env.clock.monotonic()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if left == math.inf else left):
+                await self._stirred.wait()
+
+    async def _run(self, name: str, controller: Controller, context: Context) -> None:
+        await context.informers.wait_synced()
+        async with TaskGroup(name) as group:
+            group.start(context.recorder.run(), "events")
+            for number in range(self._rows[name].workers):
+                group.start(_work(name, controller, context.queue), f"worker-{number}")
+
+    def _build(self, name: str) -> tuple[str, Controller, Context]:
+        self.asleep.pop(name, None)
+        row = self._rows[name]
         client = self._client_for(row.account)
+        asked, queue = self.running[name] = Asked(self.informers), WorkQueue(self._env, name)
         context = Context(
             env=self._env,
             client=client,
-            informers=self.informers,
-            queue=WorkQueue(self._env, name),
+            informers=asked,
+            queue=queue,
             recorder=Recorder(self._env, client, row.source or row.account),
             config=self._config,
         )
-        return row.build(context), context
+        return name, row.build(context), context
 
 
 def _enabled(name: str, wanted: tuple[str, ...]) -> bool:
     if f"-{name}" in wanted:
         return False
     return name in wanted or "*" in wanted
-
-
-async def run_workers(
-    name: str, controller: Controller, queue: WorkQueue[str], workers: int
-) -> None:
-    """Work until cancelled."""
-    async with TaskGroup(name) as group:
-        for number in range(workers):
-            group.start(_work(name, controller, queue), f"worker-{number}")
 
 
 async def _work(name: str, controller: Controller, queue: WorkQueue[str]) -> None:

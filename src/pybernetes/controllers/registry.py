@@ -8,18 +8,19 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 from pkgutil import resolve_name
+from typing import Any
 
 from pybernetes.controllers.runtime.controller import Context, Controller, Row
 
 
-def _row(build: str, account: str, source: str = "", workers: int = 5) -> Row:
+def _row(build: str, account: str, **more: Any) -> Row:
     """`build` is module:name below this package."""
 
     def made(context: Context) -> Controller:
         found: Controller = resolve_name(f"{__package__}.{build}")(context)
         return found
 
-    return Row(made, account, source, workers)
+    return Row(made, account, **more)
 
 
 def _rows() -> Mapping[str, Row]:

@@ -79,6 +79,11 @@ class Scheduler:
         self._nodes.on_change(self._node_changed)
         self._pods.on_change(self._pod_changed)
 
+    @property
+    def is_busy(self) -> bool:
+        """True while there are pods that have no node yet."""
+        return bool(self._queue) or bool(self._deciding)
+
     async def wait_ready(self) -> None:
         await self._informers.wait_synced()
 

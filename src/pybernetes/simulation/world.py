@@ -20,6 +20,7 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.inprocess import InProcess
 from pybernetes.cmd.control_plane import ControlPlaneConfig
 from pybernetes.cmd.in_memory import Cluster
+from pybernetes.cri.hollow import Delays
 from pybernetes.cri.stages import Stages
 from pybernetes.simulation.eventlog import EventLog
 
@@ -65,7 +66,7 @@ def simulate(
     """Run `scenario` to its end in a fresh world; the same seed gives the same run, byte for byte."""
 
     async def main(env: Env) -> _T:
-        cluster = Cluster(env, nodes=nodes, config=config, stages=stages)
+        cluster = Cluster(env, nodes=nodes, config=config, stages=stages, delays=Delays())
         async with cluster, TaskGroup("world") as group:
             log = EventLog(env.clock, cluster.store)
             follower = group.start(log.run(), "event log")

@@ -2,6 +2,7 @@
 """Time to live: remembers deadlines and calls back, through the loop, when some have passed."""
 
 import asyncio
+import contextlib
 import heapq
 from collections.abc import Callable, Iterable
 
@@ -41,10 +42,11 @@ class Expiry(Shared):
         self.arm()
 
     def arm(self) -> None:
-        """Make sure a timer runs. Needs a running loop, so a fork's starts at its first use."""
+        """Make sure a timer runs. A fork that is made outside of a loop starts it at its first use."""
         if self._heap and self._timer is None and not self._closed:
             delay = max(0.0, self._heap[0][0] - self._clock.time())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._fire)
+            with contextlib.suppress(RuntimeError):
+                self._timer = asyncio.get_running_loop().call_later(delay, self._fire)
 
     def _fire(self) -> None:
         self._timer = None

@@ -7,7 +7,6 @@ to read at an older revision and replayed to start a watch.
 """
 
 import asyncio
-import contextlib
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from operator import attrgetter
@@ -196,8 +195,7 @@ class MemoryStore(Shared):
         copy._expiry = Expiry(copy._env.clock, copy._expire)
         copy._expiry.share(self._expiry)
         if env is None:
-            with contextlib.suppress(RuntimeError):  # forked outside of a loop: at first use
-                copy._expiry.arm()
+            copy._expiry.arm()
         return copy
 
     async def snapshot(self, path: str) -> None:

@@ -3,19 +3,21 @@
 
 cluster              one running cluster in this process, in memory, for all tests of the session
 fork                 this test's own copy of it, made in milliseconds
+fork_kubeconfig      the same for plain (not async) tests: a copy in a thread; the path of a kubeconfig for it
 pybernetes_options   what `cluster` is made with, by default {"nodes": 1}: override it (session scope)
 
 pybernetes_cluster   a fresh cluster for this test, with one hollow node
 pybernetes_stages    what its containers do: override it to return Stages (docs/hollow.md)
 pybernetes_client    its administrator's client
 
-They are asynchronous: the test suite needs pytest-asyncio (or anyio's pytest plugin).
+All others are asynchronous: the test suite needs pytest-asyncio (or anyio's pytest plugin).
 Nothing of Pybernetes is imported before a test asks for one of them.
 """
 
 import contextlib
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +61,15 @@ async def fork(cluster: "Cluster") -> "AsyncIterator[Cluster]":
     """This test's own fork of the session's cluster."""
     async with cluster.fork() as copy:
         yield copy
+
+
+@pytest.fixture
+def fork_kubeconfig(cluster: "Cluster") -> "Iterator[Path]":
+    """The administrator's kubeconfig of a fork that runs in a thread of its own."""
+    from pybernetes.testing.cluster import served
+
+    with served(cluster.fork()) as path:
+        yield path
 
 
 @pytest.fixture

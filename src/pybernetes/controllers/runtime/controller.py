@@ -62,9 +62,13 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the registry. `account`: its service account; `source`: of its events."""
+    """One row of the registry. `account`: its service account; `source`: of its events.
+
+    `patience`: for how many seconds it may sleep on in a fork after a change that deletes nothing.
+    """
 
     build: Callable[[Context], Controller]
     account: str
     source: str = ""  # default: the account
     workers: int = 5
+    patience: float = 0.0
