@@ -123,7 +123,7 @@ def fields(data: bytes) -> list[tuple[int, Any]]:
 
 def test_gnostic_encoding() -> None:
     schema = {"type": "object", "required": ["a"], "additionalProperties": {"$ref": "#/x"}}
-    whole = dict(fields(gnostic.document({}, {}, {"T": schema})))
+    whole = dict(fields(gnostic.encoded({}, {}, {"T": schema})))
     ((number, entry),) = fields(whole[9])
     name, value = fields(entry)
     assert (number, name, value[0]) == (1, (1, b"T"), 2)

@@ -9,9 +9,8 @@ import pytest
 from pybernetes import apiserver
 from pybernetes.apis import rules
 from pybernetes.apis.catalog import builtin
-from pybernetes.apis.data.sections import row, sections
+from pybernetes.apis.data.sections import document, row, sections
 from pybernetes.apiserver.admission.plugin import Plugin
-from pybernetes.apiserver.admission.registry import table
 from pybernetes.apiserver.authorization.node import _ASKED
 
 WORDS = {
@@ -59,7 +58,9 @@ def test_the_node_authorizer_always_answers() -> None:
 
 
 def test_admission_plugins_are_where_the_table_says() -> None:
-    for name, module in table()["plugins"].items():
+    for name, module in document("plugins.json", "pybernetes.apiserver.admission")[
+        "plugins"
+    ].items():
         assert issubclass(resolve_name(f"pybernetes.apiserver.admission.{module}:{name}"), Plugin)
 
 

@@ -22,6 +22,11 @@ def of(obj: Object, kind: str) -> Object | None:
     return find((obj.get("status") or {}).get("conditions"), kind)
 
 
+def has(obj: Object, kind: str) -> bool:
+    """Whether a condition of an object's status is True."""
+    return is_true((obj.get("status") or {}).get("conditions"), kind)
+
+
 def find(conditions: Sequence[Object] | None, kind: str) -> Object | None:
     for condition in conditions or ():
         if condition.get("type") == kind:
@@ -36,11 +41,7 @@ def is_true(conditions: Sequence[Object] | None, kind: str) -> bool:
 
 def first_true(obj: Object, *kinds: str) -> Object | None:
     """The first of these conditions that an object has, if it is True."""
-    for kind in kinds:
-        found = of(obj, kind)
-        if found is not None and found.get("status") == "True":
-            return found
-    return None
+    return next((of(obj, kind) for kind in kinds if has(obj, kind)), None)
 
 
 def without(conditions: Sequence[Object] | None, kind: str) -> list[Object]:

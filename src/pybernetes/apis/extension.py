@@ -8,8 +8,8 @@ flowcontrol.apiserver.k8s.io.
 import datetime
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.apis.columns import look
-from pybernetes.apis.core.pod.status import get_condition
 
 
 def default_names(spec: Object) -> None:
@@ -45,7 +45,7 @@ def prepare_update(new: Object, old: Object) -> None:
 
 
 def available(service: Object, _: datetime.datetime) -> str:
-    condition = get_condition(service, "Available") or {"status": "Unknown"}
+    condition = conditions.of(service, "Available") or {"status": "Unknown"}
     status = str(condition.get("status"))
     if status != "True" and condition.get("reason"):
         return f"{status} ({condition['reason']})"
@@ -53,5 +53,5 @@ def available(service: Object, _: datetime.datetime) -> str:
 
 
 def missing(schema: Object, _: datetime.datetime) -> str:
-    dangling = get_condition(schema, "Dangling")
+    dangling = conditions.of(schema, "Dangling")
     return "?" if dangling is None else str(dangling.get("status") or "")

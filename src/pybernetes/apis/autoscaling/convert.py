@@ -6,15 +6,14 @@ data/autoscaling.json: where a source of metrics has its fields in v1 and in v2,
 v1 cannot leave out ("zeros").
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache
-from importlib import resources
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
+from pybernetes.apis.data.sections import document
 
 _PREFIX = "autoscaling.alpha.kubernetes.io/"
 _METRICS, _CURRENT = f"{_PREFIX}metrics", f"{_PREFIX}current-metrics"
@@ -122,16 +121,9 @@ def _cpu_utilization(metric: Object, side: str) -> int | None:
     return found
 
 
-@cache
-def _table() -> Mapping[str, Any]:
-    text = resources.files("pybernetes.apis.data").joinpath("autoscaling.json").read_text()
-    table: Mapping[str, Any] = orjson.loads(text)
-    return table
-
-
 def _metric(metric: Object, convert: _Convert, side: str) -> Object:
     return {
-        key: convert(key, value, side) if key in _table()["fields"] else value
+        key: convert(key, value, side) if key in document("autoscaling.json")["fields"] else value
         for key, value in metric.items()
     }
 
@@ -140,7 +132,7 @@ def _pairs(kind: str, side: str) -> list[tuple[str, str]]:
     """Where v1 has a source's fields, and where v2; `side` is "target" or "current"."""
     average = "averageValue" if kind == "object" else f"{side}AverageValue"
     return [
-        *_table()["fields"][kind],
+        *document("autoscaling.json")["fields"][kind],
         (f"{side}Value", f"{side}.value"),
         (average, f"{side}.averageValue"),
         (f"{side}AverageUtilization", f"{side}.averageUtilization"),
@@ -161,7 +153,11 @@ def _moved(source: Object, pairs: Iterable[tuple[str, str]], into: Object) -> Ob
 
 
 def _source_to_v2(kind: str, source: Object, side: str) -> Object:
-    always = [new.partition(".")[0] for _, new in _table()["fields"][kind] if new not in _PLAIN]
+    always = [
+        new.partition(".")[0]
+        for _, new in document("autoscaling.json")["fields"][kind]
+        if new not in _PLAIN
+    ]
     found = _moved(source, _pairs(kind, side), {name: {} for name in [*always, side]})
     if side == "target":
         _set_form(kind, found["target"])
@@ -185,7 +181,7 @@ def _set_form(kind: str, target: Object) -> None:
 def _source_to_v1(kind: str, source: Object, side: str) -> Object:
     found: Object = {"target": {}} if kind == "object" else {}
     _moved(source, ((old, new) for new, old in _pairs(kind, side)), found)
-    zero = _table()["zeros"][side].get(kind)
+    zero = document("autoscaling.json")["zeros"][side].get(kind)
     if zero:
         found.setdefault(zero, "0")
     return found

@@ -6,9 +6,9 @@ import datetime
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import human_duration, parse
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.apis.apps.workload import selects
 from pybernetes.apis.columns import look
-from pybernetes.apis.core.pod.status import condition_true
 from pybernetes.apis.validation.names import dns1123_label
 from pybernetes.apis.validation.part import Part, validate_immutable
 
@@ -116,15 +116,11 @@ def validate_job(job: Part) -> None:
 
 
 def status(job: Object, _: datetime.datetime) -> str:
-    for type_, shown in (("Complete", "Complete"), ("Failed", "Failed")):
-        if condition_true(job, type_):
-            return shown
-    if meta.is_deleting(job):
+    ended = conditions.first_true(job, "Complete", "Failed")
+    if ended is None and meta.is_deleting(job):
         return "Terminating"
-    for type_ in ("Suspended", "FailureTarget", "SuccessCriteriaMet"):
-        if condition_true(job, type_):
-            return type_
-    return "Running"
+    interim = conditions.first_true(job, "Suspended", "FailureTarget", "SuccessCriteriaMet")
+    return str((ended or interim or {"type": "Running"})["type"])
 
 
 def completions(job: Object, _: datetime.datetime) -> str:

@@ -6,8 +6,8 @@ from ipaddress import ip_network
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.apis.columns import look
-from pybernetes.apis.core.pod.status import get_condition
 from pybernetes.apis.core.taints import validate_taints
 from pybernetes.apis.validation.part import Part
 
@@ -81,7 +81,7 @@ def validate_addresses(node: Part, _: Object) -> None:
 
 
 def status(node: Object, _: datetime.datetime) -> str:
-    condition = get_condition(node, "Ready")
+    condition = conditions.of(node, "Ready")
     shown = "Unknown"
     if condition is not None:
         shown = "Ready" if condition.get("status") == "True" else "NotReady"

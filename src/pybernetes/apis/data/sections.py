@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads tables, those beside this file and others: sections named in brackets, a row a line.
+"""Reads data files, those beside this file and others: JSON documents, and tables.
+
+A table has sections named in brackets, a row a line.
 
 A line that starts with # is a comment. Words are parted by spaces; what follows " : " is text.
 """
@@ -40,6 +42,12 @@ def sections(file: str, package: str = __package__) -> Mapping[str, Sequence[str
             for name in names:
                 found[name].append(line)
     return found
+
+
+@cache
+def document(file: str, package: str = __package__) -> Any:
+    """What a JSON file says, which nobody may change."""
+    return json.loads(resources.files(package).joinpath(file).read_text())
 
 
 def row(line: str) -> Row:

@@ -7,16 +7,15 @@ is field 1 of a message in field 22. How: a word of _ENCODERS; the name of a mes
 `map E V MESSAGE`, a message whose field E has an entry for each key, its value at V.
 """
 
-import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import orjson
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.data.sections import document
 
 _WHERE = {"body": "1.1", "query": "1.2.3", "path": "1.2.4"}  # of a kind of parameter in its item
 _Row = tuple[str, Sequence[int], str]
@@ -24,10 +23,9 @@ _Row = tuple[str, Sequence[int], str]
 
 @cache
 def _messages() -> Mapping[str, Sequence[_Row]]:
-    text = resources.files("pybernetes.apis.data").joinpath("gnostic.json").read_text()
     return {
         name: [(key, _numbers(at), how) for key, at, how in rows]
-        for name, rows in json.loads(text).items()
+        for name, rows in document("gnostic.json").items()
     }
 
 
@@ -35,7 +33,7 @@ def _numbers(path: str) -> list[int]:
     return [int(number) for number in path.split(".")]
 
 
-def document(head: Object, paths: Mapping[str, Object], schemas: Mapping[str, Object]) -> bytes:
+def encoded(head: Object, paths: Mapping[str, Object], schemas: Mapping[str, Object]) -> bytes:
     """The whole Document from its head, its paths and its definitions (as JSON)."""
     return _message("Document", {**head, "paths": paths, "definitions": schemas})
 

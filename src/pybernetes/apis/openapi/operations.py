@@ -6,15 +6,13 @@ in all namespaces, a subresource, and one that is connected to. Left out: upstre
 /watch/ paths, and the query parameters of connect subresources.
 """
 
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from pybernetes.apimachinery.types import GVK, Object
 from pybernetes.apis.data import types
+from pybernetes.apis.data.sections import document
 from pybernetes.apis.resource import Resource, Subresource
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -50,10 +48,8 @@ class PathItem:
     operations: tuple[Operation, ...]
 
 
-@cache
 def _table() -> Mapping[str, Any]:
-    text = resources.files("pybernetes.apis.data").joinpath("operations.json").read_text()
-    table: Mapping[str, Any] = json.loads(text)
+    table: Mapping[str, Any] = document("operations.json")
     return table
 
 

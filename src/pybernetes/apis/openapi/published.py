@@ -97,4 +97,4 @@ def v2_json() -> Document:
 def v2_protobuf() -> Document:
     """The answer to PROTOBUF_V2, of the media type PROTOBUF_V2_ANSWER."""
     paths, found = _v2()
-    return _document(gnostic.document(operations.head(), paths, found))
+    return _document(gnostic.encoded(operations.head(), paths, found))

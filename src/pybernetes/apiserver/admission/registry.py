@@ -5,27 +5,18 @@ Those of `last` are made elsewhere, or charged last: they come after all others,
 are handed in. What upstream turns on by default and is not built is `unsupported`.
 """
 
-import json
 from collections.abc import Mapping
-from importlib import resources
 from pkgutil import resolve_name
 from types import MappingProxyType
-from typing import Any
 
+from pybernetes.apis.data.sections import document
 from pybernetes.apiserver.admission.chain import Chain
 from pybernetes.apiserver.admission.plugin import Parts, Plugin
 
 
-def table() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
-        resources.files(__package__).joinpath("plugins.json").read_text()
-    )
-    return found
-
-
 def build(parts: Parts, last: Mapping[str, Plugin] = MappingProxyType({})) -> Chain:
     """The chain. `last`: plugins of the table's `last` that are made elsewhere."""
-    known = table()
+    known = document("plugins.json", __package__)
     first = [
         resolve_name(f"{__package__}.{module}:{name}")(parts)
         for name, module in known["plugins"].items()

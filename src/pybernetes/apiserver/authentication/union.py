@@ -19,11 +19,10 @@ from pybernetes.apiserver.authentication.users import NOBODY, user_info, with_au
 from pybernetes.apiserver.authentication.x509 import ClientCertificates
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.reading import Reader
+from pybernetes.apiserver.remembered import Remembered
 from pybernetes.apiserver.types import Authenticator
 from pybernetes.base.clock import Clock
 from pybernetes.wire.types import Request
-
-MAX_CACHED = 10_000
 
 
 class Union:
@@ -36,26 +35,18 @@ class Union:
     def __init__(self, members: Sequence[Authenticator], *, anonymous: bool) -> None:
         self._members = tuple(members)
         self._anonymous = anonymous
-        self._full: dict[User, User] = {}  # user -> user in system:authenticated
+        self._full = Remembered(with_authenticated)
 
     def authenticate(self, request: Request) -> User:
         if isinstance(request.identity, User):
-            return self._authenticated(request.identity)
+            return self._full[request.identity]
         for member in self._members:
             user = member.authenticate(request)
             if user is not None:
-                return self._authenticated(user)
+                return self._full[user]
         if self._anonymous:
             return NOBODY
         raise errors.unauthorized()
-
-    def _authenticated(self, user: User) -> User:
-        full = self._full.get(user)
-        if full is None:
-            if len(self._full) >= MAX_CACHED:
-                self._full.clear()
-            full = self._full[user] = with_authenticated(user)
-        return full
 
 
 def bearer_tokens(

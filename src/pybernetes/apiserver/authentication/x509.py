@@ -15,11 +15,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pybernetes.apimachinery.types import User
 from pybernetes.apiserver.authentication.users import CREDENTIAL_ID
+from pybernetes.apiserver.remembered import Remembered
 from pybernetes.base import tls
 from pybernetes.base.clock import Clock
 from pybernetes.wire.types import Request
 
-MAX_CACHED = 10_000
 MAX_CHAIN = 8
 
 
@@ -32,26 +32,21 @@ class ChainVerifier:
     def __init__(self, ca: bytes, clock: Clock) -> None:
         self._roots = x509.load_pem_x509_certificates(ca)
         self._clock = clock
-        self._ends: dict[tuple[bytes, ...], float] = {}  # seconds since the epoch; 0: refused
+        self._ends = Remembered(self._end_of)
 
     def verify(self, chain: tuple[bytes, ...]) -> bool:
-        end = self._ends.get(chain)
-        if end is None:
-            if len(self._ends) >= MAX_CACHED:
-                self._ends.clear()
-            end = self._ends[chain] = self._end_of(chain) or 0.0
-        return end > 0 and self._clock.time() <= end
+        return self._clock.time() <= self._ends[chain]
 
-    def _end_of(self, chain: Sequence[bytes]) -> float | None:
-        """When the chain ends; None if it does not lead to us."""
+    def _end_of(self, chain: tuple[bytes, ...]) -> float:
+        """When the chain ends, in seconds since the epoch; 0 if it does not lead to us."""
         try:
             certificates = [x509.load_der_x509_certificate(der) for der in chain[:MAX_CHAIN]]
         except ValueError:
-            return None
+            return 0
         moment = self._clock.now()
         leaf = certificates[0]
         if not _is_current(leaf, moment) or not _for_clients(leaf):
-            return None
+            return 0
         end = leaf.not_valid_after_utc.timestamp()
         pool = certificates[1:]
         for _ in range(MAX_CHAIN):
@@ -60,11 +55,11 @@ class ChainVerifier:
                 return min(end, root.not_valid_after_utc.timestamp())
             above = _issuer(leaf, pool, moment)
             if above is None:
-                return None
+                return 0
             pool = [item for item in pool if item is not above]
             end = min(end, above.not_valid_after_utc.timestamp())
             leaf = above
-        return None
+        return 0
 
 
 def _issuer(
@@ -109,17 +104,13 @@ class ClientCertificates:
 
     def __init__(self, ca: bytes, clock: Clock) -> None:
         self._verifier = ChainVerifier(ca, clock)
-        self._users: dict[bytes, User] = {}
+        self._users = Remembered(_user)
 
     def authenticate(self, request: Request) -> User | None:
         chain = request.peer.certificates
         if not chain or not self._verifier.verify(chain):
             return None
-        user = self._users.get(chain[0])
-        if user is None:
-            if len(self._users) >= MAX_CACHED:
-                self._users.clear()
-            user = self._users[chain[0]] = _user(chain[0])
+        user = self._users[chain[0]]
         return user if user.name else None
 
 

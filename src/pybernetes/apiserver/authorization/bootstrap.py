@@ -5,14 +5,12 @@ The policy itself is bootstrap.json, one rule a row: [verbs, groups, resources, 
 URLs], words separated by spaces, "core" for the core group; a binding is [role, subject, ...].
 """
 
-import json
 from collections.abc import Iterator
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.data.sections import document
 from pybernetes.apiserver.authorization.rbac import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
@@ -26,31 +24,26 @@ AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 _AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 
 
-@cache
-def _table() -> dict[str, dict[str, Any]]:
-    text = resources.files("pybernetes.apiserver.authorization").joinpath("bootstrap.json")
-    table: dict[str, dict[str, Any]] = json.loads(text.read_text())
-    return table
-
-
 def policy() -> Iterator[tuple[GVR, Object]]:
     """Every object of the policy, roles before the bindings that name them."""
     for section, gvr, kind in (
         ("clusterRoles", CLUSTER_ROLES, "ClusterRole"),
         ("roles", ROLES, "Role"),
     ):
-        for key, row in _table()[section].items():
+        for key, row in document("bootstrap.json", __package__)[section].items():
             yield gvr, _role(kind, key, row)
     for section, gvr, kind in (
         ("clusterRoleBindings", CLUSTER_ROLE_BINDINGS, "ClusterRoleBinding"),
         ("roleBindings", ROLE_BINDINGS, "RoleBinding"),
     ):
-        for key, words in _table()[section].items():
+        for key, words in document("bootstrap.json", __package__)[section].items():
             yield gvr, _binding(kind, key, words)
 
 
 def cluster_role_rules(name: str) -> list[Object]:
-    return [_rule(row) for row in _table()["clusterRoles"][name]["rules"]]
+    return [
+        _rule(row) for row in document("bootstrap.json", __package__)["clusterRoles"][name]["rules"]
+    ]
 
 
 def _metadata(key: str) -> Object:

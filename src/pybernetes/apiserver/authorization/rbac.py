@@ -13,6 +13,7 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object, User
 from pybernetes.apiserver.authorization.rules import Rule, compiled, show_list
 from pybernetes.apiserver.reading import Reader
+from pybernetes.apiserver.remembered import Remembered
 from pybernetes.apiserver.types import Decision, RequestInfo
 
 GROUP = "rbac.authorization.k8s.io"
@@ -51,7 +52,7 @@ class Rbac:
         self._reader = reader
         self._loaded = False
         self._bindings: dict[_Key, dict[str, Object]] = {}
-        self._profiles: dict[tuple[str, tuple[str, ...], str], _Profile] = {}
+        self._profiles = Remembered(self._profile, MAX_CACHED)
         self._rules: dict[int, tuple[Object, list[Rule]]] = {}  # by the role's identity, kept alive
 
     def changed(self, gvr: GVR, old: Object | None, new: Object | None) -> None:
@@ -69,7 +70,7 @@ class Rbac:
             self._index(new)
 
     def authorize(self, user: User, info: RequestInfo) -> tuple[Decision, str]:
-        profile = self._profile(user, info.namespace)
+        profile = self._profiles[user.name, user.groups, info.namespace]
         if info.is_resource:
             question = (info.verb, info.group, info.resource, info.subresource)
         else:
@@ -103,18 +104,10 @@ class Rbac:
         found = self._role_of({"roleRef": role_ref, "metadata": {"namespace": namespace}})
         return found if isinstance(found, str) else found.get("rules") or []
 
-    def _profile(self, user: User, namespace: str) -> _Profile:
-        key = (user.name, user.groups, namespace)
-        profile = self._profiles.get(key)
-        if profile is None:
-            if len(self._profiles) >= MAX_CACHED:
-                self._profiles.clear()
-            profile = self._profiles[key] = self._build(user, namespace)
-        return profile
-
-    def _build(self, user: User, namespace: str) -> _Profile:
+    def _profile(self, key: tuple[str, tuple[str, ...], str]) -> _Profile:
+        name, groups, namespace = key
         profile = _Profile([], [])
-        for binding, subject in self._applying(user, namespace):
+        for binding, subject in self._applying(User(name, groups), namespace):
             role = self._role_of(binding)
             if isinstance(role, str):
                 profile.errors.append(role)

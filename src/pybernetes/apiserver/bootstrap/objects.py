@@ -8,10 +8,10 @@ starts last is the one in the endpoints.
 
 import json
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from typing import Any
 
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.data.sections import document
 from pybernetes.apiserver.authentication import requestheader
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.services.ranges import family_of, parse
@@ -32,8 +32,7 @@ def objects(config: Config) -> Iterator[tuple[GVR, Object]]:
         "$service_ip": ranges.kubernetes_ip(),
         "$service_port": config.service_port,
     }
-    text = resources.files(__package__).joinpath("objects.json").read_text()
-    for gvr, template in json.loads(text):
+    for gvr, template in document("objects.json", __package__):
         yield GVR(*gvr), _filled(template, values)
 
 

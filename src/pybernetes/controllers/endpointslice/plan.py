@@ -7,7 +7,8 @@ import orjson
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.status import belongs_in_endpoints, get_condition, is_ready
+from pybernetes.apis import conditions
+from pybernetes.apis.core.pod.status import belongs_in_endpoints, is_ready
 from pybernetes.controllers.runtime.services import (
     HEADLESS_LABEL,
     address_of,
@@ -54,7 +55,7 @@ def _note_triggers(plan: Plan, pods: Sequence[Object], current: Sequence[Object]
     """On each slice to write: since when the longest waiting of its changed endpoints is as it is,
     from which proxies count how long changes take."""
     since = {
-        meta.uid(pod): (get_condition(pod, "Ready") or {}).get("lastTransitionTime") for pod in pods
+        meta.uid(pod): (conditions.of(pod, "Ready") or {}).get("lastTransitionTime") for pod in pods
     }
     before = {meta.name(one): one.get("endpoints") or [] for one in current}
     for one in (*plan.create, *plan.update):

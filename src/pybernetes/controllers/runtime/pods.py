@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.status import get_condition, is_active, is_finished, is_ready, phase
+from pybernetes.apis import conditions
+from pybernetes.apis.core.pod.status import is_active, is_finished, is_ready, phase
 from pybernetes.client.frozen import copy_object
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
@@ -23,7 +24,7 @@ def is_terminating(pod: Object) -> bool:
 
 def available_in(pod: Object, min_ready: int, now: datetime.datetime) -> float | None:
     """Seconds until the pod counts as available, 0 if it does; None if it is not ready."""
-    condition = get_condition(pod, "Ready")
+    condition = conditions.of(pod, "Ready")
     if condition is None or condition.get("status") != "True":
         return None
     if min_ready <= 0:
@@ -88,7 +89,7 @@ def _rank(pod: Object, on_node: dict[str, int], now: datetime.datetime) -> tuple
     """Smaller is deleted first."""
     node = pod["spec"].get("nodeName", "")
     ready = is_ready(pod)
-    since = (get_condition(pod, "Ready") or {}).get("lastTransitionTime") if ready else None
+    since = (conditions.of(pod, "Ready") or {}).get("lastTransitionTime") if ready else None
     restarts = max(
         (
             one.get("restartCount") or 0

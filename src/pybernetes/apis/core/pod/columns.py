@@ -7,8 +7,9 @@ from typing import Any
 
 from pybernetes.apimachinery import meta, timestamps
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis import conditions
 from pybernetes.apis.columns import look
-from pybernetes.apis.core.pod.status import condition_true, is_finished
+from pybernetes.apis.core.pod.status import is_finished
 
 
 @dataclass
@@ -85,7 +86,7 @@ def _look_at_containers(pod: Object, found: _Summary) -> None:
             running = True
             found.ready += 1
     if found.reason == "Completed":
-        if running and condition_true(pod, "Ready"):
+        if running and conditions.has(pod, "Ready"):
             found.reason = "Running"
         elif failure or running:
             found.reason = failure or "NotReady"
@@ -102,7 +103,7 @@ def summarize(pod: Object) -> _Summary:
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "SchedulingGated":
             found.reason = "SchedulingGated"
     of_sidecars = _look_at_init(pod, found)
-    if not found.initializing or condition_true(pod, "Initialized"):
+    if not found.initializing or conditions.has(pod, "Initialized"):
         found.restarts, found.last_restart = of_sidecars.restarts, of_sidecars.last_restart
         _look_at_containers(pod, found)
     if meta.is_deleting(pod):
@@ -127,7 +128,7 @@ def ready(pod: Object, _: datetime.datetime) -> str:
 
 def gates(pod: Object, _: datetime.datetime) -> str:
     gates = pod["spec"].get("readinessGates") or ()
-    passed = sum(condition_true(pod, gate["conditionType"]) for gate in gates)
+    passed = sum(conditions.has(pod, gate["conditionType"]) for gate in gates)
     return f"{passed}/{len(gates)}" if gates else "<none>"
 
 

@@ -7,16 +7,6 @@ from pybernetes.apis import conditions
 RESTART_ALL = "RestartAllContainers"
 
 
-def get_condition(obj: Object, type_: str) -> Object | None:
-    """The status condition of a type, of a pod or of any other object; None without one."""
-    return conditions.of(obj, type_)
-
-
-def condition_true(obj: Object, type_: str) -> bool:
-    condition = get_condition(obj, type_)
-    return condition is not None and condition.get("status") == "True"
-
-
 def may_restart_all(spec: Object) -> bool:
     """Whether the exit of some container may restart all of them in place."""
     return any(
@@ -31,7 +21,7 @@ def phase(pod: Object) -> str:
 
 
 def is_ready(pod: Object) -> bool:
-    return condition_true(pod, "Ready")
+    return conditions.has(pod, "Ready")
 
 
 def is_finished(pod: Object) -> bool:
