@@ -4,6 +4,7 @@
 import asyncio
 
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.controllers.volumebinder import plan
 
 PODS = GVR("", "v1", "pods")
 CLAIMS, VOLUMES = GVR("", "v1", "persistentvolumeclaims"), GVR("", "v1", "persistentvolumes")
@@ -141,3 +142,35 @@ def test_a_claim_whose_volume_went_is_lost(in_cluster) -> None:
         await phase(cluster, CLAIMS, "c", "Lost")
 
     in_cluster(main)
+
+
+def test_a_claim_waits_for_its_class(in_cluster) -> None:
+    late = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": "late"},
+        "provisioner": "example.org/disks",
+    }
+
+    async def main(cluster) -> None:
+        await cluster.create(CLAIMS, claim("c", storageClassName="late"))
+        await asyncio.sleep(5)
+        await cluster.client.create(CLASSES, late)
+
+        async def asked() -> bool:
+            found = await cluster.client.get(CLAIMS, "c", "default")
+            return "volume.kubernetes.io/storage-provisioner" in found["metadata"].get(
+                "annotations", {}
+            )
+
+        await cluster.eventually(asked, 30)
+
+    in_cluster(main)
+
+
+def test_a_volume_is_not_said_to_be_available_while_it_is_bound() -> None:
+    bound = {"spec": {"claimRef": {"uid": "u"}}, "status": {"phase": "Bound"}}
+    bound["metadata"] = {"name": "v"}
+    asks = {"metadata": {"uid": "u"}, "spec": {}}  # the claim's own half is still to be written
+    assert plan.volume_phase(bound, asks) == ("Bound", "")
+    assert plan.volume_phase(bound, {**asks, "spec": {"volumeName": "w"}}) == ("Available", "")

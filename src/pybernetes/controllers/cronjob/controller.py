@@ -27,8 +27,8 @@ class CronJobController(Controller):
 
     def _job_changed(self, old: Object | None, new: Object | None) -> None:
         job = new or old or {}
-        owner = meta.controller_of(job)
-        if owner is not None and owner.get("kind") == "CronJob":
+        owner = meta.controller_of(job) or {}
+        if owner.get("kind") == "CronJob":
             self._queue.add(meta.make_key(meta.namespace(job), owner["name"]))
 
     async def sync(self, key: str) -> None:
@@ -85,20 +85,21 @@ class CronJobController(Controller):
         spec, status = cron_job["spec"], cron_job["status"]
         try:
             times = schedule.parse(spec["schedule"], spec.get("timeZone") or "")
+        except schedule.ZoneError as error:
+            text = f'invalid timeZone: "{spec["timeZone"]}": {error}'
+            self._event(cron_job, "Warning", "UnknownTimeZone", text)
+            return None
         except schedule.ScheduleError as error:
-            zone = str(error).startswith("unknown time zone")
-            reason = "UnknownTimeZone" if zone else "UnparseableSchedule"
             text = f'unparseable schedule: "{spec["schedule"]}" : {error}'
-            if zone:
-                text = f'invalid timeZone: "{spec["timeZone"]}": {error}'
-            self._event(cron_job, "Warning", reason, text)
+            self._event(cron_job, "Warning", "UnparseableSchedule", text)
             return None
         due = plan.due(cron_job, times, self._now())
         if due.missed:
             text = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds"
             self._event(cron_job, "Warning", "TooManyMissedTimes", f"{text} or check clock skew")
         if due.too_late:
-            text = "Missed scheduled time to start a job"
+            when = due.too_late.strftime("%a, %d %b %Y %H:%M:%S +0000")
+            text = f"Missed scheduled time to start a job: {when}"
             self._event(cron_job, "Warning", "MissSchedule", text)
         if due.time is None:
             return due.next
@@ -137,6 +138,10 @@ class CronJobController(Controller):
         cron_job["status"]["lastScheduleTime"] = rfc3339(moment)
 
     async def _delete(self, cron_job: Object, job: Object) -> None:
-        if await delete_if_there(self._client, JOBS, job, propagationPolicy="Background"):
-            text = f"Deleted job {meta.name(job)}"
-            self._event(cron_job, "Normal", "SuccessfulDelete", text)
+        try:
+            there = await delete_if_there(self._client, JOBS, job, propagationPolicy="Background")
+        except ApiError as error:
+            self._event(cron_job, "Warning", "FailedDelete", f"Deleted job: {error}")
+            raise
+        if there:
+            self._event(cron_job, "Normal", "SuccessfulDelete", f"Deleted job {meta.name(job)}")

@@ -16,12 +16,13 @@ SCHEDULED_AT = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 
 
 class Due(NamedTuple):
-    """`time`: of the run that is due, if any; `next`: seconds until the one after now."""
+    """`time`: of the run that is due, if any; `next`: seconds until the one after now; `missed`: far
+    too many times were; `too_late`: for the run of that time."""
 
     time: datetime.datetime | None
     next: float | None
     missed: bool = False
-    too_late: bool = False
+    too_late: datetime.datetime | None = None
 
 
 def due(cron_job: Object, schedule: Schedule, now: datetime.datetime) -> Due:
@@ -35,8 +36,8 @@ def due(cron_job: Object, schedule: Schedule, now: datetime.datetime) -> Due:
     found, missed = most_recent(schedule, earliest, now)
     coming = next(schedule.after(now), None)
     wait = (coming - now).total_seconds() + 0.1 if coming is not None else None
-    late = deadline is not None and found is None and most_recent(schedule, since, now)[0]
-    return Due(found, wait, missed, bool(late))
+    late = most_recent(schedule, since, now)[0] if found is None else None
+    return Due(found, wait, missed, late)
 
 
 def finished(job: Object) -> str:

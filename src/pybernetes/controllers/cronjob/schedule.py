@@ -27,7 +27,11 @@ _LOOK_BACK = 1000  # times looked at one by one
 
 
 class ScheduleError(ValueError):
-    """The schedule or the time zone cannot be read."""
+    """The schedule cannot be read."""
+
+
+class ZoneError(ScheduleError):
+    """There is no such time zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,11 @@ class Schedule:
 
 
 def parse(text: str, zone: str = "") -> Schedule:
-    """Raises ScheduleError."""
+    """Raises ScheduleError, ZoneError."""
     try:
         place = zoneinfo.ZoneInfo(zone or "UTC")
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ScheduleError(f"unknown time zone {zone}") from error
+        raise ZoneError(f"unknown time zone {zone}") from error
     every = _EVERY.fullmatch(text.strip())
     if every:
         hours, minutes, seconds = (int(part or 0) for part in every.groups())

@@ -70,12 +70,6 @@ class GarbageCollector(Controller):
 
     # --- what the API says of a node
 
-    def _resource(self, api_version: str, kind: str) -> tuple[GVR, bool] | None:
-        """Where a kind is served, and whether it is namespaced."""
-        group, version = split_api_version(api_version)
-        served = self._discovery.kinds.get(GVK(group, version, kind))
-        return (served.gvr, served.namespaced) if served else None
-
     async def _latest(self, node: Node) -> Object | None:
         """The object as it is now; None if it is gone or was replaced."""
         if node.gvr is None:
@@ -116,18 +110,18 @@ class GarbageCollector(Controller):
 
     async def _owner_state(self, node: Node, reference: Object) -> OwnerState:
         owner = self._graph.find(reference["uid"])
-        known = self._resource(reference.get("apiVersion", ""), reference.get("kind", ""))
         if owner is not None and not owner.virtual and not misnames(reference, owner, node):
             return "waiting" if owner.deleting_dependents else "solid"
-        if known is None:
+        group, version = split_api_version(reference.get("apiVersion", ""))
+        served = self._discovery.kinds.get(GVK(group, version, reference.get("kind", "")))
+        if served is None:
             where = f"{reference.get('apiVersion')}, Kind={reference.get('kind')}"
             raise ApiError(404, "NotFound", f"no matches for kind of owner {where}")
-        gvr, namespaced = known
-        if namespaced and not node.namespace:
+        if served.namespaced and not node.namespace:
             self._report_namespace(node, reference)
             return "absent"
-        namespace = node.namespace if namespaced else ""
-        found = await get_if_there(self._client, gvr, reference["name"], namespace)
+        namespace = node.namespace if served.namespaced else ""
+        found = await get_if_there(self._client, served.gvr, reference["name"], namespace)
         if found is None or meta.uid(found) != reference["uid"]:
             if owner is not None and not owner.virtual:
                 self._report_namespace(node, reference)
@@ -159,7 +153,7 @@ class GarbageCollector(Controller):
     # --- foreground deletion and orphaning
 
     async def _finish_foreground(self, node: Node) -> None:
-        waiting = plan.blocking(node)
+        waiting = [one for one in node.dependents.values() if one.blocks(node)]
         if not waiting:
             await self._remove_finalizer(node, FOREGROUND)
             return

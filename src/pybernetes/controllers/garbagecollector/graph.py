@@ -53,24 +53,18 @@ class Graph:
         self._look = look
         self._nodes: dict[str, Node] = {}
 
-    def __len__(self) -> int:
-        return len(self._nodes)
-
     def find(self, uid: str) -> Node | None:
         return self._nodes.get(uid)
 
     def put(self, gvr: GVR, obj: Object) -> None:
         """An object was added or changed."""
-        uid = meta.uid(obj)
-        node = self._nodes.get(uid)
-        if node is None:
-            node = self._nodes[uid] = _node(obj)
-        elif node.virtual and _place(node) != _place(_node(obj)):
+        uid, kind = meta.uid(obj), (obj.get("apiVersion", ""), obj.get("kind", ""))
+        seen = Node(uid, kind, meta.namespace(obj), meta.name(obj), gvr)
+        node = self._nodes.setdefault(uid, seen)
+        if node.virtual and _place(node) != _place(seen):
             for dependent in node.dependents:  # it is not what they said it was
                 self._look(dependent)
-        node.gvr = gvr
-        node.kind = (obj.get("apiVersion", ""), obj.get("kind", ""))
-        node.namespace, node.name = meta.namespace(obj), meta.name(obj)
+        node.gvr, node.kind, node.namespace, node.name = gvr, kind, seen.namespace, seen.name
         was = node.deleting_dependents
         node.deleting = meta.is_deleting(obj)
         node.finalizers = tuple(meta.finalizers(obj))
@@ -89,8 +83,7 @@ class Graph:
         for owner_uid in node.owners:
             owner = self._nodes.get(owner_uid)
             if owner is not None:
-                owner.dependents.pop(uid, None)
-                self._drop_if_unused(owner)
+                self._drop(owner, uid)
                 if owner.deleting_dependents:
                     self._look(owner_uid)
         for dependent in node.dependents:
@@ -104,8 +97,7 @@ class Graph:
         for uid in old:
             owner = self._nodes.get(uid)
             if uid not in owners and owner is not None:
-                owner.dependents.pop(node.uid, None)
-                self._drop_if_unused(owner)
+                self._drop(owner, node.uid)
         for uid, reference in owners.items():
             owner = self._nodes.get(uid)
             if owner is None:
@@ -121,14 +113,11 @@ class Graph:
             if changed and owner is not None and owner.deleting_dependents:
                 self._look(uid)
 
-    def _drop_if_unused(self, owner: Node) -> None:
+    def _drop(self, owner: Node, dependent: str) -> None:
+        """A dependent is no more; a virtual node goes with its last one."""
+        owner.dependents.pop(dependent, None)
         if owner.virtual and not owner.dependents:
             self._nodes.pop(owner.uid, None)
-
-
-def _node(obj: Object) -> Node:
-    kind = (obj.get("apiVersion", ""), obj.get("kind", ""))
-    return Node(meta.uid(obj), kind, meta.namespace(obj), meta.name(obj))
 
 
 def _place(node: Node) -> tuple[str, str, str]:

@@ -25,13 +25,10 @@ class Decision(NamedTuple):
     unblock: bool = False
 
 
-NOTHING = Decision()
-
-
 def decide(node: Node, latest: Object, owners: Mapping[str, OwnerState]) -> Decision:
     """What to do with the object `latest`, whose owners are in these states."""
     if not owners:
-        return NOTHING
+        return Decision()
     states = list(owners.values())
     if "solid" in states:
         return Decision(drop=tuple(uid for uid, state in owners.items() if state != "solid"))
@@ -47,11 +44,6 @@ def _policy(latest: Object) -> Policy:
     if ORPHAN in finalizers:
         return "Orphan"
     return "Foreground" if FOREGROUND in finalizers else "Background"
-
-
-def blocking(node: Node) -> list[Node]:
-    """The dependents that the foreground deletion of `node` waits for."""
-    return [one for one in node.dependents.values() if one.blocks(node)]
 
 
 def without_owners(latest: Object, uids: tuple[str, ...]) -> list[Object]:

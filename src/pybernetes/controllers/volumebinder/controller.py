@@ -22,6 +22,7 @@ class VolumeBinder(Controller):
         self._pods = context.informers.get(PODS)
         self._claims.on_change(self._claim_changed)
         self._volumes.on_change(self._volume_changed)
+        self._classes.on_change(lambda _old, _new: self._look_at_unbound())
         self._pods.on_change(self._pod_changed)
 
     def _claim_changed(self, old: Object | None, new: Object | None) -> None:
@@ -30,6 +31,12 @@ class VolumeBinder(Controller):
         if claim["spec"].get("volumeName"):
             self._queue.add(claim["spec"]["volumeName"])
 
+    def _look_at_unbound(self) -> None:
+        """A volume is free, or a class has come, that claims may wait for."""
+        for claim in self._claims.items():
+            if not claim["spec"].get("volumeName"):
+                self._queue.add(meta.key(claim))
+
     def _volume_changed(self, old: Object | None, new: Object | None) -> None:
         volume = new or old or {}
         self._queue.add(meta.name(volume))
@@ -37,9 +44,7 @@ class VolumeBinder(Controller):
         if reference:
             self._queue.add(meta.make_key(reference["namespace"], reference["name"]))
         elif new is not None:
-            for claim in self._claims.items():
-                if not claim["spec"].get("volumeName"):
-                    self._queue.add(meta.key(claim))
+            self._look_at_unbound()
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if old is None and new is not None:
@@ -59,20 +64,15 @@ class VolumeBinder(Controller):
 
     async def _sync_volume(self, volume: Object) -> None:
         reference = volume["spec"].get("claimRef")
-        claim = None
-        if reference:
-            claim = self._claims.find(reference["namespace"], reference["name"])
+        claim = self._claims.find(reference["namespace"], reference["name"]) if reference else None
         phase, message = plan.volume_phase(volume, claim)
         status = volume.get("status") or {}
         if (status.get("phase"), status.get("message", "")) == (phase, message):
             return
         if phase == "Failed":
-            reason = "VolumeFailedDelete"
-            self._event(volume, "Warning", reason, message)
-        new = {**{k: v for k, v in status.items() if k != "message"}, "phase": phase}
-        await self._client.update_status(
-            VOLUMES, volume, new | ({"message": message} if message else {})
-        )
+            self._event(volume, "Warning", "VolumeFailedDelete", message)
+        new = {**status, "phase": phase, "message": message}
+        await self._client.update_status(VOLUMES, volume, {k: v for k, v in new.items() if v})
 
     async def _sync_claim(self, claim: Object) -> None:
         name = claim["spec"].get("volumeName")
@@ -123,32 +123,25 @@ class VolumeBinder(Controller):
             event(claim, "Normal", "ExternalProvisioning", text)
             notes = meta.annotations(claim)
             if notes.get(plan.PROVISIONER) != provisioner:
-                metadata = claim["metadata"] | {
-                    "annotations": {**notes, plan.PROVISIONER: provisioner}
-                }
-                changed = claim | {"metadata": metadata}
-                await self._client.update(CLAIMS, changed)
+                notes = {**notes, plan.PROVISIONER: provisioner}
+                metadata = claim["metadata"] | {"annotations": notes}
+                await self._client.update(CLAIMS, claim | {"metadata": metadata})
 
     async def _bind(self, claim: Object, volume: Object) -> None:
         """Volume first, then claim: the volume's claimRef is what decides. Raises ApiError."""
-        reserved = plan.reserve(volume, claim)
-        reference = volume["spec"].get("claimRef") or {}
-        if reference.get("uid") != meta.uid(claim):
-            volume = await self._client.update(VOLUMES, reserved)
+        if (volume["spec"].get("claimRef") or {}).get("uid") != meta.uid(claim):
+            volume = await self._client.update(VOLUMES, plan.reserve(volume, claim))
         if (volume.get("status") or {}).get("phase") != "Bound":
             status = {**(volume.get("status") or {}), "phase": "Bound"}
             volume = await self._client.update_status(VOLUMES, volume, status)
         if plan.COMPLETED not in meta.annotations(claim) or not claim["spec"].get("volumeName"):
-            taken = plan.take(claim, volume)
-            claim = await self._client.update(CLAIMS, taken)
+            claim = await self._client.update(CLAIMS, plan.take(claim, volume))
         status = plan.bound_status(claim, volume)
         if status != (claim.get("status") or {}):
             await self._client.update_status(CLAIMS, claim, status)
 
     async def _lost(self, claim: Object, why: str) -> None:
-        if (claim.get("status") or {}).get("phase") != "Lost":
-            text = f"{why}. Data on the volume is lost!"
-            self._event(claim, "Warning", "ClaimLost", text)
-            await self._client.update_status(
-                CLAIMS, claim, {**(claim.get("status") or {}), "phase": "Lost"}
-            )
+        status = claim.get("status") or {}
+        if status.get("phase") != "Lost":
+            self._event(claim, "Warning", "ClaimLost", f"{why}. Data on the volume is lost!")
+            await self._client.update_status(CLAIMS, claim, {**status, "phase": "Lost"})

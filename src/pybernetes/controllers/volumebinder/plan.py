@@ -124,9 +124,10 @@ def volume_phase(volume: Object, claim: Object | None) -> tuple[str, str]:
         return "Available", ""
     if claim is None or meta.uid(claim) != reference["uid"]:
         return _released(volume)
-    if claim["spec"].get("volumeName") == meta.name(volume):
-        return "Bound", ""
-    return "Available", ""
+    name, status = claim["spec"].get("volumeName"), volume.get("status") or {}
+    if not name:  # binding is under way: its phase is what that says
+        return status.get("phase", ""), status.get("message", "")
+    return "Bound" if name == meta.name(volume) else "Available", ""
 
 
 def _released(volume: Object) -> tuple[str, str]:
