@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pybernetes.cri import convert
@@ -16,7 +16,6 @@ from pybernetes.cri.types import (
     Container,
     CriError,
     DeadlineExceeded,
-    Event,
     ExecResult,
     Image,
     ImageFs,
@@ -244,21 +243,6 @@ class Containerd:
     async def stats(self) -> list[Stats]:
         answer = await self._call("ListContainerStats")
         return [convert.stats(item) for item in answer.stats]
-
-    async def events(self) -> AsyncIterator[Event]:
-        import grpc
-
-        rpc = method(_RUNTIME, "GetContainerEvents")
-        call = self._open().unary_stream(
-            rpc.path,
-            request_serializer=rpc.request.SerializeToString,
-            response_deserializer=rpc.response.FromString,
-        )
-        try:
-            async for item in call(rpc.request()):
-                yield Event(item.container_id, item.pod_sandbox_status.metadata.uid)
-        except grpc.RpcError as error:
-            raise _translated(error) from error
 
     async def close(self) -> None:
         if self._channel is not None:

@@ -8,7 +8,7 @@ process (exec, attach, port-forward; logs and stats where no stage has them) is 
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -21,7 +21,6 @@ from pybernetes.cri.types import (
     Config,
     Container,
     CriError,
-    Event,
     ExecResult,
     Image,
     ImageFs,
@@ -52,7 +51,7 @@ class Hollow:
     """The table of one hollow node. Pod IPs come from the range it is told.
 
     - `exit(container_id, code)` makes a container end, as if its process had.
-    - Every change is told to `events()`, so that nobody has to poll.
+    - Every change is told (`on_change`), so that nobody has to poll.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class Hollow:
         self._memory: dict[str, int] = {}  # limits in bytes, of containers that have one
         self._ends: dict[str, asyncio.TimerHandle] = {}  # of containers that end by themselves
         self._fates: dict[str, tuple[int, Exit, str]] = {}  # when (ns), how they end
-        self._watchers: list[asyncio.Queue[Event]] = []
+        self._tell: Callable[[], None] = lambda: None
 
     def share(self, other: "Hollow") -> None:
         """Start with what a fork's origin runs; `resume` lets its time go on."""
@@ -111,6 +110,9 @@ class Hollow:
         reason = reason or ("Completed" if code == 0 else "Error")
         ended = replace(item, state="exited", finished_at=self._now(), exit_code=code)
         self._set(replace(ended, reason=reason, message=message))
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        self._tell = call
 
     def probed(self, container_id: str, kinds: Sequence[str]) -> list[str]:
         return self.script.probed(self._where(container_id), kinds)
@@ -177,12 +179,7 @@ class Hollow:
 
     def _set(self, item: Container) -> None:
         self._containers[item.id] = item
-        sandbox = self._sandboxes.get(item.sandbox_id)
-        self._tell(Event(item.id, sandbox.uid if sandbox else ""))
-
-    def _tell(self, event: Event) -> None:
-        for queue in self._watchers:
-            queue.put_nowait(event)
+        self._tell()
 
     def _container(self, container_id: str) -> Container:
         if container_id not in self._containers:
@@ -225,7 +222,7 @@ class Hollow:
             ips=() if shared else (self._free_address(),),
         )
         self._sandboxes[sandbox.id] = sandbox
-        self._tell(Event(sandbox.id, sandbox.uid))
+        self._tell()
         return sandbox.id
 
     def _free_address(self) -> str:
@@ -247,16 +244,15 @@ class Hollow:
             if item.sandbox_id == sandbox_id:
                 self.exit(item.id, 137)
         self._sandboxes[sandbox_id] = replace(sandbox, ready=False, ips=())
-        self._tell(Event(sandbox_id, sandbox.uid))
+        self._tell()
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
         await self.stop_sandbox(sandbox_id)
         for item in list(self._containers.values()):
             if item.sandbox_id == sandbox_id:
                 self._forget(item)
-        sandbox = self._sandboxes.pop(sandbox_id, None)
-        if sandbox is not None:
-            self._tell(Event(sandbox_id, sandbox.uid))
+        if self._sandboxes.pop(sandbox_id, None) is not None:
+            self._tell()
 
     async def list_sandboxes(self) -> list[Sandbox]:
         return list(self._sandboxes.values())
@@ -317,11 +313,9 @@ class Hollow:
 
     async def remove_container(self, container_id: str) -> None:
         item = self._containers.get(container_id)
-        if item is None:
-            return
-        self._forget(item)
-        sandbox = self._sandboxes.get(item.sandbox_id)
-        self._tell(Event(container_id, sandbox.uid if sandbox else ""))
+        if item is not None:
+            self._forget(item)
+            self._tell()
 
     def _forget(self, item: Container) -> None:
         self.exit(item.id, 137)
@@ -399,15 +393,6 @@ class Hollow:
         cpu, memory = self.script.usage(self._where(item.id), self._age(item))
         used = int(memory)
         return Stats(item.id, self._now(), int(cpu * 1e9), used, used, used)
-
-    async def events(self) -> AsyncIterator[Event]:
-        queue: asyncio.Queue[Event] = asyncio.Queue()
-        self._watchers.append(queue)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self._watchers.remove(queue)
 
     async def close(self) -> None:
         """Nothing to release."""

@@ -12,7 +12,7 @@ Guarantees every driver gives (proven by pybernetes.testing.cri.RuntimeSuite):
 - A driver that cannot do something raises Unsupported and names it.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -159,16 +159,11 @@ class ImageFs:
     inodes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something happened to a container or sandbox (`id`) of the pod `uid`."""
-
-    id: str
-    uid: str
-
-
 class Simulated(Protocol):
     """What a runtime that starts nothing says in the place of what would run. Raises NotFound."""
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """Have `call` made after every change; whoever was told until now is not any more."""
 
     def probed(self, container_id: str, kinds: Sequence[str]) -> list[str]:
         """The kinds of probes (startup, readiness, liveness) that are to be asked."""
@@ -259,9 +254,6 @@ class Runtime(Protocol):
         """Where images are kept; None: nowhere."""
 
     async def stats(self) -> list[Stats]: ...
-
-    def events(self) -> AsyncIterator[Event]:
-        """Container life-cycle events as they happen. Raises Unsupported when iterated."""
 
     async def close(self) -> None: ...
 

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pod life-cycle event generator: keeps what the runtime has of every pod, and says what changed.
 
-By the runtime's events where it has them, else by listing: soon after a change, then less and
-less often, once a second in the end. Container statuses are
-asked for only when a container's state changed.
+A hollow runtime tells when to look; others are listed, soon after a change, then less and less
+often, once a second in the end. Container statuses are asked for only when a container's state
+changed.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Callable
 
 from pybernetes.base import logs, metrics
 from pybernetes.base.env import Env
-from pybernetes.base.tasks import TaskGroup
-from pybernetes.cri.types import Container, CriError, NotFound, Runtime, Sandbox, Unsupported
+from pybernetes.cri.types import Container, CriError, NotFound, Runtime, Sandbox
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.podstate import PodState
 
@@ -70,30 +70,18 @@ class Pleg:
         self._wake.set()
         await waiter
 
-    def wake(self) -> None:
-        self._wake.set()
-
     async def run(self) -> None:
         """List until cancelled."""
-        async with TaskGroup("pleg") as group:
-            if self._runtime.hollow:
-                group.start(self._follow(), "events")
-            while True:
-                self._wake.clear()
-                await self._relist_once()
-                self._pause = min(self._interval, self._pause * 2)
-                try:
-                    async with asyncio.timeout(None if self._runtime.hollow else self._pause):
-                        await self._wake.wait()
-                except TimeoutError:
-                    continue
-
-    async def _follow(self) -> None:
-        try:
-            async for _ in self._runtime.events():
-                self._wake.set()
-        except Unsupported:
-            return
+        hollow = self._runtime.hollow
+        if hollow:
+            hollow.on_change(self._wake.set)
+        while True:
+            self._wake.clear()
+            await self._relist_once()
+            self._pause = min(self._interval, self._pause * 2)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if hollow else self._pause):
+                    await self._wake.wait()
 
     async def _relist_once(self) -> None:
         waiters, self._waiters = self._waiters, []
