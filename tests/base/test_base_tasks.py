@@ -9,7 +9,7 @@ import pytest
 
 from pybernetes.base import virtualtime
 from pybernetes.base.env import Env
-from pybernetes.base.tasks import TaskGroup, gather_ordered
+from pybernetes.base.tasks import TaskGroup, gather_ordered, wait_within
 
 
 def virtual(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -191,3 +191,16 @@ def test_gather_keeps_the_order() -> None:
         return asyncio.get_running_loop().time()
 
     assert virtual(main) == 3
+
+
+def test_waiting_for_an_event_ends_with_it_or_with_the_time() -> None:
+    async def main() -> None:
+        event, loop = asyncio.Event(), asyncio.get_running_loop()
+        start = loop.time()
+        loop.call_later(5.0, event.set)
+        assert not await wait_within(event, 2.0)
+        assert loop.time() - start == 2.0
+        assert await wait_within(event, None)
+        assert loop.time() - start == 5.0
+
+    virtual(main)

@@ -6,6 +6,7 @@ here children are kept in start order and cancelled newest first.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -131,3 +132,11 @@ async def gather_ordered(
     async with TaskGroup(name) as group:
         tasks = [group.start(coro, str(index)) for index, coro in enumerate(coros)]
     return [task.result() for task in tasks]
+
+
+async def wait_within(event: asyncio.Event, seconds: float | None) -> bool:
+    """Whether `event` happens before so many seconds are over (None: wait for ever)."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    return False

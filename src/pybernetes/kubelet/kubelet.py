@@ -282,7 +282,7 @@ class Kubelet:
             await self._end(pods, seconds)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH):
-                await self.node_controller.told()
+                await self.node_controller.report()
 
     async def _end(self, pods: Sequence[Object], seconds: float) -> None:
         """End pods within so many seconds, and a moment to say so."""

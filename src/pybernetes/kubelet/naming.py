@@ -5,6 +5,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core.pod.requests import qos_class
 from pybernetes.cri.types import Container
@@ -45,6 +46,11 @@ def key(pod: Object) -> tuple[str, str]:
 def full_name(pod: Object) -> str:
     """How log lines name a pod."""
     return "/".join(key(pod))
+
+
+def owner(kind: str, obj: Object) -> Object:
+    """A reference to a Node or Pod (lists do not say the kind of what they hold)."""
+    return meta.owner_reference({**obj, "apiVersion": "v1", "kind": kind})
 
 
 def container_hash(container: Object) -> str:

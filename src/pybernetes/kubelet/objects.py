@@ -4,7 +4,7 @@
 from typing import NamedTuple
 
 from pybernetes.apimachinery import timestamps
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base.env import Env
 from pybernetes.client.types import Client
@@ -41,12 +41,9 @@ class Objects:
     async def bundles(self, name: str, signer: str) -> list[Object]:
         """ClusterTrustBundles: the one of a name, or all of a signer. Raises ApiError."""
         if name:
-            try:
+            with forgiving(404):
                 return [await self.cached(naming.TRUST_BUNDLES, "", name)]
-            except ApiError as error:
-                if error.code == 404:
-                    return []
-                raise
+            return []
         selector = f"spec.signerName={signer}"
         return (await self._client.list(naming.TRUST_BUNDLES, field_selector=selector)).items
 
@@ -69,21 +66,15 @@ class Tokens:
         known = self._tokens.get(key)
         if known is not None and self._clock.time() < known[1]:
             return known
-        namespace, name = naming.key(pod)
         spec: Object = {
             "audiences": [audience] if audience else [],
             "expirationSeconds": seconds,
-            "boundObjectRef": {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "name": name,
-                "uid": naming.uid(pod),
-            },
+            "boundObjectRef": naming.owner("Pod", pod),
         }
         answer = await self._client.create(
             naming.SERVICE_ACCOUNTS,
             {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec},
-            namespace,
+            pod["metadata"]["namespace"],
             name=pod["spec"].get("serviceAccountName") or "default",
             subresource="token",
         )

@@ -7,12 +7,12 @@ changed.
 """
 
 import asyncio
-import contextlib
 import dataclasses
 from collections.abc import Callable
 
 from pybernetes.base import logs, metrics
 from pybernetes.base.env import Env
+from pybernetes.base.tasks import wait_within
 from pybernetes.cri.types import Container, CriError, NotFound, Runtime, Sandbox
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.podstate import PodState
@@ -79,9 +79,7 @@ class Pleg:
             self._wake.clear()
             await self._relist_once()
             self._pause = min(self._interval, self._pause * 2)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if hollow else self._pause):
-                    await self._wake.wait()
+            await wait_within(self._wake, None if hollow else self._pause)
 
     async def _relist_once(self) -> None:
         waiters, self._waiters = self._waiters, []

@@ -66,7 +66,6 @@ class PodCertificates:
         account_name = pod["spec"].get("serviceAccountName") or "default"
         account = await self._client.get(naming.SERVICE_ACCOUNTS, account_name, namespace)
         node = self._node()["metadata"]
-        owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": naming.uid(pod)}
         spec = {
             "signerName": source["signerName"],
             "podName": name,
@@ -83,7 +82,7 @@ class PodCertificates:
         request = {
             "apiVersion": "certificates.k8s.io/v1",
             "kind": "PodCertificateRequest",
-            "metadata": {"generateName": "req-", "ownerReferences": [owner]},
+            "metadata": {"generateName": "req-", "ownerReferences": [naming.owner("Pod", pod)]},
             "spec": spec,
         }
         made = await self._client.create(_REQUESTS, request, namespace)

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from pybernetes.apimachinery import strictyaml
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.schema.check import decode
 from pybernetes.apimachinery.types import GVK, Object
 from pybernetes.apis.catalog import builtin, schema_of
 from pybernetes.apis.validation.meta import validate_meta
 from pybernetes.base import logs
+from pybernetes.base.tasks import wait_within
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.admission import is_static
 from pybernetes.kubelet.pods.tools import Tools
@@ -112,8 +113,8 @@ class StaticPods:
 
     def mirror(self, uid: str) -> Object | None:
         """The mirror of the static pod `uid`."""
-        found = (pod for pod in self.mirrors.values())
-        return next((p for p in found if p["metadata"]["annotations"][MIRROR] == uid), None)
+        found = (p for p in self.mirrors.values() if p["metadata"]["annotations"][MIRROR] == uid)
+        return next(found, None)
 
     def load(self) -> None:
         """Read what changed in the folder, and start, replace or end pods accordingly."""
@@ -161,6 +162,7 @@ class StaticPods:
             self._files[path] = (stamp, pod)
 
     async def run(self) -> None:
+        watched = self._tools.config.static_pod_path is not None
         while True:
             try:
                 self.load()
@@ -168,17 +170,8 @@ class StaticPods:
             except (OSError, ApiError, ConnectionError) as error:
                 _log.warning("Static pods are not in step with the API", err=error)
                 self._wake.clear()
-            await self._wait()
-
-    async def _wait(self) -> None:
-        watched = self._tools.config.static_pod_path is not None
-        try:
-            async with asyncio.timeout(
-                self._tools.config.file_check_frequency if watched else None
-            ):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+            config = self._tools.config
+            await wait_within(self._wake, config.file_check_frequency if watched else None)
 
     async def _reflect(self) -> None:
         """Bring mirror pods in line. Raises ApiError, ConnectionError."""
@@ -195,25 +188,18 @@ class StaticPods:
                 await self._create(pod)
 
     async def _create(self, pod: Object) -> None:
-        old, node = pod["metadata"], self._tools.node()
-        owner = {"apiVersion": "v1", "kind": "Node", "name": node["metadata"]["name"]}
+        old, owner = pod["metadata"], naming.owner("Node", self._tools.node())
         metadata = {
             **{key: old[key] for key in ("name", "namespace", "labels") if key in old},
             "annotations": {**old["annotations"], MIRROR: naming.uid(pod)},
-            "ownerReferences": [{**owner, "uid": node["metadata"]["uid"], "controller": True}],
+            "ownerReferences": [{**owner, "controller": True}],
         }
         mirror = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}
-        try:
+        with forgiving(409):
             await self._tools.client.create(naming.PODS, mirror, old["namespace"])
-        except ApiError as error:
-            if error.code != 409:
-                raise
 
     async def _delete(self, mirror: Object) -> None:
         namespace, name = naming.key(mirror)
         options: Object = {"gracePeriodSeconds": 0, "preconditions": {"uid": naming.uid(mirror)}}
-        try:
+        with forgiving(404, 409):
             await self._tools.client.delete(naming.PODS, name, namespace, options=options)
-        except ApiError as error:
-            if error.code not in (404, 409):
-                raise

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs
+from pybernetes.base.tasks import wait_within
 from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.status import RESIZE
@@ -84,15 +85,9 @@ class StatusManager:
                 if not await self._write(uid):
                     self._dirty.pop(uid, None)
                     failed.append(uid)
-            if failed:
-                for uid in failed:
-                    if uid in self._wanted:
-                        self._dirty[uid] = None
-                try:
-                    async with asyncio.timeout(RETRY):
-                        await self._wake.wait()
-                except TimeoutError:
-                    self._wake.set()
+            self._dirty = dict.fromkeys(uid for uid in failed if uid in self._wanted)
+            if failed and not await wait_within(self._wake, RETRY):
+                self._wake.set()
 
     async def _write(self, uid: str) -> bool:
         """False: try again later."""

@@ -2,14 +2,13 @@
 """The service proxy: watches Services and EndpointSlices and keeps the nftables table in step."""
 
 import asyncio
-import contextlib
 import datetime
 
-from pybernetes.apimachinery import timestamps
+from pybernetes.apimachinery import meta, timestamps
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs
 from pybernetes.base.env import Env
-from pybernetes.base.tasks import TaskGroup
+from pybernetes.base.tasks import TaskGroup, wait_within
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
 from pybernetes.linux import nft
@@ -82,10 +81,8 @@ class Proxy:
                 await self.health.close()
 
     async def _wait_changed(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            soon = self._syncer.unused or self.health.refused
-            async with asyncio.timeout(1.0 if soon else self._config.sync_period):
-                await self._changed.wait()
+        soon = self._syncer.unused or self.health.refused
+        await wait_within(self._changed, 1.0 if soon else self._config.sync_period)
 
     async def _round(self) -> None:
         self._changed.clear()
@@ -130,7 +127,7 @@ class Proxy:
         return self._nodes.find("", self._config.node_name)
 
     def _keys(self) -> list[str]:
-        return [_key(one) for one in self._services.items()]
+        return [meta.key(one) for one in self._services.items()]
 
     def _view(self, key: str) -> View:
         namespace, _, name = key.partition("/")
@@ -146,19 +143,19 @@ class Proxy:
         self._changed.set()
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
-        self._mark(_key(new or old or {}))
+        self._mark(meta.key(new or old or {}))
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
         for key in dict.fromkeys(service_of(one) for one in (old, new) if one is not None):
             self._mark(key)
-        stamps = [(one or {}).get("metadata", {}).get("annotations") or {} for one in (old, new)]
+        stamps = [meta.annotations(one or {}) for one in (old, new)]
         if stamps[1].get(_TRIGGER, "") > stamps[0].get(_TRIGGER, ""):
             self._triggers.append(timestamps.parse(stamps[1][_TRIGGER]))
 
     def _node_changed(self, _old: Object | None, new: Object | None) -> None:
         """This node's zone and address decide over endpoints and firewalls of all services."""
         node = new or {}
-        zone = (node.get("metadata", {}).get("labels") or {}).get(_ZONE, "")
+        zone = meta.labels(node).get(_ZONE, "")
         addresses = (node.get("status") or {}).get("addresses") or ()
         ips = [one["address"] for one in addresses if one["type"] == "InternalIP"]
         found = (Place(self._config.node_name, zone), next((ip for ip in ips if ":" not in ip), ""))
@@ -166,10 +163,6 @@ class Proxy:
             self._place, self._node_ip = found
             for key in self._keys():
                 self._mark(key)
-
-
-def _key(service: Object) -> str:
-    return f"{service['metadata']['namespace']}/{service['metadata']['name']}"
 
 
 async def clean_up(config: ProxyConfig) -> None:

@@ -16,7 +16,7 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.base.metrics import counter, gauge, histogram
-from pybernetes.base.tasks import TaskGroup
+from pybernetes.base.tasks import TaskGroup, wait_within
 from pybernetes.client.events import Recorder
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
@@ -100,12 +100,7 @@ class Scheduler:
                     group.start(self._settle(decisions), "settle")
 
     async def _wait_for_pods(self) -> None:
-        due = self._queue.next_due()
-        try:
-            async with asyncio.timeout(due):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+        await wait_within(self._wake, self._queue.next_due())
         self._wake.clear()
 
     async def _decide_batch(self) -> list[Decision]:

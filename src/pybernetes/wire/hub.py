@@ -2,7 +2,6 @@
 """What the connections of one listener share: handler, limits, a coarse clock, a parent for tasks."""
 
 import asyncio
-import contextlib
 import email.utils
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pybernetes.base.env import Env
-from pybernetes.base.tasks import TaskGroup
+from pybernetes.base.tasks import TaskGroup, wait_within
 from pybernetes.wire.types import Handler, Reply, Request, Response
 
 log = logging.getLogger("pybernetes.wire")
@@ -125,9 +124,7 @@ class Hub:
         for member in list(self.members):
             member.retire()
         if self.members and grace > 0:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(grace):
-                    await self._emptied.wait()
+            await wait_within(self._emptied, grace)
         for member in list(self.members):
             member.abort()
         self._group.cancel()

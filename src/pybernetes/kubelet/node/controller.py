@@ -5,12 +5,12 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.timestamps import rfc3339, rfc3339_micro
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs
 from pybernetes.base.env import Env
-from pybernetes.base.tasks import TaskGroup
+from pybernetes.base.tasks import TaskGroup, wait_within
 from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
 from pybernetes.cri.types import CriError, Runtime, Version
 from pybernetes.kubelet import naming
@@ -50,10 +50,6 @@ class NodeController:
         self.event: Callable[[str, str, str], None] = lambda kind, reason, message: None
         self.seen: Callable[[], Object | None] = lambda: None  # what the informer has
 
-    async def told(self) -> None:
-        """Write the status now."""
-        await self._sync_once()
-
     def wake(self) -> None:
         """Look at the status again now."""
         self._wake.set()
@@ -63,14 +59,10 @@ class NodeController:
         async with TaskGroup("node") as group:
             group.start(self._keep_lease(), "lease")
             while True:
-                await self._sync_once()
+                await self.report()
                 self.registered.set()
                 self._wake.clear()
-                try:
-                    async with asyncio.timeout(self._interval()):
-                        await self._wake.wait()
-                except TimeoutError:
-                    continue
+                await wait_within(self._wake, self._interval())
 
     def _interval(self) -> float:
         if not self._was_ready:
@@ -91,7 +83,6 @@ class NodeController:
             wait = min(7.0, wait * 2)
 
     async def _create(self) -> None:
-        name = self._config.node_name
         wanted = plan.registration(self._config, self._machine)
         try:
             facts = await self._facts()
@@ -102,13 +93,9 @@ class NodeController:
         except ApiError as error:
             if error.code != 409:
                 raise
-            labels = wanted["metadata"]["labels"]
-            self.node = await self._client.patch(
-                naming.NODES,
-                name,
-                {"metadata": {"labels": labels}},
-                patch_type=STRATEGIC_MERGE_PATCH,
-            )
+            labels = {"metadata": {"labels": wanted["metadata"]["labels"]}}
+            name, kind = self._config.node_name, STRATEGIC_MERGE_PATCH
+            self.node = await self._client.patch(naming.NODES, name, labels, patch_type=kind)
 
     async def _facts(self) -> plan.Facts:
         """Ask the runtime. Raises CriError only if it never answered."""
@@ -126,7 +113,8 @@ class NodeController:
         trouble = ", ".join(text for text in texts if text)
         return plan.Facts(now, version, images, trouble, sorted(self.pressure()))
 
-    async def _sync_once(self) -> None:
+    async def report(self) -> None:
+        """Write the status now."""
         try:
             await self._sync()
         except (ApiError, ConnectionError, CriError) as error:
@@ -200,16 +188,11 @@ class NodeController:
             self._lease = await self._client.create(naming.LEASES, self._lease, LEASE_NAMESPACE)
 
     async def _get_lease(self) -> Object:
-        try:
+        with forgiving(404):
             return await self._client.get(naming.LEASES, self._config.node_name, LEASE_NAMESPACE)
-        except ApiError as error:
-            if error.code != 404:
-                raise
         metadata: Object = {"name": self._config.node_name, "namespace": LEASE_NAMESPACE}
-        uid = self.node.get("metadata", {}).get("uid")
-        if uid:
-            owner = {"apiVersion": "v1", "kind": "Node", "name": self._config.node_name, "uid": uid}
-            metadata["ownerReferences"] = [owner]
+        if self.node:
+            metadata["ownerReferences"] = [naming.owner("Node", self.node)]
         return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
 
 

@@ -18,6 +18,7 @@ from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.checks import Target
 from pybernetes.kubelet.record import RESETTING, Record
+from pybernetes.linux.processes import wait_readable
 
 _log = logs.get("kubelet.killer")
 MIN_GRACE = 2  # upstream's minimumGracePeriodInSeconds
@@ -63,19 +64,16 @@ async def _signal(tools: Tools, pod: Object, container: Container, seconds: floa
     if not process:
         return False
     first, sign, offset = name.replace("-", "+-").partition("+")
-    handle = os.pidfd_open(process)
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_reader(handle, ended.set)
-    try:
-        number = signal.Signals[first].value + (int(offset) if sign else 0)
-        signal.pidfd_send_signal(handle, number)
+    number = signal.Signals[first].value + (int(offset) if sign else 0)
+    with contextlib.suppress(TimeoutError, ProcessLookupError):  # it may have ended by itself
+        handle = os.pidfd_open(process)
+        try:
+            signal.pidfd_send_signal(handle, number)
+        except OSError:
+            os.close(handle)
+            raise
         async with asyncio.timeout(seconds):
-            await ended.wait()
-    except (TimeoutError, ProcessLookupError):
-        pass
-    finally:
-        loop.remove_reader(handle)
-        os.close(handle)
+            await wait_readable(handle)
     return True
 
 
