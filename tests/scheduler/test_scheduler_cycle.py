@@ -127,6 +127,9 @@ def test_host_ports_exclude_each_other() -> None:
     for pod in (first, second):
         pod["spec"]["containers"][0]["ports"] = [port]
     assert world.cycle.schedule(world.templates.info(first)).node == "only"
+    over = make_pod("c")  # its init container has ended when the others begin
+    over["spec"]["initContainers"] = [{"name": "i", "image": "i", "ports": [port]}]
+    assert world.cycle.schedule(world.templates.info(over)).node == "only"
     refused = world.cycle.schedule(world.templates.info(second))
     assert refused.message == (
         "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."

@@ -37,7 +37,6 @@ def sandbox(item: Any) -> Sandbox:
         created_at=item.created_at,
         labels=dict(item.labels),
         annotations=dict(item.annotations),
-        handler=item.runtime_handler,
     )
 
 
@@ -106,7 +105,6 @@ def image(item: Any) -> Image:
 def stats(item: Any) -> Stats:
     return Stats(
         container_id=item.attributes.id,
-        timestamp=item.cpu.timestamp,
         cpu_nanoseconds=item.cpu.usage_core_nano_seconds.value,
         memory_working_set=item.memory.working_set_bytes.value,
         memory_usage=item.memory.usage_bytes.value,

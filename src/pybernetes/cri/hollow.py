@@ -218,7 +218,6 @@ class Hollow:
             created_at=self._now(),
             labels=config.get("labels", {}),
             annotations=config.get("annotations", {}),
-            handler=handler,
             ips=() if shared else (self._free_address(),),
         )
         self._sandboxes[sandbox.id] = sandbox
@@ -392,7 +391,7 @@ class Hollow:
     def _stats(self, item: Container) -> Stats:
         cpu, memory = self.script.usage(self._where(item.id), self._age(item))
         used = int(memory)
-        return Stats(item.id, self._now(), int(cpu * 1e9), used, used, used)
+        return Stats(item.id, int(cpu * 1e9), used, used, used)
 
     async def close(self) -> None:
         """Nothing to release."""

@@ -80,7 +80,6 @@ class Sandbox:
     created_at: int
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    handler: str = ""
     ips: tuple[str, ...] = ()
 
 
@@ -139,7 +138,6 @@ class Stats:
     """What a container uses now. `cpu_nanoseconds` only grows."""
 
     container_id: str
-    timestamp: int
     cpu_nanoseconds: int
     memory_working_set: int
     memory_usage: int = 0

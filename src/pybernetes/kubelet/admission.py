@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core import taints
 from pybernetes.apis.core.nodeaffinity import required_matches
+from pybernetes.apis.core.pod import hostports
 from pybernetes.apis.core.pod.requests import amounts, pod_requests, qos_class
 
 Rejection = tuple[str, str]
-_ANY = ("", "0.0.0.0", "::")
-
 
 _SAFE_SYSCTLS = (
     "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies",
@@ -158,29 +157,10 @@ def _selector(pod: Object, node: Object) -> Rejection | None:
     return "NodeAffinity", message
 
 
-def host_ports(pod: Object) -> list[tuple[str, str, int]]:
-    """(host IP, protocol, port) of every host port."""
-    spec = pod["spec"]
-    sidecars = [c for c in spec.get("initContainers", ()) if c.get("restartPolicy") == "Always"]
-    return [
-        (port.get("hostIP") or "", port.get("protocol") or "TCP", port["hostPort"])
-        for container in [*spec["containers"], *sidecars]
-        for port in container.get("ports", ())
-        if port.get("hostPort")
-    ]
-
-
 def _ports(pod: Object, others: Iterable[Object]) -> Rejection | None:
-    wanted = host_ports(pod)
-    if not wanted:
-        return None
-    taken = [port for other in others for port in host_ports(other)]
-    for ip, protocol, port in wanted:
-        for other_ip, other_protocol, other_port in taken:
-            same = (protocol, port) == (other_protocol, other_port)
-            if same and (ip == other_ip or ip in _ANY or other_ip in _ANY):
-                message = "node(s) didn't have free ports for the requested pod ports"
-                return "NodePorts", f"Predicate NodePorts failed: {message}"
+    wanted = hostports.of(pod["spec"])
+    if any(hostports.clash(wanted, hostports.of(other["spec"])) for other in others if wanted):
+        return "NodePorts", f"Predicate NodePorts failed: {hostports.CONFLICT}"
     return None
 
 

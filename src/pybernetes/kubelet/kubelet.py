@@ -131,7 +131,12 @@ class Kubelet:
         resolver = dns.Resolver()
         if not self.runtime.hollow:
             sources = Sources(
-                objects.cached, tokens.token, certificates.get, objects.bundles, images
+                objects.cached,
+                tokens.token,
+                certificates.get,
+                objects.bundles,
+                images,
+                self._allocatable,
             )
             volumes = DiskVolumes(env, config, sources)
             if config.resolv_conf.exists():

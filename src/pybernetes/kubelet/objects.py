@@ -4,11 +4,12 @@
 from typing import NamedTuple
 
 from pybernetes.apimachinery import timestamps
-from pybernetes.apimachinery.errors import forgiving
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base.env import Env
 from pybernetes.client.types import Client
 from pybernetes.kubelet import naming
+from pybernetes.kubelet.volumeapi import Lookup
 
 FORGET = 600.0
 
@@ -53,6 +54,22 @@ class Objects:
             del self._cache[key]
 
 
+async def look_up(
+    lookup: Lookup, pod: Object, what: tuple[GVR, str], on_failure: tuple[type[Exception], bool]
+) -> Object:
+    """An object of the pod's namespace. `on_failure`: what is raised, and whether {} will do where
+    there is none."""
+    (gvr, name), (failure, optional) = what, on_failure
+    try:
+        return await lookup(gvr, pod["metadata"]["namespace"], name)
+    except ApiError as error:
+        if error.code == 404 and optional:
+            return {}
+        raise failure(error.message) from error
+    except ConnectionError as error:
+        raise failure(str(error)) from error
+
+
 class Tokens:
     """Bound service account tokens, asked for again after four fifths of their life."""
 
@@ -61,11 +78,11 @@ class Tokens:
         self._client = client
         self._tokens: dict[tuple[str, str, int], tuple[str, float]] = {}
 
-    async def token(self, pod: Object, audience: str, seconds: int) -> tuple[str, float]:
+    async def token(self, pod: Object, audience: str, seconds: int) -> str:
         key = (naming.uid(pod), audience, seconds)
         known = self._tokens.get(key)
         if known is not None and self._clock.time() < known[1]:
-            return known
+            return known[0]
         spec: Object = {
             "audiences": [audience] if audience else [],
             "expirationSeconds": seconds,
@@ -81,8 +98,8 @@ class Tokens:
         now = self._clock.time()
         expires = timestamps.parse(answer["status"]["expirationTimestamp"]).timestamp()
         again = now + min(0.8 * (expires - now), 24 * 3600.0)
-        self._tokens[key] = found = (str(answer["status"]["token"]), again)
-        return found
+        self._tokens[key] = (str(answer["status"]["token"]), again)
+        return self._tokens[key][0]
 
     def forget(self, uid: str) -> None:
         for key in [key for key in self._tokens if key[0] == uid]:

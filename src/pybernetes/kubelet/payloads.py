@@ -13,6 +13,7 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.atomicwriter import File, write
 from pybernetes.kubelet.containers import fieldpath
+from pybernetes.kubelet.objects import look_up
 from pybernetes.kubelet.volumeapi import MountError, VolumeContext, VolumeType
 from pybernetes.linux import mounts
 
@@ -23,7 +24,7 @@ TOKEN_SECONDS = 3600
 
 async def config_map(context: VolumeContext, source: Object, mode: int = MODE) -> dict[str, File]:
     """Of a ConfigMapVolumeSource or ConfigMapProjection."""
-    found = await _get(context, naming.CONFIG_MAPS, source.get("name", ""), source)
+    found = await _get(context, (naming.CONFIG_MAPS, source.get("name", "")), source)
     values = {key: text.encode() for key, text in (found.get("data") or {}).items()}
     values |= {k: base64.b64decode(v) for k, v in (found.get("binaryData") or {}).items()}
     return _select(values, source, mode, "configmap references non-existent config key: {}")
@@ -32,21 +33,14 @@ async def config_map(context: VolumeContext, source: Object, mode: int = MODE) -
 async def secret(context: VolumeContext, source: Object, mode: int = MODE) -> dict[str, File]:
     """Of a SecretVolumeSource (secretName) or SecretProjection (name)."""
     name = source.get("secretName") or source.get("name", "")
-    found = await _get(context, naming.SECRETS, name, source)
+    found = await _get(context, (naming.SECRETS, name), source)
     values = {k: base64.b64decode(v or "") for k, v in (found.get("data") or {}).items()}
     return _select(values, source, mode, "references non-existent secret key: {}")
 
 
-async def _get(context: VolumeContext, gvr: GVR, name: str, source: Object) -> Object:
-    namespace = context.pod["metadata"]["namespace"]
-    try:
-        return await context.sources.lookup(gvr, namespace, name)
-    except ApiError as error:
-        if error.code == 404 and source.get("optional"):
-            return {}
-        raise MountError(error.message) from error
-    except ConnectionError as error:
-        raise MountError(str(error)) from error
+async def _get(context: VolumeContext, what: tuple[GVR, str], source: Object) -> Object:
+    optional = bool(source.get("optional"))
+    return await look_up(context.sources.lookup, context.pod, what, (MountError, optional))
 
 
 def _select(
@@ -95,13 +89,13 @@ def _downward(context: VolumeContext, item: Object) -> str:
     container = naming.find_container(context.pod, selector.get("containerName", ""))
     if container is None:
         raise MountError(f"container {selector.get('containerName', '')!r} not found")
-    return fieldpath.resource_value(container, selector, context.allocatable)
+    return fieldpath.resource_value(container, selector, context.sources.allocatable())
 
 
 async def token(context: VolumeContext, source: Object, mode: int = MODE) -> dict[str, File]:
     """Of a ServiceAccountTokenProjection."""
     try:
-        text, _ = await context.sources.token(
+        text = await context.sources.token(
             context.pod,
             source.get("audience", ""),
             source.get("expirationSeconds") or TOKEN_SECONDS,

@@ -241,9 +241,7 @@ def _whole_machine() -> cgroups.Usage:
 
 
 def filesystem(path: Path) -> Filesystem:
-    while not path.exists():
-        path = path.parent
-    found = os.statvfs(path)
+    found = machine.statvfs(path)
     block = found.f_frsize
     return Filesystem(block * found.f_blocks, block * found.f_bavail, found.f_files, found.f_favail)
 

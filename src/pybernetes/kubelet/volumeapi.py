@@ -2,7 +2,7 @@
 """What a volume type implements, and what it is given. No implementation here."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -12,8 +12,8 @@ from pybernetes.cri.types import Mount
 
 Lookup = Callable[[GVR, str, str], Awaitable[Object]]
 """lookup(gvr, namespace, name): the object, a few seconds old at most. Raises ApiError."""
-Token = Callable[[Object, str, int], Awaitable[tuple[str, float]]]
-"""token(pod, audience, seconds): a service account token and when to ask again (wall time)."""
+Token = Callable[[Object, str, int], Awaitable[str]]
+"""token(pod, audience, seconds): a service account token that is good for a while. Raises ApiError."""
 Certificate = Callable[[Object, str, Object], Awaitable[tuple[bytes, bytes]]]
 """certificate(pod, key, projection): private key and chain (PEM), renewed in time. `key` names the
 projection in the pod. Raises MountError while there is none."""
@@ -38,13 +38,17 @@ class ImageContent(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where volumes get their content. `bundles(name, signer)`: ClusterTrustBundles of either."""
+    """Where volumes get their content. `bundles(name, signer)`: ClusterTrustBundles of either.
+
+    `allocatable()`: the node's, by resource.
+    """
 
     lookup: Lookup
     token: Token
     certificate: Certificate
     bundles: Callable[[str, str], Awaitable[list[Object]]]
     images: ImageContent
+    allocatable: Callable[[], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,10 @@ class VolumeContext:
     sources: Sources
     node_ips: Sequence[str] = ()
     pod_ips: Sequence[str] = ()
-    allocatable: Mapping[str, str] = field(default_factory=dict)
-    fs_group: int | None = None
+
+    @property
+    def fs_group(self) -> int | None:
+        return (self.pod["spec"].get("securityContext") or {}).get("fsGroup")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ work. Hollow nodes have none.
 import shutil
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pybernetes.apimachinery.errors import ApiError
@@ -26,22 +25,14 @@ _VOLUMES = GVR("", "v1", "persistentvolumes")
 _NO_SOURCE = ("capacity", "claimRef", "nodeAffinity")
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What volumes may show of pod and node."""
-
-    pod_ips: Sequence[str] = ()
-    allocatable: Mapping[str, str] | None = None
-
-
 class Volumes:
     """Nobody's: those of hollow nodes. Paths are by volume name."""
 
-    async def mount(self, pod: Object, facts: Facts) -> Mapping[str, Path]:
-        """Set up every volume of the pod; safe to repeat. Raises MountError."""
+    async def mount(self, pod: Object, ips: Sequence[str]) -> Mapping[str, Path]:
+        """Set up every volume of the pod, which has `ips`; safe to repeat. Raises MountError."""
         return {}
 
-    async def refresh(self, pod: Object, facts: Facts) -> None:
+    async def refresh(self, pod: Object, ips: Sequence[str]) -> None:
         """Bring live volumes up to date. Raises MountError."""
 
     async def remove(self, uid: str) -> None:
@@ -65,23 +56,20 @@ class DiskVolumes(Volumes):
         self._config = config
         self._sources = sources
 
-    async def mount(self, pod: Object, facts: Facts) -> Mapping[str, Path]:
-        found: dict[str, Path] = {}
-        for volume in pod["spec"].get("volumes", ()):
-            found[volume["name"]] = await self._mount_one(pod, volume, facts)
-        return found
+    async def mount(self, pod: Object, ips: Sequence[str]) -> Mapping[str, Path]:
+        volumes = pod["spec"].get("volumes", ())
+        return {one["name"]: await self._mount_one(pod, one, ips) for one in volumes}
 
-    async def refresh(self, pod: Object, facts: Facts) -> None:
+    async def refresh(self, pod: Object, ips: Sequence[str]) -> None:
         for volume in pod["spec"].get("volumes", ()):
             if any(TYPES[key].live for key in volume if key in TYPES):
-                await self._mount_one(pod, volume, facts)
+                await self._mount_one(pod, volume, ips)
 
-    async def _mount_one(self, pod: Object, volume: Object, facts: Facts) -> Path:
+    async def _mount_one(self, pod: Object, volume: Object, ips: Sequence[str]) -> Path:
         name = volume["name"]
         try:
             source = await self._resolve(pod, volume)
             kind = find_type(source)
-            security = pod["spec"].get("securityContext") or {}
             context = VolumeContext(
                 env=self._env,
                 pod=pod,
@@ -89,13 +77,12 @@ class DiskVolumes(Volumes):
                 folder=self._folder(naming.uid(pod), kind) / name,
                 sources=self._sources,
                 node_ips=self._config.node_ips,
-                pod_ips=facts.pod_ips,
-                allocatable=facts.allocatable or {},
-                fs_group=security.get("fsGroup"),
+                pod_ips=ips,
             )
             path = await TYPES[kind].prepare(context, source[kind])
             if context.fs_group is not None and TYPES[kind].owned and not read_only(volume):
-                always = security.get("fsGroupChangePolicy") != "OnRootMismatch"
+                policy = pod["spec"]["securityContext"].get("fsGroupChangePolicy")
+                always = policy != "OnRootMismatch"
                 await self._env.offload.run(_own, path, context.fs_group, always)
         except (MountError, OSError) as error:
             raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from error

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from pybernetes.apimachinery.quantity import parse
 from pybernetes.apimachinery.types import Object
-from pybernetes.scheduler.podinfo import HostPort, PodInfo, Template
+from pybernetes.apis.core.pod import hostports
+from pybernetes.scheduler.podinfo import PodInfo, Template
 
 CPU, MEMORY, STORAGE, PODS = 0, 1, 2, 3
 BASE_RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
@@ -34,7 +35,7 @@ class NodeColumns:
         self.valid = np.zeros(capacity, np.bool_)
         self.unschedulable = np.zeros(capacity, np.bool_)
         self.taints: dict[Taint, NDArray[np.bool_]] = {}
-        self.ports: dict[int, dict[HostPort, int]] = {}
+        self.ports: dict[int, dict[hostports.HostPort, int]] = {}
         self._free = list(range(capacity - 1, -1, -1))
         self._placed: dict[str, tuple[int, str, Template]] = {}  # by pod UID: row, node, template
         self._homeless: dict[str, dict[str, PodInfo]] = {}  # pods whose node is not known (yet)

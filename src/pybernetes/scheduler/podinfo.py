@@ -7,12 +7,11 @@ from typing import Any
 import orjson
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.pod import hostports
 from pybernetes.apis.core.pod.requests import pod_requests
 
 DEFAULT_CPU = 100  # millicores: what scoring assumes of a container that requests no CPU
 DEFAULT_MEMORY = 200 * 1024 * 1024  # bytes, likewise
-
-HostPort = tuple[str, str, int]  # address ("0.0.0.0" for any), protocol, port
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +25,7 @@ class Template:
     node_selector: dict[str, str]
     node_affinity: Object
     tolerations: list[Object]
-    host_ports: tuple[HostPort, ...]
+    host_ports: tuple[hostports.HostPort, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def _template(spec: Object, signature: bytes) -> Template:
         node_selector=spec.get("nodeSelector") or {},
         node_affinity=(spec.get("affinity") or {}).get("nodeAffinity") or {},
         tolerations=spec.get("tolerations") or [],
-        host_ports=tuple(_host_ports(spec)),
+        host_ports=tuple(hostports.of(spec)),
     )
 
 
@@ -127,13 +126,3 @@ def _with_assumed_requests(spec: Object) -> Object:
     if spec.get("initContainers"):
         filled["initContainers"] = [fill(item) for item in spec["initContainers"]]
     return filled
-
-
-def _host_ports(spec: Object) -> list[HostPort]:
-    containers = [*spec.get("containers", ()), *spec.get("initContainers", ())]
-    return [
-        (port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", port["hostPort"])
-        for container in containers
-        for port in container.get("ports", ())
-        if port.get("hostPort")
-    ]

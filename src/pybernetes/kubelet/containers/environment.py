@@ -3,18 +3,18 @@
 
 import base64
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.containers import fieldpath
+from pybernetes.kubelet.objects import look_up
+from pybernetes.kubelet.volumeapi import Lookup
 from pybernetes.linux import paths
 
 _MAX_FILE = 1 << 20
-Lookup = Callable[[GVR, str, str], Awaitable[Object]]
 _REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")
 
 
@@ -78,7 +78,7 @@ async def _env_from(pod: Object, source: Object, around: Surroundings) -> dict[s
     if reference is None:
         gvr, reference = naming.SECRETS, source.get("secretRef") or {}
     found = await _get(gvr, pod, reference, around)
-    return {prefix + key: text for key, text in texts_of(found or {}).items()}
+    return {prefix + key: text for key, text in texts_of(found).items()}
 
 
 def texts_of(obj: Object) -> dict[str, str]:
@@ -92,15 +92,9 @@ def texts_of(obj: Object) -> dict[str, str]:
     return {key: data[key] for key in sorted(data)}
 
 
-async def _get(gvr: GVR, pod: Object, reference: Object, around: Surroundings) -> Object | None:
-    try:
-        return await around.lookup(gvr, pod["metadata"]["namespace"], reference.get("name", ""))
-    except ApiError as error:
-        if error.code == 404 and reference.get("optional"):
-            return None
-        raise ConfigError(error.message) from error
-    except ConnectionError as error:
-        raise ConfigError(str(error)) from error
+async def _get(gvr: GVR, pod: Object, reference: Object, around: Surroundings) -> Object:
+    what, optional = (gvr, reference.get("name", "")), bool(reference.get("optional"))
+    return await look_up(around.lookup, pod, what, (ConfigError, optional))
 
 
 async def _value_from(
@@ -165,7 +159,7 @@ async def _key(
 ) -> str | None:
     gvr, kind = what
     found = await _get(gvr, pod, selector, around)
-    values = texts_of(found) if found is not None else {}
+    values = texts_of(found)
     if selector["key"] in values:
         return values[selector["key"]]
     if selector.get("optional"):

@@ -29,13 +29,10 @@ class Machine:
 
 def measure(data: Path) -> Machine:
     """The machine under our feet; `data` is on the disk that counts."""
-    folder = data
-    while not folder.exists():
-        folder = folder.parent
-    disk = os.statvfs(folder)
+    disk = statvfs(data)
     return Machine(
         cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
-        memory=memory_total(),
+        memory=meminfo().get("MemTotal", 0),
         disk=disk.f_frsize * disk.f_blocks,
         hugepages=_hugepages(),
         pids=min(
@@ -48,6 +45,11 @@ def measure(data: Path) -> Machine:
         os_image=_os_image(),
         architecture=_ARCHITECTURES.get(platform.machine(), platform.machine()),
     )
+
+
+def statvfs(path: Path) -> os.statvfs_result:
+    """Of the disk that a path is, or will be, on."""
+    return os.statvfs(next(one for one in (path, *path.parents) if one.exists()))
 
 
 def _hugepages() -> dict[str, int]:
@@ -65,10 +67,6 @@ def hollow(name: str) -> Machine:
     return Machine(
         machine_id=name, system_uuid=name, boot_id=name, kernel="hollow", os_image="Hollow node"
     )
-
-
-def memory_total() -> int:
-    return meminfo().get("MemTotal", 0)
 
 
 def meminfo() -> dict[str, int]:

@@ -14,7 +14,6 @@ from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.checks import Target
 from pybernetes.kubelet.record import Record, StartError, Waiting
 from pybernetes.kubelet.volumeapi import MountError
-from pybernetes.kubelet.volumemanager import Facts
 
 _TYPES = {"initContainers": "init_container", "ephemeralContainers": "ephemeral_container"}
 
@@ -22,9 +21,8 @@ _TYPES = {"initContainers": "init_container", "ephemeralContainers": "ephemeral_
 async def mount_volumes(tools: Tools, record: Record, state: PodState) -> None:
     """Raises StartError (with the event written)."""
     pod = record.pod
-    facts = Facts(state.ips, tools.allocatable())
     try:
-        record.volumes = await tools.volumes.mount(pod, facts)
+        record.volumes = await tools.volumes.mount(pod, state.ips)
     except MountError as error:
         tools.recorder.event(pod, "Warning", "FailedMount", str(error))
         raise StartError(Waiting("ContainerCreating"), 2.0) from error

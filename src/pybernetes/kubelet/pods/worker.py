@@ -16,7 +16,6 @@ from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.record import Record, StartError, Waiting
 from pybernetes.kubelet.volumeapi import MountError
-from pybernetes.kubelet.volumemanager import Facts as VolumeFacts
 
 _log = logs.get("kubelet.pod")
 
@@ -186,7 +185,7 @@ async def _refresh_volumes(tools: Tools, record: Record, state: PodState) -> Non
         return
     record.volumes_at = now
     try:
-        await tools.volumes.refresh(record.pod, VolumeFacts(state.ips, tools.allocatable()))
+        await tools.volumes.refresh(record.pod, state.ips)
     except MountError as error:
         tools.recorder.event(record.pod, "Warning", "FailedMount", str(error))
 

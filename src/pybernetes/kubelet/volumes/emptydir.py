@@ -16,7 +16,7 @@ async def prepare(context: VolumeContext, source: Object) -> Path:
     medium = source.get("medium") or ""
     if medium not in _MEDIA:
         raise MountError(f"unsupported emptyDir medium: {medium}")
-    texts = [source.get("sizeLimit"), context.allocatable.get("memory")]
+    texts = [source.get("sizeLimit"), context.sources.allocatable().get("memory")]
     sizes = [quantity.parse(text).to_int() for text in texts if text]
     sizes.append(pod_limits(context.pod).get("memory", 0))
     size = min((size for size in sizes if size), default=0)  # what the pod can have at all
