@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Node status, garbage, log rotation and termination messages."""
 
+import asyncio
 import gzip
 import time
+from types import SimpleNamespace
 
-from pybernetes.cri.types import Container, Image, Sandbox, Version
+import pytest
+
+from pybernetes.base import virtualtime
+from pybernetes.cri.types import Container, CriError, Image, Sandbox, Version
 from pybernetes.kubelet import gc, naming
+from pybernetes.kubelet.atomicwriter import File, write
 from pybernetes.kubelet.config import Config
-from pybernetes.kubelet.logs.rotation import _move
+from pybernetes.kubelet.imagegc import ImageCollector
+from pybernetes.kubelet.logs.rotation import _move, rotate_all
 from pybernetes.kubelet.node import plan
 from pybernetes.kubelet.node.machine import Machine
+from pybernetes.kubelet.objects import FORGET, Objects
 from pybernetes.kubelet.pods import messages
 from pybernetes.kubelet.podstate import PodState
 
@@ -37,6 +45,11 @@ def dead(number, sandbox="s1", **notes):
     return Container(
         f"c{number}", sandbox, "a", number, "i", "", "exited", number, annotations=notes
     )
+
+
+def running(number, log_path):
+    path = f"{log_path}/{number}/0.log"
+    return Container(f"c{number}", "s1", "a", 0, "i", "", "running", 1, log_path=path)
 
 
 def test_only_the_newest_dead_containers_are_kept():
@@ -80,3 +93,85 @@ def test_folders_of_pods_long_gone(tmp_path):
     assert gc._folders(config, {"a"}, now + 61) == ["b"]
     assert [path.name for path in config.pod_logs_dir.iterdir()] == ["ns_pod_a"]
     assert (config.pods_dir / "b").exists()  # its volumes are the volume manager's
+
+
+class Stubborn:
+    """A runtime of three images and containers, whose second refuses whatever is asked of it."""
+
+    hollow = None
+
+    def __init__(self, log_path=""):
+        self.gone, self.log_path = [], log_path
+
+    async def list_images(self):
+        return [Image(f"i{n}", size=10) for n in (1, 2, 3)]
+
+    async def list_containers(self):
+        return [running(n, self.log_path) for n in (1, 2, 3)]
+
+    async def container_status(self, id_):
+        return running(int(id_[1:]), self.log_path)
+
+    async def _remove(self, id_):
+        if id_.endswith("2"):
+            raise CriError(f"{id_} is busy")
+        self.gone.append(id_)
+
+    remove_image = remove_container = stop_sandbox = remove_sandbox = reopen_log = _remove
+
+
+def test_what_cannot_be_removed_keeps_nothing_else():
+    async def main(env):
+        runtime = Stubborn()
+        states = [PodState("u", containers=tuple(dead(n) for n in (4, 3, 2, 1)))]
+        pleg = SimpleNamespace(states=lambda: states)
+        config = Config(node_name="n", keep_dead_containers=0)
+        images = SimpleNamespace(viewed={})
+        tools = SimpleNamespace(env=env, runtime=runtime, pleg=pleg, config=config, images=images)
+        failed = await gc.containers(tools, SimpleNamespace(records=list))
+        assert (runtime.gone, failed) == (["c3", "c1"], ["c2: c2 is busy"])
+        collector = ImageCollector(tools, None, None)
+        with pytest.raises(CriError, match=r"freed 20 bytes .* image deletion: \[i2 is busy\]"):
+            await collector.collect(youngest=0.0)
+        assert runtime.gone[2:] == ["i1", "i3"]
+
+    virtualtime.run(main)
+
+
+def test_a_log_that_is_not_opened_anew_is_moved_back_and_tried_again(tmp_path):
+    config = Config(node_name="n", data=tmp_path, container_log_max_size=3)
+    for number in (1, 2, 3):
+        folder = config.pod_logs_dir / "pod" / str(number)
+        folder.mkdir(parents=True)
+        (folder / "0.log").write_text("long")
+    runtime = Stubborn(str(config.pod_logs_dir / "pod"))
+    virtualtime.run(lambda env: rotate_all(env, runtime, config))
+    assert runtime.gone == ["c1", "c3"]
+    assert [(config.pod_logs_dir / f"pod/{n}/0.log").exists() for n in (1, 2, 3)] == [
+        False, True, False,
+    ]  # fmt: skip
+
+
+def test_a_version_of_files_that_was_not_finished_is_taken_away(tmp_path):
+    for number in range(3):
+        with pytest.raises(FileExistsError):
+            write(tmp_path, {"a": File(b"1"), "a/b": File(b"2")}, f"s{number}")
+    write(tmp_path, {"a": File(b"1")}, "s")
+    write(tmp_path, {"a": File(b"2")}, "s")
+    assert (tmp_path / "a").read_bytes() == b"2"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["..data", "..s.1", "a"]
+
+
+def test_objects_nobody_asks_for_are_forgotten():
+    class Client:
+        async def get(self, gvr, name, namespace):
+            return {"metadata": {"name": name}}
+
+    async def main(env):
+        objects = Objects(env, Client(), 10.0)
+        await objects.fresh(naming.SECRETS, "ns", "old")
+        await asyncio.sleep(FORGET + 1)
+        await objects.fresh(naming.SECRETS, "ns", "new")
+        assert [key[2] for key in objects._cache] == ["new"]
+
+    virtualtime.run(main)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-DATA = "..data"
+DATA, TEMPORARY = "..data", "..data_tmp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +34,24 @@ def write(folder: Path, files: Files, stamp: str, group: int | None = None) -> b
     data = folder / DATA
     if data.is_symlink() and _same(data, files):
         return False
-    old = data.readlink() if data.is_symlink() else None
-    fresh = _unused(folder, stamp)
+    old = data.readlink().name if data.is_symlink() else ""
+    for left in _versions(folder) - {old}:  # of tries that failed
+        shutil.rmtree(folder / left, ignore_errors=True)
+    fresh = folder / f"..{stamp}.{int(old == f'..{stamp}.0')}"
     _fill(fresh, files, group)
-    temporary = folder / "..data_tmp"
+    temporary = folder / TEMPORARY
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(fresh.name)
     temporary.replace(data)
     _link_names(folder, files)
-    if old is not None:
+    if old:
         shutil.rmtree(folder / old, ignore_errors=True)
     return True
 
 
-def _unused(folder: Path, stamp: str) -> Path:
-    number = 0
-    while (folder / f"..{stamp}.{number}").exists():
-        number += 1
-    return folder / f"..{stamp}.{number}"
+def _versions(folder: Path) -> set[str]:
+    names = {path.name for path in folder.iterdir() if path.name.startswith("..")}
+    return names - {DATA, TEMPORARY}
 
 
 def _same(data: Path, files: Files) -> bool:

@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Callable, Sequence
 
 from pybernetes.base import logs
-from pybernetes.cri.types import Container, CriError, Sandbox
+from pybernetes.cri.types import Container, Sandbox
 from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.pods import killer
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.podstate import PodState
@@ -20,10 +21,8 @@ async def run(tools: Tools, workers: Workers, event: Callable[[str, str, str], N
     """Collect once a minute until cancelled."""
     while True:
         await asyncio.sleep(tools.config.gc_interval)
-        try:
-            await containers(tools, workers)
-        except CriError as error:
-            event("Warning", "ContainerGCFailed", str(error))
+        if failed := await containers(tools, workers):
+            event("Warning", "ContainerGCFailed", ", ".join(failed))
         await workers.share_cpu()
         uids = {record.uid for record in workers.records()}
         for uid in await tools.env.offload.run(
@@ -49,16 +48,17 @@ def doomed(state: PodState, keep: int) -> tuple[list[Container], list[Sandbox]]:
     return containers, [item for item in old if not item.ready and item.id not in used]
 
 
-async def containers(tools: Tools, workers: Workers, *, all_dead: bool = False) -> None:
-    """Remove what is doomed; with `all_dead` all that does not run of pods that are over."""
+async def containers(tools: Tools, workers: Workers, *, all_dead: bool = False) -> list[str]:
+    """Remove what is doomed; with `all_dead` all that does not run of pods that are over.
+
+    What could not be removed, in words.
+    """
+    failed = []
     over = {record.uid for record in workers.records() if record.cleaned}
     for state in tools.pleg.states():
         keep = -1 if all_dead and state.uid in over else tools.config.keep_dead_containers
-        dead, sandboxes = doomed(state, keep)
-        for container in dead:
-            await tools.runtime.remove_container(container.id)
-        for sandbox in sandboxes:
-            await tools.runtime.remove_sandbox(sandbox.id)
+        failed += await killer.remove(tools, *doomed(state, keep))
+    return failed
 
 
 def _folders(config: Config, uids: set[str], now: float) -> list[str]:

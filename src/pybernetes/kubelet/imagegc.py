@@ -86,15 +86,22 @@ class ImageCollector:
         return await self._remove(old, "space", wanted)
 
     async def _remove(self, images: Iterable[Seen], reason: str, wanted: float = inf) -> int:
-        freed = 0
+        freed, failed = 0, []
         for seen in images:
             if freed >= wanted:
                 break
             _log.info("An unused image goes", image=seen.image.tags or seen.image.id, reason=reason)
-            await self._tools.runtime.remove_image(seen.image.id)
+            try:
+                await self._tools.runtime.remove_image(seen.image.id)
+            except CriError as error:  # the others may go
+                failed.append(str(error))
+                continue
             self._seen.pop(seen.image.id, None)
             self._collected.labels(reason).inc()
             freed += seen.image.size
+        if failed:
+            text = f"wanted to free {wanted} bytes, but freed {freed} bytes space with errors"
+            raise CriError(f"{text} in image deletion: [{', '.join(failed)}]")
         return freed
 
     async def _unused(self) -> list[Seen]:

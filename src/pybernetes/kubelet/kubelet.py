@@ -19,7 +19,7 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
 from pybernetes.client.informer import Informer, Informers
 from pybernetes.client.types import Client
-from pybernetes.cri.types import Runtime
+from pybernetes.cri.types import CriError, Runtime
 from pybernetes.kubelet import gc, naming
 from pybernetes.kubelet.admission import Policy, is_critical, is_static
 from pybernetes.kubelet.auth import Authorization
@@ -242,7 +242,10 @@ class Kubelet:
     async def _reclaim_disk(self) -> None:
         """Dead containers of pods that are over, and every unused image."""
         await gc.containers(self.tools, self.workers, all_dead=True)
-        await self.images.collect(youngest=0.0)
+        try:
+            await self.images.collect(youngest=0.0)
+        except CriError as error:
+            _log.warning("Not every unused image can be removed", err=error)
 
     async def _enforce_allocatable(self) -> None:
         failed = await self.env.offload.run(podcgroup.make_tiers, self.config, self.machine)
@@ -308,7 +311,6 @@ class Kubelet:
     async def _refresh_volumes(self) -> None:
         while True:
             await asyncio.sleep(self.config.volume_interval)
-            self.tools.objects.forget_old()
             for record in self.workers.records():
                 if record.pod["spec"].get("volumes") and not record.finished:
                     self.workers.wake(record.uid)

@@ -29,8 +29,10 @@ class Objects:
         self._cache: dict[tuple[GVR, str, str], _Cached] = {}
 
     async def fresh(self, gvr: GVR, namespace: str, name: str) -> Object:
-        obj = await self._client.get(gvr, name, namespace)
-        self._cache[gvr, namespace, name] = _Cached(self._clock.monotonic(), obj)
+        obj, now = await self._client.get(gvr, name, namespace), self._clock.monotonic()
+        for key in [key for key, found in self._cache.items() if found.at < now - FORGET]:
+            del self._cache[key]
+        self._cache[gvr, namespace, name] = _Cached(now, obj)
         return obj
 
     async def cached(self, gvr: GVR, namespace: str, name: str) -> Object:
@@ -47,11 +49,6 @@ class Objects:
             return []
         selector = f"spec.signerName={signer}"
         return (await self._client.list(naming.TRUST_BUNDLES, field_selector=selector)).items
-
-    def forget_old(self) -> None:
-        limit = self._clock.monotonic() - FORGET
-        for key in [key for key, found in self._cache.items() if found.at < limit]:
-            del self._cache[key]
 
 
 async def look_up(

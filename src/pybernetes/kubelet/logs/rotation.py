@@ -37,11 +37,23 @@ async def rotate_all(env: Env, runtime: Runtime, config: Config) -> None:
     for item in await runtime.list_containers():
         if item.state != "running":
             continue
-        path = Path((await runtime.container_status(item.id)).log_path)
-        if path in big:
-            stamp = env.clock.now().strftime("%Y%m%d-%H%M%S")
-            await env.offload.run(_move, path, stamp, config.container_log_max_files)
-            await runtime.reopen_log(item.id)
+        try:
+            path = Path((await runtime.container_status(item.id)).log_path)
+            if path in big:
+                await _rotate(env, runtime, config, (item.id, path))
+        except (CriError, OSError) as error:
+            _log.warning("A log could not be rotated", container=item.name, err=error)
+
+
+async def _rotate(env: Env, runtime: Runtime, config: Config, what: tuple[str, Path]) -> None:
+    container_id, path = what
+    stamp = env.clock.now().strftime("%Y%m%d-%H%M%S")
+    await env.offload.run(_move, path, stamp, config.container_log_max_files)
+    try:
+        await runtime.reopen_log(container_id)
+    except CriError:  # it goes on writing to the old file: that is the log, until the next try
+        path.with_name(f"{path.name}.{stamp}").rename(path)
+        raise
 
 
 def _big_files(config: Config) -> set[Path]:

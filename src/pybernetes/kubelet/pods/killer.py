@@ -6,12 +6,12 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs
 from pybernetes.base.tasks import TaskGroup
-from pybernetes.cri.types import Container, CriError
+from pybernetes.cri.types import Container, CriError, Sandbox
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.pods import hooks
 from pybernetes.kubelet.pods.tools import Tools
@@ -136,16 +136,20 @@ async def reset(tools: Tools, record: Record, state: PodState) -> None:
         await tools.runtime.remove_container(container.id)
 
 
-async def remove_pod(tools: Tools, state: PodState) -> None:
-    """Forget containers and sandboxes in the runtime. Errors are left to the next clean-up."""
-    for container in state.containers:
+async def remove(
+    tools: Tools, containers: Iterable[Container], sandboxes: Iterable[Sandbox]
+) -> list[str]:
+    """Forget them in the runtime; what could not be, in words, and left to the next clean-up."""
+    runtime = tools.runtime
+    steps: list[tuple[Callable[[str], Awaitable[None]], str]]
+    steps = [(runtime.remove_container, container.id) for container in containers]
+    for sandbox in sandboxes:
+        steps += [(runtime.stop_sandbox, sandbox.id), (runtime.remove_sandbox, sandbox.id)]
+    failed = []
+    for step, what in steps:
         try:
-            await tools.runtime.remove_container(container.id)
+            await step(what)
         except CriError as error:
-            _log.info("A container could not be removed", id=container.id, err=error)
-    for sandbox in state.sandboxes:
-        try:
-            await tools.runtime.stop_sandbox(sandbox.id)
-            await tools.runtime.remove_sandbox(sandbox.id)
-        except CriError as error:
-            _log.info("A sandbox could not be removed", id=sandbox.id, err=error)
+            _log.info("A container or sandbox could not be removed", id=what, err=error)
+            failed.append(f"{what}: {error}")
+    return failed

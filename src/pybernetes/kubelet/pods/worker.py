@@ -264,7 +264,7 @@ async def end_turn(tools: Tools, record: Record) -> float | None:
     if not record.gone:
         await tools.statuses.flush(record.uid)
         return await _delete(tools, record)
-    await killer.remove_pod(tools, state)
+    await killer.remove(tools, state.containers, state.sandboxes)
     return None
 
 

@@ -250,7 +250,8 @@ class Workers:
             later = await worker.end_turn(tools, record)
             if later is not None:
                 return later
-        await killer.remove_pod(tools, tools.pleg.state(record.uid))
+        state = tools.pleg.state(record.uid)
+        await killer.remove(tools, state.containers, state.sandboxes)
         await tools.pleg.refresh()
         if tools.pleg.state(record.uid).sandboxes:
             return 1.0
