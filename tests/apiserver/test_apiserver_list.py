@@ -102,7 +102,7 @@ async def test_delete_collection_takes_what_a_list_shows(call):
 
 
 def test_tokens_are_read_back():
-    assert decode_token(encode_token(7, "ns/a")) == (7, "ns/a\0")
+    assert decode_token(encode_token(7, "ns/a\0")) == (7, "ns/a\0")
 
 
 async def test_events_are_selected_by_the_names_of_their_own_group(start) -> None:

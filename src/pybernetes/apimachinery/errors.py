@@ -110,12 +110,8 @@ def forbidden(resource: str, group: str, name: str, detail: str) -> ApiError:
 
 
 def method_not_allowed(resource: str, group: str, action: str) -> ApiError:
-    message = f"{action} is not supported on resources of kind {show_kind(resource, group)}"
+    message = f'{action} is not supported on resources of kind "{qualified(resource, group)}"'
     return ApiError(405, "MethodNotAllowed", message, _details(resource, group, ""))
-
-
-def show_kind(resource: str, group: str) -> str:
-    return f'"{qualified(resource, group)}"'
 
 
 def too_large(limit: int) -> ApiError:

@@ -80,7 +80,7 @@ class Quantity:
 
 def parse(value: str | float) -> Quantity:
     """The quantity that a JSON string or number says. Raises QuantityError."""
-    return _parse(value if isinstance(value, str) else _number_text(value))
+    return _parse(value if isinstance(value, str) else repr(value).removesuffix(".0"))
 
 
 def from_int(amount: int, form: Format = "DecimalSI") -> Quantity:
@@ -90,11 +90,6 @@ def from_int(amount: int, form: Format = "DecimalSI") -> Quantity:
 def canonical(value: str | float) -> str:
     """The text that upstream stores for what was written. Raises QuantityError."""
     return str(parse(value))
-
-
-def _number_text(value: float) -> str:
-    text = repr(value)
-    return text.removesuffix(".0")
 
 
 @lru_cache(maxsize=8192)

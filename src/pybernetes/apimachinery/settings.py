@@ -108,7 +108,8 @@ def _check(value: Any, node: JsonSchema, root: JsonSchema, path: Path) -> _Found
     types = node.get("type", ())
     wanted = [types] if isinstance(types, str) else list(types)
     if wanted and not any(_is(value, name) for name in wanted):
-        yield path, f"must be {_listed(wanted)}, not {_name(value)}"
+        found = next(name for name in _TYPES if _is(value, name))
+        yield path, f"must be {_listed(wanted)}, not {found}"
         return
     for detail in _scalar(value, node):
         yield path, detail
@@ -170,10 +171,6 @@ def _resolved(value: Any, node: JsonSchema, root: JsonSchema) -> JsonSchema:
 
 def _is(value: Any, name: str) -> bool:
     return isinstance(value, _TYPES[name]) and (name == "boolean") is isinstance(value, bool)
-
-
-def _name(value: Any) -> str:
-    return next(name for name in _TYPES if _is(value, name))
 
 
 def _text(value: Any) -> str:

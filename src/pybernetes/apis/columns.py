@@ -39,11 +39,6 @@ def show(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-def format_labels(labels: Mapping[str, str] | None) -> str:
-    """Labels as "a=1,b=2"; "<none>" where there are none."""
-    return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items())) or "<none>"
-
-
 def selector_text(selector: Object | None) -> str:
     """A label selector as text; empty where it selects everything or is missing."""
     try:
@@ -63,7 +58,9 @@ _SHOWN: Mapping[str, Callable[[Any], Any]] = {
     "truth": lambda value: show(bool(value)),
     "Truth": lambda value: str(bool(value)),
     "joined": lambda value: ",".join(value or ()),
-    "labels": format_labels,
+    "labels": lambda value: (
+        ",".join(f"{k}={v}" for k, v in sorted((value or {}).items())) or "<none>"
+    ),
     "selector": selector_text,
 }
 
@@ -89,7 +86,9 @@ def cell(text: str) -> Cell:
     path, default = tuple(words[0].split(".")[1:]), " ".join(words[2:])
     missing = words[1:2] == ["??"]
     if how == "age":
-        return lambda obj, now: _age(look(obj, *path), now, default)
+        return lambda obj, now: (
+            timestamps.age(look(obj, *path), now) if look(obj, *path) else default
+        )
     shown = show if how == "text" and missing else _SHOWN.get(how)
     if shown is None:
         shown = partial(_WITH[how], argument)
@@ -122,10 +121,6 @@ def selectable(text: str) -> Callable[[Object], str]:
         return lambda obj: (obj.get(above) or _EMPTY).get(below) or ""
     shown = cell(text)
     return lambda obj: str(shown(obj, _NOW))
-
-
-def _age(value: str | None, now: datetime.datetime, missing: str) -> str:
-    return timestamps.age(value, now) if value else missing
 
 
 NAME = Column(

@@ -14,26 +14,6 @@ from pybernetes.apimachinery.table import Column
 from pybernetes.apimachinery.types import Object, User
 
 
-def _nothing(_: Object) -> None:
-    return None
-
-
-def _nothing_2(_new: Object, _old: Object) -> None:
-    return None
-
-
-def _no_errors(_: Object) -> Errors:
-    return []
-
-
-def _no_errors_2(_new: Object, _old: Object) -> Errors:
-    return []
-
-
-def _no_fields(_: Object) -> dict[str, str]:
-    return {}
-
-
 @dataclass(frozen=True, slots=True)
 class Kind:
     """The rules of one kind, in the order in which a write applies them.
@@ -61,20 +41,20 @@ class Kind:
     stored_under: below /registry/, where not its plural.
     """
 
-    default: Callable[[Object], None] = _nothing
-    prepare_create: Callable[[Object], None] = _nothing
-    prepare_update: Callable[[Object, Object], None] = _nothing_2
-    validate_create: Callable[[Object], Errors] = _no_errors
-    validate_update: Callable[[Object, Object], Errors] = _no_errors_2
-    prepare_status_update: Callable[[Object, Object], None] = _nothing_2
-    validate_status_update: Callable[[Object, Object], Errors] = _no_errors_2
-    fields: Callable[[Object], dict[str, str]] = _no_fields
+    default: Callable[[Object], None] = lambda _: None
+    prepare_create: Callable[[Object], None] = lambda _: None
+    prepare_update: Callable[[Object, Object], None] = lambda new, old: None
+    validate_create: Callable[[Object], Errors] = lambda _: []
+    validate_update: Callable[[Object, Object], Errors] = lambda new, old: []
+    prepare_status_update: Callable[[Object, Object], None] = lambda new, old: None
+    validate_status_update: Callable[[Object, Object], Errors] = lambda new, old: []
+    fields: Callable[[Object], dict[str, str]] = lambda _: {}
     field_names: tuple[str, ...] = ()  # the keys that `fields` returns
     field_aliases: Mapping[str, str] = field(default_factory=dict)  # served name -> stored name
     columns: tuple[Column, ...] = ()
     graceful: Callable[[Object, int | None], int] | None = None
     held: Callable[[Object], bool] = lambda _: False
-    begin_deletion: Callable[[Object], None] = _nothing
+    begin_deletion: Callable[[Object], None] = lambda _: None
     create_on_update: bool = False
     unconditional_update: bool = True
     requestor: Callable[[Object, User], None] | None = None

@@ -35,7 +35,6 @@ from pybernetes.apis.columns import column, look, selectable
 from pybernetes.apis.data import types
 from pybernetes.apis.data.sections import code, sections
 from pybernetes.apis.kind import Kind
-from pybernetes.apis.validation import names
 from pybernetes.apis.validation.part import Part, validate_immutable
 
 _FIELDS = frozenset(
@@ -115,33 +114,22 @@ def _kind(type_: str, lines: Sequence[str]) -> Kind:
             "validate_create": checks.create,
             "validate_update": checks.update,
             "validate_status_update": checks.status,
-            "fields": _fields(selected),
+            "fields": lambda obj: {name: shown(obj) for name, shown in selected.items()},
             "field_names": tuple(selected),
             "field_aliases": dict(line.split() for line in rows.get("alias", ())),
             "columns": tuple(column(text) for text in rows.get("column", ())),
             "unconditional_update": "conditional_update" not in rows,
             "generation": "no_generation" not in rows,
             "stored_under": "".join(rows.get("stored_under", ())),
-            "validate_name": _name_rule(rows["name"][0]) if "name" in rows else None,
+            "validate_name": rules.named(rows["name"][0]) if "name" in rows else None,
         }
     )
-
-
-def _name_rule(name: str) -> Callable[[str], list[str]]:
-    found: Callable[[str], list[str]] = code(name) if ":" in name else getattr(names, name)
-    return found
 
 
 def _selected(lines: Sequence[str]) -> Iterator[tuple[str, Callable[[Object], str]]]:
     for line in lines:
         name, _, text = line.partition(" ")
         yield name, selectable(text.strip() or f".{name}")
-
-
-def _fields(
-    selected: Mapping[str, Callable[[Object], str]],
-) -> Callable[[Object], dict[str, str]]:
-    return lambda obj: {name: shown(obj) for name, shown in selected.items()}
 
 
 def _rules() -> Iterator[tuple[tuple[str, str], Kind]]:

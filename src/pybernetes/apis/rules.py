@@ -123,11 +123,14 @@ def _bounds(arguments: Sequence[str]) -> tuple[float, float]:
     return low, high
 
 
-def _rule(arguments: Sequence[str]) -> Rule:
+def named(name: str) -> Rule:
     """A rule of validation/names.py, or of another module."""
-    (name,) = arguments
     found: Rule = code(name) if ":" in name else getattr(names, name)
     return found
+
+
+def _rule(arguments: Sequence[str]) -> Rule:
+    return named(*arguments)
 
 
 def _code(arguments: Sequence[str]) -> Callable[[Part], None]:
@@ -144,7 +147,10 @@ CHECKS: Mapping[str, tuple[Callable[[Sequence[str]], Any], _Check]] = {
     "among": (_words, lambda part, field, known, _: part.choice(field, known)),
     "must": (_rule, lambda part, field, rule, _: part.need_rule(field, rule)),
     "is": (_rule, lambda part, field, rule, _: part.rule(field, rule)),
-    "given": (_rule, lambda part, field, rule, _: part.given_rule(field, rule)),
+    "given": (
+        lambda words: named(*words),
+        lambda part, field, rule, _: part.given_rule(field, rule),
+    ),
     "any": (_rule, lambda part, field, rule, _: part.any_rule(field, rule)),
     "each": (_rule, lambda part, field, rule, _: part.list_rule(field, rule)),
     "count": (_words, lambda part, field, *_: part.counts(field)),

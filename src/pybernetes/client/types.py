@@ -94,14 +94,12 @@ class Client:
         field_selector: str = "",
         limit: int = 0,
         continue_token: str = "",
-        resource_version: str = "",
     ) -> Listing:
         query: dict[str, str | int] = {
             "labelSelector": label_selector,
             "fieldSelector": field_selector,
             "limit": limit,
             "continue": continue_token,
-            "resourceVersion": resource_version,
         }
         found = await self._call(new_request("GET", gvr.path(namespace), query))
         kind, version = found.get("kind", "").removesuffix("List"), found.get("apiVersion")

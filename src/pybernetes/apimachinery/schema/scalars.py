@@ -130,17 +130,15 @@ def _parse_time(value: Any) -> datetime.datetime:
     try:
         if match is None:
             raise ValueError(value)
-        text = value if match[1] is None or len(match[1]) <= 7 else _micro(value, match)
+        text = value  # finer than microseconds is cut off
+        if match[1] is not None and len(match[1]) > 7:
+            text = value[: match.start(1) + 7] + match[2]
         return datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)
     except (ValueError, OverflowError) as error:
         raise DecodeError(
             f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": '
             f'cannot parse "{value}" as "2006"'
         ) from error
-
-
-def _micro(value: str, match: re.Match[str]) -> str:
-    return value[: match.start(1) + 7] + match[2]
 
 
 def base64(value: str) -> str:

@@ -34,7 +34,11 @@ def to_v2(hpa: Object) -> Object:
     spec["metrics"] = metrics
     behavior = _load(carried, _BEHAVIOR)
     if behavior:
-        spec["behavior"] = {_lower(key): value for key, value in behavior.items()}
+        spec[
+            "behavior"
+        ] = {  # upstream writes this annotation from an internal type: ScaleUp, ScaleDown
+            key[:1].lower() + key[1:]: value for key, value in behavior.items()
+        }
     current = [_metric(one, _source_to_v2, "current") for one in _load(carried, _CURRENT)]
     used = status.pop("currentCPUUtilizationPercentage", None)
     if used is not None and not current:
@@ -101,11 +105,6 @@ def _load(carried: dict[str, str], name: str) -> Any:
     except orjson.JSONDecodeError:
         found = None
     return found if isinstance(found, wanted) else wanted()
-
-
-def _lower(key: str) -> str:
-    """Upstream writes this annotation from an internal type: ScaleUp, ScaleDown."""
-    return key[:1].lower() + key[1:]
 
 
 def _cpu_metric(utilization: int) -> Object:

@@ -68,12 +68,11 @@ def required_matches(spec: Object, node: Object) -> bool:
 def preferred_score(spec: Object, node: Object) -> int:
     """The sum of weights of the preferred terms that match; an empty preference matches all."""
     terms = look(spec, "affinity", "nodeAffinity", PREFERRED) or ()
-    return sum(term.get("weight") or 0 for term in terms if _prefers(term, node))
-
-
-def _prefers(term: Object, node: Object) -> bool:
-    preference = term.get("preference") or {}
-    return term_matches(preference, node)
+    return sum(
+        term.get("weight") or 0
+        for term in terms
+        if term_matches(term.get("preference") or {}, node)
+    )
 
 
 def validate_node_selector(selector: Part) -> None:

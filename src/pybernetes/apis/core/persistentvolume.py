@@ -98,15 +98,10 @@ def volume_modes(volume: Object, _: datetime.datetime) -> str:
     return _modes_text(look(volume, "spec", "accessModes"))
 
 
-_NO_SOURCE = (
+_NO_SOURCE = (  # every other field says where the storage is
     *("capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName"),
     *("mountOptions", "volumeMode", "nodeAffinity", "volumeAttributesClassName"),
 )
-
-
-def _sources(spec: Object) -> list[str]:
-    """Which fields of a volume's spec say where the storage is: one in a good volume."""
-    return [name for name in spec if name not in _NO_SOURCE and spec[name] is not None]
 
 
 def validate_volume(spec: Part) -> None:
@@ -123,7 +118,7 @@ def validate_volume(spec: Part) -> None:
 
 def validate_volume_update(part: Part, old: Object) -> None:
     spec, was = part.child("spec"), old["spec"]
-    for name in _sources(was):
+    for name in (name for name in was if name not in _NO_SOURCE and was[name] is not None):
         if not same(spec.get(name), was[name]):
             text = "spec.persistentvolumesource is immutable after creation"
             spec.forbidden("persistentvolumesource", text)

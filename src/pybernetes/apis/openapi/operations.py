@@ -6,7 +6,7 @@ in all namespaces, a subresource, and one that is connected to. Left out: upstre
 /watch/ paths, and the query parameters of connect subresources.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,18 @@ def _table() -> Mapping[str, Any]:
 def head() -> Object:
     """What a swagger document says of itself."""
     found: Object = _table()["head"]
+    return found
+
+
+def written(
+    item: PathItem,
+    operation: Callable[[Operation, str], Object],
+    parameter: Callable[[str, str], Object],
+) -> Object:
+    """How both forms write down a path, with their own operations and parameters."""
+    found: Object = {one.method: operation(one, item.tag) for one in item.operations}
+    if item.parameters:
+        found["parameters"] = [parameter(name, text) for name, text in item.parameters]
     return found
 
 

@@ -11,14 +11,7 @@ _JSON = "application/json"
 
 
 def paths(items: Iterable[PathItem]) -> dict[str, Object]:
-    return {item.path: _path_item(item) for item in items}
-
-
-def _path_item(item: PathItem) -> Object:
-    found: Object = {one.method: _operation(one, item.tag) for one in item.operations}
-    if item.parameters:
-        found["parameters"] = [_parameter(name, text) for name, text in item.parameters]
-    return found
+    return {item.path: operations.written(item, _operation, _parameter) for item in items}
 
 
 def _parameter(name: str, text: str = "") -> Object:

@@ -28,7 +28,9 @@ def document(group_version: tuple[str, str], items: Iterable[PathItem]) -> bytes
         {
             "openapi": "3.0.0",
             "info": operations.head()["info"],
-            "paths": {item.path: _path_item(item) for item in listed},
+            "paths": {
+                item.path: operations.written(item, _operation, _parameter) for item in listed
+            },
             "components": {"schemas": components, "securitySchemes": security},
         }
     )
@@ -50,13 +52,6 @@ def index(hashes: Mapping[tuple[str, str], str]) -> Object:
         path = f"apis/{group}/{version}" if group else f"api/{version}"
         paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
     return {"paths": paths}
-
-
-def _path_item(item: PathItem) -> Object:
-    found: Object = {one.method: _operation(one, item.tag) for one in item.operations}
-    if item.parameters:
-        found["parameters"] = [_parameter(name, text) for name, text in item.parameters]
-    return found
 
 
 def _parameter(name: str, text: str = "") -> Object:

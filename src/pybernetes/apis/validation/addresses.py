@@ -8,6 +8,7 @@ from pybernetes.apis.validation.names import port_name, port_number
 from pybernetes.apis.validation.part import Part
 
 _LEADING_ZERO = re.compile(r"(^|\.)0[0-9]")
+_LOCAL_MULTICAST = ip_network("224.0.0.0/24"), ip_network("ff02::/16")
 _NO_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _NO_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 
@@ -60,16 +61,11 @@ def not_local(value: str) -> list[str]:
         (found.is_loopback, "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
         (found.is_link_local, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
         (
-            found.is_multicast and _is_local_multicast(found),
+            any(found in network for network in _LOCAL_MULTICAST),
             "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
         ),
     )
     return [text for wrong, text in checks if wrong]
-
-
-def _is_local_multicast(found: IPv4Address | IPv6Address) -> bool:
-    network = "224.0.0.0/24" if found.version == 4 else "ff02::/16"
-    return found in ip_network(network)
 
 
 def validate_port(part: Part, field: str = "port") -> None:

@@ -18,18 +18,7 @@ def get(core: Core, ctx: Context) -> Response | Awaitable[Response]:
         revision = versions.parse_revision(ctx.param("resourceVersion"))
     if revision < 0:
         revision = core.newest
-    if core.feed.revision < revision:
-        return _get_later(core, ctx, revision)
-    return _answer(ctx)
-
-
-async def _get_later(core: Core, ctx: Context, revision: int) -> Response:
-    await versions.wait_for(core, revision)
-    return _answer(ctx)
-
-
-def _answer(ctx: Context) -> Response:
-    return entry_reply(ctx, find(ctx))
+    return versions.when(core, revision, lambda: entry_reply(ctx, find(ctx)))
 
 
 def find(ctx: Context) -> Entry:

@@ -101,7 +101,7 @@ def _reply(
     entries, rest = page
     meta: Object = {"resourceVersion": str(revision)}
     if rest > 0:
-        meta["continue"] = versions.encode_token(revision, entries[-1].key)
+        meta["continue"] = versions.encode_token(revision, entries[-1].key + "\0")
         if "labelSelector" not in ctx.params and "fieldSelector" not in ctx.params:
             meta["remainingItemCount"] = rest
     return encoded(ctx, shape.many(ctx.serving, entries, meta))

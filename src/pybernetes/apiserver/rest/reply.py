@@ -65,11 +65,9 @@ def object_reply(ctx: Context, obj: Object, status: int = 200) -> Response:
     return encoded(ctx, codec.dumps(obj), status)
 
 
-def success(details: Object, message: str = "") -> Object:
+def success(details: Object) -> Object:
     """The Status of a success."""
     status: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
-    if message:
-        status["message"] = message
     if details:
         status["details"] = details
     return status

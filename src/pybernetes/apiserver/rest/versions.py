@@ -4,8 +4,10 @@
 import asyncio
 import base64
 import binascii
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 import orjson
 
@@ -23,6 +25,7 @@ from pybernetes.apis.validation.part import Part
 from pybernetes.apiserver.context import NEWEST, Context, Core
 
 EXACT = "Exact"
+Answer = TypeVar("Answer")
 _INITIAL = "sendInitialEvents"
 _EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start"
@@ -91,8 +94,8 @@ def _limit(text: str) -> int:
 
 
 def encode_token(revision: int, start: str) -> str:
-    """A continue token. `start` is the last key returned; the next list begins behind it."""
-    token = {"v": "meta.k8s.io/v1", "rv": revision, "start": start + "\0"}
+    """A continue token. `start`: the first key that the next list may have."""
+    token = {"v": "meta.k8s.io/v1", "rv": revision, "start": start}
     return base64.urlsafe_b64encode(orjson.dumps(token)).decode().rstrip("=")
 
 
@@ -114,15 +117,22 @@ def decode_token(text: str) -> tuple[int, str]:
 def token_expired(start: str) -> ApiError:
     """410 with a token that goes on inconsistently."""
     error = expired(_EXPIRED)
-    token = {"v": "meta.k8s.io/v1", "rv": -1, "start": start}
-    error.list_meta = {
-        "continue": base64.urlsafe_b64encode(orjson.dumps(token)).decode().rstrip("=")
-    }
+    error.list_meta = {"continue": encode_token(-1, start)}
     return error
 
 
 def too_old(revision: int, floor: int) -> ApiError:
     return expired(f"too old resource version: {revision} ({floor})")
+
+
+def when(core: Core, revision: int, answer: Callable[[], Answer]) -> Answer | Awaitable[Answer]:
+    """`answer()`: at once where the caches have reached `revision`, else when they have."""
+    return answer() if core.feed.revision >= revision else _later(core, revision, answer)
+
+
+async def _later(core: Core, revision: int, answer: Callable[[], Answer]) -> Answer:
+    await wait_for(core, revision)
+    return answer()
 
 
 async def wait_for(core: Core, revision: int) -> None:
@@ -136,15 +146,8 @@ async def wait_for(core: Core, revision: int) -> None:
     except TimeoutError:
         if revision == NEWEST:
             raise service_unavailable("the store does not answer") from None
-        error = ApiError(
-            504,
-            "Timeout",
-            f"Too large resource version: {revision}, current: {core.feed.revision}",
-        )
-        error.details = {
-            "causes": [
-                {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-            ],
-            "retryAfterSeconds": 1,
-        }
-        raise error from None
+        text = "Too large resource version"
+        causes = [{"reason": "ResourceVersionTooLarge", "message": text}]
+        details = {"causes": causes, "retryAfterSeconds": 1}
+        message = f"{text}: {revision}, current: {core.feed.revision}"
+        raise ApiError(504, "Timeout", message, details) from None

@@ -52,16 +52,7 @@ def watch(core: Core, ctx: Context) -> StreamingResponse | Awaitable[StreamingRe
     if wanted < 0 or (options.initial and wanted == 0):
         wanted = core.newest
     from_present = options.initial or options.revision <= 0
-    if from_present and core.feed.revision < wanted:
-        return _watch_later(core, ctx, options, wanted)
-    return _start(core, ctx, options)
-
-
-async def _watch_later(
-    core: Core, ctx: Context, options: WatchOptions, wanted: int
-) -> StreamingResponse:
-    await versions.wait_for(core, wanted)
-    return _start(core, ctx, options)
+    return versions.when(core, wanted if from_present else 0, lambda: _start(core, ctx, options))
 
 
 def _start(core: Core, ctx: Context, options: WatchOptions) -> StreamingResponse:
@@ -128,7 +119,8 @@ class _Stream:
             if now >= self._end:
                 break
             if self._options.bookmarks and now >= self._bookmark:
-                return self._mark(now)
+                self._bookmark = now + self._core.config.bookmark_interval
+                return self._bookmark_frame(self._core.feed.revision, end=False)
             until = min(self._end, self._bookmark) if self._options.bookmarks else self._end
             await self._watcher.wait(until - now)
         await self.aclose()
@@ -177,10 +169,6 @@ class _Stream:
             frame = b'{"type":"%b","object":%b}\n' % (kind.encode(), body)
             event.frames[where] = frame
         return frame
-
-    def _mark(self, now: float) -> bytes:
-        self._bookmark = now + self._core.config.bookmark_interval
-        return self._bookmark_frame(self._core.feed.revision, end=False)
 
     def _bookmark_frame(self, revision: int, *, end: bool) -> bytes:
         metadata: dict[str, object] = {"resourceVersion": str(revision), "creationTimestamp": None}

@@ -47,11 +47,11 @@ def apply(live: Object | None, applied: Object, writer: Writer, *, force: bool =
     """
     _check_request(applied, writer)
     managers = _managers(live, writer)
-    if "last-applied" in _kubectl(live, writer):
+    if _kubectl(live, writer):
         force = force or _only_own_conflicts(live or {}, applied, writer, managers)
     result = _applied(live or {}, applied, writer, managers, force=force)
     result = dict(clone(keep_times(live, result)))
-    if "last-applied" in _kubectl(result, writer):
+    if _kubectl(result, writer):
         _set_last_applied(result, applied)
     return result
 
@@ -104,7 +104,7 @@ def _applied(
     gone = union(union(changes.modified, changes.added), changes.removed)
     kept = {key: entry.with_fields(difference(entry.fields, gone)) for key, entry in others.items()}
     if wanted:
-        kept[mine] = _own(managers[mine], last, writer, changed=_differ(live, result))
+        kept[mine] = _own(managers[mine], last, writer, changed=live != result)
     return with_entries(result, {key: entry for key, entry in kept.items() if entry.fields})
 
 
@@ -115,10 +115,6 @@ def _own(entry: Entry, last: Entry | None, writer: Writer, *, changed: bool) -> 
     if last and last.fields == entry.fields and last.api_version == entry.api_version:
         return last
     return entry
-
-
-def _differ(live: Object, result: Object) -> bool:
-    return bool(live != result)
 
 
 def _prune(merged: Object, last: FieldSet, managers: Managers, schema: Schema) -> Object:
@@ -181,12 +177,10 @@ def _show(key: Identity) -> str:
     return f"{text} using {key.api_version}" if key.operation == "Update" else text
 
 
-def _kubectl(obj: Object | None, writer: Writer) -> tuple[str, ...]:
-    """("last-applied",) where kubectl applies to an object that client-side apply left."""
+def _kubectl(obj: Object | None, writer: Writer) -> bool:
+    """Whether kubectl applies to an object that client-side apply left."""
     annotations = ((obj or {}).get("metadata") or {}).get("annotations") or {}
-    return (
-        ("last-applied",) if writer.manager == "kubectl" and annotations.get(LAST_APPLIED) else ()
-    )
+    return writer.manager == "kubectl" and bool(annotations.get(LAST_APPLIED))
 
 
 def _only_own_conflicts(live: Object, applied: Object, writer: Writer, managers: Managers) -> bool:

@@ -78,7 +78,7 @@ def _find_list(value: Any, schema: Schema) -> str:
         if not is_leaf(schema, value):
             if missing_keys(schema, item):
                 keys = ", ".join(schema.list_keys)
-                return f": element {position}: associative list with keys has an element that omits key field {_quote(keys)}"
+                return f': element {position}: associative list with keys has an element that omits key field "{keys}"'
             element = element_of(schema, item)
             if element in seen:
                 return f": duplicate entries for key {show_element(element)}"
@@ -88,10 +88,6 @@ def _find_list(value: Any, schema: Schema) -> str:
             at = f"[{position}]" if is_leaf(schema, value) else show_element(element)
             return f"{at}{found}"
     return ""
-
-
-def _quote(text: str) -> str:
-    return f'"{text}"'
 
 
 def _show(value: Any) -> str:

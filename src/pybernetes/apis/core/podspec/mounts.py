@@ -67,7 +67,9 @@ def validate_devices(container: Part, volumes: dict[str, Object]) -> None:
     for device in container.each("volumeDevices"):
         name, target = device.get("name") or "", device.get("devicePath") or ""
         _known(device, volumes)
-        wrong = name in volumes and not _is_claim(volumes[name])
+        source = volumes.get(name) or {}
+        claim = source.get("persistentVolumeClaim") or source.get("ephemeral")
+        wrong = name in volumes and claim is None
         checks = (
             (name in names, "name", "must be unique"),
             (wrong, "name", _BLOCK),
@@ -86,7 +88,3 @@ def validate_devices(container: Part, volumes: dict[str, Object]) -> None:
                 device.invalid(field, name if field == "name" else target, text)
         names.append(name)
         paths.append(target)
-
-
-def _is_claim(volume: Object) -> bool:
-    return volume.get("persistentVolumeClaim") is not None or volume.get("ephemeral") is not None

@@ -44,11 +44,6 @@ def overcommits(name: str) -> bool:
     return is_native(name) and not name.startswith("hugepages-")
 
 
-def is_counted(name: str) -> bool:
-    """True for resources that only come in whole pieces."""
-    return name in _COUNTED or name.startswith("count/") or is_extended(name)
-
-
 def validate_resource_name(part: Part, field: str, name: str) -> bool:
     """Any resource's name; False where it is wrong."""
     wrong = qualified_name(name)
@@ -74,7 +69,8 @@ def validate_resource_value(part: Part, field: str, name: str, text: str) -> Qua
     amount = quantity.parse(text)
     if amount.nano < 0:
         part.invalid(field, str(amount), NEGATIVE)
-    if is_counted(name) and amount.to_milli() % 1000:
+    counted = name in _COUNTED or name.startswith("count/") or is_extended(name)
+    if counted and amount.to_milli() % 1000:
         part.invalid(field, str(amount), "must be an integer")
     return amount
 
