@@ -24,10 +24,11 @@ _EPILOG = """examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb. `argv` defaults to the process's own arguments."""
     args = list(sys.argv[1:] if argv is None else argv)
-    verb = next((word for word in args if not word.startswith("-")), "")
-    parser = _parser(verb)
-    options = parser.parse_args(args)
-    if not verb:
+    if args[:1] and args[0] in VERBS:
+        options = _verb(args[0]).parse_intermixed_args(args[1:])  # flags and names in any order
+    else:
+        parser = _parser()
+        parser.parse_args(args)
         parser.print_help()
         return 0
     try:
@@ -41,7 +42,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser(chosen: str) -> argparse.ArgumentParser:
+def _verb(name: str) -> argparse.ArgumentParser:
+    """A verb's parser; the others' modules are not even imported."""
+    module = importlib.import_module(f"pybernetes.cli.verbs.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"pybernetes {name}",
+        description=VERBS[name],
+        epilog=module.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.configure(parser)
+    parser.set_defaults(run=module.run)
+    return parser
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pybernetes",
         description="Kubernetes, written from scratch in Python.",
@@ -51,15 +66,7 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pybernetes {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
     for verb, help_text in VERBS.items():
-        sub = verbs.add_parser(
-            verb, help=help_text, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        if verb == chosen:  # the others' modules are not even imported
-            module = importlib.import_module(f"pybernetes.cli.verbs.{verb}")
-            sub.description = help_text
-            sub.epilog = module.EXAMPLES
-            module.configure(sub)
-            sub.set_defaults(run=module.run)
+        verbs.add_parser(verb, help=help_text)
     return parser
 
 

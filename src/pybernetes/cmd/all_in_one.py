@@ -102,8 +102,10 @@ async def free_port(port: int) -> int:
 
 
 async def settled(data_dir: Path) -> ClusterConfig:
-    """The configuration; a lab's ranges and addresses are chosen and recorded. Raises ConfigError."""
-    if is_lab(read_json(data_dir)) and not detect():
+    """The configuration; ranges and a lab's addresses are chosen and recorded. Raises ConfigError."""
+    found = read_json(data_dir)
+    is_new = not (data_dir / "state.json").exists()  # an older one keeps its ranges
+    if (is_lab(found) or (is_new and found.get("node") != "hollow")) and not detect():
         from pybernetes.cmd import labplace
 
         await labplace.settle(data_dir)

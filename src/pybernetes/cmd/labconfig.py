@@ -22,7 +22,10 @@ _CANDIDATES: Mapping[str, Sequence[str]] = {
     "cluster_cidr": [f"172.{second}.0.0/16" for second in range(16, 32)],
     "service_cidr": [f"10.{second}.0.0/12" for second in (96, 112, 128, 144, 160, 176, 192, 208)],
 }
-_RANGES = ("cluster_cidr", "service_cidr")
+_RANGES: Mapping[str, Sequence[str]] = {  # of a cluster that is no lab
+    "cluster_cidr": [f"10.{second}.0.0/16" for second in range(244, 255)],
+    "service_cidr": [f"10.{second}.0.0/16" for second in range(96, 244)],
+}
 
 
 class ConfigError(Exception):
@@ -115,6 +118,12 @@ class LabConfig:
 def is_lab(config: Mapping[str, Any]) -> bool:
     """Whether config.json asks for a lab: by its nodes, or by a number of nodes that are not hollow."""
     return "lab" in config or (config.get("nodes", 1) > 1 and config.get("node") != "hollow")
+
+
+def with_ranges(config: Mapping[str, Any], used: Sequence[Network]) -> Object:
+    """config.json of a cluster that is no lab, with ranges that nobody uses unless it names them."""
+    found = {key: config.get(key) or _first_free(key, _RANGES[key], used) for key in _RANGES}
+    return {**config, **found}
 
 
 def resolve(

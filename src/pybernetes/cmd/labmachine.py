@@ -76,6 +76,10 @@ class LabMachine:
         await links.delete_link(self.link)
         return []
 
+    async def is_cut(self) -> bool:
+        """Whether its cable is pulled."""
+        return await links.is_off(self.link)
+
     async def connect(self, *, up: bool) -> None:
         """Plug its cable in, or pull it."""
         await links.attach(self.link, self._config.bridge, up=up)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A lab's place on this machine: ranges and names, taken before it starts and given back at its end."""
+"""A lab's (or cluster's) place on this machine: ranges and names, taken before it starts and given back at its end."""
 
 import contextlib
 import fcntl
@@ -11,7 +11,7 @@ from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import gather_ordered
 from pybernetes.cmd.config import ClusterConfig, read_json, write_json
-from pybernetes.cmd.labconfig import ConfigError, resolve
+from pybernetes.cmd.labconfig import ConfigError, is_lab, resolve, with_ranges
 from pybernetes.cmd.labmachine import LabMachine, pins
 from pybernetes.cmd.labseed import Seed
 from pybernetes.linux import cgroups, hosts, mounts
@@ -25,7 +25,7 @@ _log = logs.get("lab")
 async def settle(data_dir: Path) -> None:
     """Choose every range and address that config.json does not name, and write them into it.
 
-    One lab at a time: others choose beside what is written. Raises ConfigError, CommandError.
+    One cluster at a time: others choose beside what is written. Raises ConfigError, CommandError.
     """
     config = ClusterConfig.read(data_dir)
     home = os.open(data_dir.parent, os.O_RDONLY)
@@ -36,8 +36,13 @@ async def settle(data_dir: Path) -> None:
         for other in data_dir.parent.glob("*/config.json"):
             if other.parent != data_dir:
                 with contextlib.suppress(ConfigError):
-                    avoid += ClusterConfig.read(other.parent).networks
-        record(data_dir, resolve(read_json(data_dir), taken, avoid))
+                    beside = ClusterConfig.read(other.parent)
+                    avoid += [] if beside.node == "hollow" else beside.networks
+        found = read_json(data_dir)
+        if is_lab(found):
+            record(data_dir, resolve(found, taken, avoid))
+        else:
+            write_json(data_dir, with_ranges(found, [*taken, *avoid]))
     finally:
         os.close(home)
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bridges, addresses, routes: through iproute2's `ip`."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
-from pybernetes.linux.commands import run, succeeds
+from pybernetes.linux.commands import CommandError, run, succeeds
 
 
 async def ensure_bridge(name: str, address: str) -> None:
@@ -40,6 +41,13 @@ async def set_up(name: str, *, up: bool) -> None:
 
 async def exists(name: str) -> bool:
     return await succeeds(["ip", "link", "show", "dev", name])
+
+
+async def is_off(name: str) -> bool:
+    """True for a link that is there and turned off."""
+    with contextlib.suppress(CommandError):
+        return "UP" not in json.loads(await run(["ip", "-json", "link", "show", name]))[0]["flags"]
+    return False
 
 
 async def on_bridge(bridge: str) -> list[str]:

@@ -27,17 +27,17 @@ def run(options: argparse.Namespace) -> int:
     origin = open_existing(options)
     name = options.new or f"{origin.name}-fork"
     new = open_cluster(argparse.Namespace(name=name, data_dir=None))
-    if new.exists:
-        raise CliError(
-            f'there is a cluster "{name}" already: `pybernetes delete {name}` removes it'
-        )
-    new.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        new.data_dir.mkdir(parents=True, mode=0o700)
+    except FileExistsError as error:
+        text = f'there is a cluster "{name}" already ({new.data_dir}): name the fork otherwise'
+        raise CliError(text) from error
     try:
         _copy(origin, new, options.port)
+        up.start(new)
     except BaseException:
         shutil.rmtree(new.data_dir)
         raise
-    up.start(new)
     up.print_next_steps(new, "" if options.no_kubeconfig else use_context(new))
     return 0
 

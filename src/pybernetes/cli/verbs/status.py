@@ -2,6 +2,7 @@
 """`pybernetes status`: what runs, where it keeps its data, how large it is."""
 
 import argparse
+import asyncio
 import json
 from typing import Any
 
@@ -56,11 +57,19 @@ def node_facts(cluster: Cluster, node: dict[str, Any]) -> dict[str, str]:
     """A lab's node and its process, one row of a table."""
     pid = cluster.node_pid(node["name"])
     hollow = cluster.pid() and "hollow" in cluster.state().get("node", "")
+    runs = "cut" if pid and _is_cut(cluster, node["name"]) else "running"
     return {
         "node": node["name"],
         "role": node.get("role", "worker"),
         "address": node.get("address", ""),
-        "status": "running" if pid else "hollow" if hollow else "stopped",
+        "status": runs if pid else "hollow" if hollow else "stopped",
         "pid": str(pid or ""),
         "memory": memory(pid) if pid else "",
     }
+
+
+def _is_cut(cluster: Cluster, node: str) -> bool:
+    from pybernetes.cmd.config import ClusterConfig
+    from pybernetes.cmd.labmachine import LabMachine
+
+    return asyncio.run(LabMachine(ClusterConfig.read(cluster.data_dir), node).is_cut())
