@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pybernetes.cli.lab import file
-from pybernetes.cli.main import _parser
+from pybernetes.cli.main import _verb
 from pybernetes.cli.registry import VERBS
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,9 @@ def commands() -> list[tuple[str, str]]:
 def test_the_command_exists(page: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = shlex.split(command.partition(" > ")[0])[1:]
     assert words[0] in VERBS, page
-    options = _parser(words[0]).parse_args([word for word in words if word != "COMMAND"])
+    options = _verb(words[0]).parse_intermixed_args(
+        [word for word in words[1:] if word != "COMMAND"]
+    )
     assert callable(options.run)
     for word in words:
         if word.startswith("examples/"):

@@ -105,6 +105,17 @@ def nodes(lab: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [("--name", "lab", "cut", "w1", "w2"), ("cut", "--name", "lab", "w1", "w2"),
+     ("cut", "w1", "--name", "lab", "w2"), ("cut", "w1", "w2", "--name", "lab")],
+)  # fmt: skip
+def test_flags_stand_anywhere(asked: Asked, words: tuple[str, ...]) -> None:
+    assert main(["node", *words]) == 0
+    assert [request["node"]["name"] for request in asked] == ["w1", "w2"]
+    assert main(["image", "load", "--name", "lab", "FILE"]) == 1
+
+
+@pytest.mark.parametrize(
     ("action", "done"),
     [("stop", "stopped"), ("start", "started"), ("kill", "killed"), ("cut", "cut off"),
      ("heal", "healed"), ("remove", "removed")],

@@ -1,16 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """`pybernetes fork`: another cluster with the same objects, on its own from then on."""
 
+import asyncio
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pybernetes.apimachinery.types import GVR
+from pybernetes.base.env import Env
+from pybernetes.client.https import Https
+from pybernetes.client.kubeconfig import load
+from pybernetes.storage.sqlite import SqliteConfig, SqliteStore
+
+CONFIG_MAPS = GVR("", "v1", "configmaps")
 
 
 class Machine:
@@ -110,6 +123,71 @@ def test_a_running_cluster_is_forked(machine: Machine) -> None:
     ]
 
 
+class Writers:
+    """Twenty clients that make and change objects as fast as they can, in a thread; `count` of writes."""
+
+    def __init__(self, access: Path) -> None:
+        self.count = 0
+        self._access = access
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    async def _run(self) -> None:
+        client = Https(Env(), load(self._access))
+        await asyncio.gather(*(self._write(client, number) for number in range(20)))
+        await client.close()
+
+    async def _write(self, client: Https, number: int) -> None:
+        turn = 0
+        while not self._end.is_set():
+            obj = {"metadata": {"name": f"c{number}-{turn % 50}"}, "data": {"turn": str(turn)}}
+            verb = client.create if turn < 50 else client.update
+            await verb(CONFIG_MAPS, obj, "default")
+            self.count, turn = self.count + 1, turn + 1
+
+    def __enter__(self) -> "Writers":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+
+def content(store: Path, revision: int) -> list[tuple[str, bytes, int]]:
+    """Every key, value and revision that the store of a stopped cluster had at a revision."""
+
+    async def read() -> list[tuple[str, bytes, int]]:
+        opened = await SqliteStore.open(Env(), SqliteConfig(store))
+        try:
+            page = await opened.list("/", revision=revision)
+        finally:
+            await opened.close()
+        return [(record.key, record.value, record.revision) for record in page.records]
+
+    return asyncio.run(read())
+
+
+def test_a_busy_cluster_is_forked_at_one_revision(machine: Machine) -> None:
+    machine("up", "one", "--node", "hollow", "--port", "0")
+    folders = machine.home / "pybernetes"
+    with Writers(folders / "one" / "admin.kubeconfig") as writers:
+        while writers.count < 1000:
+            time.sleep(0.05)
+        before = writers.count
+        said = machine("fork", "one", "two")
+        assert writers.count > before + 100
+    found = re.search(r"backed up at revision (\d+)", said)
+    assert found
+    machine("fork", "two", "three")  # a fork's fork is a fork
+    for name in ("one", "two", "three"):
+        machine("down", name)
+    ours, theirs = (content(folders / name / "store.db", int(found[1])) for name in ("one", "two"))
+    assert len(ours) > 800
+    assert max(revision for *_, revision in ours) == int(found[1])
+    assert theirs == ours
+
+
 def test_forks_that_cannot_be(machine: Machine) -> None:
     assert "no cluster" in machine("fork", "none", "two", code=1)
     machine("up", "one", "--node", "hollow", "--port", "0")
@@ -120,6 +198,11 @@ def test_forks_that_cannot_be(machine: Machine) -> None:
         "one",
         "one-fork",
     ]
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # nothing stays of one that cannot start
+        port = str(taken.getsockname()[1])
+        assert f"port {port} is taken" in machine("fork", "one", "two", "--port", port, code=1)
+    assert not (machine.home / "pybernetes" / "two").exists()
+    assert "name the fork otherwise" in machine("fork", "one", "one", code=1)
     (machine.home / "pybernetes" / "one" / "store.db").write_bytes(b"no store " * 1000)
     machine("fork", "one", "three", code=1)
     assert not (machine.home / "pybernetes" / "three").exists()

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pybernetes.cmd.config import ClusterConfig
-from pybernetes.cmd.labconfig import ConfigError, LabNode, resolve
+from pybernetes.cmd.labconfig import ConfigError, LabNode, resolve, with_ranges
 
 
 def networks(*texts: str) -> list[ipaddress.IPv4Network]:
@@ -34,6 +34,18 @@ def test_taken_ranges_are_stepped_over_and_the_choice_stays():
     assert first["service_cidr"] == "10.112.0.0/12"
     assert first["lab"]["nodes"][0]["address"] == "192.168.101.10"
     assert resolve(first) == first
+
+
+def test_a_cluster_beside_a_lab_gets_ranges_of_its_own_once():
+    plain = {"name": "one", "port": 0}
+    assert with_ranges(plain, [])["service_cidr"] == "10.96.0.0/16"
+    found = with_ranges(plain, networks("10.96.0.0/12", "10.244.0.0/16"))
+    assert (found["cluster_cidr"], found["service_cidr"]) == ("10.245.0.0/16", "10.112.0.0/16")
+    assert with_ranges(found, networks("10.112.0.0/16")) == found
+    assert (
+        with_ranges({"service_cidr": "10.96.0.0/16"}, networks("10.96.0.0/12"))["service_cidr"]
+        == "10.96.0.0/16"
+    )  # asked for: refused by name when it starts
 
 
 def test_nodes_added_later_leave_the_addresses_of_the_others_alone():

@@ -95,6 +95,11 @@ def test_power_and_cable(lab: Cli) -> None:
     before = {pod: restarts(lab, pod) for pod in ("on-w1", "on-w3")}
     lab.pybernetes("node", "kill", "w3")
     lab.pybernetes("node", "cut", "w1")
+    assert [rows(lab)[name]["status"] for name in ("w1", "w2", "w3")] == [
+        "cut",
+        "running",
+        "stopped",
+    ]
     try:
         _is_noticed(lab)
     finally:

@@ -196,7 +196,7 @@ async def test_controllers_with_nothing_to_do_have_no_tasks(origin: Cluster) -> 
         await fork.client().create(DEPLOYMENTS, deployment(1), "default")
         await available(fork.client(), 1)
         assert {"deployment-controller", "replicaset-controller"} <= set(manager.running)
-        idle = {"cronjob-controller", "token-cleaner-controller"}
+        idle = {"cronjob-controller", "statefulset-controller", "token-cleaner-controller"}
         assert idle <= set(manager.asleep)
         assert not idle & {task.get_name() for task in asyncio.all_tasks() - before}
     assert asyncio.all_tasks() <= before

@@ -2,8 +2,6 @@
 """ApiServer: wires store, cache, filters, verbs and loops together. `.handler` answers requests."""
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
 
 from pybernetes.apis.catalog import builtin
 from pybernetes.apiserver import security
@@ -11,7 +9,6 @@ from pybernetes.apiserver.admission import registry as admission
 from pybernetes.apiserver.admission.plugin import Parts
 from pybernetes.apiserver.admission.resourcequota import ResourceQuota
 from pybernetes.apiserver.bootstrap.writer import write_bootstrap
-from pybernetes.apiserver.cache.entry import Event
 from pybernetes.apiserver.cache.feed import Feed
 from pybernetes.apiserver.chain import Chain
 from pybernetes.apiserver.compaction import compact_forever
@@ -91,13 +88,6 @@ class ApiServer:
     def handler(self) -> Handler:
         return self._chain.handle
 
-    def on_change(self, listener: Callable[[tuple[str, str], bool], None]) -> None:
-        """Call `listener((group, resource), is deleted or is to be)` after every change of an object."""
-        for serving in self.resources:
-            if serving.stored and serving.stored_here:
-                told = partial(_tell, listener, (serving.row.gvr.group, serving.row.gvr.resource))
-                serving.cache.listeners.append(told)
-
     async def start(self) -> None:
         """Read the store and write what every cluster has. `run` does this first."""
         core = self.core
@@ -130,9 +120,3 @@ class ApiServer:
     async def wait_ready(self) -> None:
         """Return once requests are served."""
         await self._ready.wait()
-
-
-def _tell(
-    listener: Callable[[tuple[str, str], bool], None], kind: tuple[str, str], event: Event
-) -> None:
-    listener(kind, event.new is None or b'"deletionTimestamp"' in event.new.tail)

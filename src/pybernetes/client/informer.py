@@ -181,6 +181,7 @@ class Informers:
         self._random = env.random.child("informers")
         self._transform: Transform | None = freeze if frozen else None
         self._informers: dict[Scope, Informer] = {}
+        self.asked: dict[Scope, None] = {}  # for: what somebody has noted
         self._known: dict[Scope, Informer] = {}  # what a fork's origin knew; nobody changes them
         self._tasks: dict[Scope, asyncio.Task[None]] = {}
         self._group: TaskGroup | None = None
@@ -230,6 +231,7 @@ class Informers:
             await informer.wait_synced()
 
     def _shared(self, scope: Scope) -> Informer:
+        self.asked[scope] = None
         informer = self._informers.get(scope)
         if informer is None:
             known = self._known.get(scope)

@@ -4,9 +4,10 @@
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from pybernetes.apimachinery.types import User
+from pybernetes.apiserver.cache.entry import Event
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.base.env import Env
@@ -67,7 +68,10 @@ class ControlPlane:
         else:
             self.manager.share(origin.manager)
             self._watched.share(origin._watched)
-            self.api.on_change(self._changed)
+            for serving in self.api.resources:
+                if serving.stored:
+                    told = partial(self._changed, serving.row.gvr[::2])
+                    serving.cache.listeners.append(told)
         if origin is None or origin.has_pods_to_place:
             self._scheduling.set()
 
@@ -84,7 +88,8 @@ class ControlPlane:
             return False
         return "scheduler" not in self.__dict__ or self.scheduler.is_busy
 
-    def _changed(self, kind: tuple[str, str], goes: bool) -> None:
+    def _changed(self, kind: tuple[str, str], event: Event) -> None:
+        goes = event.new is None or b'"deletionTimestamp"' in event.new.tail
         self.manager.changed(kind, goes=goes)
         if kind in (PODS[::2], NODES[::2]):
             self._scheduling.set()

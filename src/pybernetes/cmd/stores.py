@@ -48,10 +48,11 @@ async def opened(env: Env, config: ClusterConfig) -> AsyncIterator[Store]:
         await store.close()
 
 
-async def _backup(_env: Env, store: Store, request: Object, report: Report) -> None:
+async def _backup(env: Env, store: Store, request: Object, report: Report) -> None:
     """Write a snapshot to the file `path`, while writes go on."""
     await store.snapshot(request["path"])
-    report(f"backed up at revision {store.revision}")
+    revision = await env.offload.run(snapshot.revision_of, Path(request["path"]))
+    report(f"backed up at revision {revision}")
 
 
 async def _restore(env: Env, store: Store, request: Object, report: Report) -> None:

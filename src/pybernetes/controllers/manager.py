@@ -9,16 +9,15 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.meta import service_account_user
-from pybernetes.apimachinery.types import GVR, User
+from pybernetes.apimachinery.types import User
 from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
-from pybernetes.client.informer import Informer, Informers
+from pybernetes.client.informer import Informers
 from pybernetes.client.queue import WorkQueue
 from pybernetes.client.types import Client
 from pybernetes.controllers.config import ControllersConfig
@@ -37,41 +36,6 @@ def identity(name: str) -> User:
         return User(f"system:{MANAGER}", ("system:authenticated",))
     user = service_account_user("kube-system", name)
     return User(user.name, (*user.groups, "system:authenticated"))
-
-
-class Asked(Informers):
-    """The informers as one controller sees them: remembers which it has asked for."""
-
-    def __init__(self, whole: Informers) -> None:
-        self._whole = whole
-        self.found: dict[Informer, None] = {}
-
-    def get(
-        self, gvr: GVR, namespace: str = "", label_selector: str = "", field_selector: str = ""
-    ) -> Informer:
-        return self._note(self._whole.get(gvr, namespace, label_selector, field_selector))
-
-    def get_metadata(self, gvr: GVR) -> Informer:
-        return self._note(self._whole.get_metadata(gvr))
-
-    def drop(self, informer: Informer) -> None:
-        self._whole.drop(informer)
-        self.found.pop(informer, None)
-
-    def _note(self, informer: Informer) -> Informer:
-        self.found[informer] = None
-        return informer
-
-    async def wait_synced(self) -> None:
-        for informer in list(self.found):
-            await informer.wait_synced()
-
-
-class Sleeper(NamedTuple):
-    """A fork's controller with nothing to do: what it looks at, and when its next key comes."""
-
-    kinds: frozenset[Kind]
-    due: float
 
 
 class Manager:
@@ -98,28 +62,27 @@ class Manager:
             if _enabled(name, self._config.controllers)
         }
         self._ready = asyncio.Event()
-        self.running: dict[str, tuple[Asked, WorkQueue[str]]] = {}
-        self.asleep: dict[str, Sleeper] = {}
-        self._stirred = asyncio.Event()  # a sleeper is due earlier than it was
+        self.running: dict[str, WorkQueue[str]] = {}
+        self.asleep: dict[str, float] = {}  # until when
+        self._kinds: dict[str, frozenset[Kind]] = {}  # that a controller looks at
+        self._stirred = asyncio.Event()  # a sleeper's time comes earlier than it did
 
     def share(self, origin: "Manager") -> None:
         """Start as a fork of `origin` does."""
         self.informers.share(origin.informers)
-        self.asleep = dict(origin.asleep)
-        for name, (asked, queue) in origin.running.items():
-            if queue.idle and all(informer.synced for informer in asked.found):
-                kinds = frozenset(informer.scope.gvr[::2] for informer in asked.found)
-                self.asleep[name] = Sleeper(kinds, queue.due)
+        self._kinds = dict(origin._kinds)
+        idle = {name: queue.due for name, queue in origin.running.items() if queue.idle}
+        self.asleep = origin.asleep | idle if origin._ready.is_set() else dict(origin.asleep)
 
     def changed(self, kind: Kind, *, goes: bool) -> None:
         """An object changed (`goes`: is deleted, or is to be): who looks at such is woken."""
         now = self._env.clock.monotonic()
-        for name, (kinds, due) in self.asleep.items():
-            if kind in kinds:
-                soon = now if goes else now + self._rows[name].patience
-                if soon < due:
-                    self.asleep[name] = Sleeper(kinds, soon)
-                    self._stirred.set()
+        for name, due in self.asleep.items():
+            patience = self._rows[name].patience
+            soon = now if goes else now + patience
+            if soon < due and (patience or kind in self._kinds[name]):
+                self.asleep[name] = soon
+                self._stirred.set()
 
     async def wait_ready(self) -> None:
         """Until all caches are filled and the controllers work."""
@@ -138,18 +101,18 @@ class Manager:
             while self.asleep:
                 await self._wait_due()
                 now = self._env.clock.monotonic()
-                for name in [name for name, one in self.asleep.items() if one.due <= now]:
+                for name in [name for name, due in self.asleep.items() if due <= now]:
                     group.start(self._run(*self._build(name)), name)
 
     async def _wait_due(self) -> None:
         self._stirred.clear()
-        left = min(one.due for one in self.asleep.values()) - self._env.clock.monotonic()
+        left = min(self.asleep.values()) - self._env.clock.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None if left == math.inf else left):
                 await self._stirred.wait()
 
     async def _run(self, name: str, controller: Controller, context: Context) -> None:
-        await context.informers.wait_synced()
+        await self.informers.wait_synced()
         async with TaskGroup(name) as group:
             group.start(context.recorder.run(), "events")
             for number in range(self._rows[name].workers):
@@ -159,16 +122,19 @@ class Manager:
         self.asleep.pop(name, None)
         row = self._rows[name]
         client = self._client_for(row.account)
-        asked, queue = self.running[name] = Asked(self.informers), WorkQueue(self._env, name)
+        queue = self.running[name] = WorkQueue(self._env, name)
         context = Context(
             env=self._env,
             client=client,
-            informers=asked,
+            informers=self.informers,
             queue=queue,
             recorder=Recorder(self._env, client, row.source or row.account),
             config=self._config,
         )
-        return name, row.build(context), context
+        self.informers.asked.clear()
+        controller = row.build(context)
+        self._kinds[name] = frozenset(scope.gvr[::2] for scope in self.informers.asked)
+        return name, controller, context
 
 
 def _enabled(name: str, wanted: tuple[str, ...]) -> bool:

@@ -50,6 +50,12 @@ def write(path: Path, content: Content) -> None:
     schema.sync_directory(path.parent)
 
 
+def revision_of(path: Path) -> int:
+    """The revision that a snapshot was made at. Raises StoreError. Blocks."""
+    with contextlib.closing(schema.open_snapshot(path)) as connection:
+        return schema.state(connection)[0]
+
+
 def read(path: Path) -> Content:
     """The newest state in a snapshot, which is left as it is. Raises StoreError. Blocks."""
     with contextlib.closing(schema.open_snapshot(path)) as connection:

@@ -64,7 +64,8 @@ class Controller:
 class Row:
     """One row of the registry. `account`: its service account; `source`: of its events.
 
-    `patience`: for how many seconds it may sleep on in a fork after a change that deletes nothing.
+    `patience`: it looks at all kinds; in a fork it may sleep on for so many seconds after a change that
+    deletes nothing. 0: it looks at what it asks informers for when it is built.
     """
 
     build: Callable[[Context], Controller]
