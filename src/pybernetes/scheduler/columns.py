@@ -6,6 +6,7 @@
   seen. A pod is counted once, by UID.
 """
 
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from pybernetes.apimachinery.quantity import parse
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod import hostports
-from pybernetes.scheduler.podinfo import PodInfo, Template
+from pybernetes.scheduler.podinfo import PodInfo
 
 CPU, MEMORY, STORAGE, PODS = 0, 1, 2, 3
 BASE_RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
@@ -37,13 +38,10 @@ class NodeColumns:
         self.taints: dict[Taint, NDArray[np.bool_]] = {}
         self.ports: dict[int, dict[hostports.HostPort, int]] = {}
         self._free = list(range(capacity - 1, -1, -1))
-        self._placed: dict[str, tuple[int, str, Template]] = {}  # by pod UID: row, node, template
+        self._placed: dict[str, tuple[int, str, PodInfo]] = {}  # by pod UID: row, node
+        self._priorities: Counter[int] = Counter()  # of the placed pods
         self._homeless: dict[str, dict[str, PodInfo]] = {}  # pods whose node is not known (yet)
         self._rules: dict[bytes, tuple[RowRule, NDArray[np.int64]]] = {}
-
-    @property
-    def count(self) -> int:
-        return len(self.rows)
 
     def name(self, row: int) -> str:
         node = self.objects[row]
@@ -71,6 +69,8 @@ class NodeColumns:
         row = self.rows.pop(name, None)
         if row is None:
             return
+        for uid in [uid for uid, placed in self._placed.items() if placed[0] == row]:
+            self.unplace(uid)
         self.objects[row] = None
         self.valid[row] = False
         self.unschedulable[row] = False
@@ -79,23 +79,21 @@ class NodeColumns:
         for holders in self.taints.values():
             holders[row] = False
         self.ports.pop(row, None)
-        for uid in [uid for uid, placed in self._placed.items() if placed[0] == row]:
-            del self._placed[uid]
         self._free.append(row)
 
     def place(self, pod: PodInfo, node: str) -> None:
         """Count `pod` on `node`; does nothing if it is counted there already."""
         placed = self._placed.get(pod.uid)
         if placed is not None:
-            if placed[1] == node and placed[2] is pod.template:
+            if placed[1] == node and placed[2].template is pod.template:
                 return
             self.unplace(pod.uid)
         row = self.rows.get(node)
         if row is None:
             self._homeless.setdefault(node, {})[pod.uid] = pod
             return
-        self._placed[pod.uid] = (row, node, pod.template)
-        self._count(row, pod.template, 1)
+        self._placed[pod.uid] = (row, node, pod)
+        self._count(row, pod, 1)
 
     def placed_on(self, uid: str, node: str) -> bool:
         """Whether the pod is counted on that node already."""
@@ -109,6 +107,15 @@ class NodeColumns:
             return any(pods.pop(uid, None) for pods in self._homeless.values())
         self._count(placed[0], placed[2], -1)
         return True
+
+    def less_important(self, priority: int) -> dict[int, list[PodInfo]]:
+        """The placed pods of a lower priority, by row."""
+        found: dict[int, list[PodInfo]] = {}
+        if min(self._priorities, default=priority) < priority:
+            for row, _, pod in self._placed.values():
+                if pod.priority < priority:
+                    found.setdefault(row, []).append(pod)
+        return found
 
     def ruled(self, key: bytes, rule: RowRule) -> NDArray[np.int64]:
         """`rule(node)` for every row, kept up to date as nodes change. `key` names the rule."""
@@ -133,7 +140,11 @@ class NodeColumns:
             self.requested = _with_row(self.requested)
         return index
 
-    def _count(self, row: int, template: Template, sign: int) -> None:
+    def _count(self, row: int, pod: PodInfo, sign: int) -> None:
+        template = pod.template
+        self._priorities[pod.priority] += sign
+        if not self._priorities[pod.priority]:
+            del self._priorities[pod.priority]
         self.requested[PODS, row] += sign
         for name, amount in template.requests.items():
             index = self.resource(name)

@@ -22,5 +22,4 @@ class SchedulerConfig:
     batch: int = 256  # pods decided between two looks at the informers
     slice_seconds: float = 0.005  # the loop is yielded to at least this often
     bind_parallelism: int = 128
-    kept_decisions: int = 1000
     plugins: Mapping[str, Plugin] = field(default_factory=dict)

@@ -5,48 +5,17 @@ Pods of one template share a Session: all plugins look at all nodes once; after 
 the rule of that one row is asked again.
 """
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from pybernetes.base.random import Random
 from pybernetes.scheduler.columns import NodeColumns
+from pybernetes.scheduler.decision import Decision
 from pybernetes.scheduler.podinfo import PodInfo
 from pybernetes.scheduler.types import MAX_SCORE, Mask, Plugin, Scores
 
 _ALL = slice(None)
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What was decided about a pod and why: `node` is "" where no node would do.
-
-    `refusals` names, for each refused node, the plugin and its reasons.
-    """
-
-    pod: PodInfo
-    node: str
-    evaluated: int
-    feasible: int
-    score: int = 0
-    refusals: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
-
-    @property
-    def plugins(self) -> tuple[str, ...]:
-        """The plugins that refused a node, each once, in order of first refusal."""
-        return tuple(dict.fromkeys(plugin for plugin, _ in self.refusals.values()))
-
-    @property
-    def message(self) -> str:
-        """The FailedScheduling message, worded and sorted as kube-scheduler does."""
-        if not self.evaluated:
-            return "no nodes available to schedule pods"
-        counts = Counter(reason for _, reasons in self.refusals.values() for reason in reasons)
-        listed = ", ".join(sorted(f"{count} {reason}" for reason, count in counts.items()))
-        text = f"0/{self.evaluated} nodes are available: {listed}."
-        return text
 
 
 class Session:
@@ -59,11 +28,8 @@ class Session:
         self._nodes = nodes
         self._plugins = plugins
         self._pod = pod
-        self._static = nodes.valid.copy()
-        for plugin in plugins:
-            if not plugin.dynamic:
-                _narrow(self._static, plugin.filter(nodes, pod, _ALL))
-        self._feasible = self._static & self._dynamic_mask(_ALL)
+        self.possible = self._mask(_ALL, dynamic=False)  # what nothing but placed pods can refuse
+        self._feasible = self.possible & self._mask(_ALL, dynamic=True)
         self._raw = [
             (plugin, raw)
             for plugin in plugins
@@ -78,8 +44,13 @@ class Session:
     def feasible(self) -> int:
         return int(np.count_nonzero(self._feasible))
 
-    def pick(self, random: Random) -> int | None:
-        """The row of a best node, ties broken by `random`; None where no node is feasible."""
+    def pick(self, random: Random, nominated: int | None) -> int | None:
+        """The row of a best node, ties broken by `random`; None where no node is feasible.
+
+        `nominated` is taken whatever its score, if it is feasible.
+        """
+        if nominated is not None and self._feasible[nominated]:
+            return nominated
         if not len(self._total):
             return None
         best = self._total.max()
@@ -88,13 +59,10 @@ class Session:
         rows = np.flatnonzero(self._total == best)
         return int(rows[random.below(len(rows))])
 
-    def score_of(self, row: int) -> int:
-        return int(self._total[row])
-
     def placed(self, row: int) -> None:
         """A pod of this template was placed on `row`: look at that row again."""
         only = slice(row, row + 1)
-        fits = bool(self._static[row]) and bool(self._dynamic_mask(only)[0])
+        fits = bool(self.possible[row]) and bool(self._mask(only, dynamic=True)[0])
         if not fits:
             self._feasible[row] = False
             self._total[row] = -1
@@ -120,11 +88,12 @@ class Session:
                     break
         return found
 
-    def _dynamic_mask(self, rows: slice) -> Mask:
-        mask: Mask = np.ones(len(self._nodes.valid[rows]), np.bool_)
+    def _mask(self, rows: slice, *, dynamic: bool) -> Mask:
+        mask = self._nodes.valid[rows].copy()
         for plugin in self._plugins:
-            if plugin.dynamic:
-                _narrow(mask, plugin.filter(self._nodes, self._pod, rows))
+            if plugin.dynamic is dynamic:
+                found = plugin.filter(self._nodes, self._pod, rows)
+                mask &= True if found is None else found
         return mask
 
     def _dynamic_score(self, rows: slice) -> Scores:
@@ -154,11 +123,6 @@ def normalized(raw: Scores, feasible: Mask, how: str) -> Scores:
     return MAX_SCORE - scaled if how == "reverse" else scaled
 
 
-def _narrow(mask: Mask, other: Mask | None) -> None:
-    if other is not None:
-        mask &= other
-
-
 class Cycle:
     """Places one pod after another, counting each on the columns at once (assumed)."""
 
@@ -167,35 +131,30 @@ class Cycle:
         self._plugins = plugins
         self._random = random
         self._session: Session | None = None
-        self._session_for: PodInfo | None = None
+        self._key: tuple[object, ...] = ()
         self._version = 0
-        self._seen = -1
 
     def changed(self) -> None:
         """The columns changed other than by our own placing."""
         self._version += 1
 
-    def schedule(self, pod: PodInfo) -> Decision:
+    def schedule(self, pod: PodInfo, nominated: str = "") -> Decision:
         """Decide about `pod`; if a node was found the pod is counted there when this returns."""
         session = self._session_of(pod)
-        row = session.pick(self._random)
+        row = session.pick(self._random, self._nodes.rows.get(nominated))
         if row is None:
-            return Decision(pod, "", self._nodes.count, 0, refusals=session.refusals())
-        node, feasible, score = self._nodes.name(row), session.feasible, session.score_of(row)
+            return Decision(pod, "", len(self._nodes.rows), 0, refusals=session.refusals())
+        node, feasible = self._nodes.name(row), session.feasible
         self._nodes.place(pod, node)
         session.placed(row)
-        return Decision(pod, node, self._nodes.count, feasible, score)
+        return Decision(pod, node, len(self._nodes.rows), feasible)
+
+    def possible(self, pod: PodInfo) -> Mask:
+        """The rows that only refuse `pod` for what is placed there."""
+        return self._session_of(pod).possible
 
     def _session_of(self, pod: PodInfo) -> Session:
-        known = self._session_for
-        same = (
-            known is not None
-            and known.template is pod.template
-            and known.node_name == pod.node_name
-            and self._seen == self._version
-        )
-        if self._session is None or not same:
-            self._session = Session(self._nodes, pod, self._plugins)
-            self._session_for = pod
-            self._seen = self._version
+        key = (pod.template, pod.node_name, self._version)
+        if self._session is None or self._key != key:
+            self._session, self._key = Session(self._nodes, pod, self._plugins), key
         return self._session

@@ -61,14 +61,8 @@ class Templates:
                 self._known.clear()
             template = self._known[signature] = _template(spec, signature)
         meta = pod["metadata"]
-        return PodInfo(
-            namespace=meta["namespace"],
-            name=meta["name"],
-            uid=meta["uid"],
-            priority=spec.get("priority", 0),
-            node_name=spec.get("nodeName", ""),
-            template=template,
-        )
+        priority, node = spec.get("priority", 0), spec.get("nodeName", "")
+        return PodInfo(meta["namespace"], meta["name"], meta["uid"], priority, node, template)
 
 
 def _signature(spec: Object) -> bytes:

@@ -14,6 +14,8 @@ from pybernetes.base.backoff import Backoff
 from pybernetes.base.clock import Clock
 from pybernetes.scheduler.podinfo import PodInfo
 
+QUEUES = ("active", "backoff", "unschedulable")  # as the metric calls them
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -39,16 +41,10 @@ class SchedulingQueue:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def lengths(self) -> dict[str, int]:
-        """How many pods are active, in backoff, and unschedulable (waiting)."""
-        counts = {"active": 0, "backoff": 0, "unschedulable": 0}
-        for entry in self._entries.values():
-            counts["unschedulable" if entry.place == "waiting" else entry.place] += 1
-        return counts
-
     def length(self, queue: str) -> int:
-        """One of `lengths`."""
-        return self.lengths()[queue]
+        """How many pods are in one of QUEUES."""
+        place = "waiting" if queue == "unschedulable" else queue
+        return sum(entry.place == place for entry in self._entries.values())
 
     def add(self, pod: PodInfo) -> None:
         """A pod to be tried at once (new, or changed by its user)."""

@@ -8,7 +8,6 @@
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
 
@@ -23,13 +22,17 @@ from pybernetes.client.types import Client
 from pybernetes.scheduler.binder import PODS, Binder
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.config import SchedulerConfig
-from pybernetes.scheduler.cycle import Cycle, Decision
+from pybernetes.scheduler.cycle import Cycle
+from pybernetes.scheduler.decision import Decision, Room
+from pybernetes.scheduler.nominations import Nominations
 from pybernetes.scheduler.plugins.registry import PLUGINS
-from pybernetes.scheduler.podinfo import Templates
-from pybernetes.scheduler.queue import SchedulingQueue
+from pybernetes.scheduler.podinfo import PodInfo, Templates
+from pybernetes.scheduler.preemption import Preemption
+from pybernetes.scheduler.queue import QUEUES, SchedulingQueue
 from pybernetes.scheduler.types import Plugin
 
 NODES = GVR("", "v1", "nodes")
+BUDGETS = GVR("policy", "v1", "poddisruptionbudgets")
 _FINISHED = ("Succeeded", "Failed")
 _log = logs.get("scheduler")
 
@@ -50,18 +53,21 @@ class Scheduler:
         self._informers = informers or Informers(env, client)
         self._pods = self._informers.get(PODS)
         self._nodes = self._informers.get(NODES)
+        budgets = self._informers.get(BUDGETS)
         self._columns = NodeColumns()
         self._templates = Templates()
-        self._cycle = Cycle(self._columns, plugins(config), self._random)
+        chosen = plugins(config)
+        self._cycle = Cycle(self._columns, chosen, self._random)
+        self._nominations = Nominations(self._columns, self._cycle.changed)
+        self._preemption = Preemption(self._columns, chosen, self._pods.find, budgets.items)
         self._queue = SchedulingQueue(
             env.clock, config.initial_backoff, config.max_backoff, config.unschedulable_flush
         )
         self._recorder = Recorder(env, client, config.scheduler_name)
-        self._binder = Binder(env, client, self._recorder, config.bind_parallelism)
+        self._binder = Binder(env, client, self._recorder, config)
         self._wake = asyncio.Event()
         self._deciding: dict[str, int] = {}  # UIDs decided, not settled -> _changes at that time
         self._changes = 0  # how often the cluster changed in a way that may help a pod
-        self.decisions: OrderedDict[str, Decision] = OrderedDict()  # newest last, by pod key
         self._attempts = counter(
             env,
             "scheduler_schedule_attempts_total",
@@ -69,7 +75,7 @@ class Scheduler:
             ("result", "profile"),
         )
         pending = gauge(env, "scheduler_pending_pods", "Pending pods, by queue", ("queue",))
-        for name in self._queue.lengths():  # counted when somebody asks, not with every batch
+        for name in QUEUES:  # counted when somebody asks, not with every batch
             pending.labels(name).set_function(partial(self._queue.length, name))
         self._latency = histogram(
             env,
@@ -112,11 +118,10 @@ class Scheduler:
             if pod is None:
                 break
             start = clock.monotonic()
-            decision = self._cycle.schedule(pod)
+            decision = self._decide(pod)
             now = clock.monotonic()
             self._latency.observe(now - start)
             self._deciding[pod.uid] = self._changes
-            self._remember(decision)
             decisions.append(decision)
             if now - slice_start >= self._config.slice_seconds:
                 await asyncio.sleep(0)
@@ -124,6 +129,33 @@ class Scheduler:
         else:
             self._wake.set()  # more may be active
         return decisions
+
+    def _decide(self, pod: PodInfo) -> Decision:
+        """Where `pod` goes; if nowhere, who could make room."""
+        nominated = self._nominations.node_of(pod.uid)
+        with self._nominations.lifted(pod):
+            decision = self._cycle.schedule(pod, nominated)
+            if decision.node:
+                self._nominations.drop(pod.uid)
+                return decision
+            obj = self._pods.find(pod.namespace, pod.name)
+            if obj is None or not decision.evaluated:
+                return decision
+            possible = self._cycle.possible(pod)
+            decision = self._preemption.decide(decision, obj, nominated, possible)
+        if decision.nominated not in (None, nominated):
+            self._nominations.set(pod, decision.nominated)
+        return decision
+
+    async def _make_room(self, decision: Decision, room: Room) -> None:
+        """Carry a preemption out; less important pods no longer wait for that node."""
+        for other in self._nominations.less_important(decision.pod.priority, room.node):
+            self._nominations.set(other, "")
+            waiting = self._pods.find(other.namespace, other.name)
+            if waiting is not None:
+                await self._binder.patch_status(waiting, {"nominatedNodeName": None})
+        if not await self._binder.make_room(decision, room):
+            self._helped()
 
     async def _settle(self, decisions: Sequence[Decision]) -> None:
         """Bind what found a node, report what did not, requeue what failed."""
@@ -155,18 +187,14 @@ class Scheduler:
             else:
                 self._queue.refused(decision.pod)
             await self._binder.report(decision, pod)
-
-    def _remember(self, decision: Decision) -> None:
-        self.decisions[decision.pod.key] = decision
-        self.decisions.move_to_end(decision.pod.key)
-        while len(self.decisions) > self._config.kept_decisions:
-            self.decisions.popitem(last=False)
+            if decision.room:
+                await self._make_room(decision, decision.room)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:
             if old is not None:
                 self._columns.remove(old["metadata"]["name"])
-        elif old is not None and _same_for_scheduling(old, new):
+        elif old is not None and _for_scheduling(old) == _for_scheduling(new):
             return
         else:
             self._columns.upsert(new)
@@ -184,10 +212,13 @@ class Scheduler:
             self._forget(uid)
         elif new["spec"].get("nodeName"):
             self._queue.remove(uid)
+            self._nominations.drop(uid)
             if not self._columns.placed_on(uid, new["spec"]["nodeName"]):
                 self._columns.place(self._templates.info(new), new["spec"]["nodeName"])
                 self._cycle.changed()
         elif self._is_ours(new) and uid not in self._deciding:
+            if _nominated(old) != _nominated(new) != self._nominations.node_of(uid):
+                self._nominations.set(self._templates.info(new), _nominated(new))
             if old is None or old["spec"] != new["spec"]:
                 self._queue.add(self._templates.info(new))
                 self._wake.set()
@@ -196,6 +227,7 @@ class Scheduler:
 
     def _forget(self, uid: str) -> None:
         self._queue.remove(uid)
+        self._nominations.drop(uid)
         if self._columns.unplace(uid):
             self._cycle.changed()
             self._helped()
@@ -218,10 +250,11 @@ def plugins(config: SchedulerConfig) -> tuple[Plugin, ...]:
     return tuple(table.values())
 
 
-def _same_for_scheduling(old: Object, new: Object) -> bool:
-    """Heartbeats change conditions only, and conditions reach the scheduler as taints."""
-    allocatable = (old.get("status") or {}).get("allocatable") == (new.get("status") or {}).get(
-        "allocatable"
-    )
-    labels = old["metadata"].get("labels") == new["metadata"].get("labels")
-    return allocatable and labels and old.get("spec") == new.get("spec")
+def _nominated(pod: Object | None) -> str:
+    return str(((pod or {}).get("status") or {}).get("nominatedNodeName") or "")
+
+
+def _for_scheduling(node: Object) -> tuple[object, ...]:
+    """Without conditions, the heartbeats: they reach the scheduler as taints."""
+    allocatable = (node.get("status") or {}).get("allocatable")
+    return allocatable, node["metadata"].get("labels"), node.get("spec")

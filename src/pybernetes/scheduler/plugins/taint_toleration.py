@@ -38,9 +38,7 @@ def _untolerated(nodes: NodeColumns, pod: PodInfo, effects: Collection[str]) -> 
     return [
         holders
         for (key, value, effect), holders in nodes.taints.items()
-        if effect in effects and not _tolerated(pod, {"key": key, "value": value, "effect": effect})
+        if effect in effects
+        for taint in [{"key": key, "value": value, "effect": effect}]
+        if not any(tolerates(one, taint) for one in pod.template.tolerations)
     ]
-
-
-def _tolerated(pod: PodInfo, taint: dict[str, str]) -> bool:
-    return any(tolerates(toleration, taint) for toleration in pod.template.tolerations)
