@@ -72,8 +72,8 @@ class World:
             name=more.get("name", ((obj or {}).get("metadata") or {}).get("name", "")),
             namespace=more.get("namespace", namespace),
             subresource=subresource,
-            obj=obj,
-            old=more.get("old"),
+            obj=obj or {},
+            old=more.get("old") or {},
             user=more.get("user", User("jane")),
         )
         await self.chain.admit(request)

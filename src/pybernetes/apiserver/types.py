@@ -64,7 +64,7 @@ Operation = Literal["CREATE", "UPDATE", "DELETE"]
 class AdmissionRequest:
     """What admission sees. Mutating plugins change `obj` in place or replace it.
 
-    `old` must not be changed. `obj` is None on DELETE.
+    `old` must not be changed. `obj` is empty on DELETE, `old` on CREATE.
     """
 
     operation: Operation
@@ -72,8 +72,8 @@ class AdmissionRequest:
     name: str
     namespace: str
     subresource: str
-    obj: Object | None
-    old: Object | None
+    obj: Object
+    old: Object
     user: User
     dry_run: bool = False
 

@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.admission.plugin import GroupResource, Plugin, forbidden
 from pybernetes.apiserver.authorization.escalation import only_collection
-from pybernetes.apiserver.types import AdmissionRequest, Authorizer, Operation, RequestInfo
+from pybernetes.apiserver.types import AdmissionRequest, Authorizer, RequestInfo
 
 GROUP = "certificates.k8s.io"
 CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
@@ -35,16 +35,17 @@ def subject_values(obj: Object, oid: x509.ObjectIdentifier) -> list[str | bytes]
     return [one.value for one in asked.subject.get_attributes_for_oid(oid)]
 
 
-def _signer(obj: Object | None) -> str:
-    return ((obj or {}).get("spec") or {}).get("signerName") or ""
+def _signer(obj: Object) -> str:
+    return (obj.get("spec") or {}).get("signerName") or ""
 
 
-class _Signer(Plugin):
-    """Whoever `concerns` has to be allowed to do `verb` for the request's signer."""
+class CertificateApproval(Plugin):
+    """Whoever approves has to be allowed to do `verb` for the request's signer."""
 
-    operations: ClassVar[frozenset[Operation]] = frozenset(("UPDATE",))
+    operations = frozenset(("UPDATE",))
     resources = _REQUESTS
-    verb: ClassVar[str]
+    subresources = frozenset(("approval",))
+    verb: ClassVar[str] = "approve"
 
     async def validate(self, request: AdmissionRequest) -> None:
         signer = _signer(request.old)
@@ -53,23 +54,18 @@ class _Signer(Plugin):
             raise forbidden(request, detail)
 
     def concerns(self, request: AdmissionRequest) -> bool:
-        raise NotImplementedError
+        return True
 
 
-class CertificateApproval(_Signer):
-    verb = "approve"
+class CertificateSigning(CertificateApproval):
+    """The same of whoever signs."""
 
-    def concerns(self, request: AdmissionRequest) -> bool:
-        return request.subresource == "approval"
-
-
-class CertificateSigning(_Signer):
+    subresources = frozenset(("status",))
     verb = "sign"
 
     def concerns(self, request: AdmissionRequest) -> bool:
-        old, new = ((obj or {}).get("status") or {} for obj in (request.old, request.obj))
-        changed = any(old.get(key) != new.get(key) for key in ("certificate", "conditions"))
-        return request.subresource == "status" and changed
+        old, new = (obj.get("status") or {} for obj in (request.old, request.obj))
+        return any(old.get(key) != new.get(key) for key in ("certificate", "conditions"))
 
 
 class CertificateSubjectRestriction(Plugin):
@@ -77,10 +73,10 @@ class CertificateSubjectRestriction(Plugin):
     resources = _REQUESTS
 
     async def validate(self, request: AdmissionRequest) -> None:
-        if request.subresource or _signer(request.obj) != CLIENT_SIGNER:
+        if _signer(request.obj) != CLIENT_SIGNER:
             return
         try:
-            groups = subject_values(request.obj or {}, NameOID.ORGANIZATION_NAME)
+            groups = subject_values(request.obj, NameOID.ORGANIZATION_NAME)
         except ValueError as error:
             raise forbidden(request, f"failed to parse CSR: {error}") from error
         if MASTERS in groups:
@@ -94,7 +90,7 @@ class ClusterTrustBundleAttest(Plugin):
 
     async def validate(self, request: AdmissionRequest) -> None:
         signer = _signer(request.obj)
-        if not signer or (request.old and only_collection(request.obj or {}, request.old)):
+        if not signer or (request.old and only_collection(request.obj, request.old)):
             return
         if not _may(self.authorizer, request, "attest", signer):
             raise forbidden(request, f'user not permitted to attest for signerName "{signer}"')

@@ -12,7 +12,7 @@ class Chain:
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = plugins
-        self._chosen: dict[tuple[GroupResource, Operation], list[Plugin]] = {}
+        self._chosen: dict[tuple[GroupResource, str, Operation], list[Plugin]] = {}
 
     async def both(self, request: AdmissionRequest) -> None:
         await self.admit(request)
@@ -27,14 +27,19 @@ class Chain:
             await plugin.validate(request)
 
     def _for(self, request: AdmissionRequest) -> list[Plugin]:
-        resource, operation = resource_of(request), request.operation
-        chosen = self._chosen.get((resource, operation))
+        resource, subresource, operation = key = (
+            resource_of(request),
+            request.subresource,
+            request.operation,
+        )
+        chosen = self._chosen.get(key)
         if chosen is None:
             chosen = [
                 plugin
                 for plugin in self.plugins
                 if operation in plugin.operations
                 and (plugin.resources is None or resource in plugin.resources)
+                and (plugin.subresources is None or subresource in plugin.subresources)
             ]
-            self._chosen[resource, operation] = chosen
+            self._chosen[key] = chosen
         return chosen

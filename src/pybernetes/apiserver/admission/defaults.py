@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plugins that only fill something in: taints, tolerations, classes, finalizers, labels."""
 
-from typing import ClassVar
-
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.admission.plugin import (
@@ -31,39 +29,29 @@ _FINALIZERS: dict[GroupResource, str] = {
 _COPIED = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
 
 
-class _OnCreate(Plugin):
-    """`fill` changes a new object; subresources are passed by."""
-
-    operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE",))
-
-    async def admit(self, request: AdmissionRequest) -> None:
-        if request.obj is not None and not request.subresource:
-            self.fill(request, request.obj)
-
-    def fill(self, request: AdmissionRequest, obj: Object) -> None:
-        raise NotImplementedError
+_CREATE: frozenset[Operation] = frozenset(("CREATE",))
 
 
-class TaintNodesByCondition(_OnCreate):
+class TaintNodesByCondition(Plugin):
     """A new node takes no pods until it is found ready."""
 
+    operations = _CREATE
     resources = frozenset((NODES,))
 
-    def fill(self, request: AdmissionRequest, obj: Object) -> None:
-        spec = spec_of(obj)
+    async def admit(self, request: AdmissionRequest) -> None:
+        spec = spec_of(request.obj)
         taints = spec.get("taints") or []
         if not any(_NOT_READY.items() <= taint.items() for taint in taints):
             spec["taints"] = [*taints, dict(_NOT_READY)]
 
 
-class DefaultTolerationSeconds(_OnCreate):
+class DefaultTolerationSeconds(Plugin):
     """Pods stay five minutes on a node that is not ready or unreachable."""
 
-    operations = frozenset(("CREATE", "UPDATE"))
     resources = frozenset((PODS,))
 
-    def fill(self, request: AdmissionRequest, obj: Object) -> None:
-        spec = spec_of(obj)
+    async def admit(self, request: AdmissionRequest) -> None:
+        spec = spec_of(request.obj)
         present = spec.get("tolerations") or []
         missing = [key for key in _TOLERATED if not any(_tolerates(item, key) for item in present)]
         if missing:
@@ -76,12 +64,14 @@ def _tolerates(toleration: Object, key: str) -> bool:
     return effect and toleration.get("key") in (None, "", key)
 
 
-class DefaultStorageClass(_OnCreate):
+class DefaultStorageClass(Plugin):
     """A claim that names no class gets the default one."""
 
+    operations = _CREATE
     resources = frozenset((CLAIMS,))
 
-    def fill(self, request: AdmissionRequest, obj: Object) -> None:
+    async def admit(self, request: AdmissionRequest) -> None:
+        obj = request.obj
         if "volume.beta.kubernetes.io/storage-class" in meta.annotations(obj):
             return
         words = ("storageclass.kubernetes.io", "storageclass.beta.kubernetes.io")
@@ -91,12 +81,14 @@ class DefaultStorageClass(_OnCreate):
             spec_of(obj)["storageClassName"] = name
 
 
-class DefaultIngressClass(_OnCreate):
+class DefaultIngressClass(Plugin):
     """An Ingress that names no class gets the default one."""
 
+    operations = _CREATE
     resources = frozenset((("networking.k8s.io", "ingresses"),))
 
-    def fill(self, request: AdmissionRequest, obj: Object) -> None:
+    async def admit(self, request: AdmissionRequest) -> None:
+        obj = request.obj
         if "kubernetes.io/ingress.class" in meta.annotations(obj):
             return
         mark = "ingressclass.kubernetes.io/is-default-class"
@@ -105,12 +97,14 @@ class DefaultIngressClass(_OnCreate):
             spec_of(obj)["ingressClassName"] = name
 
 
-class StorageObjectInUseProtection(_OnCreate):
+class StorageObjectInUseProtection(Plugin):
     """Volumes and claims get the finalizer that guards their use."""
 
+    operations = _CREATE
     resources = frozenset(_FINALIZERS)
 
-    def fill(self, request: AdmissionRequest, obj: Object) -> None:
+    async def admit(self, request: AdmissionRequest) -> None:
+        obj = request.obj
         finalizer = _FINALIZERS[resource_of(request)]
         present = obj["metadata"].get("finalizers") or []
         if finalizer not in present:
@@ -120,11 +114,12 @@ class StorageObjectInUseProtection(_OnCreate):
 class PodTopologyLabels(Plugin):
     """A pod that is bound gets its node's zone and region as labels."""
 
-    operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE",))
+    operations = _CREATE
     resources = frozenset((PODS,))
+    subresources = frozenset(("", "binding"))
 
     async def admit(self, request: AdmissionRequest) -> None:
-        obj = request.obj or {}
+        obj = request.obj
         name = _node_name(obj, request.subresource)
         node = self.reader.get(NODES_GVR, "", name) if name else None
         present = meta.labels(node or {})
@@ -138,4 +133,4 @@ def _node_name(obj: Object, subresource: str) -> str:
     if subresource == "binding":
         target = obj.get("target") or {}
         return target.get("name") or "" if target.get("kind") in ("Node", "", None) else ""
-    return "" if subresource else (obj.get("spec") or {}).get("nodeName") or ""
+    return (obj.get("spec") or {}).get("nodeName") or ""

@@ -26,32 +26,27 @@ Amounts = dict[str, Quantity]
 
 class LimitRanger(Plugin):
     resources = frozenset((PODS, CLAIMS))
+    subresources = frozenset(("", "resize"))
 
     async def admit(self, request: AdmissionRequest) -> None:
-        if resource_of(request) != PODS or request.obj is None:
+        if resource_of(request) != PODS:
             return
         for limits in self._limits(request):
             set_defaults(request.obj, limits)
 
     async def validate(self, request: AdmissionRequest) -> None:
-        obj = request.obj
-        if obj is None:
-            return
         check = check_pod if resource_of(request) == PODS else check_claim
         for limits in self._limits(request):
-            problems = list(check(obj, limits))
+            problems = list(check(request.obj, limits))
             if problems:
                 raise forbidden(request, joined(problems))
 
     def _limits(self, request: AdmissionRequest) -> Iterator[list[Object]]:
         """The limits of each LimitRange of the namespace that the request has to obey."""
-        pods = resource_of(request) == PODS
-        resize = pods and request.subresource == "resize" and request.operation == "UPDATE"
-        if request.subresource and not resize:
+        pods, resize = resource_of(request) == PODS, request.subresource == "resize"
+        if pods and request.operation == "UPDATE" and not resize:
             return
-        if (pods and request.operation == "UPDATE" and not resize) or meta.is_deleting(
-            request.old or {}
-        ):
+        if meta.is_deleting(request.old):
             return
         for obj in self.reader.list(LIMIT_RANGES, request.namespace):
             yield (obj.get("spec") or {}).get("limits") or []

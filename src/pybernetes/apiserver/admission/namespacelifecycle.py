@@ -12,6 +12,7 @@ _REVIEWS = ("authorization.k8s.io", "localsubjectaccessreviews")
 
 class NamespaceLifecycle(Plugin):
     operations = frozenset(("CREATE", "DELETE"))
+    subresources = None
 
     async def admit(self, request: AdmissionRequest) -> None:
         if resource_of(request) == ("", "namespaces"):

@@ -69,6 +69,7 @@ _RULES = dict(_rules())
 class NodeRestriction(Plugin):
     operations = frozenset(("CREATE", "UPDATE", "DELETE"))
     resources = frozenset(_RULES)
+    subresources = None
 
     async def admit(self, request: AdmissionRequest) -> None:
         node = meta.node_of(request.user)
@@ -111,7 +112,7 @@ class NodeRestriction(Plugin):
             "subresource": request.subresource,
             "namespace": request.namespace,
             "own": _name(request) == node,
-            "named": _node_of_pod(obj or {}) == node,
+            "named": _node_of_pod(obj) == node,
             "elsewhere": pods and self._elsewhere(node, request),
         }
         return {key: value for key, value in facts.items() if value}
@@ -126,7 +127,7 @@ class NodeRestriction(Plugin):
         return pod
 
     def _mirror_pod(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        who, pod = f'node "{node}"', request.obj or {}
+        who, pod = f'node "{node}"', request.obj
         if MIRROR not in meta.annotations(pod):
             yield f'pod does not have "{MIRROR}" annotation, {who} can only create mirror pods'
         if _node_of_pod(pod) != node:
@@ -154,7 +155,7 @@ class NodeRestriction(Plugin):
             yield f"{who} can not create pods that reference {resource}"
 
     def _token(self, node: str, request: AdmissionRequest) -> Iterator[str]:
-        spec = (request.obj or {}).get("spec") or {}
+        spec = request.obj.get("spec") or {}
         ref = spec.get("boundObjectRef") or {}
         if (ref.get("apiVersion"), ref.get("kind")) != ("v1", "Pod") or not ref.get("name"):
             yield "node requested token not bound to a pod"
@@ -208,7 +209,7 @@ class NodeRestriction(Plugin):
 
 
 def _name(request: AdmissionRequest) -> str:
-    return request.name or meta.name(request.obj or {})
+    return request.name or meta.name(request.obj)
 
 
 def _node_of_pod(pod: Object) -> str:
@@ -216,7 +217,7 @@ def _node_of_pod(pod: Object) -> str:
 
 
 def _node(node: str, request: AdmissionRequest) -> Iterator[str]:
-    new, old = request.obj or {}, request.old or {}
+    new, old = request.obj, request.old
     bad = ", ".join(_forbidden_labels(meta.labels(new), meta.labels(old)))
     if request.operation == "CREATE":
         if bad:
@@ -232,17 +233,17 @@ def _node(node: str, request: AdmissionRequest) -> Iterator[str]:
 
 
 def _claim(node: str, request: AdmissionRequest) -> Iterator[str]:
-    if _without_own(request.obj or {}) != _without_own(request.old or {}):
+    if _without_own(request.obj) != _without_own(request.old):
         fields = "fields other than status.quantity and status.conditions"
         yield f'node "{node}" is not allowed to update {fields}'
 
 
 def _certificate(node: str, request: AdmissionRequest) -> Iterator[str]:
     """A node may ask for certificates of its own name only."""
-    if ((request.obj or {}).get("spec") or {}).get("signerName") not in _NODE_SIGNERS:
+    if (request.obj.get("spec") or {}).get("signerName") not in _NODE_SIGNERS:
         return
     try:
-        names = subject_values(request.obj or {}, NameOID.COMMON_NAME)
+        names = subject_values(request.obj, NameOID.COMMON_NAME)
     except ValueError as error:
         yield f"unable to parse csr: {error}"
         return
@@ -251,7 +252,7 @@ def _certificate(node: str, request: AdmissionRequest) -> Iterator[str]:
 
 
 def _pod_status(node: str, request: AdmissionRequest) -> Iterator[str]:
-    new, old = request.obj or {}, request.old or {}
+    new, old = request.obj, request.old
     if _node_of_pod(old) != node:
         yield f'node "{node}" can only update pod status for pods with spec.nodeName set to itself'
     if meta.labels(new) != meta.labels(old):

@@ -15,20 +15,18 @@ class PersistentVolumeClaimResize(Plugin):
 
     async def validate(self, request: AdmissionRequest) -> None:
         new, old = request.obj, request.old
-        if new is None or old is None or request.subresource or _size(new) <= _size(old):
+        if _size(new) <= _size(old):
             return
         if (old.get("status") or {}).get("phase") != "Bound":
             raise forbidden(request, "Only bound persistent volume claims can be expanded")
-        if not self._allows(_class(new), _class(old)):
+        name = _class(new)
+        found = self.reader.get(STORAGE_CLASSES, "", name) if name == _class(old) else None
+        if not (found or {}).get("allowVolumeExpansion"):
             raise forbidden(
                 request,
                 "only dynamically provisioned pvc can be resized and the storageclass that "
                 "provisions the pvc must support resize",
             )
-
-    def _allows(self, new: str, old: str) -> bool:
-        found = self.reader.get(STORAGE_CLASSES, "", new) if new and new == old else None
-        return bool(found and found.get("allowVolumeExpansion"))
 
 
 def _size(claim: Object) -> Quantity:

@@ -28,10 +28,12 @@ class Parts:
 
 
 class Plugin:
-    """Does nothing. `operations` and `resources` (None: all) say what it wants to see at all."""
+    """Does nothing. `operations`, `resources` and `subresources` (None: all) say what it wants to
+    see at all; "" is the object itself."""
 
     operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE", "UPDATE"))
     resources: ClassVar[frozenset[GroupResource] | None] = None
+    subresources: ClassVar[frozenset[str] | None] = frozenset(("",))
 
     def __init__(self, parts: Parts) -> None:
         self.env = parts.env
@@ -51,7 +53,7 @@ def resource_of(request: AdmissionRequest) -> GroupResource:
 
 def forbidden(request: AdmissionRequest, detail: str) -> ApiError:
     """403 as admission words it; a generated name that is not known yet is its prefix."""
-    metadata = (request.obj or {}).get("metadata") or {}
+    metadata = meta.metadata(request.obj)
     name = request.name or metadata.get("name") or metadata.get("generateName") or ""
     gvr = request.resource.gvr
     return errors.forbidden(gvr.resource, gvr.group, name, detail)

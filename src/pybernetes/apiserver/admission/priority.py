@@ -21,11 +21,11 @@ class Priority(Plugin):
     resources = frozenset((PODS, _CLASSES))
 
     async def admit(self, request: AdmissionRequest) -> None:
-        if request.obj is None or request.subresource or resource_of(request) != PODS:
+        if resource_of(request) != PODS:
             return
         spec = spec_of(request.obj)
         if request.operation == "UPDATE":
-            old = (request.old or {}).get("spec") or {}
+            old = request.old.get("spec") or {}
             for key in ("priority", "preemptionPolicy"):
                 if spec.get(key) is None and old.get(key) is not None:
                     spec[key] = old[key]
@@ -50,7 +50,7 @@ class Priority(Plugin):
 
     async def validate(self, request: AdmissionRequest) -> None:
         obj = request.obj
-        if obj is None or resource_of(request) != _CLASSES or not obj.get("globalDefault"):
+        if resource_of(request) != _CLASSES or not obj.get("globalDefault"):
             return
         default = self._default()
         if default is None:

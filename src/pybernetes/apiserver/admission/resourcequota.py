@@ -14,19 +14,20 @@ from pybernetes.apiserver.serving import Serving
 from pybernetes.apiserver.types import AdmissionRequest
 
 QUOTAS = GVR("", "v1", "resourcequotas")
-_UPDATED = {"services", "persistentvolumeclaims"}  # an update may ask for more
-_SUBRESOURCES = {("pods", "resize")}
+_UPDATED = {"services", "persistentvolumeclaims", "resize"}  # an update may ask for more
 
 
 class ResourceQuota(Plugin):
     """A request that fails later leaves its charge behind until the controller counts again."""
 
+    subresources = frozenset(("", "resize"))
+
     def __init__(self, core: Core) -> None:
         self._core = core
 
     async def validate(self, request: AdmissionRequest) -> None:
-        gvr, obj = request.resource.gvr, request.obj
-        if obj is None or not request.namespace or not _concerns(request):
+        gvr = request.resource.gvr
+        if not request.namespace or not _concerns(request):
             return
         quotas = self._core.resources.find(QUOTAS)
         if quotas is None:
@@ -41,7 +42,7 @@ class ResourceQuota(Plugin):
         """What the request adds to what the quota counts. Raises 403 for what it must say."""
         obj = request.obj
         hard = (quota.get("spec") or {}).get("hard") or {}
-        if obj is None or not any(rules.tracks(name, gvr) for name in hard):
+        if not any(rules.tracks(name, gvr) for name in hard):
             return {}
         if not rules.matches(quota, gvr, obj):
             return {}
@@ -49,7 +50,7 @@ class ResourceQuota(Plugin):
             name = quota["metadata"]["name"]
             raise forbidden(request, f"failed quota: {name}: must specify {'; '.join(lacking)}")
         used = rules.usage(gvr, obj)
-        if request.old is not None and rules.matches(quota, gvr, request.old):
+        if request.old and rules.matches(quota, gvr, request.old):
             before = rules.usage(gvr, request.old)
             used = {name: number - before.get(name, 0) for name, number in used.items()}
         return {name: number for name, number in used.items() if name in hard and number > 0}
@@ -80,10 +81,8 @@ class ResourceQuota(Plugin):
 
 
 def _concerns(request: AdmissionRequest) -> bool:
-    resource = request.resource.gvr.resource
-    if request.subresource:
-        return (resource, request.subresource) in _SUBRESOURCES
-    return request.operation == "CREATE" or (request.operation == "UPDATE" and resource in _UPDATED)
+    updated = "resize" if request.subresource else request.resource.gvr.resource
+    return request.operation == "CREATE" or updated in _UPDATED
 
 
 def _exceeded(

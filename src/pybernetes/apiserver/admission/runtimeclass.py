@@ -18,8 +18,6 @@ class RuntimeClass(Plugin):
     resources = frozenset((PODS,))
 
     async def admit(self, request: AdmissionRequest) -> None:
-        if request.obj is None or request.subresource:
-            return
         spec = spec_of(request.obj)
         found = self._class(request, spec)
         overhead = (found.get("overhead") or {}).get("podFixed")
@@ -36,8 +34,6 @@ class RuntimeClass(Plugin):
             spec["tolerations"] = [*present, *(dict(item) for item in more)]
 
     async def validate(self, request: AdmissionRequest) -> None:
-        if request.obj is None or request.subresource:
-            return
         spec = spec_of(request.obj)
         found = self._class(request, spec)
         if found.get("overhead") is None:

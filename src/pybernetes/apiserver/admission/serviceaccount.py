@@ -6,12 +6,7 @@ from collections.abc import Callable, Iterator
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
-from pybernetes.apiserver.admission.plugin import (
-    PODS,
-    Plugin,
-    forbidden,
-    spec_of,
-)
+from pybernetes.apiserver.admission.plugin import PODS, Plugin, forbidden, spec_of
 from pybernetes.apiserver.authorization.references import references
 from pybernetes.apiserver.reading import SERVICE_ACCOUNTS
 from pybernetes.apiserver.types import AdmissionRequest
@@ -27,12 +22,11 @@ _TRIES = 10  # for the default account, which a controller makes soon after its 
 
 class ServiceAccount(Plugin):
     resources = frozenset((PODS,))
+    subresources = frozenset(("", "ephemeralcontainers"))
 
     async def admit(self, request: AdmissionRequest) -> None:
         pod = request.obj
-        if pod is None or request.subresource or request.operation != "CREATE":
-            return
-        if MIRROR in meta.annotations(pod):
+        if request.operation != "CREATE" or MIRROR in meta.annotations(pod):
             return
         spec = spec_of(pod)
         if not spec.get("serviceAccountName"):
@@ -45,11 +39,8 @@ class ServiceAccount(Plugin):
             spec["imagePullSecrets"] = [{"name": pull.get("name", "")} for pull in pulls]
 
     async def validate(self, request: AdmissionRequest) -> None:
-        pod = request.obj
-        if pod is None:
-            return
-        ephemeral = request.operation == "UPDATE" and request.subresource == "ephemeralcontainers"
-        if not ephemeral and (request.subresource or request.operation != "CREATE"):
+        pod, ephemeral = request.obj, bool(request.subresource)
+        if not ephemeral and request.operation != "CREATE":
             return
         if MIRROR in meta.annotations(pod):
             _check_mirror(request, pod)

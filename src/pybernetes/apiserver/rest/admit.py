@@ -25,8 +25,8 @@ def asking(
         name=name,
         namespace=info.namespace or (meta.get("namespace", "") if row.namespaced else ""),
         subresource=info.subresource,
-        obj=obj,
-        old=old,
+        obj=obj or {},
+        old=old or {},
         user=ctx.user,
         dry_run=dry_run,
     )

@@ -71,7 +71,6 @@ async def _create_named(core: Core, ctx: Context, obj: Object, options: WriteOpt
     row = ctx.serving.row
     request = admit.asking(ctx, "CREATE", obj, None, dry_run=options.dry_run)
     await core.admission.admit(request)
-    assert request.obj is not None
     obj = request.obj
     prepare(ctx, obj)
     if core.check_write is not None:

@@ -77,7 +77,6 @@ async def _attempt(core: Core, ctx: Context, what: Modification, entry: Entry) -
     _keep_system_fields(new["metadata"], old["metadata"])
     request = admit.asking(ctx, "UPDATE", new, old, dry_run=what.options.dry_run)
     await core.admission.admit(request)
-    assert request.obj is not None
     new = prepare(ctx, request.obj, old, what)
     if core.check_write is not None:
         core.check_write(ctx.user, ctx.info, new, old)

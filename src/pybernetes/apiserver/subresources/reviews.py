@@ -28,6 +28,6 @@ def reviewing(answer: Answer) -> Verb:
         obj = read_object(ctx, own.kind if own else row.gvk, options.validation)
         request = admit.asking(ctx, "CREATE", obj, None, dry_run=options.dry_run)
         await core.admission.both(request)
-        return object_reply(ctx, answer(ctx, request.obj or obj), 201)
+        return object_reply(ctx, answer(ctx, request.obj), 201)
 
     return review
