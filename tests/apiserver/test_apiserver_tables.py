@@ -28,6 +28,7 @@ ASKED = {
     },
     "rest/options.txt": {
         *("resourceVersion", "resourceVersionMatch", "continue", "sendInitialEvents"),
+        *("orphanDependents", "sinceTime", "sinceSeconds", "stream", "tailLines"),
     },
 }
 

@@ -4,6 +4,7 @@
 Grammar, errors and canonical text are upstream's (k8s.io/apimachinery pkg/labels and pkg/fields).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,8 @@ from pybernetes.apimachinery.labelparser import SelectorError, Term, parse_terms
 from pybernetes.apimachinery.types import Object
 
 _NONE: Mapping[str, str] = {}
+_PART = re.compile(r"(?:[^,\\]|\\.?)+", re.DOTALL)  # of a field selector: up to a bare comma
+_ESCAPED = re.compile(r"(\\.?)|([,=])", re.DOTALL)
 _OPERATORS = ["in", "notin", "=", "==", "!=", "gt", "lt", "exists", "!"]
 
 
@@ -181,20 +184,7 @@ class FieldTerm:
 @lru_cache(maxsize=1024)
 def parse_fields(text: str) -> tuple[FieldTerm, ...]:
     """What a fieldSelector parameter says: all terms must hold. Raises SelectorError."""
-    return tuple(_field_term(part, text) for part in sorted(_split(text)) if part)
-
-
-def _split(text: str) -> list[str]:
-    """At commas that no backslash precedes."""
-    parts, current, escaped = [], "", False
-    for character in text:
-        if character == "," and not escaped:
-            parts.append(current)
-            current = ""
-            continue
-        escaped = character == "\\" and not escaped
-        current += character
-    return [*parts, current]
+    return tuple(_field_term(part, text) for part in sorted(_PART.findall(text)))
 
 
 def _field_term(part: str, text: str) -> FieldTerm:
@@ -208,26 +198,15 @@ def _field_term(part: str, text: str) -> FieldTerm:
 
 
 def _unescape(text: str) -> str:
-    result, escaped = "", False
-    for character in text:
-        if escaped:
-            if character not in "\\,=":
-                raise SelectorError(
-                    f"invalid field selector: invalid escape sequence: \\{character}"
-                )
-            result += character
-            escaped = False
-        elif character == "\\":
-            escaped = True
-        elif character in ",=":
-            raise SelectorError(
-                f"invalid field selector: unescaped character in value: {ord(character)}"
-            )
+    for escaped, bare in _ESCAPED.findall(text):
+        if bare:
+            detail = f"unescaped character in value: {ord(bare)}"
+        elif escaped[1:] not in ("\\", ",", "="):
+            detail = f"invalid escape sequence: {escaped}"
         else:
-            result += character
-    if escaped:
-        raise SelectorError("invalid field selector: invalid escape sequence: \\")
-    return result
+            continue
+        raise SelectorError(f"invalid field selector: {detail}")
+    return _ESCAPED.sub(lambda found: found[1][1:], text)
 
 
 def _int64(text: str) -> int | None:

@@ -189,6 +189,7 @@ def _fill(field: str, text: str, condition: Condition | None, *, empty: bool) ->
 WHOLE: Mapping[str, Callable[[Part, list[str], str], None]] = {
     "exactly": _exactly,
     "refuse": lambda part, _, text: part.invalid("", part.obj, text),
+    "deny": lambda part, _, text: part.forbidden("", text),
     "set": lambda part, _, text: part.required("", text),
 }
 

@@ -2,7 +2,8 @@
 """Context: one request on its way through the server; and Core: what every verb needs to answer it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
@@ -110,23 +111,10 @@ class Context:
     def serving(self, value: Serving) -> None:
         self._serving = value
 
-    def aimed(self, serving: Serving, verb: str, *, namespace: str, name: str) -> "Context":
-        """The same caller's request for another object: what a subresource does in its stead."""
-        request = Request("", "", "", headers=self.request.headers, peer=self.request.peer)
-        other = Context(request, self.clock)
-        gvr = serving.row.gvr
-        other.info = RequestInfo(
-            verb,
-            gvr.path(namespace, name),
-            True,
-            group=gvr.group,
-            version=gvr.version,
-            resource=gvr.resource,
-            namespace=namespace,
-            name=name,
-        )
-        other.user, other.warnings, other.audit_id = self.user, self.warnings, self.audit_id
-        other.serving = serving
+    def instead(self, verb: str) -> "Context":
+        """The same caller's request for the object itself: what a subresource does in its stead."""
+        other = copy(self)
+        other.info = replace(self.info, verb=verb, subresource="")
         return other
 
     @property

@@ -71,11 +71,6 @@ def cannot_be_handled(gvk: GVK, detail: str) -> ApiError:
     )
 
 
-def strict_error(findings: list[str]) -> str:
-    """The text of upstream's strict decoding error."""
-    return "strict decoding error: " + ", ".join(findings)
-
-
 def _show(path: _Path) -> str:
     if not path:
         return ""

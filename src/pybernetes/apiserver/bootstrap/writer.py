@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the bootstrap objects that are missing, and brings the default roles up to date."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain, repeat
 
 from pybernetes.apimachinery import timestamps
 from pybernetes.apimachinery.types import GVR, Object
@@ -32,34 +33,6 @@ async def write_bootstrap(core: Core) -> bool:
     return True
 
 
-def _missing(core: Core) -> list[Op]:
-    stamp = timestamps.rfc3339(core.env.clock.now())
-    ops = []
-    for gvr, obj in objects(core.config):
-        op = _new(core, gvr, obj, stamp) or _refreshed(core, gvr, obj)
-        if op is not None:
-            ops.append(op)
-    for gvr, obj in policy.policy():
-        op = _new(core, gvr, obj, stamp) or _reconciled(core, gvr, obj)
-        if op is not None:
-            ops.append(op)
-    return ops
-
-
-def _new(core: Core, gvr: GVR, obj: Object, stamp: str) -> Op | None:
-    serving = core.resources.find(gvr)
-    if serving is None:
-        return None
-    meta = obj["metadata"]
-    namespace, name = meta.get("namespace", ""), meta["name"]
-    if serving.entry(namespace, name) is not None:
-        return None
-    obj = {**obj, "metadata": {**meta, "uid": core.env.random.uuid(), "creationTimestamp": stamp}}
-    for condition in (obj.get("status") or {}).get("conditions") or ():
-        condition["lastTransitionTime"] = condition.get("lastTransitionTime") or stamp
-    return Op(serving.key(namespace, name), codec.stored(obj), 0)
-
-
 _FOLLOWING: Mapping[str, tuple[str, ...]] = {
     "configmaps": ("data",),
     "endpoints": ("subsets",),
@@ -67,39 +40,45 @@ _FOLLOWING: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _refreshed(core: Core, gvr: GVR, obj: Object) -> Op | None:
+def _missing(core: Core) -> Iterator[Op]:
+    stamp = timestamps.rfc3339(core.env.clock.now())
+    wanted = chain(
+        zip(objects(core.config), repeat(_refreshed)), zip(policy.policy(), repeat(_reconciled))
+    )
+    for (gvr, obj), changed in wanted:
+        serving, meta = core.resources.find(gvr), obj["metadata"]
+        if serving is None:
+            continue
+        where = meta.get("namespace", ""), meta["name"]
+        entry = serving.entry(*where)
+        if entry is None:
+            new: Object | None = _new(core, obj, stamp)
+        else:
+            new = changed(gvr, serving.decode(entry), obj)
+        if new is not None:
+            yield Op(serving.key(*where), codec.stored(new), entry.revision if entry else 0)
+
+
+def _new(core: Core, obj: Object, stamp: str) -> Object:
+    for condition in (obj.get("status") or {}).get("conditions") or ():
+        condition["lastTransitionTime"] = condition.get("lastTransitionTime") or stamp
+    system = {"uid": core.env.random.uuid(), "creationTimestamp": stamp}
+    return {**obj, "metadata": {**obj["metadata"], **system}}
+
+
+def _refreshed(gvr: GVR, present: Object, obj: Object) -> Object | None:
     """The authentication ConfigMap and our own endpoints follow the configuration."""
-    serving = core.resources.find(gvr)
-    if gvr.resource not in _FOLLOWING or serving is None:
-        return None
-    meta = obj["metadata"]
-    entry = serving.entry(meta["namespace"], meta["name"])
-    assert entry is not None
-    present = serving.decode(entry)
-    wanted = {name: obj[name] for name in _FOLLOWING[gvr.resource] if name in obj}
+    names = _FOLLOWING.get(gvr.resource, ())
+    wanted = {name: obj[name] for name in names if name in obj}
     if gvr == CONFIG_MAPS and wanted:
         wanted = {"data": {**(present.get("data") or {}), **wanted["data"]}}
-    if all(present.get(name) == value for name, value in wanted.items()):
-        return None
-    present |= wanted
-    key = serving.key(meta["namespace"], meta["name"])
-    return Op(key, codec.stored(present), entry.revision)
+    return None if all(present.get(k) == v for k, v in wanted.items()) else present | wanted
 
 
-def _reconciled(core: Core, gvr: GVR, obj: Object) -> Op | None:
-    serving = core.resources.find(gvr)
-    if serving is None:
-        return None
-    meta = obj["metadata"]
-    namespace = meta.get("namespace", "")
-    entry = serving.entry(namespace, meta["name"])
-    if entry is None:
-        return None
-    present = serving.decode(entry)
+def _reconciled(_: GVR, present: Object, obj: Object) -> Object | None:
     wanted = policy.reconciled(present, obj)
-    if wanted is None:
-        return None
-    if "uid" not in wanted["metadata"]:  # another roleRef: a new object in its place
+    if wanted is not None and "uid" not in wanted["metadata"]:
+        # another roleRef: a new object in its place
         system = {k: present["metadata"][k] for k in ("uid", "creationTimestamp")}
         wanted = {**wanted, "metadata": {**wanted["metadata"], **system}}
-    return Op(serving.key(namespace, meta["name"]), codec.stored(wanted), entry.revision)
+    return wanted

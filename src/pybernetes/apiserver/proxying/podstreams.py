@@ -4,13 +4,13 @@
 import urllib.parse
 from collections.abc import Mapping, Sequence
 
-from pybernetes.apimachinery import field, timestamps
+from pybernetes.apimachinery import timestamps
 from pybernetes.apimachinery.errors import bad_request, invalid
 from pybernetes.apimachinery.types import Object
+from pybernetes.apiserver.rest.options import findings
 
 Query = Mapping[str, Sequence[str]]
 _LISTS = ("initContainers", "containers", "ephemeralContainers")
-_STREAMS = ("All", "Stdout", "Stderr")
 
 
 def flag(query: Query, name: str) -> bool:
@@ -62,7 +62,14 @@ def log_query(name: str, query: Query) -> str:
     numbers = {key: _integer(query, key) for key in ("sinceSeconds", "tailLines", "limitBytes")}
     since = query.get("sinceTime", [""])[0]
     stream = query.get("stream", [""])[0] or "All"
-    _check(name, numbers, since, stream)
+    if since:
+        try:
+            timestamps.parse(since)
+        except ValueError as error:
+            raise bad_request(f"invalid sinceTime: {error}") from error
+    errors = findings("log", {**numbers, "sinceTime": since or None, "stream": stream})
+    if errors:
+        raise invalid("PodLogOptions", "", name, errors)
     pairs = [(key, "true") for key in ("follow", "previous", "timestamps") if flag(query, key)]
     pairs += [(key, str(value)) for key, value in numbers.items() if value is not None]
     if since:
@@ -80,31 +87,3 @@ def _integer(query: Query, name: str) -> int | None:
         return int(text)
     except ValueError as error:
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from error
-
-
-def _check(name: str, numbers: Mapping[str, int | None], since: str, stream: str) -> None:
-    errors = []
-    least = (
-        ("tailLines", 0, "must be greater than or equal to 0"),
-        ("limitBytes", 1, "must be greater than 0"),
-        ("sinceSeconds", 1, "must be greater than 0"),
-    )
-    for key, minimum, detail in least:
-        value = numbers[key]
-        if value is not None and value < minimum:
-            errors.append(field.invalid(key, value, detail))
-    if since:
-        try:
-            timestamps.parse(since)
-        except ValueError as error:
-            raise bad_request(f"invalid sinceTime: {error}") from error
-        if numbers["sinceSeconds"] is not None:
-            detail = "at most one of `sinceTime` or `sinceSeconds` may be specified"
-            errors.append(field.forbidden("", detail))
-    if stream not in _STREAMS:
-        errors.append(field.not_supported("stream", stream, list(_STREAMS)))
-    elif stream != "All" and numbers["tailLines"] is not None:
-        detail = "`tailLines` and specific `stream` are mutually exclusive for now"
-        errors.append(field.forbidden("", detail))
-    if errors:
-        raise invalid("PodLogOptions", "", name, errors)

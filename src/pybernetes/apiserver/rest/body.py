@@ -145,7 +145,5 @@ def check_schema(
     if not findings or validation == "Ignore":
         return
     if validation == "Strict":
-        raise bad_request(
-            f'{gvk.kind} in version "{gvk.version}" cannot be handled as a {gvk.kind}: {check.strict_error(findings)}'
-        )
+        raise check.cannot_be_handled(gvk, "strict decoding error: " + ", ".join(findings))
     ctx.warnings += findings

@@ -3,7 +3,6 @@
 
 import datetime
 from dataclasses import dataclass
-from typing import Any
 
 from pybernetes.apimachinery import field, timestamps
 from pybernetes.apimachinery.errors import conflict, invalid, not_found
@@ -15,7 +14,7 @@ from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.body import check_type, decode_body
 from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.get import find
-from pybernetes.apiserver.rest.options import check_dry_run
+from pybernetes.apiserver.rest.options import check_dry_run, findings
 from pybernetes.apiserver.rest.reply import entry_reply, object_reply, success
 from pybernetes.storage.types import Conflict
 from pybernetes.wire.types import Response
@@ -52,7 +51,11 @@ def options_of(body: Object) -> DeleteOptions:
     preconditions = body.get("preconditions") or {}
     policy = body.get("propagationPolicy") or ""
     orphan = body.get("orphanDependents")
-    _check(policy, orphan)
+    errors = findings("delete", {**body, "propagationPolicy": policy or None})
+    if policy and policy not in _POLICIES:
+        errors.append(field.not_supported("propagationPolicy", policy, [*_POLICIES, "nil"]))
+    if errors:
+        raise invalid("DeleteOptions", "", "", errors)
     if orphan is not None:
         policy = "Orphan" if orphan else "Background"
     return DeleteOptions(
@@ -73,17 +76,6 @@ def _query_options(ctx: Context) -> Object:
     if ctx.param("orphanDependents"):
         options["orphanDependents"] = ctx.flag("orphanDependents")
     return options
-
-
-def _check(policy: str, orphan: Any) -> None:
-    errors = []
-    if policy and orphan is not None:
-        detail = "orphanDependents and deletionPropagation cannot be both set"
-        errors.append(field.invalid("propagationPolicy", policy, detail))
-    if policy and policy not in _POLICIES:
-        errors.append(field.not_supported("propagationPolicy", policy, [*_POLICIES, "nil"]))
-    if errors:
-        raise invalid("DeleteOptions", "", "", errors)
 
 
 async def delete(core: Core, ctx: Context) -> Response:

@@ -2,10 +2,16 @@
 """Query parameters and option bodies of writes: dryRun, fieldManager, fieldValidation."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from pybernetes.apimachinery import field
 from pybernetes.apimachinery.errors import invalid
+from pybernetes.apimachinery.field import Errors
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.data.sections import sections
+from pybernetes.apis.rules import Rules
 from pybernetes.apis.validation.meta import validate_field_manager
+from pybernetes.apis.validation.part import Part
 from pybernetes.apiserver.context import Context
 
 _VALIDATIONS = ("Ignore", "Strict", "Warn")
@@ -19,6 +25,18 @@ class WriteOptions:
     manager: str
     validation: str  # Ignore, Warn or Strict
     force: bool | None  # None: not said
+
+
+@cache
+def _rules(what: str) -> Rules:
+    return Rules(sections("options.txt", __package__)[what])
+
+
+def findings(what: str, options: Object) -> Errors:
+    """What a section of options.txt finds wrong with options."""
+    part = Part(options)
+    _rules(what).check(part)
+    return part.errors
 
 
 def default_manager(user_agent: str) -> str:

@@ -6,7 +6,6 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import TypeVar
 
 import orjson
@@ -19,10 +18,8 @@ from pybernetes.apimachinery.errors import (
     invalid,
     service_unavailable,
 )
-from pybernetes.apis.data.sections import sections
-from pybernetes.apis.rules import Rules
-from pybernetes.apis.validation.part import Part
 from pybernetes.apiserver.context import NEWEST, Context, Core
+from pybernetes.apiserver.rest.options import findings
 
 EXACT = "Exact"
 Answer = TypeVar("Answer")
@@ -72,18 +69,12 @@ def list_options(ctx: Context) -> ListOptions:
     return ListOptions(-1, "", limit, start, continued)
 
 
-@cache
-def _rules(verb: str) -> Rules:
-    return Rules(sections("options.txt", __package__)[verb])
-
-
 def check_options(ctx: Context, verb: str) -> None:
     """What options.txt says of the options of list or watch. Raises 422."""
     given = {name: ctx.param(name) for name in ctx.params}
-    part = Part({name: text for name, text in given.items() if text or name == _INITIAL})
-    _rules(verb).check(part)
-    if part.errors:
-        raise invalid("ListOptions", "meta.k8s.io", "", part.errors)
+    errors = findings(verb, {k: text for k, text in given.items() if text or k == _INITIAL})
+    if errors:
+        raise invalid("ListOptions", "meta.k8s.io", "", errors)
 
 
 def _limit(text: str) -> int:

@@ -6,7 +6,7 @@ An address is an IPAddress object, as upstream keeps them; a port is a key of ou
 compare-and-swap decides, the cache only tells where to look.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 
 from pybernetes.apimachinery import field, timestamps
 from pybernetes.apimachinery.errors import ApiError, internal, invalid
@@ -134,22 +134,23 @@ class Allocation:
 
     def _take_ports(self, new: Object, had: list[int]) -> list[Op]:
         spec = new["spec"]
-        taken: dict[int, int] = {}  # ours now -> where it is written
+        taken: dict[int, None] = {}  # ours now
         if spec.get("type") in ("NodePort", "LoadBalancer"):
             self._number_ports(new, had, taken)
         if needs_health_port(new):
             port = spec.get("healthCheckNodePort") or 0
             if port not in had:
-                if port:
-                    self._check_port(port, taken, lambda text: _health_error(port, text))
-                else:
+                if not port:
                     port = spec["healthCheckNodePort"] = self._free_port(taken)
-                taken[port] = 1
+                elif problem := self._problem(port, taken):
+                    what = f"failed to allocate requested HealthCheck NodePort {port}"
+                    raise internal(f"{what}: {problem}")
+                taken[port] = None
         meta = new["metadata"]
         value = codec.dumps({"service": f"{meta['namespace']}/{meta['name']}"})
         return [Op(port_key(port), value, 0) for port in taken]
 
-    def _number_ports(self, new: Object, had: list[int], taken: dict[int, int]) -> None:
+    def _number_ports(self, new: Object, had: list[int], taken: dict[int, None]) -> None:
         """Give every service port its node port. One number serves a port's TCP and UDP alike."""
         spec = new["spec"]
         same: dict[int, int] = {}  # service port -> node port
@@ -167,15 +168,10 @@ class Allocation:
                 same[port["port"]] = number
             if number in had or number in taken:
                 continue
-            path = f"spec.ports[{index}].nodePort"
-            self._check_port(
-                number,
-                taken,
-                lambda text, path=path, number=number: _invalid(  # type: ignore[misc]
-                    new, field.invalid(path, number, text)
-                ),
-            )
-            taken[number] = 1
+            if problem := self._problem(number, taken):
+                path = f"spec.ports[{index}].nodePort"
+                raise _invalid(new, field.invalid(path, number, problem))
+            taken[number] = None
 
     @staticmethod
     def _shared(listed: list[Object], port: Object, same: dict[int, int]) -> int:
@@ -190,18 +186,15 @@ class Allocation:
         )
         return 0 if clash else number
 
-    def _check_port(
-        self, port: int, taken: dict[int, int], refuse: Callable[[str], ApiError]
-    ) -> None:
+    def _problem(self, port: int, taken: Collection[int]) -> str:
+        """Why a port that was asked for cannot be had."""
         if not self._low <= port <= self._high:
             valid = f"{self._low}-{self._high}"
-            raise refuse(
-                f"provided port is not in the valid range. The range of valid ports is {valid}"
-            )
-        if port in taken or str(port) in self.ports.keys:
-            raise refuse("provided port is already allocated")
+            return f"provided port is not in the valid range. The range of valid ports is {valid}"
+        used = port in taken or str(port) in self.ports.keys
+        return "provided port is already allocated" if used else ""
 
-    def _free_port(self, taken: dict[int, int], had: Sequence[int] = ()) -> int:
+    def _free_port(self, taken: Collection[int], had: Collection[int] = ()) -> int:
         size = self._high - self._low + 1
         start = self._random.below(size)
         for step in range(size):
@@ -209,10 +202,6 @@ class Allocation:
             if port not in taken and port not in had and str(port) not in self.ports.keys:
                 return port
         raise internal("failed to allocate a nodePort: range is full")
-
-
-def _health_error(port: int, text: str) -> ApiError:
-    return internal(f"failed to allocate requested HealthCheck NodePort {port}: {text}")
 
 
 def _invalid(service: Object, finding: field.FieldError) -> ApiError:

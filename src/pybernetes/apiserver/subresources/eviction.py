@@ -163,8 +163,6 @@ def _why_none(status: Object, name: str, prefix: str) -> str:
 
 
 async def _delete(core: Core, ctx: Context, options: DeleteOptions) -> None:
-    target = ctx.aimed(ctx.serving, "delete", namespace=ctx.info.namespace, name=ctx.info.name)
-
     def marked(pod: Object) -> bool:
         if options.version and options.version != pod["metadata"]["resourceVersion"]:
             raise too_many_requests(_REFUSED, 10)
@@ -175,4 +173,4 @@ async def _delete(core: Core, ctx: Context, options: DeleteOptions) -> None:
     if not options.dry_run:
         await change(core, ctx.serving, (ctx.info.namespace, ctx.info.name), marked)
         options = replace(options, version="")
-    await delete_object(core, target, options)
+    await delete_object(core, ctx.instead("delete"), options)
