@@ -105,6 +105,17 @@ def test_the_page_counts_what_the_ledger_holds() -> None:
     assert f"| **{len(names)}** |" in document.render(names, [])
 
 
+def test_what_is_missing_is_named() -> None:
+    webhook = (
+        "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] should mutate configmap"
+    )
+    names = {spec.name for spec in specs.conformance()} - {f"{webhook} [Conformance]"}
+    timeout = Result(f"{webhook} [Conformance]", "failed", 1.0, "timed out waiting")
+    assert f"| {webhook} | admission webhooks: " in document.render(sorted(names), [timeout])
+    passed = Result(timeout.name, "passed", 1.0)
+    assert f"| {webhook} | passed, not twice" in document.render(sorted(names), [passed])
+
+
 _GINKGO = """#!/bin/sh
 trap : INT  # as ginkgo it waits for its processes, which must get the signal themselves
 sh -c 'trap "cp {later} report.json; exit" INT; while :; do sleep 0.02; done'
