@@ -98,3 +98,34 @@ async def test_what_is_stored_but_not_acted_on_says_so(call):
     reply = await call.reply("POST", path, {"metadata": {"name": "p"}, "spec": spec})
     assert reply.status == 201, reply.body
     assert any("is stored but not acted on" in text for _, text in reply.headers)
+
+
+async def test_a_full_quota_is_an_alarm_until_there_is_room(start):
+    """Deleting works meanwhile and does not end it; a write that fits does, by itself."""
+    store = MemoryStore(Env())
+    call = await start(store=store)
+    names = "/api/v1/namespaces/default/configmaps"
+
+    async def shown(path):
+        return (await call.reply("GET", path)).body.decode()
+
+    for name in ("a", "b"):
+        await call("POST", names, {"metadata": {"name": name}, "data": {"x": "x" * 10_000}})
+    store._quota = await store.size() - 5_000
+    big = {"metadata": {"name": "c"}, "data": {"x": "x"}}
+    failed = await call("POST", names, big, expect=500)
+    assert "database space exceeded" in failed["message"]
+    assert "[-]etcd-readiness" in await shown("/readyz")
+    await call("DELETE", f"{names}/nothing", expect=404)
+    store._quota -= 10_000
+    await call("DELETE", f"{names}/a")
+    assert "[-]etcd-readiness" in await shown("/readyz")
+    await asyncio.sleep(1.1)
+    assert "pybernetes_store_refuses_writes 1.0" in await shown("/metrics")
+    await call("DELETE", f"{names}/b")
+    await asyncio.sleep(2.1)
+    assert await shown("/readyz") == "ok"
+    metrics = await shown("/metrics")
+    assert "pybernetes_store_refuses_writes 0.0" in metrics
+    assert 'apiserver_storage_size_bytes{storage_cluster_id="etcd-0"}' in metrics
+    await call("POST", names, big)

@@ -36,6 +36,7 @@ class ClusterConfig:
     service_cidr: str = "10.96.0.0/16"
     domain: str = "cluster.local"
     audit_log: bool = False
+    quota_backend_bytes: int = 0
     etcd_servers: str = ""  # URLs with commas between; "": the store is a file in `data_dir`
     etcd_cafile: str = ""
     etcd_certfile: str = ""
@@ -62,6 +63,8 @@ class ClusterConfig:
         services = _range("--service-cidr", self.service_cidr, 28)
         if pods.overlaps(services):
             raise ConfigError(f"--cluster-cidr {pods} and --service-cidr {services} overlap")
+        if self.quota_backend_bytes < 0 or (self.quota_backend_bytes and self.etcd_servers):
+            raise ConfigError("--quota-backend-bytes: positive, and for etcd a flag of its members")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"--port {self.port}: must be between 0 and 65535")
         if not 1 <= self.nodes <= 10_000:

@@ -25,7 +25,8 @@ async def open_store(env: Env, config: ClusterConfig) -> Store:
     """The store that the configuration names. Raises StoreError."""
     if config.etcd_servers:
         return await EtcdStore.open(env, etcd_config(config))
-    return await SqliteStore.open(env, SqliteConfig(config.data_dir / FILE))
+    sqlite = SqliteConfig(config.data_dir / FILE, config.quota_backend_bytes)
+    return await SqliteStore.open(env, sqlite)
 
 
 def etcd_config(config: ClusterConfig) -> EtcdConfig:

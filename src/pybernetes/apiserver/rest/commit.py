@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 
 from pybernetes.apimachinery.errors import ApiError, conflict, not_found, service_unavailable
@@ -12,9 +13,12 @@ from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest.reply import transient
 from pybernetes.apiserver.serving import Serving
-from pybernetes.storage.types import Conflict, NoSpace, Op, Unavailable
+from pybernetes.base import logs, metrics
+from pybernetes.storage.types import Conflict, NoSpace, Op, StoreError, Unavailable
 
 PROBE = "/registry/health"
+SIZED = 30  # seconds between measurements of the store's size
+log = logs.get("apiserver.store")
 
 
 async def commit(core: Core, ops: Sequence[Op]) -> int:
@@ -35,14 +39,32 @@ async def commit(core: Core, ops: Sequence[Op]) -> int:
     except Unavailable as error:
         core.feed.refused = str(error)
         raise service_unavailable(f"the store is unavailable: {error}") from error
-    core.feed.refused = ""
+    if any(op.value is not None for op in ops):  # a full store still deletes
+        core.feed.refused = ""
     await core.feed.wait(revision)
     return revision
 
 
 async def probe_forever(core: Core) -> None:
-    """While the store refuses writes, try one every second, so that /readyz knows when it is well again."""
-    while True:
+    """While the store refuses writes, try one every second, so that /readyz knows when it is well again.
+
+    The log and the metrics tell of it, too; `apiserver_storage_size_bytes` is upstream's.
+    """
+    words = "Size of the storage database in use, in bytes."
+    size = metrics.gauge(core.env, "apiserver_storage_size_bytes", words, ["storage_cluster_id"])
+    words = "1 while the store refuses writes: no space, or an I/O error."
+    alarm = metrics.gauge(core.env, "pybernetes_store_refuses_writes", words)
+    refused = ""
+    for second in itertools.count():
+        if core.feed.refused and not refused:
+            log.error("The store refuses writes", error=core.feed.refused)
+        elif refused and not core.feed.refused:
+            log.info("The store takes writes again")
+        refused = core.feed.refused
+        alarm.set(bool(refused))
+        if second % SIZED == 0:
+            with contextlib.suppress(StoreError):
+                size.labels("etcd-0").set(await core.store.size())
         await asyncio.sleep(1.0)
         if core.feed.refused:
             with contextlib.suppress(ApiError):
