@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from pybernetes.base.env import Env
-from pybernetes.cri.containerd import Containerd
-from pybernetes.cri.messages import method
+from pybernetes.cri.containerd import Containerd, method
 from pybernetes.cri.types import CriError
 from pybernetes.images import builtin
 from pybernetes.images.mirror import Mirror

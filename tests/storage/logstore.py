@@ -93,10 +93,9 @@ class LogStore(MemoryStore):
     def _sync(self) -> None:
         os.fsync(self._file)
 
-    async def close(self) -> None:
-        if not self._closed:
-            os.close(self._file)
-        await super().close()
+    async def _close(self) -> None:
+        os.close(self._file)
+        await super()._close()
 
 
 class Log(StoreSuite, CrashSuite):

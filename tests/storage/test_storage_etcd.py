@@ -179,6 +179,26 @@ async def test_too_many_operations_are_refused_by_name(etcd36: Member) -> None:
             await store.write([Op(f"/{index}", b"") for index in range(200)])
 
 
+@pytest.mark.parametrize("size", [1_600_000, 3_000_000])
+async def test_a_value_too_large_is_refused_by_name(member: Member, size: int) -> None:
+    """Neither limit of etcd's is taken for a member that is unwell."""
+    async with opened(member.url) as store:
+        with pytest.raises(StoreError, match="--max-request-bytes") as caught:
+            await store.write([Op("/large", b"x" * size)])
+        assert not isinstance(caught.value, Unavailable)
+        await store.write([Op("/small", b"x")])
+
+
+async def test_closing_while_somebody_waits(member: Member) -> None:
+    """They get Unavailable, and are not cancelled."""
+    async with opened(member.url) as store:
+        waiting = asyncio.get_running_loop().create_task(store._reach(store.revision + 1_000_000))
+        await asyncio.sleep(0.05)
+        await store.close()
+        with pytest.raises(Unavailable):
+            await waiting
+
+
 async def _fill(store: EtcdStore) -> None:
     for index in range(100):
         await store.write([Op(f"/{index}", b"x" * 100_000)])

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from pybernetes.base import virtualtime
+from pybernetes.base.clock import SystemClock
 from pybernetes.base.env import Env
 from pybernetes.storage import hub
 from pybernetes.storage.memory import MemoryStore
@@ -103,3 +104,26 @@ async def test_watches_of_overlapping_prefixes() -> None:
         "/a": ["/a", "/a/1", "/ab"],
         "/a/": ["/a/1"],
     }
+
+
+class Jumping(SystemClock):
+    """A wall clock that somebody sets."""
+
+    jumped = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.jumped
+
+
+@pytest.mark.parametrize("jump", [1e6, -1e6])
+async def test_setting_the_clock_neither_ends_a_time_to_live_nor_lengthens_it(jump: float) -> None:
+    clock = Jumping()
+    store = MemoryStore(Env(clock=clock))
+    await store.write([Op("/long", b"1", ttl=60), Op("/short", b"1", ttl=1)])
+    clock.jumped = jump
+    await store.write([Op("/more", b"1", ttl=1)])
+    await asyncio.sleep(0.5)
+    assert await keys_of(store, "/") == ["/long", "/more", "/short"]
+    await asyncio.sleep(0.7)
+    assert await keys_of(store, "/") == ["/long"]
+    await store.close()

@@ -252,6 +252,33 @@ async def test_time_to_live_goes_on_after_reopening(path: Path) -> None:
         assert [(change.key, change.record) for change in story] == [("/short", None)]
 
 
+async def test_what_the_disk_refused_to_expire_goes_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pybernetes.storage.sqlite.driver.RETRY", 0.1)
+    async with opened(path) as store:
+        await store.write([Op("/short", b"1", ttl=1)])
+        connection = store._writer._connection
+        connection.execute("PRAGMA query_only = 1")
+        await asyncio.sleep(1.3)
+        assert await keys_of(store, "/") == ["/short"]
+        connection.execute("PRAGMA query_only = 0")
+        await changes_until(store.watch("/", store.revision), store.revision + 1)
+        assert await keys_of(store, "/") == []
+
+
+async def test_closing_goes_on_when_its_caller_gives_up(path: Path) -> None:
+    env = Env()
+    store = await SqliteStore.open(env, SqliteConfig(path))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await store.close()
+    await store.close()
+    async with opened(path):
+        pass  # its lock is free
+    env.offload.close()
+
+
 async def test_snapshots_pass_between_drivers(path: Path, tmp_path: Path) -> None:
     memory = MemoryStore(Env())
     at = await memory.write([Op("/a", b"\0"), Op("/b", b"2", ttl=1000)])

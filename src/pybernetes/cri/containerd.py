@@ -6,10 +6,10 @@ import contextlib
 import json
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from pybernetes.cri import convert
-from pybernetes.cri.messages import method
 from pybernetes.cri.types import (
     Condition,
     Config,
@@ -28,7 +28,9 @@ from pybernetes.cri.types import (
     Unsupported,
     Version,
 )
+from pybernetes.wire.rpc import method as _method
 
+method = partial(_method, __package__, "runtime.v1")
 TIMEOUT = 120.0
 SANDBOX_TIMEOUT = 240.0
 PULL_TIMEOUT = 3600.0

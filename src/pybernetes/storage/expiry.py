@@ -3,13 +3,32 @@
 
 import asyncio
 import contextlib
+import datetime
 import heapq
 from collections.abc import Callable, Iterable
 
-from pybernetes.base.clock import Clock
+from pybernetes.base.clock import UTC, Clock
 from pybernetes.base.shared import Shared
 
 Deadline = tuple[float, str, int]  # wall time, key, revision of the write that set it
+
+
+class Steady:
+    """A clock whose wall time nobody can set: what it was at first, and what has passed since.
+
+    Deadlines are wall time, as they outlive the process. By this clock they are as far off as was asked
+    for, whatever is done to the machine's clock meanwhile.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.monotonic = clock.monotonic
+        self._zero = clock.time() - clock.monotonic()
+
+    def time(self) -> float:
+        return self._zero + self.monotonic()
+
+    def now(self) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(self.time(), UTC)
 
 
 class Expiry(Shared):

@@ -24,6 +24,17 @@ class History(Protocol):
         """The next batch; empty at the end. A cancelled call has moved nothing."""
 
 
+class Known:
+    """A history that is in memory already."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        self._changes = changes
+
+    async def next(self) -> Sequence[Change]:
+        changes, self._changes = self._changes, ()
+        return changes
+
+
 class Watcher:
     """A `Watch`. `revision` moves on with the store as long as nothing is left unread."""
 
@@ -50,7 +61,7 @@ class Watcher:
     async def __anext__(self) -> Sequence[Change]:
         if self._history is not None and not self._closed:
             batch = await self._history.next()
-            if batch:
+            if batch and not self._closed:
                 self._delivered = batch[-1].revision
                 return batch
             self._history = None
@@ -79,7 +90,9 @@ class Watcher:
         self._rouse()
 
     def push(self, batch: Sequence[Change]) -> None:
-        self._queue.append(batch)
+        """An empty batch is progress, of which an unread batch tells as well."""
+        if batch or not self._queue:
+            self._queue.append(batch)
         self._pending += len(batch)
         if self._pending > MAX_PENDING:
             self._queue.clear()

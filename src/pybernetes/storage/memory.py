@@ -15,42 +15,32 @@ from pathlib import Path
 from pybernetes.base.env import Env
 from pybernetes.base.shared import Shared
 from pybernetes.storage import snapshot
-from pybernetes.storage.expiry import Expiry
-from pybernetes.storage.hub import Hub, Watcher
+from pybernetes.storage.expiry import Expiry, Steady
+from pybernetes.storage.hub import Hub, Known
 from pybernetes.storage.transaction import FIRST, after, check_quota, decide, growth
-from pybernetes.storage.types import (
-    Change,
-    Compacted,
-    Conflict,
-    FutureRevision,
-    Op,
-    Page,
-    Record,
-    StoreError,
-    Unavailable,
-)
+from pybernetes.storage.types import Change, Conflict, Op, Page, Record
+from pybernetes.storage.watched import Watched, closed
 
 _revision = attrgetter("revision")
 
 
-class MemoryStore(Shared):
+class MemoryStore(Watched, Shared):
     """A `Store`. Writes take effect at once, on the loop; there is no thread and no lock."""
 
-    shared = False
     _COMMON = ("_records", "_keys", "_log")
 
     def __init__(self, env: Env, *, quota: int = 0) -> None:
         super().__init__()
         self._env = env
+        self._clock = Steady(env.clock)
         self._quota = quota
         self._records: dict[str, Record] = {}
         self._keys: list[str] = []  # of _records, sorted
         self._log: list[Change] = []  # every change after the floor, by revision
         self._floor = FIRST
         self._size = 0
-        self._closed = False
         self._hub = Hub(FIRST)
-        self._expiry = Expiry(env.clock, self._expire)
+        self._expiry = Expiry(self._clock, self._expire)
 
     @classmethod
     async def restore(cls, env: Env, path: str) -> "MemoryStore":
@@ -62,32 +52,20 @@ class MemoryStore(Shared):
         store._size = sum(len(record.key) + len(record.value) for record in content.records)
         store._floor = content.revision
         store._hub = Hub(content.revision)
-        store._expiry = Expiry(env.clock, store._expire, content.deadlines)
+        store._expiry = Expiry(store._clock, store._expire, content.deadlines)
         store._expiry.arm()
         return store
-
-    @property
-    def revision(self) -> int:
-        return self._hub.revision
 
     @property
     def floor(self) -> int:
         return self._floor
 
-    async def current(self) -> int:
-        return self.revision
-
-    def _check(self, revision: int = 0) -> None:
-        if self._closed:
-            raise Unavailable("the store is closed")
+    def _answering(self) -> None:
+        super()._answering()
         self._expiry.arm()
-        if revision > self.revision:
-            raise FutureRevision(f"revision {revision} is not reached: at {self.revision}")
-        if 0 < revision < self._floor:
-            raise Compacted(self._floor)
 
     async def get(self, key: str, revision: int = 0) -> Record | None:
-        self._check(revision)
+        self._check(revision, key)
         if revision and revision < self.revision:
             for change in self._since(revision):
                 if change.key == key:
@@ -97,7 +75,7 @@ class MemoryStore(Shared):
     async def list(
         self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0
     ) -> Page:
-        self._check(revision)
+        self._check(revision, prefix)
         low = max(prefix, start)
         first, end = bisect_left(self._keys, low), bisect_left(self._keys, after(prefix))
         keys, records = self._keys[first:end], self._records
@@ -148,7 +126,7 @@ class MemoryStore(Shared):
     def _remember(self, ops: Sequence[Op], revision: int) -> None:
         for op in ops:
             if op.ttl and op.value is not None:
-                self._expiry.add((self._env.clock.time() + op.ttl, op.key, revision))
+                self._expiry.add((self._clock.time() + op.ttl, op.key, revision))
 
     def _expire(self, due: Sequence[tuple[str, int]]) -> None:
         for key, revision in due:
@@ -160,20 +138,8 @@ class MemoryStore(Shared):
             self._apply(changes)
             self._hub.publish(changes, self.revision + 1)
 
-    def watch(self, prefix: str, revision: int) -> Watcher:
-        watcher = self._hub.watch(prefix, revision)
-        try:
-            self._check(revision)
-            if revision < self._floor:
-                raise Compacted(self._floor)
-        except StoreError as error:
-            self._hub.forget(watcher)
-            watcher.fail(error)
-            return watcher
-        missed = [change for change in self._since(revision) if change.key.startswith(prefix)]
-        if missed:
-            watcher.push(missed)
-        return watcher
+    def _past(self, prefix: str, revision: int) -> Known:
+        return Known([c for c in self._since(revision) if c.key.startswith(prefix)])
 
     async def compact(self, revision: int) -> None:
         self._check(max(revision, self._floor))
@@ -192,7 +158,8 @@ class MemoryStore(Shared):
         copy._floor = self._floor
         copy._size = self._size
         copy._hub = Hub(self.revision)
-        copy._expiry = Expiry(copy._env.clock, copy._expire)
+        copy._clock = self._clock if env is None else copy._clock
+        copy._expiry = Expiry(copy._clock, copy._expire)
         copy._expiry.share(self._expiry)
         if env is None:
             copy._expiry.arm()
@@ -204,7 +171,6 @@ class MemoryStore(Shared):
         content = snapshot.Content(self.revision, records, self._expiry.deadlines())
         await self._env.offload.run(snapshot.write, Path(path), content)
 
-    async def close(self) -> None:
-        self._closed = True
+    async def _close(self) -> None:
         self._expiry.close()
-        self._hub.fail(Unavailable("the store is closed"))
+        self._hub.fail(closed())

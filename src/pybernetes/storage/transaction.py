@@ -7,6 +7,7 @@ from pybernetes.storage.types import Change, Conflict, NoSpace, Op, Record, Stor
 
 FIRST = 1  # a fresh store's revision: an empty listing is at 1, as resourceVersion "0" means "any"
 MAX_OPS = 4096  # changes of one transaction
+LAST = "\U0010ffff"  # behind every character of a key
 PORTABLE_OPS = 100  # that every driver takes: etcd's limit is 128 unless it is told otherwise
 
 
@@ -35,13 +36,22 @@ def decide(
 
 def check_keys(ops: Sequence[Op]) -> None:
     """Raise StoreError for a transaction that no driver takes."""
-    seen: set[str] = set()
     if len(ops) > MAX_OPS:
         raise StoreError(f"too many operations in one transaction: {len(ops)} > {MAX_OPS}")
+    seen: set[str] = set()
     for op in ops:
-        if op.key in seen or not op.key:
-            raise StoreError(f"key {op.key!r} is empty or twice in one transaction")
-        seen.add(op.key)
+        key = op.key
+        if key in seen or not key:
+            raise StoreError(f"key {key!r} is empty or twice in one transaction")
+        if "\0" in key or not key.isascii():
+            check_text(key, LAST + "\0")
+        seen.add(key)
+
+
+def check_text(text: str, without: str = LAST) -> None:
+    """Raise StoreError for what cannot begin a key: no Unicode, or with one of the characters in `without`."""
+    if any(char in without or "\ud800" <= char <= "\udfff" for char in text):
+        raise StoreError(f"{text!r}: no key has NUL, U+10FFFF or a surrogate in it")
 
 
 def growth(changes: Sequence[Change]) -> int:
@@ -63,4 +73,4 @@ def check_quota(ops: Sequence[Op], used: int, quota: int) -> None:
 
 def after(prefix: str) -> str:
     """The first key behind all keys that start with `prefix`."""
-    return prefix + "\U0010ffff"
+    return prefix + LAST

@@ -39,6 +39,8 @@ async def commit(core: Core, ops: Sequence[Op]) -> int:
     except Unavailable as error:
         core.feed.refused = str(error)
         raise service_unavailable(f"the store is unavailable: {error}") from error
+    except StoreError as error:  # it takes no such write: too large, not allowed
+        raise ApiError(500, "InternalError", str(error)) from error
     if any(op.value is not None for op in ops):  # a full store still deletes
         core.feed.refused = ""
     await core.feed.wait(revision)

@@ -9,14 +9,17 @@
 import asyncio
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pybernetes.base.env import Env
-from pybernetes.storage.etcd.messages import method
 from pybernetes.storage.types import Compacted, FutureRevision, NoSpace, StoreError, Unavailable
+from pybernetes.wire import rpc
 
+method = partial(rpc.method, __package__, "etcdserverpb")
+message = partial(rpc.message, __package__, "etcdserverpb")
 PATIENCE = 10.0  # seconds until a read that fails everywhere is given up
 READ_TIMEOUT = 3.0  # of one attempt: a member that hangs is left
 WRITE_TIMEOUT = 10.0  # etcd's own limit is 7 s
@@ -107,13 +110,13 @@ class Client:
         """What makes calls of a method; kept, as it costs more than a call."""
         found = self._rpcs.get((endpoint, name))
         if found is None:
-            path, request, response = method(service, name)
+            its = method(service, name)
             channel = self._channel(endpoint)
             make = channel.stream_stream if service == "Watch" else channel.unary_unary
             found = self._rpcs[endpoint, name] = make(
-                path,
-                request_serializer=request.SerializeToString,
-                response_deserializer=response.FromString,
+                its.path,
+                request_serializer=its.request.SerializeToString,
+                response_deserializer=its.response.FromString,
             )
         return found
 
@@ -123,13 +126,13 @@ class Client:
         """One unary RPC. `repeat`: it may be sent twice. Raises StoreError."""
         import grpc
 
-        message = method(service, name)[1](**fields)
+        request = method(service, name).request(**fields)
         timeout = timeout or (READ_TIMEOUT if repeat else WRITE_TIMEOUT)
         end = self._env.clock.monotonic() + PATIENCE
         while True:
             endpoint = self.endpoint
             try:
-                return await self._rpc(endpoint, service, name)(message, timeout=timeout)
+                return await self._rpc(endpoint, service, name)(request, timeout=timeout)
             except grpc.RpcError as error:
                 failure = translated(error, endpoint)
                 if isinstance(failure, Unavailable):
@@ -167,6 +170,8 @@ def translated(error: Any, endpoint: str) -> StoreError:
         return FutureRevision(details)
     if "database space exceeded" in details:
         return NoSpace(f"{endpoint}: {details}")
+    if "larger than max" in details or "request is too large" in details:
+        return StoreError(f"{endpoint}: {details}: see etcd's --max-request-bytes")
     if "too many operations" in details:
         return StoreError(f"{endpoint}: {details}: see etcd's --max-txn-ops")
     temporary = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "RESOURCE_EXHAUSTED", "UNKNOWN"}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pybernetes.base.env import Env
-from pybernetes.base.tasks import TaskGroup, wait_within
+from pybernetes.base.tasks import TaskGroup
 from pybernetes.base.virtualtime import VirtualTimeLoop
 from pybernetes.storage import snapshot
 from pybernetes.storage.etcd.client import PATIENCE, Client, EtcdConfig
@@ -26,24 +26,16 @@ from pybernetes.storage.etcd.names import Names
 from pybernetes.storage.etcd.past import Past, missed
 from pybernetes.storage.etcd.stream import NUDGE, Batch, Stream
 from pybernetes.storage.etcd.txn import conflict, transaction
-from pybernetes.storage.hub import Hub, Watcher
+from pybernetes.storage.hub import Hub
 from pybernetes.storage.transaction import FIRST, check_keys
-from pybernetes.storage.types import (
-    Change,
-    Compacted,
-    FutureRevision,
-    Op,
-    Page,
-    Record,
-    StoreError,
-    Unavailable,
-)
+from pybernetes.storage.types import Change, Compacted, Op, Page, Record, StoreError, Unavailable
+from pybernetes.storage.watched import Watched, closed
 
 SILENCE = 3.0  # seconds without the revision waited for, after which another member is watched
 PAGE = 5000  # records in one answer
 
 
-class EtcdStore:
+class EtcdStore(Watched):
     """A `Store`. Made by `await EtcdStore.open(env, config)`."""
 
     shared = True
@@ -58,7 +50,6 @@ class EtcdStore:
         self._leases = Leases(env, client)
         self._hub = Hub(revision)
         self._floor = FIRST + names.offset  # the highest known: etcd's may be higher
-        self._closing = False
         self._writing = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -124,7 +115,7 @@ class EtcdStore:
         self._hub.fail(Compacted(self._floor) if isinstance(error, Compacted) else error)
         self._stream = Stream(self._client, self._names, self._root, now)
         self._deliver((), now)
-        await asyncio.sleep(NUDGE)
+        await asyncio.sleep(NUDGE if isinstance(error, Compacted) else SILENCE)
 
     async def _nudge_forever(self) -> None:
         while True:
@@ -149,17 +140,13 @@ class EtcdStore:
         await asyncio.sleep(0)  # watches first
 
     @property
-    def revision(self) -> int:
-        return self._hub.revision
-
-    @property
     def floor(self) -> int:
         return self._floor
 
     async def current(self) -> int:
         """One question answers all who ask while the one before it is under way."""
         while True:
-            self._check()
+            self._answering()
             waiting = self._next
             if waiting is None:
                 return await self._lead()
@@ -194,13 +181,10 @@ class EtcdStore:
         answer = await self._client.call("KV", "Range", key=self._names.meta, keys_only=True)
         return int(answer.header.revision) + self._names.offset
 
-    def _check(self, revision: int = 0) -> int:
-        """etcd's number of `revision`; 0: now."""
-        if self._closing:
-            raise Unavailable("the store is closed")
-        if 0 < revision < self._floor:
-            raise Compacted(self._floor)
-        return revision - self._names.offset if revision else 0
+    def _at(self, revision: int, text: str = "") -> int:
+        """etcd's number of `revision`, which others may have reached already; 0: now."""
+        self._answering()
+        return self._kept(revision, text) and revision - self._names.offset
 
     async def _readable(self, revision: int) -> bool:
         """Whether etcd still has `revision` (the store's)."""
@@ -229,14 +213,14 @@ class EtcdStore:
             raise Compacted(self._floor) from error
 
     async def get(self, key: str, revision: int = 0) -> Record | None:
-        at = self._check(revision)
+        at = self._at(revision, key)
         answer = await self._range((self._names.key(key), b""), revision=at)
         return self._names.record(answer.kvs[0]) if answer.kvs else None
 
     async def list(
         self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0
     ) -> Page:
-        at = self._check(revision)
+        at = self._at(revision, prefix)
         kvs, at, remaining = await self._pages(self._names.span(prefix, start), limit, at)
         revision = at + self._names.offset
         await self._reach(revision)
@@ -258,7 +242,7 @@ class EtcdStore:
             span = (answer.kvs[-1].key + b"\0", span[1])
 
     async def write(self, ops: Sequence[Op]) -> int:
-        self._check()
+        self._answering()
         check_keys(ops)
         if not ops:
             return self.revision
@@ -289,21 +273,8 @@ class EtcdStore:
             raise conflict(self._names, ops, answer)
         return int(revision)
 
-    def watch(self, prefix: str, revision: int) -> Watcher:
-        try:
-            self._check(revision)
-            if revision > self.revision:
-                raise FutureRevision(f"revision {revision} is not reached: at {self.revision}")
-            if revision < self._floor:
-                raise Compacted(self._floor)
-        except StoreError as error:
-            watcher = Watcher(self._hub, prefix, revision, None)
-            watcher.fail(error)
-            return watcher
-        past = None
-        if revision < self.revision:
-            past = Past(self._group.start(self._missed(prefix, revision, self.revision), "past"))
-        return self._hub.watch(prefix, revision, past)
+    def _past(self, prefix: str, revision: int) -> Past:
+        return Past(self._group.start(self._missed(prefix, revision, self.revision), "past"))
 
     async def _missed(self, prefix: str, first: int, last: int) -> "Sequence[Batch] | StoreError":
         try:
@@ -319,19 +290,17 @@ class EtcdStore:
             return error
 
     async def compact(self, revision: int) -> None:
-        if revision > self.revision:
-            raise FutureRevision(f"revision {revision} is not reached: at {self.revision}")
-        at = self._check(max(revision, self._floor))
+        self._check(max(revision, self._floor))
         if revision <= self._floor:
             return
         try:
-            await self._client.call("KV", "Compact", repeat=False, revision=at)
+            await self._client.call("KV", "Compact", repeat=False, revision=self._at(revision))
         except Compacted:  # another API server was faster
             await self._learn_floor()
         self._floor = max(self._floor, revision)
 
     async def size(self) -> int:
-        self._check()
+        self._answering()
         status = await self._client.call("Maintenance", "Status")
         return int(status.dbSizeInUse)
 
@@ -339,7 +308,7 @@ class EtcdStore:
         raise StoreError("an etcd store cannot be forked: load a snapshot into a memory store")
 
     async def snapshot(self, path: str) -> None:
-        self._check()
+        self._answering()
         kvs, at, _ = await self._pages(self._names.span(self._root), 0, 0)
         now, ends = self._env.clock.time(), {}
         for lease in sorted({kv.lease for kv in kvs if kv.lease}):
@@ -354,13 +323,14 @@ class EtcdStore:
         content = snapshot.Content(at + self._names.offset, records, deadlines)
         await self._env.offload.run(snapshot.write, Path(path), content)
 
-    async def close(self) -> None:
-        if not self._closing:
-            self._closing = True
-            await wait_within(self._idle, PATIENCE)
-            self._task.cancel()
-            self._hub.fail(Unavailable("the store is closed"))
-            for _, waiter in self._waiters:
-                waiter.cancel()
-        await asyncio.shield(self._task)
+    async def _close(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self._idle.wait()
+        self._task.cancel()
+        self._hub.fail(closed())
+        for _, waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(closed())
+        await self._task
         await self._client.close()

@@ -12,8 +12,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from pybernetes.base import logs
-from pybernetes.storage.etcd.client import PAUSE, Client, translated
-from pybernetes.storage.etcd.messages import message
+from pybernetes.storage.etcd.client import PAUSE, Client, message, translated
 from pybernetes.storage.etcd.names import Names
 from pybernetes.storage.types import Change, Compacted, StoreError, Unavailable
 

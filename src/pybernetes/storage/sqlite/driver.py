@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -21,21 +22,16 @@ from pybernetes.base import metrics
 from pybernetes.base.env import Env
 from pybernetes.base.offload import Offload, Turns
 from pybernetes.base.virtualtime import VirtualTimeLoop
-from pybernetes.storage.expiry import Deadline, Expiry
-from pybernetes.storage.hub import Hub, Watcher
+from pybernetes.storage.expiry import Deadline, Expiry, Steady
+from pybernetes.storage.hub import Hub
 from pybernetes.storage.sqlite import queries, schema
 from pybernetes.storage.sqlite.reader import Past, Readers
-from pybernetes.storage.sqlite.writer import Batch, Compaction, Job, Surroundings, Writer, closed
-from pybernetes.storage.transaction import after
-from pybernetes.storage.types import (
-    Compacted,
-    FutureRevision,
-    Op,
-    Page,
-    Record,
-    StoreError,
-    Unavailable,
-)
+from pybernetes.storage.sqlite.writer import Batch, Compaction, Job, Surroundings, Writer
+from pybernetes.storage.transaction import after, check_keys
+from pybernetes.storage.types import NoSpace, Op, Page, Record, StoreError, Unavailable
+from pybernetes.storage.watched import Watched, closed
+
+RETRY = 1.0  # seconds until a key whose time is over is tried to be deleted again
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +42,19 @@ class SqliteConfig:
     quota: int = 0
 
 
-class SqliteStore:
+class SqliteStore(Watched):
     """A `Store` in one file. Made by `await SqliteStore.open(env, config)`."""
-
-    shared = False
 
     def __init__(self, env: Env, config: SqliteConfig, parts: "_Parts") -> None:
         self._env = env
+        self._clock = Steady(env.clock)
         self._lock = parts.lock
         self._readers = parts.readers
         self._loop = asyncio.get_running_loop()
         given = Surroundings(
             path=config.path,
             quota=config.quota,
-            clock=env.clock,
+            clock=self._clock,
             loop=self._loop,
             deliver=self._deliver,
             seconds=_commit_seconds(env),
@@ -67,11 +62,10 @@ class SqliteStore:
         )
         self._writer = Writer(parts.connection, given)
         self._hub = Hub(self._writer.revision)
-        self._expiry = Expiry(env.clock, self._expire, parts.deadlines)
+        self._expiry = Expiry(self._clock, self._expire, parts.deadlines)
         self._expiry.arm()
         self._waiting: list[Job | Compaction] = []  # submitted at the end of this turn of the loop
         self._turns = Turns()
-        self._closing: asyncio.Future[None] | None = None
         self._damage = ""
         self._audit: asyncio.Task[None] | None = None
         self._unchecked = parts.unchecked
@@ -87,27 +81,13 @@ class SqliteStore:
         return cls(env, config, await env.offload.run(_prepare, config.path, env.offload))
 
     @property
-    def revision(self) -> int:
-        return self._hub.revision
-
-    @property
     def floor(self) -> int:
         return self._writer.floor
 
-    async def current(self) -> int:
-        return self.revision
-
-    def _check(self, revision: int = 0) -> int:
-        """The revision to read at."""
-        if self._closing is not None:
-            raise closed()
+    def _answering(self) -> None:
+        super()._answering()
         if self._damage:
             raise Unavailable(self._damage)
-        if revision > self.revision:
-            raise FutureRevision(f"revision {revision} is not reached: at {self.revision}")
-        if 0 < revision < self.floor:
-            raise Compacted(self.floor)
-        return revision or self.revision
 
     async def _check_file(self, connection: sqlite3.Connection, path: Path) -> None:
         """Read a large file to its end; if it is damaged, nothing is answered from then on."""
@@ -124,7 +104,7 @@ class SqliteStore:
 
     async def get(self, key: str, revision: int = 0) -> Record | None:
         while True:
-            at = self._check(revision)
+            at = self._check(revision, key)
             found = await self._readers.run(queries.get, key, at)
             if self.floor <= at:
                 return found
@@ -134,13 +114,14 @@ class SqliteStore:
     ) -> Page:
         low, high = max(prefix, start), after(prefix)
         while True:
-            at = self._check(revision)
+            at = self._check(revision, prefix)
             records, remaining = await self._readers.run(queries.page, (low, high), limit, at)
             if self.floor <= at:
                 return Page(records, at, remaining > 0, remaining)
 
     async def write(self, ops: Sequence[Op]) -> int:
         self._check()
+        check_keys(ops)
         future: asyncio.Future[int] = self._loop.create_future()
         self._submit(Job(ops, future))
         return await future
@@ -164,7 +145,7 @@ class SqliteStore:
         for deadline in batch.deadlines:
             self._expiry.add(deadline)
         for future, outcome in batch.outcomes:
-            if future is None or future.done():
+            if future.done():
                 continue
             if isinstance(outcome, StoreError):
                 future.set_exception(outcome)
@@ -173,27 +154,18 @@ class SqliteStore:
 
     def _expire(self, due: Sequence[tuple[str, int]]) -> None:
         for key, revision in due:
-            self._submit(Job([Op(key, None, expected=revision)], None))
+            future: asyncio.Future[int] = self._loop.create_future()
+            future.add_done_callback(partial(self._expired, key, revision))
+            self._submit(Job([Op(key, None, expected=revision)], future))
 
-    def watch(self, prefix: str, revision: int) -> Watcher:
-        past = None
-        try:
-            self._check(revision)
-            if revision < self.floor:
-                raise Compacted(self.floor)
-        except StoreError as error:
-            watcher = Watcher(self._hub, prefix, revision, None)
-            watcher.fail(error)
-            return watcher
-        if revision < self.revision:
-            past = Past(
-                self._readers,
-                prefix,
-                revision=revision,
-                last=self.revision,
-                floor=lambda: self.floor,
-            )
-        return self._hub.watch(prefix, revision, past)
+    def _expired(self, key: str, revision: int, done: "asyncio.Future[int]") -> None:
+        """What the disk refused to delete is tried again; a conflict is a newer version's."""
+        if isinstance(done.exception(), NoSpace | Unavailable) and self._closing is None:
+            self._expiry.add((self._clock.time() + RETRY, key, revision))
+
+    def _past(self, prefix: str, revision: int) -> Past:
+        last = self.revision
+        return Past(self._readers, prefix, revision=revision, last=last, floor=lambda: self.floor)
 
     async def compact(self, revision: int) -> None:
         self._check(max(revision, self.floor))
@@ -216,11 +188,7 @@ class SqliteStore:
         await self._env.offload.run(os.replace, temporary, target)
         await self._env.offload.run(schema.sync_directory, target.parent)
 
-    async def close(self) -> None:
-        if self._closing is not None:
-            await asyncio.shield(self._closing)
-            return
-        self._closing = self._loop.create_future()
+    async def _close(self) -> None:
         self._expiry.close()
         if self._unchecked is not None:
             self._unchecked.interrupt()
@@ -231,7 +199,6 @@ class SqliteStore:
             await self._env.offload.run(self._stop)
         finally:
             self._hub.fail(closed())
-            self._closing.set_result(None)
 
     def _stop(self) -> None:
         self._readers.close()

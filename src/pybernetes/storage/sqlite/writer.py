@@ -19,7 +19,7 @@ from pybernetes.base.clock import Clock
 from pybernetes.base.offload import Worker
 from pybernetes.storage.sqlite import queries, schema
 from pybernetes.storage.transaction import check_quota, decide
-from pybernetes.storage.types import Change, Op, Record, StoreError, Unavailable
+from pybernetes.storage.types import Change, Op, Record, StoreError
 
 BATCH = 1000  # transactions in one commit, about
 SWEEP_REVISIONS = 500  # swept in one step
@@ -29,10 +29,10 @@ FREE_PAGES = 1024  # kept for later writes, but no more than a quarter of the da
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A transaction that waits. Without a future nobody wants to know."""
+    """A transaction that waits."""
 
     ops: Sequence[Op]
-    future: "asyncio.Future[int] | None"
+    future: "asyncio.Future[int]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Compaction:
     future: "asyncio.Future[int]"
 
 
-Outcome = tuple["asyncio.Future[int] | None", int | StoreError]
+Outcome = tuple["asyncio.Future[int]", int | StoreError]
 
 
 @dataclass(slots=True)
@@ -190,7 +190,3 @@ def _follow(state: dict[str, Record], change: Change) -> None:
         state.pop(change.key, None)
     else:
         state[change.key] = change.record
-
-
-def closed() -> Unavailable:
-    return Unavailable("the store is closed")

@@ -112,6 +112,25 @@ class StoreSuite(Driver):
         assert record is not None
         assert record.value == b"\0"
 
+    async def test_keys_are_unicode_text(self, store: Store) -> None:
+        """In the order of their code points; what cannot be kept as such is refused, not changed."""
+        names = ["/k/", "/k/ \n\x01", '/k/"\\%', "/k/\x7f", "/k/é", "/k/\uffff", "/k/\U0001f600"]
+        names.append("/k/" + "x" * 5000)
+        at = await store.write([Op(name, name.encode()) for name in names])
+        assert await keys_of(store, "/k/") == sorted(names)
+        assert await store.get(names[6]) == Record(names[6], names[6].encode(), at, at)
+        for bad in ("", "/k/a\0b", "/k/\ud800", "/k/\udcff", "/k/\U0010ffff"):
+            with pytest.raises(StoreError, match="key"):
+                await store.write([Op("/k/good", b""), Op(bad, b"")])
+        for bad in ("/k/\ud800", "/k/\udcff"):
+            with pytest.raises(StoreError, match="key"):
+                await store.get(bad)
+            with pytest.raises(StoreError, match="key"):
+                await store.list(bad)
+            with pytest.raises(StoreError, match="key"):
+                await anext(aiter(store.watch(bad, store.revision)))
+        assert await store.write([Op(names[0], None)]) == at + 1
+
     # Reads
 
     async def test_listing_by_prefix_in_pages(self, store: Store) -> None:
