@@ -3,7 +3,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -36,7 +35,10 @@ SANDBOX_TIMEOUT = 240.0
 PULL_TIMEOUT = 3600.0
 _IMAGES = "ImageService"
 _RUNTIME = "RuntimeService"
-_SNAPSHOTS = "containerd.services.snapshots.v1.Snapshots"  # not CRI: what it has no word for
+_SNAPSHOTS: dict[str, Any] = {  # not CRI: what it has no word for
+    "service": "containerd.services.snapshots.v1.Snapshots",
+    "snapshotter": "overlayfs",
+}
 _NAMESPACE = (("containerd-namespace", "k8s.io"),)
 _ERRORS: dict[str, type[CriError]] = {
     "NOT_FOUND": NotFound,
@@ -184,7 +186,7 @@ class Containerd:
 
     async def network_namespace(self, sandbox_id: str) -> str:
         answer = await self._call("PodSandboxStatus", pod_sandbox_id=sandbox_id, verbose=True)
-        return convert.network_namespace(answer.info.get("info", ""))
+        return convert.network_namespace(convert.info(answer))
 
     async def pull_image(
         self, image: str, auth: Config | None = None, sandbox_config: Config | None = None
@@ -211,26 +213,24 @@ class Containerd:
         answer = await self._call(
             "ImageStatus", service=_IMAGES, image={"image": image}, verbose=True
         )
-        chain = json.loads(answer.info.get("info") or "{}").get("chainID")
+        chain = convert.info(answer).get("chainID")
         if not chain:
             raise Unsupported(f"this runtime does not tell the layers of image {image}")
-        names: dict[str, Any] = {"service": _SNAPSHOTS, "snapshotter": "overlayfs", "key": key}
         try:
             kept = {"containerd.io/gc.root": "yes"}  # the garbage collector leaves it alone
-            found = await self._call("View", parent=chain, labels=kept, **names)
+            found = await self._call("View", key=key, parent=chain, labels=kept, **_SNAPSHOTS)
         except CriError as error:
             if "already exists" not in str(error):
                 raise
-            found = await self._call("Mounts", **names)
+            found = await self._call("Mounts", key=key, **_SNAPSHOTS)
         return [Mount(one.type, one.source, tuple(one.options)) for one in found.mounts]
 
     async def release_image(self, key: str) -> None:
-        names: dict[str, Any] = {"service": _SNAPSHOTS, "snapshotter": "overlayfs", "key": key}
-        await self._gone_is_fine("Remove", **names)
+        await self._gone_is_fine("Remove", key=key, **_SNAPSHOTS)
 
     async def container_pid(self, container_id: str) -> int:
         answer = await self._call("ContainerStatus", container_id=container_id, verbose=True)
-        return int(json.loads(answer.info.get("info") or "{}").get("pid") or 0)
+        return int(convert.info(answer).get("pid") or 0)
 
     async def remove_image(self, image: str) -> None:
         await self._gone_is_fine("RemoveImage", service=_IMAGES, image={"image": image})

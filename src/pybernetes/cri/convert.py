@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """CRI answers (protobuf messages) as the small types of types.py."""
 
+import contextlib
 import dataclasses
 import json
 from typing import Any
@@ -47,12 +48,19 @@ def sandbox_status(status: Any) -> Sandbox:
     return dataclasses.replace(sandbox(status), ips=ips)
 
 
-def network_namespace(info: str) -> str:
+def info(answer: Any) -> Any:
+    """What a verbose status says besides CRI: JSON of the runtime's own."""
+    with contextlib.suppress(ValueError):
+        return json.loads(answer.info.get("info") or "{}")
+    return {}
+
+
+def network_namespace(said: Any) -> str:
     """The path in the OCI spec that containerd and CRI-O show in a sandbox's verbose status."""
     try:
-        namespaces = json.loads(info)["runtimeSpec"]["linux"]["namespaces"]
+        namespaces = said["runtimeSpec"]["linux"]["namespaces"]
         found = [str(item["path"]) for item in namespaces if item["type"] == "network"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise Unsupported("the runtime does not show a pod's network namespace") from error
     return found[0] if found else ""
 

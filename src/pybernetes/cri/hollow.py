@@ -7,6 +7,7 @@ process (exec, attach, port-forward; logs and stats where no stage has them) is 
 """
 
 import asyncio
+import hashlib
 import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -357,7 +358,8 @@ class Hollow:
     ) -> str:
         if image not in self._images:
             await self.script.step("pull", self._pod(sandbox_config, image), self._delays.pull)
-            self._images[image] = _image(image)
+            id_ = "sha256:" + hashlib.sha256(image.encode()).hexdigest()
+            self._images[image] = Image(id_, tags=(image,))
         return self._images[image].id
 
     async def list_images(self) -> list[Image]:
@@ -395,9 +397,3 @@ class Hollow:
 
     async def close(self) -> None:
         """Nothing to release."""
-
-
-def _image(name: str) -> Image:
-    import hashlib
-
-    return Image(id="sha256:" + hashlib.sha256(name.encode()).hexdigest(), tags=(name,))

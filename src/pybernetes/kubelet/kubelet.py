@@ -232,7 +232,9 @@ class Kubelet:
 
     def event(self, kind: str, reason: str, message: str) -> None:
         """An event about the node."""
-        self._shared.recorder.event(self.node_reference(), kind, reason, message)
+        metadata = {"name": self.config.node_name, "uid": self.config.node_name}
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": metadata}
+        self._shared.recorder.event(node, kind, reason, message)
 
     def _policy(self) -> Policy:
         unsafe = self.config.allowed_unsafe_sysctls
@@ -255,11 +257,6 @@ class Kubelet:
         else:
             text = "Updated Node Allocatable limit across pods"
             self.event("Normal", "NodeAllocatableEnforced", text)
-
-    def node_reference(self) -> Object:
-        """The involved object of events about the node."""
-        name = self.config.node_name
-        return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": name}}
 
     async def _known(self) -> None:
         await self.pleg.wait_listed()

@@ -66,7 +66,8 @@ class Facts:
 def plan(pod: Object, state: PodState, facts: Facts) -> Plan:
     """The next step for a pod that is meant to run."""
     result = Plan()
-    if _needs_sandbox(pod, state):
+    sandbox = state.sandbox
+    if sandbox is None or not (sandbox.ips or pod["spec"].get("hostNetwork")):
         _plan_sandbox(pod, state, result)
         return result
     spec = pod["spec"]
@@ -74,7 +75,8 @@ def plan(pod: Object, state: PodState, facts: Facts) -> Plan:
     if any(_resets(container, state) for container in every):
         result.reset = True
         return result
-    _plan_ephemeral(pod, state, result)
+    ephemeral = (item["name"] for item in spec.get("ephemeralContainers", ()))
+    result.start += (name for name in ephemeral if state.latest(name) is None)
     _drop_duplicates(state, result)
     if _plan_init(pod, state, (facts, result)):
         _plan_regular(pod, state, (facts, result))
@@ -120,18 +122,6 @@ def _resets(container: Object, state: PodState) -> bool:
     return ended and _action(container, dead.exit_code if dead else 0) == RESTART_ALL
 
 
-def initialized(pod: Object, state: PodState) -> bool:
-    """Whether initialization is over: a regular container of this sandbox exists already."""
-    return any(state.active(item["name"]) is not None for item in pod["spec"]["containers"])
-
-
-def _needs_sandbox(pod: Object, state: PodState) -> bool:
-    sandbox = state.sandbox
-    if sandbox is None:
-        return True
-    return not pod["spec"].get("hostNetwork") and not sandbox.ips
-
-
 def _plan_sandbox(pod: Object, state: PodState, result: Plan) -> None:
     """There is no usable sandbox: make one if anything still has to run."""
     result.kill_pod = bool(state.sandboxes)
@@ -165,12 +155,6 @@ def _init_failed_for_good(pod: Object, state: PodState) -> bool:
     return False
 
 
-def _plan_ephemeral(pod: Object, state: PodState, result: Plan) -> None:
-    for container in pod["spec"].get("ephemeralContainers", ()):
-        if state.latest(container["name"]) is None:
-            result.start.append(container["name"])
-
-
 def _drop_duplicates(state: PodState, result: Plan) -> None:
     """Kill all but the newest running instance of a container (a crash between our steps)."""
     seen: dict[str, None] = {}
@@ -183,7 +167,7 @@ def _drop_duplicates(state: PodState, result: Plan) -> None:
 def _plan_init(pod: Object, state: PodState, into: tuple[Facts, Plan]) -> bool:
     """Advance initialization; True when the regular containers may run."""
     facts, result = into
-    done = initialized(pod, state)
+    done = any(state.active(item["name"]) is not None for item in pod["spec"]["containers"])
     for container in pod["spec"].get("initContainers", ()):
         current = state.active(container["name"])
         if naming.is_sidecar(container):

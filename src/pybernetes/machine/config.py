@@ -60,10 +60,6 @@ class Config:
             )
 
 
-def cni_bin_dir() -> Path:
-    return next((path for path in CNI_BIN_DIRS if (path / "loopback").exists()), CNI_BIN_DIRS[0])
-
-
 def render(config: Config) -> str:
     """containerd.toml with this node's paths, quoted as JSON, which TOML basic strings accept."""
     values = {
@@ -73,7 +69,9 @@ def render(config: Config) -> str:
         "ttrpc": f"{config.socket}.ttrpc",
         "opt": config.root / "opt",
         "pause": PAUSE_IMAGE,
-        "cni_bin": cni_bin_dir(),
+        "cni_bin": next(
+            (one for one in CNI_BIN_DIRS if (one / "loopback").exists()), CNI_BIN_DIRS[0]
+        ),
         "cni_conf": config.cni_conf,
         "certs": config.certs,
         "runc": config.state / "runc",

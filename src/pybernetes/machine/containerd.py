@@ -135,16 +135,10 @@ class PrivateContainerd:
         pid = self.pid()
         if pid is None:
             return
-        os.kill(pid, signal.SIGTERM)
-        if not await self._wait_gone(pid, timeout):
-            os.kill(pid, signal.SIGKILL)
-            await self._wait_gone(pid, timeout)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(TimeoutError, ProcessLookupError):
+                os.kill(pid, number)
+                async with asyncio.timeout(timeout):
+                    await wait_end(pid)
+                break
         self._config.pid.unlink(missing_ok=True)
-
-    async def _wait_gone(self, pid: int, timeout: float) -> bool:
-        deadline = self._env.clock.monotonic() + timeout
-        while self._env.clock.monotonic() < deadline:
-            if self.pid() != pid:
-                return True
-            await asyncio.sleep(POLL)
-        return False

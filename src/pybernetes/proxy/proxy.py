@@ -69,20 +69,17 @@ class Proxy:
             for informer in (self._services, self._slices, self._nodes):
                 await informer.wait_synced()
             self._nodes.on_change(self._node_changed)
-            self._services.on_change(self._service_changed)
+            self._services.on_change(lambda old, new: self._mark(meta.key(new or old or {})))
             self._slices.on_change(self._slice_changed)
             self._triggers.clear()  # what came about before we did is not our latency
             try:
                 while True:
                     await self._round()
                     await asyncio.sleep(self._config.min_sync_period)
-                    await self._wait_changed()
+                    soon = self._syncer.unused or self.health.refused
+                    await wait_within(self._changed, 1.0 if soon else self._config.sync_period)
             finally:
                 await self.health.close()
-
-    async def _wait_changed(self) -> None:
-        soon = self._syncer.unused or self.health.refused
-        await wait_within(self._changed, 1.0 if soon else self._config.sync_period)
 
     async def _round(self) -> None:
         self._changed.clear()
@@ -141,9 +138,6 @@ class Proxy:
         )
         self.health.queued()
         self._changed.set()
-
-    def _service_changed(self, old: Object | None, new: Object | None) -> None:
-        self._mark(meta.key(new or old or {}))
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
         for key in dict.fromkeys(service_of(one) for one in (old, new) if one is not None):

@@ -25,7 +25,7 @@ def field_value(
         return str((metadata.get(subscript[1]) or {}).get(subscript[2], ""))
     if path in ("metadata.labels", "metadata.annotations"):
         return format_map(metadata.get(path.partition(".")[2]) or {})
-    ips = _pod_ips(pod, ips)
+    ips = ips or [item["ip"] for item in (pod.get("status") or {}).get("podIPs", ())]
     values = {
         "metadata.name": metadata.get("name", ""),
         "metadata.namespace": metadata.get("namespace", ""),
@@ -40,12 +40,6 @@ def field_value(
     if path not in values:
         raise FieldError(f"unsupported fieldPath: {path}")
     return str(values[path])
-
-
-def _pod_ips(pod: Object, ips: Sequence[str]) -> Sequence[str]:
-    if ips:
-        return ips
-    return [item["ip"] for item in (pod.get("status") or {}).get("podIPs", ())]
 
 
 def format_map(values: Mapping[str, str]) -> str:

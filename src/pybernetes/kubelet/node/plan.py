@@ -53,15 +53,14 @@ def registration(config: Config, machine: Machine) -> Object:
     }
 
 
-def _binary(bytes_: int) -> str:
-    return str(quantity.from_int(bytes_, "BinarySI"))
-
-
 def capacity(config: Config, machine: Machine) -> dict[str, str]:
     measured = {
         "cpu": str(machine.cpus),
         "ephemeral-storage": f"{machine.disk >> 10}Ki",
-        **{f"hugepages-{size}": _binary(bytes_) for size, bytes_ in machine.hugepages.items()},
+        **{
+            f"hugepages-{size}": str(quantity.from_int(amount, "BinarySI"))
+            for size, amount in machine.hugepages.items()
+        },
         "memory": f"{machine.memory >> 10}Ki",
         "pods": str(config.max_pods),
     }

@@ -83,10 +83,10 @@ async def _pre_stop(tools: Tools, pod: Object, container: Container, grace: int)
     hook = (spec.get("lifecycle") or {}).get("preStop") or (json.loads(text) if text else None)
     if not hook or container.state != "running":
         return
-    ips = tools.pleg.state(naming.uid(pod)).ips or tuple(tools.config.node_ips)
+    address = tools.address(tools.pleg.state(naming.uid(pod)))
     try:
         async with asyncio.timeout(grace):
-            target = Target(spec, container.id, ips[0] if ips else "")
+            target = Target(spec, container.id, address)
             await hooks.run(tools.env, tools.runtime, hook, target)
     except TimeoutError:
         _log.info("preStop hook did not end in time", pod=naming.full_name(pod))

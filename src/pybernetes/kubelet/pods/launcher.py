@@ -134,12 +134,7 @@ async def _run(
         await tools.env.offload.run(_link_log, tools, pod, config, container_id)
     hook = (spec.get("lifecycle") or {}).get("postStart")
     if hook:
-        await _post_start(tools, record, hook, Target(spec, container_id, _ip(tools, state)))
-
-
-def _ip(tools: Tools, state: PodState) -> str:
-    ips = state.ips or tuple(tools.config.node_ips)
-    return ips[0] if ips else "127.0.0.1"
+        await _post_start(tools, record, hook, Target(spec, container_id, tools.address(state)))
 
 
 async def _post_start(tools: Tools, record: Record, hook: Object, target: Target) -> None:

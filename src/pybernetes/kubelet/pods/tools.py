@@ -17,6 +17,7 @@ from pybernetes.kubelet.objects import Objects, Tokens
 from pybernetes.kubelet.pleg import Pleg
 from pybernetes.kubelet.podcertificates import PodCertificates
 from pybernetes.kubelet.pods.images import Images
+from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.manager import Probes
 from pybernetes.kubelet.statusmanager import StatusManager
 from pybernetes.kubelet.volumemanager import Volumes
@@ -45,6 +46,10 @@ class Tools:
     services: Callable[[str], Sequence[Object]]  # whose variables pods of a namespace see
     allocatable: Callable[[], Mapping[str, str]]
     node: Callable[[], Object]
+
+    def address(self, state: PodState) -> str:
+        """Where a pod is reached: its own address, or the node's."""
+        return next(iter((*state.ips, *self.config.node_ips)), "127.0.0.1")
 
     def event(
         self, pod: Object, kind: str, reason: str, message: str, *, container: str = ""

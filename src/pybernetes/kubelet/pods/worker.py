@@ -37,7 +37,9 @@ async def run_turn(tools: Tools, record: Record) -> float | None:
     if plan.idle:
         await _refresh_volumes(tools, record, state)
         again = await resize.apply(tools, record, state)
-        return _soonest([deadline, again, *plan.backing_off.values()], record, now)
+        retries = (at - now for at in record.retry.values() if at > now)
+        soonest = min(deadline, again, *plan.backing_off.values(), *retries)
+        return None if soonest == inf else max(0.01, soonest)  # None: when woken
     later = await _apply(tools, record, plan, state)
     await tools.pleg.refresh()
     return later
@@ -83,13 +85,6 @@ def _note_backoff(tools: Tools, record: Record, plan: podactions.Plan) -> None:
             record.waiting[name] = waiting
             text = f"Back-off restarting failed container {name} in pod {full}"
             tools.event(pod, "Warning", "BackOff", text, container=name)
-
-
-def _soonest(times: list[float], record: Record, now: float) -> float | None:
-    """Seconds until something is to be done; None: until woken."""
-    waits = [*times, *(at - now for at in record.retry.values() if at > now)]
-    soonest = min(waits)
-    return None if soonest == inf else max(0.01, soonest)
 
 
 def _deadline(tools: Tools, record: Record) -> float:

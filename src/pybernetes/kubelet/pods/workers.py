@@ -184,15 +184,11 @@ class Workers:
             worker.publish(self._tools, record, state)
         if record.rejected is not None or record.cleaned:
             return None
-        if record.allocated and not record.finished:
-            self._allocate(record)
+        if before := not record.finished and record.allocated:
+            resize.allocate(self._tools, record, self._others(record))
+            if record.allocated is not before:
+                self._retry_resizes()
         return await worker.run_turn(self._tools, record)
-
-    def _allocate(self, record: Record) -> None:
-        before = record.allocated
-        resize.allocate(self._tools, record, self._others(record))
-        if record.allocated is not before:
-            self._retry_resizes()
 
     def _retry_resizes(self) -> None:
         """Something was freed, or taken: look at the wishes that wait."""

@@ -123,7 +123,8 @@ class Probes:
             asked = [kind for kind, probe in kinds.items() if probe is not EVERY_SECOND]
         gate = asyncio.Event() if "startup" in asked else None
         one = _Probed(naming.uid(pod), gate, "readiness" not in asked)
-        before = _old_status(pod, container.id)
+        told = naming.statuses_of(pod)
+        before = next((s for s in told if s.get("containerID", "").endswith(container.id)), None)
         if container.started_at / 1e9 < self._born and before:
             one.ready = one.ready or bool(before.get("ready"))  # we were restarted, it was not
             if before.get("started") and gate is not None:
@@ -198,10 +199,3 @@ class Probes:
     def _event(self, pod: Object, job: _Job, reason: str, message: str) -> None:
         path = naming.field_path(pod, job.container.name)
         self._recorder.event(pod, "Warning", reason, message, field_path=path)
-
-
-def _old_status(pod: Object, container_id: str) -> Object:
-    for item in naming.statuses_of(pod):
-        if str(item.get("containerID", "")).endswith(container_id):
-            return dict(item)
-    return {}
