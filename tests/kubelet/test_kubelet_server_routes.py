@@ -21,8 +21,6 @@ POD = {
 
 
 class Node:
-    node_name = "n1"
-
     def __init__(self) -> None:
         self.asked: list[Wanted] = []
         self.wrong = ""
@@ -47,10 +45,10 @@ class Node:
     def healthy(self) -> str:
         return self.wrong
 
-    async def stats_summary(self):
+    async def stats_summary(self, *_):
         raise ApiError(501, "NotImplemented", "no numbers on a hollow node")
 
-    cadvisor_metrics = stats_summary
+    metrics = stats_summary
 
     def configz(self):
         return {"kubeletconfig": {"maxPods": 110}}

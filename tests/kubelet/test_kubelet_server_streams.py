@@ -104,8 +104,6 @@ class Runtime:
 class Node:
     """A NodeApi whose streams are a Runtime's."""
 
-    node_name = "n1"
-
     def __init__(self, base: str) -> None:
         self.base = base
         self.shell = ""

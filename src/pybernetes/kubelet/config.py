@@ -62,8 +62,6 @@ class Config:
     pinned_images: Sequence[str] = (
         "registry.k8s.io/pause",
     )  # never collected, besides the runtime's
-    shutdown_grace_period: float = 0.0
-    shutdown_grace_period_critical_pods: float = 0.0  # of it
     static_pod_path: Path | None = None
     file_check_frequency: float = 1.0  # upstream: 20 s beside inotify
     version: str = VERSION

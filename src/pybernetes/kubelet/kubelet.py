@@ -270,15 +270,12 @@ class Kubelet:
         await self._known()
         await self.static.run()
 
-    async def shutdown(self, grace: float | None = None, critical: float | None = None) -> None:
+    async def shutdown(self, grace: float, critical: float) -> None:
         """End all pods, critical ones last, as upstream does when the machine goes down.
 
-        `grace` seconds in all, `critical` of them for critical pods; the settings' by default. The
-        node is not ready from then on and takes no more pods.
+        `grace` seconds in all, `critical` of them for critical pods. The node is not ready from then
+        on and takes no more pods.
         """
-        config = self.config
-        grace = config.shutdown_grace_period if grace is None else grace
-        critical = config.shutdown_grace_period_critical_pods if critical is None else critical
         self._stopping = True
         self.node_controller.wake()
         self.event("Normal", "Shutdown", "Shutdown manager detected shutdown event")

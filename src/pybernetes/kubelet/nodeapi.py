@@ -35,10 +35,6 @@ class NodeView:
         self._gatherer = gatherer
         self._start = rfc3339(tools.env.clock.now())
 
-    @property
-    def node_name(self) -> str:
-        return self._tools.config.node_name
-
     def pods(self) -> list[Object]:
         found = [record.pod for record in self._workers.records() if not record.gone]
         return [self._with_status(pod) for pod in found]
@@ -157,15 +153,11 @@ class NodeView:
             page = Page(self._gatherer, self._start, rfc3339(self._tools.env.clock.now()))
             return page.summary(*await self._gatherer.both(self._workers.active()))
 
-    async def resource_metrics(self) -> bytes:
+    async def metrics(self, page: str) -> bytes:
+        """One of summary.PAGES."""
         with _told():
             node, pods = await self._gatherer.both(self._workers.active())
-        return summary.exposition(summary.resource_rows(node, pods))
-
-    async def cadvisor_metrics(self) -> bytes:
-        with _told():
-            node, pods = await self._gatherer.both(self._workers.active())
-        return summary.exposition(summary.cadvisor_rows(self._gatherer, node, pods))
+        return summary.exposition(summary.PAGES[page](self._gatherer, node, pods))
 
     def configz(self) -> Object:
         """The settings under upstream's names."""

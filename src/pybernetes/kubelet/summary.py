@@ -124,7 +124,7 @@ def _pod(page: Page, item: PodStats, fs: Filesystem) -> Object:
     return result
 
 
-def resource_rows(node: NodeStats, pods: Iterable[PodStats]) -> Iterable[Row]:
+def resource_rows(_: Gatherer, node: NodeStats, pods: Iterable[PodStats]) -> Iterable[Row]:
     """/metrics/resource."""
     yield "node_cpu_usage_seconds_total", {}, node.usage.cpu / 1e9
     yield "node_memory_working_set_bytes", {}, node.usage.working_set
@@ -179,6 +179,9 @@ def _of_cgroup(labels: Object, usage: cgroups.Usage) -> Iterable[Row]:
     yield "container_memory_rss", labels, usage.rss
     if usage.pids:
         yield "container_processes", labels, usage.pids
+
+
+PAGES = {"resource": resource_rows, "cadvisor": cadvisor_rows}  # below /metrics
 
 
 def exposition(rows: Iterable[Row]) -> bytes:

@@ -200,14 +200,11 @@ def publish(tools: Tools, record: Record, state: PodState) -> None:
     pod = record.pod
     newest = tools.statuses.get(record.uid)
     if newest is not None:  # ours may be newer than what the informer has seen
-        others = [c for c in (pod.get("status") or {}).get("conditions", ()) if not _ours(c)]
-        own = [c for c in newest.get("conditions", ()) if _ours(c)]
-        pod = {**pod, "status": {**(pod.get("status") or {}), **newest, "conditions": own + others}}
+        old = pod.get("status") or {}
+        others = [c for c in old.get("conditions", ()) if c["type"] not in status.OWNED]
+        own = [c for c in newest.get("conditions", ()) if c["type"] in status.OWNED]
+        pod = {**pod, "status": {**old, **newest, "conditions": own + others}}
     tools.statuses.set(record.pod, status.generate(pod, state, record, facts))
-
-
-def _ours(condition: Object) -> bool:
-    return condition["type"] in status.OWNED
 
 
 async def _finish(tools: Tools, record: Record, state: PodState) -> float | None:

@@ -31,6 +31,7 @@ from pybernetes.kubelet.server.remotecommand import (
     serve_session,
     stream_options,
 )
+from pybernetes.kubelet.summary import PAGES
 from pybernetes.wire.types import Reply, Request, Response
 
 _T = TypeVar("_T")
@@ -121,10 +122,8 @@ class KubeletServer:
         return Response(200, orjson.dumps(await self._api.stats_summary()))
 
     async def _metrics(self, call: _Call) -> Reply:
-        if call.parts == ["resource"]:
-            return Response(200, await self._api.resource_metrics(), CONTENT_TYPE_LATEST)
-        if call.parts == ["cadvisor"]:
-            return Response(200, await self._api.cadvisor_metrics(), CONTENT_TYPE_LATEST)
+        if len(call.parts) == 1 and call.parts[0] in PAGES:
+            return Response(200, await self._api.metrics(call.parts[0]), CONTENT_TYPE_LATEST)
         if call.parts == ["probes"]:
             registry = CollectorRegistry(auto_describe=False)
             registry.register(_Probes(self._env.metrics))
