@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+from functools import partial
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from pybernetes.apiserver.authorization.node import NodeAuthorizer
 from pybernetes.apiserver.authorization.rbac import CLUSTER_ROLES, ROLE_BINDINGS, Rbac
 from pybernetes.apiserver.authorization.rules import missing
 from pybernetes.apiserver.authorization.union import Union
+from pybernetes.apiserver.reading import PODS
 from pybernetes.apiserver.requestinfo import parse
 from pybernetes.apiserver.types import RequestInfo
 
@@ -147,6 +149,10 @@ def test_missing_role_is_the_reason(objects):
     )
 
 
+def pods_on(objects, node):
+    return [pod for pod in objects.list(PODS, "") if pod["spec"].get("nodeName") == node]
+
+
 def grant(objects, **fields):
     """Write a Role as jane and say what came of it."""
     rbac = Rbac(objects)
@@ -248,7 +254,7 @@ def cluster():
     ],
 )
 def test_a_node_reads_what_its_pods_need(cluster, info, allowed):
-    authorizer = NodeAuthorizer(cluster)
+    authorizer = NodeAuthorizer(cluster, partial(pods_on, cluster))
     n1 = User("system:node:n1", ("system:nodes",))
     assert (authorizer.authorize(n1, info)[0] == "allow") is allowed
     assert authorizer.authorize(User("system:node:n1"), info) == ("no-opinion", "")
@@ -256,7 +262,9 @@ def test_a_node_reads_what_its_pods_need(cluster, info, allowed):
 
 def test_other_nodes_see_no_relationship(cluster):
     n2 = User("system:node:n2", ("system:nodes",))
-    assert NodeAuthorizer(cluster).authorize(n2, ask("get", "secrets", "ns", "pull")) == (
+    assert NodeAuthorizer(cluster, partial(pods_on, cluster)).authorize(
+        n2, ask("get", "secrets", "ns", "pull")
+    ) == (
         "no-opinion",
         "no relationship found between node 'n2' and this object",
     )

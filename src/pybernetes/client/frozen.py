@@ -1,23 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies of JSON values: `thaw` makes one the caller may change; `freeze` one nobody can."""
+"""Copies of JSON values: `copy_object` makes one the caller may change; `freeze` one nobody can."""
 
 from typing import Any, NoReturn
 
+from pybernetes.apimachinery.patch.clone import clone
 from pybernetes.apimachinery.types import Object
-
-
-def thaw(value: Any) -> Any:
-    """A deep, plain copy of a JSON value."""
-    if isinstance(value, dict):
-        return {key: thaw(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [thaw(item) for item in value]
-    return value
 
 
 def copy_object(obj: Object) -> Object:
     """A copy of a (cached) object that may be changed."""
-    return {key: thaw(item) for key, item in obj.items()}
+    copied: Object = clone(obj)
+    return copied
 
 
 def freeze(value: Any) -> Any:
@@ -40,7 +33,7 @@ class FrozenDict(dict[str, Any]):
     clear = pop = popitem = setdefault = update = _refuse
 
     def __deepcopy__(self, _memo: Any) -> Any:
-        return thaw(self)
+        return clone(self)
 
 
 class FrozenList(list[Any]):
@@ -51,4 +44,4 @@ class FrozenList(list[Any]):
     clear = sort = reverse = _refuse
 
     def __deepcopy__(self, _memo: Any) -> Any:
-        return thaw(self)
+        return clone(self)

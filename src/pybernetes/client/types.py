@@ -16,6 +16,7 @@ import orjson
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.client.rest import error_of, lines, new_request, read_all, retry_after
+from pybernetes.wire.stream import end
 from pybernetes.wire.types import ClientReply, Request, StreamingResponse
 
 __tracebackhide__ = True  # a test's failure is shown where the test asked (pytest)
@@ -138,9 +139,7 @@ class Client:
                     raise ApiError.from_status(event["object"])
                 yield WatchEvent(event["type"], event["object"])
         finally:
-            close = getattr(reply.chunks, "aclose", None)
-            if close is not None:
-                await close()
+            await end(reply.chunks)
 
     async def create(
         self,

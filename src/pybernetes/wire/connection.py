@@ -19,7 +19,7 @@ import httptools
 
 from pybernetes.wire.heads import BadTarget, header_name, response_head, split_target
 from pybernetes.wire.hub import Hub
-from pybernetes.wire.stream import Gate, TransportStream
+from pybernetes.wire.stream import Gate, TransportStream, end
 from pybernetes.wire.types import (
     Peer,
     Reply,
@@ -365,9 +365,7 @@ class Connection(asyncio.Protocol):
             if request.method != "HEAD":
                 await self._pump(reply.chunks, chunked)
         finally:
-            close = getattr(reply.chunks, "aclose", None)
-            if close is not None:
-                await close()
+            await end(reply.chunks)
         if not self._keep_alive:
             self._finish()
 

@@ -8,7 +8,7 @@ writer waits while the transport's buffer is full.
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from pybernetes.wire.types import Stream
 
@@ -19,6 +19,13 @@ HIGH_WATER = 256 * 1024
 
 def _nothing() -> None:
     """Inboxes without a source to slow down."""
+
+
+async def end(chunks: AsyncIterator[bytes]) -> None:
+    """Say that nobody reads on; what has no `aclose` needs no telling."""
+    close = getattr(chunks, "aclose", None)
+    if close is not None:
+        await close()
 
 
 class Inbox:

@@ -29,10 +29,6 @@ def strategic_merge_patch(original: Object, patch: Any, schema: Schema) -> Objec
     return _merge_map(clone(original), clone(patch), schema)
 
 
-def _bad(message: str) -> ApiError:
-    return errors.bad_request(message)
-
-
 def _failed(message: str) -> ApiError:
     """An error that upstream passes on as it is: code 500 without a reason."""
     return ApiError(500, "", message)
@@ -127,18 +123,18 @@ def _retain_keys(original: Object, patch: Object) -> None:
         return
     keys = patch.pop(RETAIN_KEYS)
     if not isinstance(keys, list):
-        raise _bad("invalid patch format of retainKeys")
+        raise errors.bad_request("invalid patch format of retainKeys")
     for key, value in patch.items():
         directive = key.startswith((DELETE_FROM, ELEMENT_ORDER))
         if value is not None and not directive and key not in keys:
-            raise _bad("invalid patch format of retainKeys")
+            raise errors.bad_request("invalid patch format of retainKeys")
     for key in [key for key in original if key not in keys]:
         del original[key]
 
 
 def _delete_primitives(original: Object, key: str, doomed: Any) -> None:
     if not isinstance(doomed, list):
-        raise _bad("invalid patch format of primitive list")
+        raise errors.bad_request("invalid patch format of primitive list")
     current = original.get(key)
     if isinstance(current, list):
         original[key] = [item for item in current if item not in doomed]
@@ -149,7 +145,7 @@ def _set_element_order(original: Object, patch: Object, directive: str, schema: 
     order = patch.pop(directive)
     key = _field_of(directive, ELEMENT_ORDER)
     if not isinstance(order, list):
-        raise _bad("invalid patch format of setElementOrder list")
+        raise errors.bad_request("invalid patch format of setElementOrder list")
     field = _property(schema, key)
     old, new = original.get(key), patch.pop(key, None)
     for value in (old, new):

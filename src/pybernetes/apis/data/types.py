@@ -68,71 +68,62 @@ def raw(name: str) -> Node:
     return loaded
 
 
-class _Builder:
-    """Builds each type once; types may refer to themselves."""
-
-    def __init__(self) -> None:
-        self._named: dict[str, Schema] = {}
-        self._leaves: dict[tuple[Any, ...], Schema] = {}
-
-    def named(self, name: str) -> Schema:
-        found = self._named.get(name)
-        if found is None:
-            node = raw(name)
-            found = self._named[name] = self._bare(node, name)
-            found.properties.update(
-                {key: self._node(value) for key, value in node.get("p", {}).items()}
-            )
-        return found
-
-    def _node(self, node: Node) -> Schema:
-        if "r" in node:
-            return self._reference(node)
-        if all(key in _PLAIN or key in "nzu" for key in node):
-            key = tuple(node.get(part, "") for part in _PLAIN)
-            leaf = self._leaves.get(key)
-            if leaf is None:
-                leaf = self._leaves[key] = self._bare(node, "")
-            return leaf
-        return self._bare(node, "")
-
-    def _reference(self, node: Node) -> Schema:
-        target = self.named(node["r"])
-        if not node.keys() & {"d", "l", "k", "m", "ps", "pk"}:
-            return target
-        # `properties` stays the very same dict: it may still be filling up.
-        return replace(
-            target,
-            default=node.get("d"),
-            map_type=node.get("m", target.map_type),
-            patch_strategy=node.get("ps", ""),
-            patch_merge_key=node.get("pk", ""),
-        )
-
-    def _bare(self, node: Node, name: str) -> Schema:
-        kind, form = _SPECIAL.get(name, (_TYPES[node["t"]], node.get("f", "")))
-        return Schema(
-            type=kind,
-            format=form,
-            name=name,
-            required=tuple(node.get("q", ())),
-            items=self._node(node["i"]) if "i" in node else None,
-            values=self._node(node["v"]) if "v" in node else None,
-            default=node.get("d"),
-            preserve_unknown=kind == "any",
-            list_type=node.get("l", ""),
-            list_keys=tuple(node.get("k", ())),
-            map_type=node.get("m", ""),
-            patch_strategy=node.get("ps", ""),
-            patch_merge_key=node.get("pk", ""),
-            go_type=node.get("g", ""),
-            omit_zero="e" in node,
-        )
-
-
-_BUILDER = _Builder()
+_NAMED: dict[str, Schema] = {}
+_LEAVES: dict[tuple[Any, ...], Schema] = {}
 
 
 def named(name: str) -> Schema:
-    """The schema of a built-in type. Raises KeyError."""
-    return _BUILDER.named(name)
+    """The schema of a built-in type, built once; it may refer to itself. Raises KeyError."""
+    found = _NAMED.get(name)
+    if found is None:
+        node = raw(name)
+        found = _NAMED[name] = _bare(node, name)
+        found.properties.update({key: _node(value) for key, value in node.get("p", {}).items()})
+    return found
+
+
+def _node(node: Node) -> Schema:
+    if "r" in node:
+        return _reference(node)
+    if all(key in _PLAIN or key in "nzu" for key in node):
+        key = tuple(node.get(part, "") for part in _PLAIN)
+        leaf = _LEAVES.get(key)
+        if leaf is None:
+            leaf = _LEAVES[key] = _bare(node, "")
+        return leaf
+    return _bare(node, "")
+
+
+def _reference(node: Node) -> Schema:
+    target = named(node["r"])
+    if not node.keys() & {"d", "l", "k", "m", "ps", "pk"}:
+        return target
+    # `properties` stays the very same dict: it may still be filling up.
+    return replace(
+        target,
+        default=node.get("d"),
+        map_type=node.get("m", target.map_type),
+        patch_strategy=node.get("ps", ""),
+        patch_merge_key=node.get("pk", ""),
+    )
+
+
+def _bare(node: Node, name: str) -> Schema:
+    kind, form = _SPECIAL.get(name, (_TYPES[node["t"]], node.get("f", "")))
+    return Schema(
+        type=kind,
+        format=form,
+        name=name,
+        required=tuple(node.get("q", ())),
+        items=_node(node["i"]) if "i" in node else None,
+        values=_node(node["v"]) if "v" in node else None,
+        default=node.get("d"),
+        preserve_unknown=kind == "any",
+        list_type=node.get("l", ""),
+        list_keys=tuple(node.get("k", ())),
+        map_type=node.get("m", ""),
+        patch_strategy=node.get("ps", ""),
+        patch_merge_key=node.get("pk", ""),
+        go_type=node.get("g", ""),
+        omit_zero="e" in node,
+    )

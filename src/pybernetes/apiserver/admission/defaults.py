@@ -65,36 +65,30 @@ def _tolerates(toleration: Object, key: str) -> bool:
 
 
 class DefaultStorageClass(Plugin):
-    """A claim that names no class gets the default one."""
+    """A claim that names no class, nor the older annotation, gets the default one."""
 
     operations = _CREATE
     resources = frozenset((CLAIMS,))
+    classes, field = STORAGE_CLASSES, "storageClassName"
+    older = "volume.beta.kubernetes.io/storage-class"
+    marks: tuple[str, ...] = ("storageclass.kubernetes.io", "storageclass.beta.kubernetes.io")
 
     async def admit(self, request: AdmissionRequest) -> None:
-        obj = request.obj
-        if "volume.beta.kubernetes.io/storage-class" in meta.annotations(obj):
+        spec = spec_of(request.obj)
+        if spec.get(self.field) is not None or self.older in meta.annotations(request.obj):
             return
-        words = ("storageclass.kubernetes.io", "storageclass.beta.kubernetes.io")
-        marks = [f"{word}/is-default-class" for word in words]
-        name = default_class(self.reader.list(STORAGE_CLASSES, ""), *marks)
-        if name and spec_of(obj).get("storageClassName") is None:
-            spec_of(obj)["storageClassName"] = name
+        marks = [f"{word}/is-default-class" for word in self.marks]
+        if name := default_class(self.reader.list(self.classes, ""), *marks):
+            spec[self.field] = name
 
 
-class DefaultIngressClass(Plugin):
-    """An Ingress that names no class gets the default one."""
+class DefaultIngressClass(DefaultStorageClass):
+    """The same of an Ingress."""
 
-    operations = _CREATE
     resources = frozenset((("networking.k8s.io", "ingresses"),))
-
-    async def admit(self, request: AdmissionRequest) -> None:
-        obj = request.obj
-        if "kubernetes.io/ingress.class" in meta.annotations(obj):
-            return
-        mark = "ingressclass.kubernetes.io/is-default-class"
-        name = default_class(self.reader.list(INGRESS_CLASSES, ""), mark)
-        if name and spec_of(obj).get("ingressClassName") is None:
-            spec_of(obj)["ingressClassName"] = name
+    classes, field = INGRESS_CLASSES, "ingressClassName"
+    older = "kubernetes.io/ingress.class"
+    marks = ("ingressclass.kubernetes.io",)
 
 
 class StorageObjectInUseProtection(Plugin):

@@ -14,7 +14,7 @@ from pybernetes.apiserver.authentication.users import (
     UNAUTHENTICATED,
     extra_of,
 )
-from pybernetes.apiserver.authorization.forbidden import forbidden_error
+from pybernetes.apiserver.authorization.forbidden import require
 from pybernetes.apiserver.types import Authorizer, RequestInfo
 from pybernetes.wire.types import Request
 
@@ -50,9 +50,7 @@ def impersonate(request: Request, requestor: User, authorizer: Authorizer) -> Us
         return requestor
     wanted = User(name, tuple(groups), uid, extra_of(extra))
     for info in _checks(wanted):
-        decision, reason = authorizer.authorize(requestor, info)
-        if decision != "allow":
-            raise forbidden_error(requestor, info, reason)
+        require(authorizer, requestor, info)
     for header in used:
         del headers[header]
     return User(name, _groups(wanted, named=named), uid, wanted.extra)

@@ -92,8 +92,3 @@ def review_token(bearer: BearerTokens, obj: Object) -> Object:
         status = {"authenticated": True, "user": user_info(found.user)}
         status["audiences"] = list(found.audiences)
     return {**obj, "status": status}
-
-
-def review_self(user: User) -> Object:
-    """Answer a SelfSubjectReview: its status."""
-    return {"userInfo": user_info(user)}

@@ -5,7 +5,14 @@ import json
 
 from pybernetes.apimachinery.errors import ApiError, forbidden
 from pybernetes.apimachinery.types import User
-from pybernetes.apiserver.types import RequestInfo
+from pybernetes.apiserver.types import Authorizer, RequestInfo
+
+
+def require(authorizer: Authorizer, user: User, info: RequestInfo) -> None:
+    """Raises the 403 if the user may not do it."""
+    decision, reason = authorizer.authorize(user, info)
+    if decision != "allow":
+        raise forbidden_error(user, info, reason)
 
 
 def forbidden_error(user: User, info: RequestInfo, reason: str = "") -> ApiError:

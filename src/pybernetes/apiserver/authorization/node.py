@@ -42,11 +42,11 @@ def _no(reason: str = "") -> _Answer:
 
 
 class NodeAuthorizer:
-    """Authorizer. `pods_on(node)` lists a node's pods; without it all pods are searched."""
+    """Authorizer. `pods_on(node)` lists a node's pods."""
 
-    def __init__(self, reader: Reader, pods_on: PodsOn | None = None) -> None:
+    def __init__(self, reader: Reader, pods_on: PodsOn) -> None:
         self._reader = reader
-        self._pods_on = pods_on or self._search
+        self._pods_on = pods_on
         self._rules = [compiled(rule) for rule in cluster_role_rules("system:node")]
         self._table = {
             resource: [row(line) for line in lines]
@@ -109,7 +109,3 @@ class NodeAuthorizer:
         volumes = (self._reader.get(VOLUMES, "", name) for name in self._volumes(pods) if name)
         wanted = (info.namespace, info.name)
         return any(wanted in volume_secrets(volume) for volume in volumes if volume)
-
-    def _search(self, node: str) -> list[Object]:
-        pods = self._reader.list(PODS, "")
-        return [pod for pod in pods if (pod.get("spec") or {}).get("nodeName") == node]

@@ -3,7 +3,7 @@
 
 from pybernetes.apimachinery.errors import unauthorized
 from pybernetes.apiserver.authentication.impersonation import impersonate
-from pybernetes.apiserver.authorization.forbidden import forbidden_error
+from pybernetes.apiserver.authorization.forbidden import require
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.filters.types import Filter
 from pybernetes.apiserver.types import Authenticator, Authorizer
@@ -39,6 +39,4 @@ class Authorization(Filter):
         self._authorizer = authorizer
 
     def enter(self, ctx: Context) -> None:
-        decision, reason = self._authorizer.authorize(ctx.user, ctx.info)
-        if decision != "allow":
-            raise forbidden_error(ctx.user, ctx.info, reason)
+        require(self._authorizer, ctx.user, ctx.info)

@@ -7,6 +7,7 @@ import contextlib
 from pybernetes.apimachinery.errors import ApiError, bad_request, internal
 from pybernetes.apiserver.proxying.passing import Send, ask, body_of
 from pybernetes.base.tasks import TaskGroup
+from pybernetes.wire.stream import end
 from pybernetes.wire.types import (
     Reply,
     Request,
@@ -91,5 +92,5 @@ async def _messages(socket: WebSocket, reply: Response | StreamingResponse, enco
         writing = group.start(write(), "write")
         listening = group.start(listen(), "listen")
     await socket.close()
-    if isinstance(reply, StreamingResponse) and hasattr(reply.chunks, "aclose"):
-        await reply.chunks.aclose()
+    if isinstance(reply, StreamingResponse):
+        await end(reply.chunks)

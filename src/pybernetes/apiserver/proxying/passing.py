@@ -4,10 +4,11 @@
 Source: k8s.io/apimachinery/pkg/util/proxy (UpgradeAwareHandler) and Go's httputil.ReverseProxy.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 from pybernetes.apimachinery.errors import ApiError, service_unavailable
 from pybernetes.wire.joint import join
+from pybernetes.wire.stream import end
 from pybernetes.wire.types import (
     ClientReply,
     Headers,
@@ -95,14 +96,8 @@ async def body_of(reply: Response | StreamingResponse, limit: int = _ERROR_BYTES
             if size > limit:
                 break
     finally:
-        await _close(reply.chunks)
+        await end(reply.chunks)
     return b"".join(parts)
-
-
-async def _close(chunks: AsyncIterator[bytes]) -> None:
-    close = getattr(chunks, "aclose", None)
-    if close is not None:
-        await close()
 
 
 def handed_over(reply: Upgraded) -> UpgradeResponse:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pybernetes.apimachinery.errors import not_found
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.apiserver.authorization.forbidden import forbidden_error
+from pybernetes.apiserver.authorization.forbidden import require
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.proxying.proxying import CONNECT, Proxying
 from pybernetes.apiserver.reader import CacheReader
@@ -34,7 +34,8 @@ def connect_table(core: Core, reader: CacheReader, authorizer: Authorizer) -> Ta
     async def connect(core: Core, ctx: Context) -> Reply:
         info = ctx.info
         if info.subresource in _STREAMS and info.verb != "create":
-            _may_create(authorizer, ctx)
+            # a WebSocket is opened by GET, but what it does is create
+            require(authorizer, ctx.user, replace(info, verb="create"))
         await core.feed.wait_fresh()
         return await proxying.handle(ctx.request, info)
 
@@ -42,11 +43,3 @@ def connect_table(core: Core, reader: CacheReader, authorizer: Authorizer) -> Ta
         ("", resource, subresource): dict.fromkeys(map(verb_of, sorted(methods)), connect)
         for (resource, subresource), methods in CONNECT.items()
     }
-
-
-def _may_create(authorizer: Authorizer, ctx: Context) -> None:
-    """A WebSocket is opened by GET, but what it does is create (AuthorizePodWebsocketUpgradeCreatePermission)."""
-    info = replace(ctx.info, verb="create")
-    decision, reason = authorizer.authorize(ctx.user, info)
-    if decision != "allow":
-        raise forbidden_error(ctx.user, info, reason)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pybernetes.apimachinery import timestamps
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.kubelet.logs.reader import Wanted
+from pybernetes.wire.stream import end
 from pybernetes.wire.types import Reply, Response, StreamingResponse
 
 _UNREADABLE = '{"message": "Unable to decode query."}'
@@ -82,8 +83,6 @@ async def stream_log(chunks: AsyncIterator[bytes]) -> Reply:
             async for chunk in chunks:
                 yield chunk
         finally:
-            close = getattr(chunks, "aclose", None)
-            if close is not None:
-                await close()
+            await end(chunks)
 
     return StreamingResponse(whole(), 200, "text/plain")
