@@ -37,6 +37,7 @@ CAPACITY: Mapping[str, str] = {
 PODS, NODES = GVR("", "v1", "pods"), GVR("", "v1", "nodes")
 SERVICES = GVR("", "v1", "services")
 BY_NODE = "node"
+HEARTBEAT = 5.0  # seconds after which a fork's node without pods starts too, before it is missed
 AT_ONCE = 100  # requests of all of them; an API server takes 200 writes
 
 
@@ -98,6 +99,8 @@ class HollowFleet:
         self._group: TaskGroup | None = None
         self._started = asyncio.Event()
         self._stopped: list[str] = []
+        self._asleep: dict[str, None] = {}  # a fork's nodes that have no pods
+        self._is_fork = origin is not None
         if origin is not None:
             self._fork(origin)
 
@@ -107,7 +110,9 @@ class HollowFleet:
 
     def _fork(self, origin: "HollowFleet") -> None:
         if origin._group is not None:
-            self._stopped = [name for name in self._given if name not in origin._running]
+            self._stopped = [
+                name for name in self._given if name not in origin._running | origin._asleep
+            ]
         else:
             self._stopped = list(origin._stopped)
         for name, runtime in origin._runtimes.items():
@@ -131,12 +136,17 @@ class HollowFleet:
             await self._informers.wait_synced()
             self._pods.on_change(self._pod_changed)
             self._group = group
-            for name in self._given:
-                if name not in self._stopped:
+            for name in [name for name in self._given if name not in self._stopped]:
+                if self._is_fork and not self._pods.by_index(BY_NODE, name):
+                    self._asleep[name] = None
+                else:
                     self.start(name)
                 if (script := self._runtime(name).script).node.lost:
                     group.start(self._lose(name, script), name)
             self._started.set()
+            await asyncio.sleep(HEARTBEAT)
+            for name in list(self._asleep):
+                self.start(name)
             await asyncio.get_running_loop().create_future()  # until cancelled
 
     async def wait_ready(self) -> None:
@@ -157,6 +167,7 @@ class HollowFleet:
         assert self._group is not None, "the fleet does not run"
         if name in self._running:
             return
+        self._asleep.pop(name, None)
         client = Gated(self._client_for(node_user(name)), self._gate)
         recorder = Recorder(self._env, client, "kubelet", name)
         shared = Shared(self._services, self._nodes, recorder)
@@ -180,6 +191,7 @@ class HollowFleet:
 
     def stop(self, name: str) -> None:
         """A node stops at once, as if its power had gone: it says nothing to anybody."""
+        self._asleep.pop(name, None)
         task = self._running.pop(name, None)
         if task is not None:
             del self.kubelets[name]
@@ -191,12 +203,16 @@ class HollowFleet:
         return _node_of(self._pods.find(namespace, pod))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        kubelet = self.kubelets.get(_node_of(new or old))
-        if kubelet is not None:
-            kubelet.pod_changed(old, new)
+        name = _node_of(new or old)
+        if name in self._asleep:
+            self.start(name)  # which looks at all its pods
+        elif name in self.kubelets:
+            self.kubelets[name].pod_changed(old, new)
 
     def _handler(self, name: str) -> Handler:
         def handle(request: Request) -> Reply | Awaitable[Reply]:
+            if name in self._asleep:
+                self.start(name)
             kubelet = self.kubelets.get(name)
             if kubelet is None:
                 raise ConnectionError(f"node {name} does not run")

@@ -50,6 +50,7 @@ def document(file: str, package: str = __package__) -> Any:
     return json.loads(resources.files(package).joinpath(file).read_text())
 
 
+@cache
 def row(line: str) -> Row:
     head, _, text = line.partition(" : ")
     field, word, *arguments = head.split()
