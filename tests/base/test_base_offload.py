@@ -21,6 +21,31 @@ async def test_results_errors_and_the_end() -> None:
     assert await Inline().run(threading.get_ident) == threading.get_ident()
 
 
+async def test_who_is_cancelled_waits_for_what_has_begun_and_drops_the_rest() -> None:
+    loop, ran = asyncio.get_running_loop(), list[str]()
+    threads, begun, may_end = Threads(1), asyncio.Event(), threading.Event()
+
+    def work() -> None:
+        loop.call_soon_threadsafe(begun.set)
+        may_end.wait(5)
+        ran.append("first")
+
+    first = loop.create_task(threads.run(work))
+    second = loop.create_task(threads.run(ran.append, "second"))
+    await begun.wait()
+    for task in (first, second):
+        task.cancel()
+    await asyncio.wait([second])
+    await asyncio.sleep(0.01)
+    assert not first.done()
+    may_end.set()
+    await asyncio.wait([first])
+    assert first.cancelled()
+    assert second.cancelled()
+    assert ran == ["first"]
+    threads.close()
+
+
 async def test_a_busy_loop_lets_threads_work() -> None:
     """A thread that lets go of the interpreter 100 times gets it back each time."""
     threads = Threads()

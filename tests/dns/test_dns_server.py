@@ -3,6 +3,7 @@
 
 import asyncio
 import os
+import socket
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from pybernetes.dns import messages
 from pybernetes.dns.cluster import NAMESPACES, SERVICES, SLICES
 from pybernetes.dns.config import DnsConfig
 from pybernetes.dns.forward import Forwarder
+from pybernetes.dns.listeners import Listeners
 from pybernetes.dns.server import Dns
 
 Object = dict[str, Any]
@@ -309,3 +311,24 @@ async def test_a_question_given_up_at_any_moment_leaves_no_socket_open() -> None
     await asyncio.sleep(0.05)
     assert len(os.listdir("/proc/self/fd")) == before
     transport.close()
+
+
+async def test_a_question_that_fails_ends_nobody_elses() -> None:
+    async def broken() -> bytes:
+        raise LookupError("nobody thought of this")
+
+    def resolve(data: bytes, client: str, tcp: bool) -> Any:
+        return broken() if data == b"bad" else data
+
+    loop = asyncio.get_running_loop()
+    async with TaskGroup("dns") as group:
+        listeners = Listeners(resolve, group)
+        await listeners.open(HERE, 0)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as asker:
+            asker.connect((HERE, listeners.port))
+            asker.send(b"bad")
+            await asyncio.sleep(0.05)
+            asker.send(b"good")
+            async with asyncio.timeout(5):
+                assert await loop.sock_recv(asker, 100) == b"good"
+        listeners.close()

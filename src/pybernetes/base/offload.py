@@ -18,7 +18,10 @@ class Offload(Protocol):
     """Runs blocking functions on behalf of coroutines."""
 
     async def run(self, function: Callable[..., _T], *args: Any) -> _T:
-        """The result of `function(*args)`, computed where it does not stall the loop."""
+        """The result of `function(*args)`, computed where it does not stall the loop.
+
+        Who is cancelled waits for the end of what has begun, so that nobody finds it half done.
+        """
 
     def close(self) -> None:
         """Release the threads."""
@@ -77,11 +80,17 @@ class Threads:
     async def run(self, function: Callable[..., _T], *args: Any) -> _T:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix=self._name)
-        loop = asyncio.get_running_loop()
-        turns = self._turns.setdefault(loop, Turns())
+        turns = self._turns.setdefault(asyncio.get_running_loop(), Turns())
         turns.begin()
         try:
-            return await loop.run_in_executor(self._pool, function, *args)
+            job = self._pool.submit(function, *args)
+            done = asyncio.wrap_future(job)
+            try:
+                return await asyncio.shield(done)
+            except asyncio.CancelledError:
+                if not job.cancel():
+                    await asyncio.wait([done])
+                raise
         finally:
             turns.end()
 

@@ -40,7 +40,10 @@ class _Datagrams(asyncio.DatagramProtocol):
             self._group.start(self._later(answer, addr), "udp")
 
     async def _later(self, answer: Awaitable[bytes], addr: tuple[str, int]) -> None:
-        self._send(await answer, addr)
+        try:
+            self._send(await answer, addr)
+        except Exception as error:  # noqa: BLE001 -- one question must not end everybody's DNS
+            _log.crash("A question failed", error)
 
 
 class Listeners:

@@ -29,6 +29,8 @@ async def run(args: Sequence[str], data: str = "", seconds: float = 30.0) -> str
         try:
             async with asyncio.timeout(seconds):
                 await wait_readable(os.pidfd_open(process.pid))
+        except TimeoutError as error:
+            raise CommandError(f"{' '.join(args)[:200]}: no end in {seconds:g} s") from error
         finally:
             if process.poll() is None:
                 process.kill()

@@ -95,14 +95,15 @@ class Network:
 
     async def _route_peers(self) -> None:
         wanted = peers(self._nodes.items(), self._config.node_name)
-        if wanted == self._routes:
-            return
         for pods in self._routes.keys() - wanted.keys():
             await links.delete_route(pods)
-        self._routes = wanted
+            del self._routes[pods]
         for pods, address in wanted.items():
+            if self._routes.get(pods) == address:
+                continue
             try:
                 await links.replace_route(pods, "via", address)
+                self._routes[pods] = address
             except CommandError as error:  # the other node has not told its new address yet
                 _log.warning("No route to a node's pods", pods=pods, address=address, err=error)
 
