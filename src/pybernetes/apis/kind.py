@@ -37,6 +37,7 @@ class Kind:
     requestor: writes who creates the object into it, over whatever the request claims.
     status_on_create: a create may bring its status (nodes); generic dropping does not apply.
     generation: it has metadata.generation (upstream: where its strategy sets it).
+    grows: fields of metadata that are a new generation, too.
     answers_deleted: a delete is answered with the object that is gone, not with a Status.
     stored_under: below /registry/, where not its plural.
     """
@@ -60,6 +61,7 @@ class Kind:
     requestor: Callable[[Object, User], None] | None = None
     status_on_create: bool = False
     generation: bool = True
+    grows: tuple[str, ...] = ()
     answers_deleted: bool = False
     stored_under: str = ""
     validate_name: Callable[[str], list[str]] | None = None  # None: DNS-1123 subdomain

@@ -8,6 +8,7 @@ order but that of columns:
   name RULE                      how its names are checked
   FLAG                           create_on_update, status_on_create, answers_deleted, and
                                  conditional_update, no_generation
+  grows FIELD                    a change of this field of metadata is a new generation, too
   stored_under PREFIX            where its objects are kept, if not under its plural
   default, prepare_create, prepare_update, prepare_status_update, graceful, held, begin_deletion,
   requestor, conversions CODE    fields of Kind
@@ -120,6 +121,7 @@ def _kind(type_: str, lines: Sequence[str]) -> Kind:
             "columns": tuple(column(text) for text in rows.get("column", ())),
             "unconditional_update": "conditional_update" not in rows,
             "generation": "no_generation" not in rows,
+            "grows": tuple(rows.get("grows", ())),
             "stored_under": "".join(rows.get("stored_under", ())),
             "validate_name": rules.named(rows["name"][0]) if "name" in rows else None,
         }

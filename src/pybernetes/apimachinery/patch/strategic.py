@@ -88,7 +88,8 @@ def _merge_list(original: list[Any], patch: list[Any], schema: Schema) -> list[A
     merged = list(original)
     for item in patch:
         wanted = _key_value(item, merge_key)
-        position = _find(merged, merge_key, wanted)
+        same = (at for at, one in enumerate(merged) if one.get(merge_key) == wanted)
+        position = next(same, None)
         if position is None:
             merged.append(_without_directives(item))
         else:
@@ -184,13 +185,6 @@ def _key_value(item: Any, merge_key: str) -> Any:
     if not isinstance(item, dict) or merge_key not in item:
         raise _failed(f"map: {item} does not contain declared merge key: {merge_key}")
     return item[merge_key]
-
-
-def _find(items: list[Any], merge_key: str, wanted: Any) -> int | None:
-    for position, item in enumerate(items):
-        if item.get(merge_key) == wanted:
-            return position
-    return None
 
 
 def _holds_maps(*lists: list[Any]) -> bool:

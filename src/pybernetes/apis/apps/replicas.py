@@ -28,12 +28,6 @@ def validate_controller(part: Part) -> None:
     validate_template(spec, "ReplicationController", {"matchLabels": spec.get("selector")})
 
 
-def grow_with_annotations(new: Object, old: Object) -> None:
-    """Annotations are copied to replica sets, so changing them is a new generation too."""
-    if meta.annotations(new) != meta.annotations(old):
-        new["metadata"]["generation"] = (meta.metadata(old).get("generation") or 0) + 1
-
-
 def validate_deployment(part: Part) -> None:
     validate_set(part)
     spec = part.child("spec")

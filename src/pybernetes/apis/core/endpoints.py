@@ -3,7 +3,6 @@
 
 import datetime
 
-from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis import rules
 from pybernetes.apis.validation.addresses import address, endpoint_ip, ip
@@ -35,12 +34,6 @@ def _limited(found: list[str], most: int = 3, empty: str = "<unset>") -> str:
     """The first few of a list, and how many more there are."""
     shown = ",".join(found[:most])
     return f"{shown} + {len(found) - most} more..." if len(found) > most else shown or empty
-
-
-def grow_with_labels(new: Object, old: Object) -> None:
-    """Labels say whose slice it is: changing them is a new generation too."""
-    if meta.labels(new) != meta.labels(old):
-        new["metadata"]["generation"] = (meta.metadata(old).get("generation") or 0) + 1
 
 
 def validate_slice(part: Part) -> None:

@@ -44,18 +44,14 @@ def no_execute_seconds(taints: Iterable[Object], tolerations: Sequence[Object]) 
     0: it must go now (a taint is not tolerated); None: it may stay for ever; otherwise the
     shortest tolerationSeconds among the tolerations that are used.
     """
-    shortest: float | None = None
+    limits: list[float] = []
     for taint in taints:
-        if taint.get("effect") != "NoExecute":
-            continue
-        used = [toleration for toleration in tolerations if tolerates(toleration, taint)]
-        if not used:
-            return 0
-        limits = [one["tolerationSeconds"] for one in used if _has_limit(one)]
-        if limits:
-            lowest = max(min(limits), 0)
-            shortest = lowest if shortest is None else min(shortest, lowest)
-    return shortest
+        if taint.get("effect") == "NoExecute":
+            used = [toleration for toleration in tolerations if tolerates(toleration, taint)]
+            if not used:
+                return 0
+            limits += [max(one["tolerationSeconds"], 0) for one in used if _has_limit(one)]
+    return min(limits, default=None)
 
 
 def _has_limit(toleration: Object) -> bool:

@@ -17,11 +17,9 @@ _FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp")
 _NOT_EMPTY = "must not be empty"
 
 
-def validate_meta(
-    metadata: Object, namespaced: bool, name_rule: Rule | None = None, at: str = "metadata"
-) -> Errors:
+def validate_meta(metadata: Object, namespaced: bool, name_rule: Rule | None = None) -> Errors:
     """The findings in an object's metadata on creation, after its name was generated."""
-    rule, part = name_rule or dns1123_subdomain, Part(metadata, at)
+    rule, part = name_rule or dns1123_subdomain, Part(metadata, "metadata")
     part.rule("generateName", lambda prefix: rule(generated(prefix)))
     part.need("name", detail="name or generateName is required")
     part.rule("name", rule)
@@ -39,9 +37,9 @@ def validate_meta(
     return part.errors
 
 
-def validate_meta_update(new: Object, old: Object, at: str = "metadata") -> Errors:
+def validate_meta_update(new: Object, old: Object) -> Errors:
     """The findings in the metadata of an update; the resourceVersion must be there by now."""
-    part = Part(new, at)
+    part = Part(new, "metadata")
     if old.get("deletionTimestamp"):
         known = old.get("finalizers") or ()
         extra = sorted({name for name in new.get("finalizers") or () if name not in known})

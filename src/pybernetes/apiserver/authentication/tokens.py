@@ -101,10 +101,10 @@ def _checked_spec(obj: Object, account: Object, audiences: tuple[str, ...]) -> O
 
 def _check_identity(obj: Object, account: Object) -> None:
     name = meta.name(account)
-    for key, text in (("name", "name"), ("namespace", "namespace")):
+    for key in ("name", "namespace"):
         given = meta.metadata(obj).get(key)
         if given and given != meta.metadata(account)[key]:
-            detail = f"must match the service account {text} if specified"
+            detail = f"must match the service account {key} if specified"
             finding = field.invalid(f"metadata.{key}", given, detail)
             raise errors.invalid("TokenRequest", GROUP, name, [finding])
     if meta.uid(obj) and meta.uid(obj) != meta.uid(account):

@@ -26,18 +26,17 @@ _AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 
 def policy() -> Iterator[tuple[GVR, Object]]:
     """Every object of the policy, roles before the bindings that name them."""
-    for section, gvr, kind in (
-        ("clusterRoles", CLUSTER_ROLES, "ClusterRole"),
-        ("roles", ROLES, "Role"),
+    table = document("bootstrap.json", __package__)
+    for section, gvr in (
+        ("clusterRoles", CLUSTER_ROLES),
+        ("roles", ROLES),
+        ("clusterRoleBindings", CLUSTER_ROLE_BINDINGS),
+        ("roleBindings", ROLE_BINDINGS),
     ):
-        for key, row in document("bootstrap.json", __package__)[section].items():
-            yield gvr, _role(kind, key, row)
-    for section, gvr, kind in (
-        ("clusterRoleBindings", CLUSTER_ROLE_BINDINGS, "ClusterRoleBinding"),
-        ("roleBindings", ROLE_BINDINGS, "RoleBinding"),
-    ):
-        for key, words in document("bootstrap.json", __package__)[section].items():
-            yield gvr, _binding(kind, key, words)
+        kind = section[:1].upper() + section[1:-1]
+        make = _binding if "Binding" in kind else _role
+        for key, row in table[section].items():
+            yield gvr, make(kind, key, row)
 
 
 def cluster_role_rules(name: str) -> list[Object]:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """THE list of endpoints outside the resources."""
 
-from collections.abc import Callable
+import platform
+from collections.abc import Callable, Mapping
 
+from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.authentication.tokens import (
     CONFIGURATION_PATH,
     JWKS_PATH,
@@ -10,13 +12,13 @@ from pybernetes.apiserver.authentication.tokens import (
     openid_configuration,
 )
 from pybernetes.apiserver.context import Context, Core
-from pybernetes.apiserver.dispatch import Endpoint
+from pybernetes.apiserver.dispatch import Endpoint, not_allowed
 from pybernetes.apiserver.endpoints.discovery import Discovery
 from pybernetes.apiserver.endpoints.health import Health
 from pybernetes.apiserver.endpoints.openapi import OpenApiEndpoint
-from pybernetes.apiserver.endpoints.simple import Documents, metrics_document, version_info
 from pybernetes.apiserver.rest.reply import object_reply
 from pybernetes.apiserver.security import Security
+from pybernetes.base import metrics
 from pybernetes.wire.types import Response
 
 _PATHS = (
@@ -29,6 +31,8 @@ _PATHS = (
     "/livez/ping",
     "/readyz/ping",
 )
+Document = Callable[[Context], Response]
+MAJOR, MINOR, PATCH = "1", "37", "1"
 
 
 def endpoints(core: Core, security: Security, ready: Callable[[], bool]) -> list[Endpoint]:
@@ -45,9 +49,13 @@ def endpoints(core: Core, security: Security, ready: Callable[[], bool]) -> list
         reply.content_type = "application/jwk-set+json"
         return reply
 
+    def show_metrics(_: Context) -> Response:
+        content_type, body = metrics.exposition(core.env)
+        return Response(200, body, content_type)
+
     documents = {
         "/version": lambda ctx: object_reply(ctx, version_info()),
-        "/metrics": metrics_document(core.env),
+        "/metrics": show_metrics,
         CONFIGURATION_PATH: lambda ctx: object_reply(ctx, configuration),
         JWKS_PATH: show_keys,
     }
@@ -61,3 +69,43 @@ def endpoints(core: Core, security: Security, ready: Callable[[], bool]) -> list
     discovery = Discovery(core)
     paths = Documents(documents, lambda: [*_PATHS, *discovery.paths()])
     return [health, discovery, OpenApiEndpoint(core), paths]
+
+
+class Documents:
+    """path -> its document; GET only. `paths` lists what / shows besides."""
+
+    def __init__(self, table: Mapping[str, Document], paths: Callable[[], list[str]]) -> None:
+        self._table = table
+        self._paths = paths
+
+    def __call__(self, ctx: Context) -> Response | None:
+        path = ctx.info.path.rstrip("/")
+        if not path:
+            listed = sorted({*self._paths(), *self._table})
+            return object_reply(ctx, {"paths": listed})
+        document = self._table.get(path)
+        if document is None:
+            return None
+        if ctx.request.method not in ("GET", "HEAD"):
+            raise not_allowed(ctx)
+        return document(ctx)
+
+
+def version_info() -> Object:
+    """Which Kubernetes we are."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return {
+        "major": MAJOR,
+        "minor": MINOR,
+        "emulationMajor": MAJOR,
+        "emulationMinor": MINOR,
+        "minCompatibilityMajor": MAJOR,
+        "minCompatibilityMinor": "36",
+        "gitVersion": f"v{MAJOR}.{MINOR}.{PATCH}+pybernetes",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "none",
+        "compiler": "cpython" + platform.python_version(),
+        "platform": f"linux/{machine}",
+    }

@@ -11,33 +11,9 @@ import urllib.parse
 from collections.abc import Callable
 from html.parser import HTMLParser
 
-_ATTRIBUTES = {
-    "a": {"href"},
-    "applet": {"codebase"},
-    "area": {"href"},
-    "audio": {"src"},
-    "base": {"href"},
-    "blockquote": {"cite"},
-    "body": {"background"},
-    "button": {"formaction"},
-    "command": {"icon"},
-    "del": {"cite"},
-    "embed": {"src"},
-    "form": {"action"},
-    "frame": {"longdesc", "src"},
-    "head": {"profile"},
-    "html": {"manifest"},
-    "iframe": {"longdesc", "src"},
-    "img": {"longdesc", "src", "usemap"},
-    "input": {"src", "usemap", "formaction"},
-    "ins": {"cite"},
-    "link": {"href"},
-    "object": {"classid", "codebase", "data", "usemap"},
-    "q": {"cite"},
-    "script": {"src"},
-    "source": {"src"},
-    "video": {"poster", "src"},
-}
+from pybernetes.apis.data.sections import sections
+
+_LINKS = {tag: names for tag, *names in map(str.split, sections("links.txt", __package__)["links"])}
 
 
 def rewriter(prefix: str, backend: str, asked: str) -> Callable[[str], str]:
@@ -76,7 +52,7 @@ class _Page(HTMLParser):
         self._tag(tag, attrs, "/>")
 
     def _tag(self, tag: str, attrs: list[tuple[str, str | None]], end: str) -> None:
-        links = _ATTRIBUTES.get(tag)
+        links = _LINKS.get(tag)
         if links is None or not any(name in links and value for name, value in attrs):
             self.parts.append(self.get_starttag_text() or "")
             return

@@ -54,7 +54,7 @@ def _from_cache(core: Core, ctx: Context, options: ListOptions, selection: Selec
     if selection.everything and not options.start and type(shape) is Plain:
         return encoded(ctx, _joined(core, ctx, shape))
     entries = select(ctx, selection, options.start)
-    return _page(ctx, shape, entries, revision, options=options)
+    return _reply(ctx, shape, _page(entries, options), revision)
 
 
 def select(ctx: Context, selection: Selection, start: str = "") -> list[Entry]:
@@ -82,16 +82,9 @@ def _joined(core: Core, ctx: Context, shape: Plain) -> bytes:
     return shape.joined(serving, kept[1], {"resourceVersion": str(core.feed.revision)})
 
 
-def _page(
-    ctx: Context,
-    shape: Format,
-    entries: Sequence[Entry],
-    revision: int,
-    *,
-    options: ListOptions,
-) -> Response:
+def _page(entries: list[Entry], options: ListOptions) -> tuple[list[Entry], int]:
     limit = options.limit or len(entries)
-    return _reply(ctx, shape, (entries[:limit], len(entries) - limit), revision)
+    return entries[:limit], len(entries) - limit
 
 
 def _reply(
@@ -117,7 +110,7 @@ async def _exact(core: Core, ctx: Context, options: ListOptions, selection: Sele
         entries = await _history(core, ctx, revision, options)
         fields = cache.fields
         entries = [entry for entry in entries if selection.matches(entry, fields)]
-    return _page(ctx, format_of(ctx), entries, revision, options=options)
+    return _reply(ctx, format_of(ctx), _page(entries, options), revision)
 
 
 async def _history(core: Core, ctx: Context, revision: int, options: ListOptions) -> list[Entry]:

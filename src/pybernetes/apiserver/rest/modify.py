@@ -149,13 +149,17 @@ def prepare(ctx: Context, new: Object, old: Object, what: Modification) -> Objec
             if "status" in old:
                 new["status"] = codec.loads(codec.dumps(old["status"]))
         row.rules.prepare_update(new, old)
-    if row.rules.generation and _content(new) != _content(old):
+    names = row.rules.grows
+    if row.rules.generation and _content(new, names) != _content(old, names):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return new
 
 
-def _content(obj: Object) -> Object:
-    return {k: v for k, v in obj.items() if k not in ("metadata", "status", "apiVersion", "kind")}
+def _content(obj: Object, names: Sequence[str]) -> tuple[Object, list[Object]]:
+    """What is a new generation if it differs; `names` are fields of metadata."""
+    apart = ("metadata", "status", "apiVersion", "kind")
+    metadata = [obj["metadata"].get(name) or {} for name in names]
+    return {k: v for k, v in obj.items() if k not in apart}, metadata
 
 
 async def _write(

@@ -62,21 +62,15 @@ def _default_policy(spec: Object, was: Object) -> str:
 
 def _update_errors(spec: Object, was: Object) -> Errors:
     """A single-stack policy drops the second of both; any other policy must not lose one."""
-    ips, families = spec.get("clusterIPs") or [], spec.get("ipFamilies") or []
-    old_ips, old_families = was.get("clusterIPs") or [], was.get("ipFamilies") or []
-    if spec["ipFamilyPolicy"] == SINGLE:
-        if ips == old_ips and len(ips) > 1:
-            spec["clusterIPs"] = ips[:1]
-        if families == old_families and len(families) > 1:
-            spec["ipFamilies"] = families[:1]
-        return []
     errors: Errors = []
-    if ips and len(ips) < len(old_ips):
-        detail = "must be 'SingleStack' to release the secondary cluster IP"
-        errors.append(field.invalid(_POLICY, spec["ipFamilyPolicy"], detail))
-    if families and len(families) < len(old_families):
-        detail = "must be 'SingleStack' to release the secondary IP family"
-        errors.append(field.invalid(_POLICY, spec["ipFamilyPolicy"], detail))
+    for name, words in (("clusterIPs", "cluster IP"), ("ipFamilies", "IP family")):
+        now, before = spec.get(name) or [], was.get(name) or []
+        if spec["ipFamilyPolicy"] == SINGLE:
+            if now == before and len(now) > 1:
+                spec[name] = now[:1]
+        elif now and len(now) < len(before):
+            detail = f"must be 'SingleStack' to release the secondary {words}"
+            errors.append(field.invalid(_POLICY, spec["ipFamilyPolicy"], detail))
     return errors
 
 
