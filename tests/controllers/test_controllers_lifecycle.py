@@ -278,3 +278,22 @@ def test_a_range_comes_back_from_a_node_that_never_got_it(in_cluster) -> None:
         await cluster.eventually(both, 30)
 
     in_cluster(main, cluster_cidrs=("10.244.0.0/23",))
+
+
+def test_pods_of_a_node_found_lost_are_not_ready(in_cluster) -> None:
+    """As after a crash between the node's mark and its pods'."""
+
+    async def main(cluster) -> None:
+        await cluster.create(PODS, pod("web", nodeName="n1"))
+        await asyncio.sleep(1)
+        lost = [{"type": "Ready", "status": "Unknown"}]
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}
+        await cluster.client.create(NODES, {**node, "status": {"conditions": lost}})
+
+        async def marked() -> bool:
+            found = await cluster.client.get(PODS, "web", "default")
+            return [one["status"] for one in found["status"]["conditions"]] == ["False"]
+
+        await cluster.eventually(marked, 30)
+
+    in_cluster(main)

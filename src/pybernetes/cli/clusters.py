@@ -41,19 +41,14 @@ def common_arguments(parser: argparse.ArgumentParser) -> None:
 
 def open_cluster(options: argparse.Namespace) -> "Cluster":
     """The cluster that the options name, which need not exist. Raises CliError."""
-    name = options.name or options.name_flag or _name_in(options.data_dir) or DEFAULT_NAME
+    kept = Cluster("", options.data_dir).config().get("name", "") if options.data_dir else ""
+    name = str(options.name or options.name_flag or kept or DEFAULT_NAME)
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
         raise CliError(f'"{name}" is no cluster name: lower-case letters, digits and "-"', 2)
     data_dir = options.data_dir or data_home() / name
     cluster = Cluster(name, data_dir.absolute())
     cluster.check_format()
     return cluster
-
-
-def _name_in(data_dir: Path | None) -> str:
-    """The name of the cluster that is kept there; "" if none is."""
-    found = Cluster("", data_dir).config().get("name", "") if data_dir else ""
-    return found if isinstance(found, str) else ""
 
 
 def open_existing(options: argparse.Namespace, *, lab: bool = False) -> "Cluster":

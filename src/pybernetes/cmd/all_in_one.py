@@ -303,14 +303,6 @@ class AllInOne:
         self._report("ready")
 
 
-def _hold_pid_file(data_dir: Path) -> IO[str]:
-    """The locked pid file; it is held until the process ends. Raises StartFailed."""
-    try:
-        return files.hold(data_dir / "pybernetes.pid")
-    except BlockingIOError as error:
-        raise StartFailed(f"{data_dir} is in use by another process") from error
-
-
 def main() -> int:
     """Parse the command line and run; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m pybernetes.cmd.all_in_one")
@@ -328,19 +320,22 @@ def main() -> int:
             if line == "ready" and sink is not sys.stderr:
                 sink.close()
 
+    def failed(text: str) -> int:
+        print(f"pybernetes: {text}", file=sys.stderr)
+        report(f"error: {text}")
+        return 1
+
     async def work(env: Env) -> None:
         config = await settled(options.data_dir)
         await AllInOne(env, config, report).run()
 
     try:
-        held = _hold_pid_file(options.data_dir)
-        with held:
+        with files.hold(options.data_dir / "pybernetes.pid"):  # until the process ends
             return run(work)
+    except BlockingIOError:
+        return failed(f"{options.data_dir} is in use by another process")
     except _CANNOT_START as error:
-        text = " ".join(str(error).split())
-        print(f"pybernetes: {text}", file=sys.stderr)
-        report(f"error: {text}")
-        return 1
+        return failed(" ".join(str(error).split()))
 
 
 if __name__ == "__main__":

@@ -142,9 +142,4 @@ def main(config: ComponentConfig) -> int:
     if config.name == API_SERVER:
         return run(lambda env: _apiserver(env, config))
     access = kubeconfig.load(config.kubeconfig)
-    component = COMPONENTS[config.name]
-
-    async def work(env: Env) -> None:
-        await component(env, access, config)
-
-    return run(work)
+    return run(lambda env: COMPONENTS[config.name](env, access, config))

@@ -46,7 +46,9 @@ class FleetListener:
         self._env, self._client, self._ca = env, client, ca
         self.fleet: HollowFleet | None = None
         self._pairs: dict[str, tls.KeyPair] = {}
-        self._context = functools.lru_cache(maxsize=64)(self._make_context)
+        self._context = functools.lru_cache(maxsize=64)(
+            lambda name: tls.server_context(self._pairs[name], [ca])
+        )
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def listen(self, address: str, port: int) -> Server:
@@ -65,9 +67,6 @@ class FleetListener:
     @property
     def _handlers(self) -> Mapping[str, Handler]:
         return self.fleet.handlers if self.fleet is not None else {}
-
-    def _make_context(self, name: str) -> ssl.SSLContext:
-        return tls.server_context(self._pairs[name], [self._ca])
 
     def handle(self, request: Request) -> Reply | Awaitable[Reply]:
         found = self._of(request)

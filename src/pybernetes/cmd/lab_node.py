@@ -23,7 +23,7 @@ from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
 from pybernetes.cmd.labsettings import LINK, SHUT_DOWN, Settings
-from pybernetes.cmd.node import RealNode, node_config
+from pybernetes.cmd.node import SHUT_DOWN_GRACE, RealNode, node_config
 from pybernetes.cmd.node_certificates import NodeCertificates
 from pybernetes.cmd.process import run
 from pybernetes.linux import cgroups, hosts, links, namespaces
@@ -78,7 +78,7 @@ async def _shut_down(group: TaskGroup, node: RealNode) -> None:
     asked = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(SHUT_DOWN, asked.set)
     await asked.wait()
-    await node.end_pods()
+    await node.kubelet.shutdown(*SHUT_DOWN_GRACE)  # what a machine does before it is turned off
     group.cancel()
 
 

@@ -151,10 +151,6 @@ class RealNode:
         )
         self.network_ready = asyncio.Event()
 
-    async def end_pods(self) -> None:
-        """What a machine does before it is turned off: a graceful node shutdown."""
-        await self.kubelet.shutdown(*SHUT_DOWN_GRACE)
-
     async def run(self) -> None:
         config = self._config
         await self._containerd.start()

@@ -29,9 +29,10 @@ def plan_pods(pods: Sequence[Object], nodes: Mapping[str, Object], threshold: in
         if not meta.is_deleting(pod):
             continue
         name = pod["spec"].get("nodeName")
+        marks = [taint.get("key") for taint in taints(nodes.get(name))]
         if not name:
             found.append(Garbage(pod, "terminating-unscheduled"))
-        elif name in nodes and _is_out_of_service(nodes[name]):
+        elif OUT_OF_SERVICE in marks and not is_ready(nodes[name]):
             found.append(Garbage(pod, "terminating-out-of-service"))
     return found
 
@@ -50,17 +51,6 @@ def _oldest_finished(pods: Sequence[Object], threshold: int) -> list[Object]:
 def _order(pod: Object) -> tuple[bool, str, str]:
     evicted = (pod.get("status") or {}).get("reason") == "Evicted"
     return not evicted, pod["metadata"].get("creationTimestamp") or "", meta.name(pod)
-
-
-def _is_out_of_service(node: Object) -> bool:
-    tainted = any(taint.get("key") == OUT_OF_SERVICE for taint in taints(node))
-    return tainted and not is_ready(node)
-
-
-def missing_nodes(pods: Sequence[Object], nodes: Mapping[str, Object]) -> list[str]:
-    """Names of nodes that pods name but that do not exist."""
-    named = {pod["spec"].get("nodeName"): None for pod in pods if pod["spec"].get("nodeName")}
-    return [name for name in named if name not in nodes]
 
 
 ROUND = "round"  # the only key
@@ -93,7 +83,8 @@ class PodGarbageCollector(Controller):
         pods = self._pods.items()
         nodes = {meta.name(node): node for node in self._nodes.items()}
         garbage = plan_pods(pods, nodes, self._context.config.terminated_pod_threshold)
-        for name in await self._lost_nodes(missing_nodes(pods, nodes)):
+        named = dict.fromkeys(pod["spec"].get("nodeName") for pod in pods)
+        for name in await self._lost_nodes([one for one in named if one and one not in nodes]):
             garbage += [Garbage(pod, "orphaned") for pod in self._pods.by_index(BY_NODE, name)]
         await all_at_once(garbage, self._delete)
 

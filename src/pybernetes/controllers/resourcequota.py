@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resource quotas: what a namespace uses, counted again whenever it changes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
@@ -9,21 +9,6 @@ from pybernetes.apis.core import quota as rules
 from pybernetes.client.informer import Informer
 from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.discovery import discover
-
-
-def counted_names(quotas: Iterable[Object]) -> set[str]:
-    """ "deployments.apps" for every count/deployments.apps that a quota limits."""
-    return {
-        name.removeprefix("count/")
-        for quota in quotas
-        for name in (quota.get("spec") or {}).get("hard") or {}
-        if name.startswith("count/")
-    }
-
-
-def plan_status(quota: Object, objects: Iterable[tuple[GVR, Object]]) -> Object:
-    hard = (quota.get("spec") or {}).get("hard") or {}
-    return {"hard": hard, "used": rules.total(quota, objects)}
 
 
 def frees(gvr: GVR, old: Object, new: Object | None) -> bool:
@@ -75,7 +60,8 @@ class ResourceQuotaController(Controller):
         if quota is None:
             return
         await self._watch_named(quota)
-        status = plan_status(quota, self._objects(meta.namespace(quota)))
+        hard = (quota.get("spec") or {}).get("hard") or {}
+        status = {"hard": hard, "used": rules.total(quota, self._objects(meta.namespace(quota)))}
         if status != (quota.get("status") or {}):
             await self._client.update_status(QUOTAS, quota, status)
         self._queue.add_after(key, RESYNC)
@@ -87,7 +73,9 @@ class ResourceQuotaController(Controller):
 
     async def _watch_named(self, quota: Object) -> None:
         """Watch what only this quota counts. Raises ApiError."""
-        missing = counted_names([quota]) - self._names.keys()
+        hard = (quota.get("spec") or {}).get("hard") or {}
+        counted = {name.removeprefix("count/") for name in hard if name.startswith("count/")}
+        missing = counted - self._names.keys()
         if not missing:
             return
         for served in (await discover(self._client)).resources:

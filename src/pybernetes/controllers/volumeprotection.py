@@ -1,23 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes and claims in use are kept by a finalizer until nobody uses them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core.pod.status import is_finished
+from pybernetes.client.informer import BY_NAMESPACE
 from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.pods import claims_of
 from pybernetes.controllers.runtime.resources import ATTRIBUTES_CLASSES, CLAIMS, PODS, VOLUMES
-
-
-def claim_in_use(claim: Object, pods: Iterable[Object]) -> bool:
-    """A pod that is not over, or not bound to a node and going, uses it."""
-    return any(
-        meta.name(claim) in claims_of(pod)
-        for pod in pods
-        if not is_finished(pod) and (pod["spec"].get("nodeName") or not meta.is_deleting(pod))
-    )
 
 
 def volume_in_use(volume: Object) -> bool:
@@ -66,7 +58,12 @@ def build_claims(context: Context) -> VolumeProtectionController:
             context.queue.add(meta.make_key(meta.namespace(pod), name))
 
     def in_use(claim: Object) -> bool:
-        return claim_in_use(claim, pods.by_index("namespace", meta.namespace(claim)))
+        """A pod that is not over, or not bound to a node and going, uses it."""
+        return any(
+            meta.name(claim) in claims_of(pod)
+            for pod in pods.by_index(BY_NAMESPACE, meta.namespace(claim))
+            if not is_finished(pod) and (pod["spec"].get("nodeName") or not meta.is_deleting(pod))
+        )
 
     controller = VolumeProtectionController(context, CLAIMS, "kubernetes.io/pvc-protection", in_use)
     pods.on_change(pod_changed)

@@ -68,13 +68,15 @@ def _list(sockets: dict[str, str]) -> int:
 
 
 def _load(sockets: dict[str, str], cluster: Cluster, options: argparse.Namespace) -> int:
+    import tarfile
+
     from pybernetes.images import importer, oci
     from pybernetes.machine.containerd import StartError
 
     archive: Path = options.source
     temporary = cluster.data_dir / "image-load.tar"
     try:
-        if archive.is_dir() or not _is_archive(archive):
+        if archive.is_dir() or not tarfile.is_tarfile(archive):
             if not options.tag:
                 raise CliError("image load: give the image a name with --tag", 2)
             _build(options, temporary)
@@ -112,9 +114,3 @@ def _build(options: argparse.Namespace, target: Path) -> None:
         entrypoint = (f"/{source.name}", *options.entrypoint)
     config = oci.ImageConfig(entrypoint=entrypoint)
     oci.build(target, [oci.reference(options.tag)], config, entries)
-
-
-def _is_archive(path: Path) -> bool:
-    import tarfile
-
-    return tarfile.is_tarfile(path)

@@ -41,7 +41,7 @@ class JobController(Workload):
         if owner["spec"].get("managedBy") not in _OURS:
             return
         owned = await self._claimed(owner)
-        if plan.is_over(owner) or meta.is_deleting(owner):
+        if conditions.first_true(owner, "Complete", "Failed") or meta.is_deleting(owner):
             await all_at_once([pod for pod in owned if pods.tracked(pod)], self._release)
         elif self._writes.seen(key):
             await self._work(owner, owned)

@@ -19,7 +19,6 @@ from pybernetes.controllers.job import indexes, pods, policies
 from pybernetes.controllers.job.indexes import index_of
 
 BURST = 500
-FINAL = ("Complete", "Failed")
 _INTERIM = {"FailureTarget": "Failed", "SuccessCriteriaMet": "Complete"}  # what each leads to
 
 
@@ -52,10 +51,6 @@ class Facts:
 
 def is_indexed(job: Object) -> bool:
     return bool(job["spec"].get("completionMode") == "Indexed")
-
-
-def is_over(job: Object) -> bool:
-    return conditions.first_true(job, *FINAL) is not None
 
 
 def look(job: Object, owned: Sequence[Object]) -> Facts:

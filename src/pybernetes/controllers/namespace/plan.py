@@ -42,11 +42,9 @@ class Findings:
             for finalizer in item["metadata"].get("finalizers") or ():
                 self.finalizers[finalizer] = self.finalizers.get(finalizer, 0) + 1
                 self.wait = max(self.wait, FINALIZER_SECONDS)
-            self.wait = max(self.wait, float(_grace(item)))
-
-
-def _grace(item: Object) -> int:
-    return int(item["metadata"].get("deletionGracePeriodSeconds") or 1)
+            self.wait = max(
+                self.wait, float(item["metadata"].get("deletionGracePeriodSeconds") or 1)
+            )
 
 
 def plan_conditions(namespace: Object, findings: Findings, now: datetime.datetime) -> list[Object]:

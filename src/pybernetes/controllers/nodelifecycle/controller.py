@@ -7,6 +7,7 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.pod.status import is_ready
 from pybernetes.client.queue import TokenBucket
 from pybernetes.controllers.nodelifecycle import plan
 from pybernetes.controllers.nodelifecycle.health import Heartbeats
@@ -19,6 +20,7 @@ from pybernetes.controllers.runtime.resources import (
     PODS,
     index_by_node,
     reference,
+    taints,
 )
 
 LEASE_NAMESPACE = "kube-node-lease"
@@ -92,7 +94,9 @@ class NodeLifecycleController(Controller):
             grace = config.node_startup_grace_period
         left = grace - self._heartbeats.silent(name)
         if left < 0:
-            await self._read_lease(name)
+            # The cache may lag: nobody is declared lost before the API was asked.
+            if lease := await get_if_there(self._client, LEASES, name, LEASE_NAMESPACE):
+                self._heartbeats.lease(lease)
             left = grace - self._heartbeats.silent(name)
         if left >= 0:
             self._queue.add_after(name, left + 0.1)
@@ -103,21 +107,20 @@ class NodeLifecycleController(Controller):
         status = {**(node.get("status") or {}), "conditions": changed}
         return await self._client.update_status(NODES, node, status)
 
-    async def _read_lease(self, name: str) -> None:
-        """The cache may lag: nobody is declared lost before the API was asked."""
-        if lease := await get_if_there(self._client, LEASES, name, LEASE_NAMESPACE):
-            self._heartbeats.lease(lease)
-
     async def _report_transition(self, node: Object) -> None:
         name, status = meta.name(node), plan.ready_status(node)
         before, self._ready[name] = self._ready.get(name), status
         if before == "True" and status != "True":
             self._tell(name, meta.uid(node), "NodeNotReady", "status is now: NodeNotReady")
+        if before in ("True", None) and status in (
+            "False",
+            "Unknown",
+        ):  # None: we have just started
             self._unmarked[name] = None
         if status == "True":
             self._unmarked.pop(name, None)
         elif name in self._unmarked:
-            for pod in plan.pods_to_mark(self._pods.by_index(BY_NODE, name)):
+            for pod in filter(is_ready, self._pods.by_index(BY_NODE, name)):
                 await self._mark(pod)
             del self._unmarked[name]
 
@@ -145,7 +148,7 @@ class NodeLifecycleController(Controller):
         key = plan.no_execute_key(node)
         if not key or self._cut_off:
             return ""
-        if plan.has_no_execute(node) or self._take_token(plan.zone_of(node)):
+        if any(map(plan.is_no_execute, taints(node))) or self._take_token(plan.zone_of(node)):
             return key
         self._queue.add_after(meta.name(node), RETRY)
         return ""

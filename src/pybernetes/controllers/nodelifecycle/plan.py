@@ -2,7 +2,7 @@
 """Decides a silent node's conditions, any node's taints, and how fast a zone is evicted. Pure."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 from pybernetes.apimachinery import meta
@@ -46,13 +46,11 @@ def plan_silent(node: Object, now: datetime.datetime) -> list[Object] | None:
     listed = list((node.get("status") or {}).get("conditions") or ())
     result = [_unknown(one, now) if one["type"] in _KUBELETS else one for one in listed]
     missing = [kind for kind in _KUBELETS if conditions.find(listed, kind) is None]
-    result += [_never(kind, node, now) for kind in missing]
-    return None if result == listed else result
-
-
-def _never(kind: str, node: Object, now: datetime.datetime) -> Object:
     since = node["metadata"].get("creationTimestamp")
-    return conditions.new(kind, "Unknown", _NEVER, now, lastHeartbeatTime=since)
+    result += [
+        conditions.new(kind, "Unknown", _NEVER, now, lastHeartbeatTime=since) for kind in missing
+    ]
+    return None if result == listed else result
 
 
 def _unknown(condition: Object, now: datetime.datetime) -> Object:
@@ -66,11 +64,7 @@ def no_execute_key(node: Object) -> str:
     return {"False": NOT_READY, "Unknown": UNREACHABLE}.get(ready_status(node), "")
 
 
-def has_no_execute(node: Object) -> bool:
-    return any(_is_no_execute(taint) for taint in taints(node))
-
-
-def _is_no_execute(taint: Object) -> bool:
+def is_no_execute(taint: Object) -> bool:
     return taint.get("effect") == "NoExecute" and taint.get("key") in (NOT_READY, UNREACHABLE)
 
 
@@ -108,7 +102,7 @@ def _key(taint: Object) -> tuple[str, str]:
 
 def _is_ours(taint: Object) -> bool:
     no_schedule = taint.get("effect") == "NoSchedule" and taint.get("key") in _OURS
-    return no_schedule or _is_no_execute(taint)
+    return no_schedule or is_no_execute(taint)
 
 
 def zone_of(node: Object) -> str:
@@ -136,12 +130,3 @@ def eviction_rate(state: Disruption, size: int, config: ControllersConfig) -> fl
         return config.node_eviction_rate
     large = size > config.large_cluster_size
     return config.node_secondary_eviction_rate if large else 0.0
-
-
-def pods_to_mark(pods: Sequence[Object]) -> list[Object]:
-    """Pods of a lost node that still say they are ready."""
-    return [
-        pod
-        for pod in pods
-        if conditions.is_true((pod.get("status") or {}).get("conditions"), "Ready")
-    ]

@@ -38,6 +38,7 @@ def new_revision(owner: Object, number: int, collisions: int) -> Object:
     template = owner["spec"]["template"]
     hashed = short_hash(template, collisions)
     labels = {**((template.get("metadata") or {}).get("labels") or {}), HASH_LABEL: hashed}
+    data = {"spec": {"template": {**template, "$patch": "replace"}}}
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
@@ -48,15 +49,10 @@ def new_revision(owner: Object, number: int, collisions: int) -> Object:
             annotations=meta.annotations(owner),
             owners=[meta.controller_reference(owner)],
         ),
-        "data": _sorted({"spec": {"template": {**template, "$patch": "replace"}}}),
+        # With keys in order at every level: upstream's clients compare the bytes.
+        "data": orjson.loads(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)),
         "revision": number,
     }
-
-
-def _sorted(value: Object) -> Object:
-    """With keys in order at every level: upstream's clients compare the bytes."""
-    found: Object = orjson.loads(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
-    return found
 
 
 def template_of(revision: Object) -> Object:

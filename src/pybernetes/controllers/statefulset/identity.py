@@ -56,17 +56,14 @@ def new_pod(stateful_set: Object, revision: Object, number: int) -> Object:
     pod["metadata"]["labels"] = {
         **meta.labels(pod),
         HASH_LABEL: meta.name(revision),
-        **identity_labels(stateful_set, number),
+        NAME_LABEL: meta.name(pod),
+        INDEX_LABEL: str(number),
     }
     spec = pod["spec"]
     spec["hostname"] = meta.name(pod)
     spec["subdomain"] = stateful_set["spec"].get("serviceName") or ""
     spec["volumes"] = _volumes(stateful_set, spec.get("volumes") or [], number)
     return pod
-
-
-def identity_labels(stateful_set: Object, number: int) -> dict[str, str]:
-    return {NAME_LABEL: f"{meta.name(stateful_set)}-{number}", INDEX_LABEL: str(number)}
 
 
 def _volumes(stateful_set: Object, own: list[Object], number: int) -> list[Object]:

@@ -54,11 +54,8 @@ def _fits(claim: Object, volume: Object) -> bool:
     )
     if spec.get("claimRef"):
         return suits and is_for(volume, claim)
-    return suits and _is_free(volume) and _is_chosen(claim, volume)
-
-
-def _is_free(volume: Object) -> bool:
-    return (volume.get("status") or {}).get("phase") in {"Available", "Pending", None}
+    free = (volume.get("status") or {}).get("phase") in {"Available", "Pending", None}
+    return suits and free and _is_chosen(claim, volume)
 
 
 def _is_chosen(claim: Object, volume: Object) -> bool:
