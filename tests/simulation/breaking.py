@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """A world that breaks: its control plane crashes between any two commits and starts again on the same
-store; answers get lost, watches lag and drop, so that all caches are stale. Repeatable from a seed.
+store; answers get lost; caches are stale, those of informers and those of the API servers themselves.
+Repeatable from a seed.
 
-What `Faults` says happens until `calm`; nodes and their kubelets live on through all of it.
+What `Faults` says happens until `calm`; nodes and their kubelets live on through all of it. Half of the
+worlds have two API servers over the one store, as over one etcd; a request goes to either, by chance.
 """
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
+
+import orjson
 
 from pybernetes.apimachinery.types import User
+from pybernetes.apiserver.server import ApiServer
 from pybernetes.base import gcpolicy, virtualtime
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
@@ -25,7 +31,7 @@ from pybernetes.controllers.config import ControllersConfig
 from pybernetes.cri.stages import Stages
 from pybernetes.simulation.eventlog import EventLog
 from pybernetes.storage.memory import MemoryStore
-from pybernetes.storage.types import Op
+from pybernetes.storage.types import Change, Op, Store, Watch
 from pybernetes.wire.types import Handler, Reply, Request, StreamingResponse
 
 _T = TypeVar("_T")
@@ -41,6 +47,11 @@ class Faults:
     drop: float = 0.01  # events at which a watch breaks
     late: float = 0.05  # events that come late, and all behind them
     lag: tuple[float, float] = (0.01, 4.0)
+    stale: float = 0.25  # watches that are behind for as long as they live
+    behind: tuple[float, float] = (0.3, 5.0)
+    cache: float = 0.03  # commits that an API server's own cache gets late, and all behind them
+    hiccup: tuple[float, float] = (0.01, 4.0)  # longer than the 3 s that a read waits for it
+    servers: int = 0  # 1 or 2; 0: by chance
 
 
 class CrashingStore(MemoryStore):
@@ -61,6 +72,41 @@ class CrashingStore(MemoryStore):
         return revision
 
 
+class LateStore:
+    """The store as one API server sees it: its watch comes late at times. `shared`: there are others."""
+
+    def __init__(self, store: CrashingStore, shared: bool, late: Callable[[], float]) -> None:
+        self._store = store
+        self.shared = shared
+        self._late = late
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def watch(self, prefix: str, revision: int) -> "LateWatch":
+        return LateWatch(self._store.watch(prefix, revision), self._late)
+
+
+class LateWatch:
+    def __init__(self, watch: Watch, late: Callable[[], float]) -> None:
+        self._watch = watch
+        self._late = late
+        self.close = watch.close
+
+    @property
+    def revision(self) -> int:
+        return self._watch.revision
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Change]]:
+        return self
+
+    async def __anext__(self) -> Sequence[Change]:
+        batch = await anext(aiter(self._watch))
+        if seconds := self._late():
+            await asyncio.sleep(seconds)
+        return batch
+
+
 class ChaosWorld:
     """What a scenario works with. `client` sees the faults, too: ConnectionError is to be expected."""
 
@@ -72,14 +118,18 @@ class ChaosWorld:
         self.log = EventLog(env.clock, self.store)
         self._faults: Faults | None = faults
         self._random = env.random.child("chaos")
-        self._target: Handler | None = None
-        self._open: dict[asyncio.Timeout, None] = {}  # exchanges that a crash breaks
+        self._count = faults.servers or 1 + self._random.below(2)
+        self.plane: ControlPlane | None = None  # while it lives
+        self.servers: list[ApiServer] = []  # its API servers that serve
+        self._doors: list[Handler] = []  # theirs
+        self.lost: Counter[str] = Counter()  # Pods made whose makers do not know it, by owner's uid
+        self._exchanges: dict[asyncio.Timeout, None] = {}  # exchanges that a crash breaks
         self.client = self._client_for(ADMIN)
-        cache = InProcess(self._through, ADMIN, Decoder())
+        cache = InProcess(self._route, ADMIN, Decoder())
         self.fleet = HollowFleet(env, self._client_for, numbered(nodes), cache=cache, stages=stages)
 
     def _client_for(self, user: User) -> InProcess:
-        return InProcess(self._through, user)
+        return InProcess(self._route, user)
 
     def calm(self) -> None:
         """From now on nothing breaks; a control plane that is down comes back."""
@@ -104,26 +154,44 @@ class ChaosWorld:
         dialer = Nodes(self.env, None)
         for name, handler in self.fleet.handlers.items():
             dialer.add_local(name, handler)
-        plane = ControlPlane(self.env, self.store, dialer, config)
-        plane.handler = self._faulty(plane.api.handler)
+        plane = ControlPlane(self.env, self._seen(), dialer, config)
+        others = [
+            ApiServer(self.env, config.api, self._seen(), dialer) for _ in range(self._count - 1)
+        ]
+        plane.handler = self._route
+        self.plane = plane
         async with TaskGroup("life") as group:
+            for server in others:
+                group.start(server.run(), "another API server")
+            for server in (plane.api, *others):
+                group.start(self._open(server), "door")
             group.start(plane.run(), "control plane")
-            group.start(self._open_up(plane), "door")
             await self.store.crashed.wait()
             self.crashes += 1
-            self._target = None
-            for exchange in list(self._open):
+            self.plane = None
+            self.servers.clear()
+            self._doors.clear()
+            for exchange in list(self._exchanges):
                 exchange.reschedule(asyncio.get_running_loop().time())
             group.cancel()
 
-    async def _open_up(self, plane: ControlPlane) -> None:
-        await plane.wait_ready()
-        self._target = plane.handler
+    def _seen(self) -> Store:
+        return cast("Store", LateStore(self.store, self._count > 1, self._hiccup))
 
-    def _through(self, request: Request) -> Reply | Awaitable[Reply]:
-        if self._target is None:
+    def _hiccup(self) -> float:
+        if self._faults is None or not self._happens("cache"):
+            return 0.0
+        return self._random.uniform(*self._faults.hiccup)
+
+    async def _open(self, server: ApiServer) -> None:
+        await server.wait_ready()
+        self.servers.append(server)
+        self._doors.append(self._faulty(server.handler))
+
+    def _route(self, request: Request) -> Reply | Awaitable[Reply]:
+        if not self._doors:
             raise ConnectionError("the API server is down")
-        return self._target(request)
+        return self._random.choice(self._doors)(request)
 
     def _faulty(self, handler: Handler) -> Handler:
         async def handle(request: Request) -> Reply:
@@ -132,6 +200,7 @@ class ChaosWorld:
                     reply = handler(request)
                     reply = await reply if isinstance(reply, Awaitable) else reply
             if self._happens("lost"):
+                self._lose(request)
                 raise ConnectionError("the answer got lost")
             if isinstance(reply, StreamingResponse):
                 reply.chunks = self._lagging(reply.chunks)
@@ -139,20 +208,28 @@ class ChaosWorld:
 
         return handle
 
+    def _lose(self, request: Request) -> None:
+        if request.method == "POST" and request.path.endswith("/pods"):
+            for owner in orjson.loads(request.body)["metadata"].get("ownerReferences", ()):
+                self.lost[owner["uid"]] += 1
+
     def _happens(self, what: str) -> bool:
         return self._faults is not None and self._random.uniform(0, 1) < getattr(self._faults, what)
 
     @contextlib.asynccontextmanager
     async def _breakable(self) -> AsyncIterator[None]:
         async with asyncio.timeout(None) as exchange:
-            self._open[exchange] = None
+            self._exchanges[exchange] = None
             try:
                 yield
             finally:
-                del self._open[exchange]
+                del self._exchanges[exchange]
 
     async def _lagging(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         life = self.crashes
+        faults, behind = self._faults, 0.0
+        if faults is not None and self._happens("stale"):
+            behind = self._random.uniform(*faults.behind)
         try:
             while True:
                 if self.crashes > life:  # while an event was on its way
@@ -164,8 +241,8 @@ class ChaosWorld:
                     return
                 if self._happens("drop"):
                     raise ConnectionError("the watch broke off")
-                if self._faults is not None and self._happens("late"):
-                    await asyncio.sleep(self._random.uniform(*self._faults.lag))
+                if self._faults is not None and (behind or self._happens("late")):
+                    await asyncio.sleep(behind or self._random.uniform(*self._faults.lag))
                 yield chunk
         finally:
             await cast("AsyncGenerator[bytes, None]", chunks).aclose()
