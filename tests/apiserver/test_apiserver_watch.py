@@ -77,3 +77,15 @@ async def test_partial_and_table_watches(call):
     await make(call, "a")
     kinds = [(await call.events(s, 1))[0]["object"]["kind"] for s in streams]
     assert kinds == ["PartialObjectMetadata", "Table"]
+
+
+async def test_a_watch_from_a_revision_that_is_still_to_come_never_goes_back(call):
+    """Another API server over the same store had told it; this one's cache is behind."""
+    await make(call, "a")
+    listed = await call("GET", MAPS, expect=200)
+    known = int(listed["metadata"]["resourceVersion"]) + 2
+    stream = await call.reply("GET", f"{MAPS}?watch=1&resourceVersion={known}")
+    await make(call, "b", "c", "d")
+    (event,) = await call.events(stream, 1)
+    assert shown([event]) == [("ADDED", "d")]
+    assert int(event["object"]["metadata"]["resourceVersion"]) == known + 1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A world that breaks: its control plane crashes between any two commits and starts again on the same
-store; answers get lost; caches are stale, those of informers and those of the API servers themselves.
+"""A world that breaks: API servers crash between any two commits, controllers and scheduler with or without
+them; answers get lost; caches are stale, those of informers and those of the API servers themselves.
 Repeatable from a seed.
 
 What `Faults` says happens until `calm`; nodes and their kubelets live on through all of it. Half of the
@@ -10,29 +10,32 @@ worlds have two API servers over the one store, as over one etcd; a request goes
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import orjson
 
 from pybernetes.apimachinery.types import User
+from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.base import gcpolicy, virtualtime
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.informer import Informers
 from pybernetes.client.inprocess import Decoder, InProcess
-from pybernetes.cmd.control_plane import ControlPlane, ControlPlaneConfig
 from pybernetes.cmd.hollow import HollowFleet, numbered
-from pybernetes.cmd.identities import ADMIN
+from pybernetes.cmd.identities import ADMIN, SCHEDULER
 from pybernetes.cmd.in_memory import POD_RANGE
 from pybernetes.cmd.nodes import Nodes
 from pybernetes.controllers.config import ControllersConfig
+from pybernetes.controllers.manager import MANAGER, Manager, identity
 from pybernetes.cri.stages import Stages
+from pybernetes.scheduler.scheduler import Scheduler
 from pybernetes.simulation.eventlog import EventLog
 from pybernetes.storage.memory import MemoryStore
 from pybernetes.storage.types import Change, Op, Store, Watch
-from pybernetes.wire.types import Handler, Reply, Request, StreamingResponse
+from pybernetes.wire.types import Reply, Request, StreamingResponse
 
 _T = TypeVar("_T")
 
@@ -42,7 +45,8 @@ class Faults:
     """Chances per request or event, and ranges in seconds; a crash comes after 1 to `commits` more."""
 
     commits: int = 60
-    outage: tuple[float, float] = (0.1, 5.0)  # until it is started again
+    outage: tuple[float, float] = (0.1, 5.0)  # until what crashed is started again
+    alone: float = 0.4  # crashes of an API server which controllers and scheduler outlive
     lost: float = 0.02  # requests that are carried out, and never answered
     drop: float = 0.01  # events at which a watch breaks
     late: float = 0.05  # events that come late, and all behind them
@@ -54,40 +58,55 @@ class Faults:
     servers: int = 0  # 1 or 2; 0: by chance
 
 
-class CrashingStore(MemoryStore):
-    """Sets `crashed` when the commit that was chosen is made; its writer never hears of it."""
+class Server:
+    """One life of an API server. It sees the store through us: its watch comes late at times, and the
+    commit at which it crashes is made, but it never hears of it, nor makes another.
+    """
 
-    crashed: asyncio.Event
-    left = 0  # commits until the crash; 0: none is to come
+    def __init__(self, world: "ChaosWorld", config: Config, dialer: Nodes) -> None:
+        self._world = world
+        self.shared = world.count > 1
+        self.crashed = asyncio.Event()
+        self.exchanges: dict[asyncio.Timeout, None] = {}  # which its crash breaks
+        self.api = ApiServer(world.env, config, cast("Store", self), dialer)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world.store, name)
 
     async def write(self, ops: Sequence[Op]) -> int:
-        before = self.revision
-        revision = await super().write(ops)
-        if self.left and revision > before:
-            self.left -= 1
-            if not self.left:
+        if not self.crashed.is_set():
+            before = self._world.store.revision
+            revision = await self._world.store.write(ops)
+            if revision > before and self._world.crashes_now():
                 self.crashed.set()
         if self.crashed.is_set():
             await asyncio.get_running_loop().create_future()  # until we are cancelled
         return revision
 
-
-class LateStore:
-    """The store as one API server sees it: its watch comes late at times. `shared`: there are others."""
-
-    def __init__(self, store: CrashingStore, shared: bool, late: Callable[[], float]) -> None:
-        self._store = store
-        self.shared = shared
-        self._late = late
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
     def watch(self, prefix: str, revision: int) -> "LateWatch":
-        return LateWatch(self._store.watch(prefix, revision), self._late)
+        return LateWatch(self._world.store.watch(prefix, revision), self._world.hiccup)
+
+    @contextlib.asynccontextmanager
+    async def breakable(self) -> AsyncIterator[None]:
+        """Raises ConnectionError when it crashes."""
+        try:
+            async with asyncio.timeout(None) as exchange:
+                self.exchanges[exchange] = None
+                try:
+                    yield
+                finally:
+                    del self.exchanges[exchange]
+        except TimeoutError:
+            raise ConnectionError("the API server crashed") from None
+
+    def break_off(self) -> None:
+        for exchange in list(self.exchanges):
+            exchange.reschedule(asyncio.get_running_loop().time())
 
 
 class LateWatch:
+    """A watch of the store whose batches come late, by what `late()` says: seconds."""
+
     def __init__(self, watch: Watch, late: Callable[[], float]) -> None:
         self._watch = watch
         self._late = late
@@ -112,131 +131,137 @@ class ChaosWorld:
 
     def __init__(self, env: Env, faults: Faults, nodes: int, stages: Stages | None) -> None:
         self.env = env
-        self.store = CrashingStore(env)
-        self.store.crashed = asyncio.Event()
+        self.store = MemoryStore(env)
         self.crashes = 0
         self.log = EventLog(env.clock, self.store)
         self._faults: Faults | None = faults
         self._random = env.random.child("chaos")
-        self._count = faults.servers or 1 + self._random.below(2)
-        self.plane: ControlPlane | None = None  # while it lives
-        self.servers: list[ApiServer] = []  # its API servers that serve
-        self._doors: list[Handler] = []  # theirs
-        self.lost: Counter[str] = Counter()  # Pods made whose makers do not know it, by owner's uid
-        self._exchanges: dict[asyncio.Timeout, None] = {}  # exchanges that a crash breaks
+        self.count = faults.servers or 1 + self._random.below(2)
+        self._left = self._commits()
+        self.servers: list[Server] = []  # that serve
+        self.informers: list[Informers] = []  # of controllers and scheduler
+        self._control_dies = asyncio.Event()
+        self.lost: Counter[str] = (
+            Counter()
+        )  # made, and their makers may not know it; by owner's UID
         self.client = self._client_for(ADMIN)
-        cache = InProcess(self._route, ADMIN, Decoder())
+        cache = self._client_for(ADMIN, Decoder())
         self.fleet = HollowFleet(env, self._client_for, numbered(nodes), cache=cache, stages=stages)
 
-    def _client_for(self, user: User) -> InProcess:
-        return InProcess(self._route, user)
+    def _client_for(self, user: User, decode: Decoder | None = None) -> InProcess:
+        return InProcess(self._route, user, decode)
 
     def calm(self) -> None:
-        """From now on nothing breaks; a control plane that is down comes back."""
-        self._faults, self.store.left = None, 0
+        """From now on nothing breaks; what is down comes back."""
+        self._faults, self._left = None, 0
+
+    def _commits(self) -> int:
+        return 1 + self._random.below(self._faults.commits) if self._faults else 0
+
+    def crashes_now(self) -> bool:
+        """A commit was made: does the API server that made it crash?"""
+        self._left -= 1
+        if self._left:
+            return False
+        self._left = self._commits()
+        return True
+
+    def hiccup(self) -> float:
+        """Seconds by which a cache gets a commit late."""
+        if self._faults is None or not self._happens("cache"):
+            return 0.0
+        return self._random.uniform(*self._faults.hiccup)
+
+    def _happens(self, what: str) -> bool:
+        return self._faults is not None and self._random.uniform(0, 1) < getattr(self._faults, what)
+
+    async def _outage(self) -> None:
+        await asyncio.sleep(self._random.uniform(*self._faults.outage if self._faults else (0, 1)))
 
     async def run(self) -> None:
         """Crash and start again until cancelled."""
         async with TaskGroup("world") as group:
             group.start(self.log.run(), "log")
             group.start(self.fleet.run(), "nodes")
+            for number in range(self.count):
+                group.start(self._serve(), f"API server {number}")
             while True:
-                await self._live()
-                await asyncio.sleep(
-                    self._random.uniform(*self._faults.outage if self._faults else (0, 1))
-                )
+                await self._control()
+                await self._outage()
 
-    async def _live(self) -> None:
-        """One life of the control plane, up to its crash."""
-        self.store.crashed.clear()
-        self.store.left = 1 + self._random.below(self._faults.commits) if self._faults else 0
-        config = ControlPlaneConfig(controllers=ControllersConfig(cluster_cidrs=POD_RANGE))
+    async def _serve(self) -> None:
         dialer = Nodes(self.env, None)
         for name, handler in self.fleet.handlers.items():
             dialer.add_local(name, handler)
-        plane = ControlPlane(self.env, self._seen(), dialer, config)
-        others = [
-            ApiServer(self.env, config.api, self._seen(), dialer) for _ in range(self._count - 1)
-        ]
-        plane.handler = self._route
-        self.plane = plane
-        async with TaskGroup("life") as group:
-            for server in others:
-                group.start(server.run(), "another API server")
-            for server in (plane.api, *others):
+        while True:
+            server = Server(self, Config(), dialer)
+            async with TaskGroup("life") as group:
+                group.start(server.api.run(), "apiserver")
                 group.start(self._open(server), "door")
-            group.start(plane.run(), "control plane")
-            await self.store.crashed.wait()
-            self.crashes += 1
-            self.plane = None
-            self.servers.clear()
-            self._doors.clear()
-            for exchange in list(self._exchanges):
-                exchange.reschedule(asyncio.get_running_loop().time())
+                await server.crashed.wait()
+                self.crashes += 1
+                if server in self.servers:
+                    self.servers.remove(server)
+                server.break_off()
+                group.cancel()
+            if not self._happens("alone"):
+                self._control_dies.set()
+            await self._outage()
+
+    async def _open(self, server: Server) -> None:
+        await server.api.wait_ready()
+        self.servers.append(server)
+
+    async def _control(self) -> None:
+        """One life of controllers and scheduler."""
+        self._control_dies.clear()
+        decode = Decoder()
+        manager = Manager(
+            self.env,
+            lambda name: self._client_for(identity(name), decode if name == MANAGER else None),
+            ControllersConfig(cluster_cidrs=POD_RANGE),
+        )
+        informers = Informers(self.env, self._client_for(SCHEDULER, decode))
+        scheduler = Scheduler(self.env, self._client_for(SCHEDULER), informers=informers)
+        self.informers = [manager.informers, informers]
+        async with TaskGroup("control") as group:
+            group.start(manager.run(), "controllers")
+            group.start(scheduler.run(), "scheduler")
+            await self._control_dies.wait()
             group.cancel()
 
-    def _seen(self) -> Store:
-        return cast("Store", LateStore(self.store, self._count > 1, self._hiccup))
-
-    def _hiccup(self) -> float:
-        if self._faults is None or not self._happens("cache"):
-            return 0.0
-        return self._random.uniform(*self._faults.hiccup)
-
-    async def _open(self, server: ApiServer) -> None:
-        await server.wait_ready()
-        self.servers.append(server)
-        self._doors.append(self._faulty(server.handler))
-
-    def _route(self, request: Request) -> Reply | Awaitable[Reply]:
-        if not self._doors:
+    async def _route(self, request: Request) -> Reply:
+        if not self.servers:
             raise ConnectionError("the API server is down")
-        return self._random.choice(self._doors)(request)
-
-    def _faulty(self, handler: Handler) -> Handler:
-        async def handle(request: Request) -> Reply:
-            with _broken():
-                async with self._breakable():
-                    reply = handler(request)
-                    reply = await reply if isinstance(reply, Awaitable) else reply
+        server = self._random.choice(self.servers)
+        try:
+            async with server.breakable():
+                reply = server.api.handler(request)
+                reply = await reply if isinstance(reply, Awaitable) else reply
             if self._happens("lost"):
-                self._lose(request)
                 raise ConnectionError("the answer got lost")
-            if isinstance(reply, StreamingResponse):
-                reply.chunks = self._lagging(reply.chunks)
-            return reply
-
-        return handle
+        except ConnectionError:
+            self._lose(request)
+            raise
+        if isinstance(reply, StreamingResponse):
+            reply.chunks = self._lagging(server, reply.chunks)
+        return reply
 
     def _lose(self, request: Request) -> None:
-        if request.method == "POST" and request.path.endswith("/pods"):
+        if request.method == "POST" and request.path.endswith(("/pods", "/replicasets")):
             for owner in orjson.loads(request.body)["metadata"].get("ownerReferences", ()):
                 self.lost[owner["uid"]] += 1
 
-    def _happens(self, what: str) -> bool:
-        return self._faults is not None and self._random.uniform(0, 1) < getattr(self._faults, what)
-
-    @contextlib.asynccontextmanager
-    async def _breakable(self) -> AsyncIterator[None]:
-        async with asyncio.timeout(None) as exchange:
-            self._exchanges[exchange] = None
-            try:
-                yield
-            finally:
-                del self._exchanges[exchange]
-
-    async def _lagging(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        life = self.crashes
+    async def _lagging(self, server: Server, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         faults, behind = self._faults, 0.0
         if faults is not None and self._happens("stale"):
             behind = self._random.uniform(*faults.behind)
         try:
             while True:
-                if self.crashes > life:  # while an event was on its way
+                if server.crashed.is_set():  # while an event was on its way
                     raise ConnectionError("the API server crashed")
-                with _broken():
-                    async with self._breakable():
-                        chunk = await anext(chunks, None)
+                async with server.breakable():
+                    chunk = await anext(chunks, None)
                 if chunk is None:
                     return
                 if self._happens("drop"):
@@ -246,14 +271,6 @@ class ChaosWorld:
                 yield chunk
         finally:
             await cast("AsyncGenerator[bytes, None]", chunks).aclose()
-
-
-@contextlib.contextmanager
-def _broken() -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError:
-        raise ConnectionError("the API server crashed") from None
 
 
 def simulate(

@@ -137,18 +137,16 @@ async def restless(world: ChaosWorld) -> list[str]:
 
 def stale(world: ChaosWorld) -> list[str]:
     """The keys of which a cache of an API server or an informer has not what the store has."""
-    assert world.plane is not None
     truth = {key: record.revision for key, record in world.store._records.items()}
     found: dict[str, None] = {}
     for server in world.servers:
-        for prefix, cache in server.core.feed._claims.items():
+        for prefix, cache in server.api.core.feed._claims.items():
             if not isinstance(cache, ResourceCache):
                 continue
             seen = {prefix + key: entry.revision for key, entry in cache.entries.items()}
             held = {key: revision for key, revision in truth.items() if key.startswith(prefix)}
             found |= dict.fromkeys(key for key, _ in seen.items() ^ held.items())
-    plane = world.plane
-    for informers in (plane.manager.informers, plane._watched, world.fleet._informers):
+    for informers in (*world.informers, world.fleet._informers):
         found |= dict.fromkeys(_stale(world, informers, truth))
     return sorted(key for key in found if not key.startswith(HEARTBEATS))
 
@@ -156,7 +154,7 @@ def stale(world: ChaosWorld) -> list[str]:
 def _stale(world: ChaosWorld, informers: Informers, truth: dict[str, int]) -> list[str]:
     found = []
     for scope, informer in informers._informers.items():
-        serving = world.servers[0].resources.find(scope.gvr)
+        serving = world.servers[0].api.resources.find(scope.gvr)
         if serving is None:
             continue
         prefix = serving.row.storage_prefix

@@ -7,16 +7,20 @@
 - A pod is bound once. What pods of a node ask for never exceeds what the node has.
 - A pod that Succeeded or Failed stays so; restarts of a container are never uncounted.
 - A ReplicaSet never has more live pods than it was ever to have, a Job never more than `parallelism`: beside
-  those that it does not know of, whose answer got lost. A StatefulSet has no ordinals but its own.
-- A Deployment has one ReplicaSet a template, and all of them together are never to have more than
+  those that it may not know of, whose answer got lost. A StatefulSet has no ordinals but its own.
+- A Deployment has one ReplicaSet a template, and all that it knows of are never to have more together than
   `replicas` + `maxSurge` at their largest.
 - A Job counts every pod once: `succeeded` never shrinks, and never exceeds `completions`.
 
 `watch_nodes` looks into the nodes: never do two of them run containers of pods of one name.
+`no_bugs`: nothing is logged as an error, so no controller, worker or callback fails in a way that it does not know.
 """
 
 import asyncio
+import contextlib
+import logging
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -140,6 +144,7 @@ class Laws:
             assert max(templates.values()) == 1, f"two of one template: {_names(ours)}"
             sizes, most = [s["spec"]["replicas"] for s in ours], self._most[owner["uid"]]
             surge = -(-most // 4)  # 25 %, rounded up
+            surge += most * self._world.lost[owner["uid"]]
             assert sum(sizes) <= most + surge, f"{_names(ours)} are {sizes} of {most} + {surge}"
 
 
@@ -169,3 +174,24 @@ async def watch_nodes(world: ChaosWorld) -> None:
             running = {sandboxes.get(c.sandbox_id) for c in containers if c.state == "running"}
             runs.update(name for name in running if name)
         assert max(runs.values(), default=0) <= 1, f"run twice: {runs}"
+
+
+class _Errors(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(logging.Formatter().format(record))
+
+
+@contextlib.contextmanager
+def no_bugs() -> Iterator[None]:
+    """Raises AssertionError at the end of a block in which errors were logged."""
+    errors, logger = _Errors(), logging.getLogger("pybernetes")
+    logger.addHandler(errors)
+    try:
+        yield
+    finally:
+        logger.removeHandler(errors)
+    assert not errors.lines, errors.lines[0]

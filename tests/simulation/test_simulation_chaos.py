@@ -5,15 +5,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.simulation import chaos
+from pybernetes.apiserver.cache.feed import Feed
+from pybernetes.apiserver.context import Core
+from pybernetes.controllers.runtime.writes import Writes
+from pybernetes.scheduler.cycle import Cycle
+from pybernetes.scheduler.decision import Decision
+from pybernetes.scheduler.podinfo import PodInfo
+from tests.simulation import chaos, ending
 
 ROOT = Path(__file__).parents[2]
-SEEDS = (
-    160 if os.environ.get("CI") else 40
-)  # not 200: see seed 169 in docs/status.md; make soak: 2,000
+SEEDS = 200 if os.environ.get("CI") else 40  # make soak: 2,000 others
+FEW = 20  # seeds in which a bug that was planted must show
 
 
 @pytest.mark.timeout(900)
@@ -23,8 +29,9 @@ def test_all_is_well_after_crashes_lost_answers_and_stale_caches() -> None:
     assert count == SEEDS
 
 
-def test_the_control_plane_did_crash() -> None:
-    assert sum(chaos.play(seed).crashes for seed in range(3)) > 5
+def test_what_is_to_break_does_break() -> None:
+    runs = [chaos.play(seed) for seed in range(3)]
+    assert sum(run.crashes for run in runs) > 5
 
 
 def test_a_seed_replays_in_another_interpreter() -> None:
@@ -38,8 +45,38 @@ def test_a_seed_replays_in_another_interpreter() -> None:
 
 
 def test_a_failure_names_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chaos, "COMPLETIONS", 0)  # now the Job cannot be as it must
+    monkeypatch.setattr(ending, "COMPLETIONS", 0)  # now the Job cannot be as it must
     monkeypatch.setattr(chaos, "PATIENCE", 10.0)
     with pytest.raises(AssertionError, match="the Job") as caught:
         chaos.play(5)
     assert caught.value.__notes__ == ["replay: python -m tests.simulation.chaos 5"]
+
+
+def first_failure() -> str:
+    return next((text for text in map(chaos.tried, range(FEW)) if text), "nothing was found")
+
+
+def test_a_controller_that_forgets_what_it_wrote_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Writes, "seen", lambda *_: True)
+    assert " wanted, " in first_failure()
+
+
+def test_a_scheduler_that_forgets_what_it_decided_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule = Cycle.schedule
+
+    def forgetful(cycle: Cycle, pod: PodInfo, nominated: str = "") -> Decision:
+        decision = schedule(cycle, pod, nominated)
+        cycle._nodes.unplace(pod.uid)
+        return decision
+
+    monkeypatch.setattr(Cycle, "schedule", forgetful)
+    assert "its pods ask for" in first_failure()
+
+
+def test_an_api_server_that_believes_its_cache_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(Feed, "wait_fresh", at_once)
+    monkeypatch.setattr(Core, "newest", 0)
+    assert "AssertionError" in first_failure()

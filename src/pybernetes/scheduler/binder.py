@@ -21,6 +21,7 @@ from pybernetes.scheduler.podinfo import PodInfo
 from pybernetes.scheduler.preemption import REASON
 
 PODS = GVR("", "v1", "pods")
+RETRY = 1.0  # seconds until a binding that was not answered is tried again
 _log = logs.get("scheduler.binder")
 _T = TypeVar("_T")
 
@@ -76,9 +77,22 @@ class Binder:
             "metadata": metadata,
             "target": {"kind": "Node", "name": decision.node},
         }
-        await self._client.create(
-            PODS, binding, pod.namespace, name=pod.name, subresource="binding"
-        )
+        unsure = False  # a try without an answer may have bound it: its place is kept until we know
+        while True:
+            try:
+                await self._client.create(
+                    PODS, binding, pod.namespace, name=pod.name, subresource="binding"
+                )
+                break
+            except ApiError as error:
+                if unsure and error.code == 409:  # bound, or being deleted: the informer will tell
+                    break
+                if error.code < 500:
+                    raise
+            except (ConnectionError, TimeoutError):
+                pass
+            unsure = True
+            await asyncio.sleep(RETRY)
         text = f"Successfully assigned {pod.key} to {decision.node}"
         about = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
         self._recorder.event(about, "Normal", "Scheduled", text)

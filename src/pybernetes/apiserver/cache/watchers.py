@@ -22,6 +22,7 @@ class Watcher:
         self.namespace = namespace
         self.selection = selection
         self.closed = False
+        self.after = 0  # what it knows already: from another API server, it may be more than we do
         self.queue: deque[tuple[str, Event]] = deque()
         self._limit = limit
         self._waiter: asyncio.Future[None] | None = None
@@ -35,7 +36,7 @@ class Watcher:
         return _ALL
 
     def offer(self, event: Event, fields: Fields) -> None:
-        kind = self.classify(event, fields)
+        kind = self.classify(event, fields) if event.revision > self.after else ""
         if kind:
             self.queue.append((kind, event))
             if len(self.queue) > self._limit:

@@ -68,6 +68,7 @@ def _start(core: Core, ctx: Context, options: WatchOptions) -> StreamingResponse
     elif options.revision > 0:
         if options.revision < cache.floor:
             raise versions.too_old(options.revision, cache.floor)
+        watcher.after = options.revision
         for event in cache.since(options.revision):
             watcher.offer(event, cache.fields)
         watcher.closed = False
@@ -120,7 +121,8 @@ class _Stream:
                 break
             if self._options.bookmarks and now >= self._bookmark:
                 self._bookmark = now + self._core.config.bookmark_interval
-                return self._bookmark_frame(self._core.feed.revision, end=False)
+                known = max(self._core.feed.revision, self._watcher.after)
+                return self._bookmark_frame(known, end=False)
             until = min(self._end, self._bookmark) if self._options.bookmarks else self._end
             await self._watcher.wait(until - now)
         await self.aclose()
