@@ -273,20 +273,23 @@ def test_other_nodes_see_no_relationship(cluster):
 def test_reviews(objects):
     rbac = Rbac(objects)
     attributes = {"verb": "list", "resource": "pods", "namespace": "ns"}
-    asked = {"spec": {"user": "x", "groups": ["dev"], "resourceAttributes": attributes}}
-    status = review.subject_access_review(rbac, asked)["status"]
+    asked = {
+        "kind": "A",
+        "spec": {"user": "x", "groups": ["dev"], "resourceAttributes": attributes},
+    }
+    status = review.access_review(rbac, asked)["status"]
     assert status["allowed"] is True
     assert status["reason"].startswith("RBAC: allowed by RoleBinding")
     mine = {"spec": {"nonResourceAttributes": {"verb": "get", "path": "/nope"}}}
-    assert review.self_subject_access_review(rbac, mine, JANE)["status"] == {"allowed": False}
+    assert review.access_review(rbac, mine, JANE)["status"] == {"allowed": False}
     rules = review.self_subject_rules_review(rbac, {"spec": {"namespace": "ns"}}, JANE)["status"]
     assert rule("get list", "pods pods/log") in rules["resourceRules"]
     assert rules["nonResourceRules"][0]["nonResourceURLs"] == ["/logs/*", "/x"]
     assert rules["incomplete"] is False
     with pytest.raises(ApiError, match="must match metadata"):
-        review.local_subject_access_review(rbac, asked, "elsewhere")
+        review.access_review(rbac, asked, namespace="elsewhere")
     with pytest.raises(ApiError, match="exactly one of nonResourceAttributes"):
-        review.subject_access_review(rbac, {"spec": {"user": "x"}})
+        review.access_review(rbac, {"kind": "SubjectAccessReview", "spec": {"user": "x"}})
 
 
 def test_reconciliation_adds_and_respects_autoupdate():

@@ -5,7 +5,7 @@ Source of reasons, codes and wording: k8s.io/apimachinery/pkg/api/errors.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from pybernetes.apimachinery.field import Errors
@@ -85,10 +85,14 @@ def conflict(resource: str, group: str, name: str, detail: str = "") -> ApiError
     return ApiError(409, "Conflict", message, _details(resource, group, name))
 
 
+def aggregate(messages: Sequence[str]) -> str:
+    """Several messages as upstream shows them together."""
+    return messages[0] if len(messages) == 1 else f"[{', '.join(messages)}]"
+
+
 def invalid(kind: str, group: str, name: str, errors: Errors) -> ApiError:
     """422 with one cause per finding. `kind` is the Kind, e.g. Deployment."""
-    listed = [str(error) for error in errors]
-    text = listed[0] if len(listed) == 1 else "[" + ", ".join(listed) + "]"
+    text = aggregate([str(error) for error in errors])
     details = _details(kind, group, name)
     details["causes"] = [
         {"reason": error.reason, "message": error.message, "field": error.field} for error in errors

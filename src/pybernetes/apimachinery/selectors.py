@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pybernetes.apimachinery import names
+from pybernetes.apimachinery.errors import aggregate
 from pybernetes.apimachinery.field import Errors, invalid, not_supported, show
 from pybernetes.apimachinery.labelparser import SelectorError, Term, parse_terms
 from pybernetes.apimachinery.types import Object
@@ -119,8 +120,7 @@ def _comparison_errors(values: tuple[str, ...]) -> Errors:
 def _requirement(term: Term) -> Requirement:
     errors = requirement_errors(*term)
     if errors:
-        listed = [str(error) for error in errors]
-        raise SelectorError(listed[0] if len(listed) == 1 else f"[{', '.join(listed)}]")
+        raise SelectorError(aggregate([str(error) for error in errors]))
     return Requirement(*term)
 
 

@@ -96,13 +96,11 @@ def _reviews(
             **obj,
             "status": {"userInfo": user_info(ctx.user)},
         },
-        (_AUTHZ, "subjectaccessreviews"): lambda ctx, obj: review.subject_access_review(
-            authorizer, obj
+        (_AUTHZ, "subjectaccessreviews"): lambda _, obj: review.access_review(authorizer, obj),
+        (_AUTHZ, "localsubjectaccessreviews"): lambda ctx, obj: review.access_review(
+            authorizer, obj, namespace=ctx.info.namespace
         ),
-        (_AUTHZ, "localsubjectaccessreviews"): lambda ctx, obj: review.local_subject_access_review(
-            authorizer, obj, ctx.info.namespace
-        ),
-        (_AUTHZ, "selfsubjectaccessreviews"): lambda ctx, obj: review.self_subject_access_review(
+        (_AUTHZ, "selfsubjectaccessreviews"): lambda ctx, obj: review.access_review(
             authorizer, obj, ctx.user
         ),
         (_AUTHZ, "selfsubjectrulesreviews"): lambda ctx, obj: review.self_subject_rules_review(

@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Iterator
 
 from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.errors import aggregate
 from pybernetes.apimachinery.quantity import Quantity
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core.pod.requests import container_total, quantities
@@ -12,7 +13,6 @@ from pybernetes.apiserver.admission.plugin import (
     PODS,
     Plugin,
     forbidden,
-    joined,
     resource_of,
     spec_of,
 )
@@ -37,9 +37,9 @@ class LimitRanger(Plugin):
     async def validate(self, request: AdmissionRequest) -> None:
         check = check_pod if resource_of(request) == PODS else check_claim
         for limits in self._limits(request):
-            problems = list(check(request.obj, limits))
+            problems = list(dict.fromkeys(check(request.obj, limits)))
             if problems:
-                raise forbidden(request, joined(problems))
+                raise forbidden(request, aggregate(problems))
 
     def _limits(self, request: AdmissionRequest) -> Iterator[list[Object]]:
         """The limits of each LimitRange of the namespace that the request has to obey."""

@@ -59,12 +59,6 @@ def forbidden(request: AdmissionRequest, detail: str) -> ApiError:
     return errors.forbidden(gvr.resource, gvr.group, name, detail)
 
 
-def joined(problems: Iterable[str]) -> str:
-    """Several messages as upstream's aggregate shows them: each once, in brackets."""
-    unique = list(dict.fromkeys(problems))
-    return unique[0] if len(unique) == 1 else f"[{', '.join(unique)}]"
-
-
 def spec_of(obj: Object) -> Object:
     """The spec, made where it is missing, for changing in place."""
     spec: Object = obj.setdefault("spec", {})

@@ -149,7 +149,7 @@ class BearerTokens:
             if found is not None:
                 return Verified(with_authenticated(found.user), found.audiences)
         if failures:
-            raise TokenError(failures[0] if len(failures) == 1 else f"[{', '.join(failures)}]")
+            raise TokenError(errors.aggregate(failures))
         return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.errors import aggregate
 from pybernetes.apimachinery.types import GVR, Object, User
 from pybernetes.apiserver.authorization.rules import Rule, compiled, show_list
 from pybernetes.apiserver.reading import Reader
@@ -85,7 +86,7 @@ class Rbac:
             names = grant.rule.names
             if not names or not info.is_resource or info.name in names:
                 return "allow", f"RBAC: allowed by {grant.source}"
-        return "no-opinion", _failure(profile.errors)
+        return "no-opinion", f"RBAC: {aggregate(profile.errors)}" if profile.errors else ""
 
     def rules_for(self, user: User, namespace: str) -> tuple[list[Object], list[str]]:
         """Every PolicyRule that applies to the user, and what could not be resolved."""
@@ -180,12 +181,6 @@ def _describe(binding: Object, subject: Object) -> str:
     if subject.get("kind") == "ServiceAccount":
         who = f"{who}/{subject.get('namespace') or space}"
     return f'{kind} "{label}" of {ref["kind"]} "{ref["name"]}" to {subject["kind"]} "{who}"'
-
-
-def _failure(errors: list[str]) -> str:
-    if not errors:
-        return ""
-    return "RBAC: " + (errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]")
 
 
 def describe_user(user: User) -> str:

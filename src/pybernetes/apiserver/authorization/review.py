@@ -14,29 +14,48 @@ from pybernetes.apiserver.types import Authorizer, RequestInfo
 GROUP = "authorization.k8s.io"
 
 
-def subject_access_review(authorizer: Authorizer, obj: Object) -> Object:
-    return _review(authorizer, obj, "SubjectAccessReview", _subject_findings(obj))
-
-
-def local_subject_access_review(authorizer: Authorizer, obj: Object, namespace: str) -> Object:
-    """`namespace` is that of the request's path."""
+def access_review(
+    authorizer: Authorizer, obj: Object, user: User | None = None, namespace: str | None = None
+) -> Object:
+    """`user` is who asks about itself; `namespace` is a local review's, from the request's path."""
     spec = obj.get("spec") or {}
-    findings = _subject_findings(obj)
-    attributes = spec.get("resourceAttributes")
-    if attributes and (attributes.get("namespace") or "") != namespace:
+    findings = _attribute_findings(spec)
+    if user is None and not spec.get("user") and not spec.get("groups"):
+        detail = "at least one of user or group must be specified"
+        findings.append(field.invalid("spec.user", spec.get("user") or "", detail))
+    if namespace is not None:
+        findings += _local_findings(spec, namespace)
+    if findings:
+        raise errors.invalid(obj["kind"], GROUP, "", findings)
+    if user is None:
+        extra = tuple((key, tuple(values)) for key, values in (spec.get("extra") or {}).items())
+        groups = tuple(spec.get("groups") or ())
+        user = User(spec.get("user") or "", groups, spec.get("uid") or "", extra)
+    decision, reason = authorizer.authorize(user, request_info(spec))
+    status: Object = {"allowed": decision == "allow"}
+    if decision == "deny":
+        status["denied"] = True
+    if reason:
+        status["reason"] = reason
+    return {**obj, "status": status}
+
+
+def _attribute_findings(spec: Object) -> Errors:
+    if bool(spec.get("resourceAttributes")) != bool(spec.get("nonResourceAttributes")):
+        return []
+    detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+    return [field.invalid("spec", spec.get("nonResourceAttributes"), detail)]
+
+
+def _local_findings(spec: Object, namespace: str) -> Errors:
+    findings, attributes = [], spec.get("resourceAttributes")
+    if attributes and (given := attributes.get("namespace") or "") != namespace:
         path = "spec.resourceAttributes.namespace"
-        given = attributes.get("namespace") or ""
         findings.append(field.invalid(path, given, "must match metadata.namespace"))
-    if spec.get("nonResourceAttributes"):
+    if value := spec.get("nonResourceAttributes"):
         path = "spec.nonResourceAttributes"
-        value = spec["nonResourceAttributes"]
         findings.append(field.invalid(path, value, "disallowed on this kind of request"))
-    return _review(authorizer, obj, "LocalSubjectAccessReview", findings)
-
-
-def self_subject_access_review(authorizer: Authorizer, obj: Object, user: User) -> Object:
-    _refuse("SelfSubjectAccessReview", _attribute_findings(obj))
-    return _answered(authorizer, obj, user)
+    return findings
 
 
 def self_subject_rules_review(rbac: Rbac, obj: Object, user: User) -> Object:
@@ -56,34 +75,13 @@ def self_subject_rules_review(rbac: Rbac, obj: Object, user: User) -> Object:
     if status["incomplete"]:
         problems = ["node authorizer does not support user rule resolution", *problems]
     if problems:
-        status["evaluationError"] = (
-            problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
-        )
+        status["evaluationError"] = errors.aggregate(problems)
     return {**obj, "status": status}
 
 
 def _resource_rule(rule: Object) -> Object:
     keys = ("verbs", "apiGroups", "resources", "resourceNames")
     return {key: rule[key] for key in keys if rule.get(key)}
-
-
-def _review(authorizer: Authorizer, obj: Object, kind: str, findings: Errors) -> Object:
-    _refuse(kind, findings)
-    spec = obj["spec"]
-    extra = tuple((key, tuple(values)) for key, values in (spec.get("extra") or {}).items())
-    groups = tuple(spec.get("groups") or ())
-    user = User(spec.get("user") or "", groups, spec.get("uid") or "", extra)
-    return _answered(authorizer, obj, user)
-
-
-def _answered(authorizer: Authorizer, obj: Object, user: User) -> Object:
-    decision, reason = authorizer.authorize(user, request_info(obj["spec"]))
-    status: Object = {"allowed": decision == "allow"}
-    if decision == "deny":
-        status["denied"] = True
-    if reason:
-        status["reason"] = reason
-    return {**obj, "status": status}
 
 
 def request_info(spec: Object) -> RequestInfo:
@@ -95,25 +93,3 @@ def request_info(spec: Object) -> RequestInfo:
     words = ("verb", "group", "resource", "name", "subresource", "namespace")
     given = {word: what.get(word) or "" for word in words}
     return RequestInfo.asking(**given, version=what.get("version") or "*")
-
-
-def _attribute_findings(obj: Object) -> Errors:
-    spec = obj.get("spec") or {}
-    if bool(spec.get("resourceAttributes")) != bool(spec.get("nonResourceAttributes")):
-        return []
-    detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-    return [field.invalid("spec", spec.get("nonResourceAttributes"), detail)]
-
-
-def _subject_findings(obj: Object) -> Errors:
-    spec = obj.get("spec") or {}
-    findings = _attribute_findings(obj)
-    if not spec.get("user") and not spec.get("groups"):
-        detail = "at least one of user or group must be specified"
-        findings.append(field.invalid("spec.user", spec.get("user") or "", detail))
-    return findings
-
-
-def _refuse(kind: str, findings: Errors) -> None:
-    if findings:
-        raise errors.invalid(kind, GROUP, "", findings)
