@@ -67,6 +67,9 @@ _SHOWN: Mapping[str, Callable[[Any], Any]] = {
 
 _WITH: Mapping[str, Callable[[str, Any], str]] = {
     "each": lambda field, items: ",".join(str(one.get(field) or "") for one in items or ()),
+    "subjects": lambda kind, listed: ", ".join(
+        one.get("name") or "" for one in listed or () if one.get("kind") == kind
+    ),
     "address": lambda type_, listed: next(
         (one.get("address") or "" for one in listed or () if one.get("type") == type_), ""
     ),

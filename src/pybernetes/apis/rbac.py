@@ -32,18 +32,6 @@ def validate_role_kept(binding: Part, old: Object) -> None:
         binding.invalid("roleRef", binding.get("roleRef"), IMMUTABLE)
 
 
-def _subjects(binding: Object, kind: str) -> list[Object]:
-    return [one for one in binding.get("subjects") or () if one.get("kind") == kind]
-
-
-def users(binding: Object, _: datetime.datetime) -> str:
-    return ", ".join(one.get("name") or "" for one in _subjects(binding, "User"))
-
-
-def groups(binding: Object, _: datetime.datetime) -> str:
-    return ", ".join(one.get("name") or "" for one in _subjects(binding, "Group"))
-
-
 def accounts(binding: Object, _: datetime.datetime) -> str:
-    found = _subjects(binding, "ServiceAccount")
+    found = [one for one in binding.get("subjects") or () if one.get("kind") == "ServiceAccount"]
     return ", ".join(f"{one.get('namespace') or ''}/{one.get('name')}" for one in found)

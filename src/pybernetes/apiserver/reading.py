@@ -9,6 +9,7 @@ CORE = ""
 NAMESPACES = GVR(CORE, "v1", "namespaces")
 NODES = GVR(CORE, "v1", "nodes")
 PODS = GVR(CORE, "v1", "pods")
+SERVICES = GVR(CORE, "v1", "services")
 SECRETS = GVR(CORE, "v1", "secrets")
 SERVICE_ACCOUNTS = GVR(CORE, "v1", "serviceaccounts")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from pybernetes.apimachinery.errors import ApiError
-from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.authentication import keys, union
 from pybernetes.apiserver.authentication.token import BearerTokens
 from pybernetes.apiserver.authentication.tokens import TokenIssuer
@@ -19,10 +19,10 @@ from pybernetes.apiserver.authorization.rbac import WATCHED, Rbac
 from pybernetes.apiserver.cache.selection import Selection
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.reader import CacheReader
+from pybernetes.apiserver.reading import PODS
 from pybernetes.apiserver.subresources.reviews import Answer
 from pybernetes.apiserver.types import Authenticator, Authorizer
 
-PODS = GVR("", "v1", "pods")
 _AUTHN, _AUTHZ = "authentication.k8s.io", "authorization.k8s.io"
 
 

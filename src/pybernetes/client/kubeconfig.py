@@ -82,7 +82,7 @@ def load(path: Path, context: str = "") -> ClusterConfig:
         ca=_data(path, cluster, "certificate-authority"),
         certificate=_data(path, user, "client-certificate"),
         key=_data(path, user, "client-key"),
-        token=_token(path, user),
+        token=user.get("token") or _data(path, user, "tokenFile").decode().strip(),
         namespace=chosen.get("namespace") or "default",
         insecure=bool(cluster.get("insecure-skip-tls-verify")),
         impersonate=user.get("as", ""),
@@ -152,13 +152,3 @@ def _data(path: Path, entry: Object, field: str) -> bytes:
         return (path.parent / named).read_bytes() if named else b""
     except (OSError, ValueError) as error:
         raise KubeconfigError(f"{path}: {field}: {error}") from error
-
-
-def _token(path: Path, user: Object) -> str:
-    if user.get("token"):
-        return str(user["token"])
-    named = user.get("tokenFile")
-    try:
-        return (path.parent / named).read_text().strip() if named else ""
-    except OSError as error:
-        raise KubeconfigError(f"{path}: tokenFile: {error}") from error

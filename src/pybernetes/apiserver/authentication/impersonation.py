@@ -4,15 +4,16 @@
 Upstream's newer constrained modes (impersonate:user-info and others) are not supported.
 """
 
+from dataclasses import replace
 from urllib.parse import unquote
 
 from pybernetes.apimachinery import errors, meta
 from pybernetes.apimachinery.types import User
 from pybernetes.apiserver.authentication.users import (
     ANONYMOUS,
-    AUTHENTICATED,
     UNAUTHENTICATED,
     extra_of,
+    with_authenticated,
 )
 from pybernetes.apiserver.authorization.forbidden import require
 from pybernetes.apiserver.types import Authorizer, RequestInfo
@@ -53,7 +54,12 @@ def impersonate(request: Request, requestor: User, authorizer: Authorizer) -> Us
         require(authorizer, requestor, info)
     for header in used:
         del headers[header]
-    return User(name, _groups(wanted, named=named), uid, wanted.extra)
+    account = meta.split_service_account(name)
+    if account and not named:
+        wanted = replace(wanted, groups=meta.service_account_user(*account).groups)
+    if name == ANONYMOUS and UNAUTHENTICATED not in groups:
+        return replace(wanted, groups=(*groups, UNAUTHENTICATED))
+    return with_authenticated(wanted)
 
 
 def _checks(wanted: User) -> list[RequestInfo]:
@@ -76,15 +82,3 @@ def _checks(wanted: User) -> list[RequestInfo]:
 
 def _info(group: str, resource: str, name: str, **more: str) -> RequestInfo:
     return RequestInfo.asking("impersonate", group, resource, name, version="v1", **more)
-
-
-def _groups(wanted: User, *, named: bool) -> tuple[str, ...]:
-    groups = wanted.groups
-    account = meta.split_service_account(wanted.name)
-    if account and not named:
-        groups = meta.service_account_user(*account).groups
-    if wanted.name == ANONYMOUS:
-        return groups if UNAUTHENTICATED in groups else (*groups, UNAUTHENTICATED)
-    if AUTHENTICATED in groups or UNAUTHENTICATED in groups:
-        return groups
-    return (*groups, AUTHENTICATED)

@@ -26,8 +26,6 @@ from pybernetes.apiserver.proxying.passing import (
 )
 from pybernetes.apiserver.proxying.rewriting import rewrite_page, rewriter
 from pybernetes.apiserver.proxying.targets import (
-    NODES,
-    PODS,
     GetObject,
     ListObjects,
     ServiceTargets,
@@ -36,6 +34,7 @@ from pybernetes.apiserver.proxying.targets import (
     pod_target,
     split_name,
 )
+from pybernetes.apiserver.reading import NODES, PODS
 from pybernetes.apiserver.types import NodeDialer, RequestInfo
 from pybernetes.base.env import Env
 from pybernetes.wire.client import HttpPool, PoolConfig

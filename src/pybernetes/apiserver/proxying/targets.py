@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 from pybernetes.apimachinery.errors import ApiError, bad_request, service_unavailable
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apiserver.reading import NODES, PODS, SERVICES
 from pybernetes.base.random import Random
 
-PODS = GVR("", "v1", "pods")
-SERVICES = GVR("", "v1", "services")
-NODES = GVR("", "v1", "nodes")
 SLICES = GVR("discovery.k8s.io", "v1", "endpointslices")
 _SERVICE_LABEL = "kubernetes.io/service-name"
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Repair at start: addresses and ports that no Service holds go, those that one holds and lacks come."""
 
-from pybernetes.apimachinery.types import GVR
 from pybernetes.apis.core.service import cluster_ips
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.context import Core
+from pybernetes.apiserver.reading import SERVICES
 from pybernetes.apiserver.services.allocation import (
     ALLOCATOR,
     IP_ADDRESSES,
@@ -17,7 +17,6 @@ from pybernetes.base import logs
 from pybernetes.storage.transaction import PORTABLE_OPS
 from pybernetes.storage.types import Conflict, Op
 
-SERVICES = GVR("", "v1", "services")
 log = logs.get("apiserver.services")
 
 

@@ -3,8 +3,9 @@
 
 from pybernetes.apimachinery import field, timestamps
 from pybernetes.apimachinery.errors import ApiError, bad_request, conflict, invalid
-from pybernetes.apimachinery.types import GVK, GVR, Object
+from pybernetes.apimachinery.types import GVK, Object
 from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.reading import PODS
 from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.body import read_object
 from pybernetes.apiserver.rest.commit import change
@@ -13,7 +14,6 @@ from pybernetes.apiserver.rest.reply import object_reply, success
 from pybernetes.wire.types import Response
 
 BINDING = GVK("", "v1", "Binding")
-PODS = GVR("", "v1", "pods")
 
 
 async def bind(core: Core, ctx: Context) -> Response:

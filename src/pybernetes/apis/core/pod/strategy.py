@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pod: what the API server sets and keeps when pods are written."""
 
+from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
 from pybernetes.apis.core.pod.podlevel import default_pod_level
@@ -75,24 +76,18 @@ _KEPT_STATUS = (
 def prepare_status_update(new: Object, old: Object) -> None:
     """The server's own fields survive: qosClass, owners, claims, observed generations."""
     metadata, was = new["metadata"], old.get("status") or {}
-    _restore(metadata, old["metadata"], "ownerReferences")
+    metadata.pop("ownerReferences", None)
+    if owners := meta.owner_references(old):
+        metadata["ownerReferences"] = owners
     status = new["status"] = dict(new.get("status") or {})
-    if not status.get("qosClass") and was.get("qosClass"):
-        status["qosClass"] = was["qosClass"]
+    for field in ("qosClass", "observedGeneration"):
+        if not status.get(field) and was.get(field):
+            status[field] = was[field]
     for field in _KEPT_STATUS:
         if status.get(field) is None and was.get(field) is not None:
             status[field] = was[field]
-    if not status.get("observedGeneration") and was.get("observedGeneration"):
-        status["observedGeneration"] = was["observedGeneration"]
     if status.get("conditions") and was.get("conditions"):
         status["conditions"] = _observed(status["conditions"], was["conditions"])
-
-
-def _restore(target: Object, source: Object, field: str) -> None:
-    if source.get(field):
-        target[field] = source[field]
-    else:
-        target.pop(field, None)
 
 
 def _observed(conditions: list[Object], old: list[Object]) -> list[Object]:
