@@ -49,8 +49,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, help="API server port; 0 picks a free one (default: 6443)"
     )
-    parser.add_argument("--cluster-cidr", help="pod addresses (default: 10.244.0.0/16)")
-    parser.add_argument("--service-cidr", help="service addresses (default: 10.96.0.0/16)")
+    parser.add_argument(
+        "--cluster-cidr", help="pod addresses (default: 10.244.0.0/16, or a free one)"
+    )
+    parser.add_argument(
+        "--service-cidr", help="service addresses (default: 10.96.0.0/16, or a free one)"
+    )
     parser.add_argument(
         "--stages", type=Path, metavar="FILE", help="how hollow containers live; none: no longer so"
     )
