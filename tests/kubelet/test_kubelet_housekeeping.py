@@ -4,6 +4,7 @@
 import asyncio
 import gzip
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -16,9 +17,10 @@ from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.imagegc import ImageCollector
 from pybernetes.kubelet.logs.rotation import _move, rotate_all
 from pybernetes.kubelet.node import plan
+from pybernetes.kubelet.node.controller import NodeController
 from pybernetes.kubelet.node.machine import Machine
 from pybernetes.kubelet.objects import FORGET, Objects
-from pybernetes.kubelet.pods import messages
+from pybernetes.kubelet.pods import killer, messages
 from pybernetes.kubelet.podstate import PodState
 
 FACTS = plan.Facts("T1", Version("containerd", "1.6"), [Image("i", tags=("web:1",), size=5)])
@@ -138,6 +140,37 @@ def test_what_cannot_be_removed_keeps_nothing_else():
     virtualtime.run(main)
 
 
+def test_a_container_that_does_not_end_holds_up_no_other():
+    class Runtime:
+        hollow = None
+
+        async def stop_container(self, id_, timeout):
+            if id_ == "c2":
+                raise CriError("it hangs")
+            await asyncio.sleep(10)
+            ended.append(id_)
+
+        async def stop_sandbox(self, id_):
+            ended.append(id_)
+
+    async def main(env):
+        pleg = SimpleNamespace(state=lambda uid: state)
+        tools = SimpleNamespace(
+            env=env, runtime=Runtime(), pleg=pleg, event=lambda *_, **__: None,
+            address=lambda _: "192.0.2.1",
+        )  # fmt: skip
+        with pytest.raises(CriError, match="it hangs"):
+            await killer.kill_pod(tools, pod, state, 30)
+
+    ended = []
+    containers = tuple(replace(running(n, ""), name=f"n{n}") for n in (1, 2, 3))
+    state = PodState("u", "p", "n", (Sandbox("s1", "p", "n", "u", 0, True, 1),), containers)
+    spec = {"containers": [{"name": f"n{n}"} for n in (1, 2, 3)]}
+    pod = {"metadata": {"name": "p", "namespace": "n", "uid": "u"}, "spec": spec}
+    virtualtime.run(main)
+    assert sorted(ended) == ["c1", "c3", "s1"]
+
+
 def test_a_log_that_is_not_opened_anew_is_moved_back_and_tried_again(tmp_path):
     config = Config(node_name="n", data=tmp_path, container_log_max_size=3)
     for number in (1, 2, 3):
@@ -173,5 +206,18 @@ def test_objects_nobody_asks_for_are_forgotten():
         await asyncio.sleep(FORGET + 1)
         await objects.fresh(naming.SECRETS, "ns", "new")
         assert [key[2] for key in objects._cache] == ["new"]
+
+    virtualtime.run(main)
+
+
+def test_a_machine_that_was_started_anew_is_told():
+    async def main(env):
+        config, runtime = Config(node_name="n"), SimpleNamespace(hollow=None)
+        controller, told = NodeController(env, None, runtime, config, machine=Machine()), []
+        controller.event = lambda *event: told.append(event)
+        for old, new in (("", "a"), ("a", "a"), ("a", "b")):
+            status = {"conditions": [], "nodeInfo": {"bootID": new}}
+            controller._tell({"nodeInfo": {"bootID": old}}, status)
+        assert told == [("Warning", "Rebooted", "Node n has been rebooted, boot id: b")]
 
     virtualtime.run(main)

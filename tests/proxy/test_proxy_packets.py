@@ -67,7 +67,7 @@ class Running:
         for obj in objects:
             self.world.put(obj)
         async with asyncio.timeout(30):
-            while not self.proxy.health.idle:  # noqa: ASYNC110 -- nothing tells it
+            while self.proxy.health._queued is not None:  # noqa: ASYNC110 -- nothing tells it
                 await asyncio.sleep(0.005)
 
     async def call(

@@ -40,7 +40,7 @@ def doomed(state: PodState, keep: int) -> tuple[list[Container], list[Sandbox]]:
     containers = []
     for item in state.containers:
         seen[item.name] = seen.get(item.name, 0) + 1
-        if item.state == "exited" and seen[item.name] > 1 + keep:
+        if item.state in ("exited", "created") and seen[item.name] > 1 + keep:
             containers.append(item)
     gone = {item.id for item in containers}
     used = {item.sandbox_id for item in state.containers if item.id not in gone}

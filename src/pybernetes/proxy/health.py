@@ -54,11 +54,6 @@ class Health:
         self._queued, self._updated = None, self._env.clock.now()
 
     @property
-    def idle(self) -> bool:
-        """Whether every change that came is written."""
-        return self._queued is None
-
-    @property
     def healthy(self) -> bool:
         late = self._queued is not None and self._env.clock.monotonic() - self._queued
         return late is False or late < HEALTHY_SECONDS

@@ -148,7 +148,11 @@ class NodeController:
         self._tell(node.get("status") or {}, status)
 
     def _tell(self, old: Object, new: Object) -> None:
-        """Events about conditions that changed."""
+        """Events about conditions that changed, and about a machine that was started anew."""
+        before, now = ((one.get("nodeInfo") or {}).get("bootID") for one in (old, new))
+        if before and before != now:
+            text = f"Node {self._config.node_name} has been rebooted, boot id: {now}"
+            self.event("Warning", "Rebooted", text)
         for reason in plan.events(old, new):
             text = f"Node {self._config.node_name} status is now: {reason}"
             self.event("Normal", reason, text)

@@ -97,13 +97,19 @@ async def _pre_stop(tools: Tools, pod: Object, container: Container, grace: int)
 
 
 async def kill_pod(tools: Tools, pod: Object, state: PodState, grace: int) -> None:
-    """End all containers, sidecars last and in reverse order, then the sandboxes. Raises CriError."""
+    """End all containers, sidecars last and in reverse order, then the sandboxes.
+
+    One that fails holds up no other. Raises the first CriError.
+    """
+    failed: list[CriError] = []
     gone = {container.name: asyncio.Event() for container in state.running}
 
     async def end(container: Container) -> None:
         after = [gone[name] for name in _before(pod, container.name) if name in gone]
         try:
             await kill_container(tools, pod, container, "", grace=grace, after=after)
+        except CriError as error:
+            failed.append(error)
         finally:
             gone[container.name].set()
 
@@ -112,7 +118,12 @@ async def kill_pod(tools: Tools, pod: Object, state: PodState, grace: int) -> No
             group.start(end(container), container.name)
     for sandbox in state.sandboxes:
         if sandbox.ready:
-            await tools.runtime.stop_sandbox(sandbox.id)
+            try:
+                await tools.runtime.stop_sandbox(sandbox.id)
+            except CriError as error:
+                failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def _before(pod: Object, name: str) -> list[str]:

@@ -157,10 +157,9 @@ class Workers:
             return await self._turn(record)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not record.interrupted or task is None:
-                raise
+            if not record.interrupted or task is None or task.uncancel() > 0:
+                raise  # somebody else wants an end, too
             record.interrupted = False
-            task.uncancel()
             return 0.0
         except _FAILURES as error:
             _log.warning("A pod could not be synced", pod=naming.full_name(record.pod), err=error)

@@ -165,7 +165,9 @@ async def _grpc(action: Object, target: Target, timeout: float) -> Finding:
 
     service = (action.get("service") or "").encode()
     address = _joined(target.ip, int(action["port"]))
-    request = b"\x0a" + bytes([len(service)]) + service if service else b""
+    size = len(service)  # a varint: of more than 127 bytes it takes two
+    length = bytes([size]) if size < 128 else bytes([size & 127 | 128, size >> 7])
+    request = b"\x0a" + length + service if service else b""
     options = [("grpc.primary_user_agent", USER_AGENT), ("grpc.enable_http_proxy", 0)]
     async with grpc.aio.insecure_channel(address, options) as channel:
         call = channel.unary_unary("/grpc.health.v1.Health/Check")

@@ -19,16 +19,15 @@ from pybernetes.kubelet.server.protocols import (
     FORWARD_WEBSOCKET,
     TUNNEL,
     choose_spdy,
+    choose_websocket,
     plain,
 )
 from pybernetes.wire.joint import copy
 from pybernetes.wire.spdy import SpdySession, SpdyStream
 from pybernetes.wire.types import Reply, Request, Response, Stream, UpgradeResponse
 from pybernetes.wire.websocket import (
-    HandshakeError,
     WebSocket,
     WebSocketStream,
-    handshake,
 )
 
 _PAIRING = 30.0  # seconds for the second stream of a pair
@@ -55,12 +54,10 @@ def serve_forward(request: Request, inside: PodPorts, ports: Sequence[int]) -> R
         if isinstance(chosen, Response):
             return chosen
         return UpgradeResponse(lambda stream: _serve_spdy(stream, inside), chosen[1])
-    if request.upgrade != "websocket":
-        return plain(400, "unable to upgrade: missing upgrade headers in request")
-    try:
-        protocol, headers = handshake(request, FORWARD_WEBSOCKET)
-    except HandshakeError as error:
-        return plain(error.status, str(error))
+    chosen = choose_websocket(request, FORWARD_WEBSOCKET)
+    if isinstance(chosen, Response):
+        return chosen
+    protocol, headers = chosen
     if protocol != TUNNEL and not ports:
         return plain(400, 'query parameter "port" is required')
 

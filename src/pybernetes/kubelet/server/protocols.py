@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.wire.types import Headers, Request, Response
+from pybernetes.wire.websocket import HandshakeError, handshake
 
 RUNTIME_EXEC = ("v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io")
 FORWARD = ("portforward.k8s.io",)
@@ -50,6 +51,16 @@ def choose_spdy(request: Request, supported: Sequence[str]) -> tuple[str, Header
     known = tuple(("X-Accepted-Stream-Protocol-Versions", name) for name in supported)
     message = f"unable to upgrade: unable to negotiate protocol: client supports {offered}, server accepts {list(supported)}"
     return plain(403, message, known)
+
+
+def choose_websocket(request: Request, supported: Sequence[str]) -> tuple[str, Headers] | Response:
+    """(protocol, headers of the 101), or the refusal."""
+    if request.upgrade != "websocket":
+        return plain(400, "unable to upgrade: missing upgrade headers in request")
+    try:
+        return handshake(request, supported)
+    except HandshakeError as error:
+        return plain(error.status, str(error))
 
 
 def encode_failure(error: ApiError) -> bytes:

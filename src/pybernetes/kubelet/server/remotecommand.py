@@ -15,15 +15,15 @@ from pybernetes.kubelet.server.channels import Channels
 from pybernetes.kubelet.server.protocols import (
     EXEC_WEBSOCKET,
     RUNTIME_EXEC,
+    choose_websocket,
     encode_failure,
     encode_status,
-    plain,
 )
 from pybernetes.kubelet.server.runtime import connect, pass_through, read_all
 from pybernetes.wire.joint import copy
 from pybernetes.wire.spdy import SpdySession
-from pybernetes.wire.types import Reply, Request, Stream, UpgradeResponse
-from pybernetes.wire.websocket import HandshakeError, WebSocket, handshake
+from pybernetes.wire.types import Reply, Request, Response, Stream, UpgradeResponse
+from pybernetes.wire.websocket import WebSocket
 
 EXECUTING = "executing command in container"
 ATTACHING = "attaching to container"
@@ -54,12 +54,10 @@ async def serve_session(
     """Upgrade `request` to the runtime's session at `url`; `action` words its failure."""
     if request.upgrade == "spdy/3.1":
         return await pass_through(env, url, request, RUNTIME_EXEC)
-    if request.upgrade != "websocket":
-        return plain(400, "unable to upgrade: missing upgrade headers in request")
-    try:
-        protocol, headers = handshake(request, EXEC_WEBSOCKET)
-    except HandshakeError as error:
-        return plain(error.status, str(error))
+    chosen = choose_websocket(request, EXEC_WEBSOCKET)
+    if isinstance(chosen, Response):
+        return chosen
+    protocol, headers = chosen
 
     async def run(stream: Stream) -> None:
         channels = Channels(WebSocket(stream), protocol, range(5))
