@@ -167,19 +167,17 @@ class Zone:
         port_name, protocol = (label[1:] for label in name.lower().split(".")[:2])
         meta = service["metadata"]
         base = self._full(meta["name"], meta["namespace"])
-        answer = Answer()
+        answer, targets = (
+            Answer(),
+            [(base, _cluster_ips(service), service["spec"].get("ports") or ())],
+        )
         if _headless(service):
-            for endpoint in endpoints:
-                target = f"{endpoint.label}.{base}"
-                for port in endpoint.ports:
-                    if _is_port(port, port_name, protocol):
-                        answer.records.append(Record(name, "SRV", (port["port"], target)))
-                        answer.extra.append(_address(target, endpoint.address))
-        else:
-            for port in service["spec"].get("ports") or ():
+            targets = [(f"{one.label}.{base}", [one.address], one.ports) for one in endpoints]
+        for target, addresses, ports in targets:
+            for port in ports:
                 if _is_port(port, port_name, protocol):
-                    answer.records.append(Record(name, "SRV", (port["port"], base)))
-                    answer.extra.extend(_address(base, ip) for ip in _cluster_ips(service))
+                    answer.records.append(Record(name, "SRV", (port["port"], target)))
+                    answer.extra.extend(_address(target, ip) for ip in addresses)
         answer.exists = bool(answer.records)
         if kind != "SRV":
             answer.records, answer.extra = [], []

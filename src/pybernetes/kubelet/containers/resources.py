@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests and limits as cgroup values (LinuxContainerResources)."""
 
-from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.requests import amounts, container_total, qos_class
+from pybernetes.apis.core.pod.requests import amounts, asked, container_total, qos_class
 from pybernetes.cri.types import Config
 from pybernetes.linux import cgroups
 from pybernetes.linux.cgroups import PERIOD
@@ -11,14 +10,6 @@ from pybernetes.linux.cgroups import PERIOD
 MIN_QUOTA = 1000
 MIN_SHARES, MAX_SHARES = 2, 262_144
 _OOM = {"Guaranteed": -997, "BestEffort": 1000}
-
-
-def milli(text: str | None) -> int:
-    return quantity.parse(text).to_milli() if text else 0
-
-
-def units(text: str | None) -> int:
-    return quantity.parse(text).to_int() if text else 0
 
 
 def shares(milli_cpu: int) -> int:
@@ -35,20 +26,17 @@ def linux(pod: Object, container: Object, memory_capacity: int) -> Config:
 
     A container without limits of its own has those of the pod.
     """
-    resources = container.get("resources") or {}
-    requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
-    whole = (pod["spec"].get("resources") or {}).get("limits") or {}
-    cpu = next((one["cpu"] for one in (limits, whole) if milli(one.get("cpu"))), None)
-    memory = units(limits.get("memory")) or units(whole.get("memory"))
+    limits, whole = asked(container, "limits"), asked(pod["spec"], "limits")
+    cpu = limits.get("cpu") or whole.get("cpu", 0)
     result: Config = {
-        "cpu_shares": shares(milli(requests.get("cpu", cpu))),
+        "cpu_shares": shares(asked(container, "requests").get("cpu", cpu)),
         "cpu_period": PERIOD,
-        "cpu_quota": quota(milli(cpu)) or -1,
-        "memory_limit_in_bytes": memory,
+        "cpu_quota": quota(cpu) or -1,
+        "memory_limit_in_bytes": limits.get("memory") or whole.get("memory", 0),
         "oom_score_adj": oom_score(pod, container, memory_capacity),
         "hugepage_limits": [
-            {"page_size": page_size(name[10:]), "limit": units(text)}
-            for name, text in limits.items()
+            {"page_size": page_size(name[10:]), "limit": number}
+            for name, number in limits.items()
             if name.startswith("hugepages-")
         ],
     }
@@ -69,15 +57,13 @@ def oom_score(pod: Object, container: Object, memory_capacity: int) -> int:
         return _OOM["Guaranteed"]
     if qos in _OOM:
         return _OOM[qos]
-    request = _memory(container)
+    request = asked(container, "requests").get("memory", 0)
     if container.get("restartPolicy") == "Always":  # a sidecar outlives what it serves
-        request = max(request, min(_memory(item) for item in spec["containers"]))
-    whole = units(((spec.get("resources") or {}).get("requests") or {}).get("memory"))
-    rest = whole - container_total(spec, "requests", amounts).get("memory", 0)
+        others = (asked(item, "requests").get("memory", 0) for item in spec["containers"])
+        request = max(request, min(others))
+    rest = asked(spec, "requests").get("memory", 0) - container_total(
+        spec, "requests", amounts
+    ).get("memory", 0)
     request += max(0, rest) // len([*spec["containers"], *spec.get("initContainers", ())])
     score = 1000 - 1000 * request // max(1, memory_capacity)
     return max(3, min(999, score))
-
-
-def _memory(container: Object) -> int:
-    return units(((container.get("resources") or {}).get("requests") or {}).get("memory"))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.requests import pod_limits, pod_requests, qos_class
+from pybernetes.apis.core.pod.requests import asked, pod_limits, pod_requests, qos_class
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.containers import resources
@@ -37,11 +37,10 @@ def limits(pod: Object, pids: int = -1) -> Limits:
 
 def _all_limited(pod: Object, resource: str) -> bool:
     spec = pod["spec"]
-    if ((spec.get("resources") or {}).get("limits") or {}).get(resource):
+    if resource in asked(spec, "limits"):
         return True
     containers = [*spec["containers"], *(spec.get("initContainers") or ())]
-    found = (((c.get("resources") or {}).get("limits") or {}).get(resource) for c in containers)
-    return all(text and quantity.parse(text) for text in found)
+    return all(asked(container, "limits").get(resource) for container in containers)
 
 
 def create(config: Config, pod: Object) -> list[str]:

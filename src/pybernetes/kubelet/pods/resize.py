@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from math import inf
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.pod.requests import asked
 from pybernetes.cri.types import Container, CriError
 from pybernetes.kubelet import admission, naming
 from pybernetes.kubelet.containers import resources
@@ -156,7 +157,7 @@ def _check_memory(tools: Tools, pod: Object, due: Sequence[tuple[Object, Contain
     parent, wrong = naming.cgroup(tools.config, pod), []
     rows = [("pod", parent, podcgroup.limits(pod).memory or -1)]
     for spec, running in due:
-        limit = resources.units(((spec.get("resources") or {}).get("limits") or {}).get("memory"))
+        limit = asked(spec, "limits").get("memory", 0)
         rows.append((f'container "{spec["name"]}"', f"{parent}/{running.id}", limit))
     for what, cgroup, limit in rows:
         used = cgroups.usage(cgroup).memory

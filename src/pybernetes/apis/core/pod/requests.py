@@ -27,6 +27,11 @@ def amounts(resources: Mapping[str, str] | None) -> Amounts:
     return {name: amount(name, text) for name, text in (resources or _NONE).items()}
 
 
+def asked(owner: Object, kind: str) -> Amounts:
+    """The requests or limits (`kind`) of a container, or of a pod's spec for the pod as a whole."""
+    return amounts((owner.get("resources") or {}).get(kind))
+
+
 def quantities(resources: Mapping[str, str] | None) -> dict[str, Quantity]:
     """As `amounts`, exactly."""
     return {name: quantity.parse(text) for name, text in (resources or _NONE).items()}
