@@ -55,6 +55,7 @@ class Informer(Shared):
         self._objects: dict[Key, Object] = {}
         self._indexes: dict[str, _Index] = {}
         self._callbacks: list[OnChange] = []
+        self.on_list: list[Callable[[], None]] = []  # called after each complete list
         self._synced = asyncio.Event()
         self.resource_version = ""  # of the last change seen
         self.add_index(BY_NAMESPACE, lambda obj: [meta.namespace(obj)])
@@ -112,6 +113,8 @@ class Informer(Shared):
             self._put(key, obj)
         self.resource_version = resource_version
         self._synced.set()
+        for callback in self.on_list:
+            callback()
 
     def apply(self, kind: str, obj: Object) -> None:
         """What one watch event says."""

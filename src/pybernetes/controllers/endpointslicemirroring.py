@@ -137,7 +137,7 @@ class EndpointSliceMirroringController(Controller):
         self._endpoints = self._follow(context.informers.get(ENDPOINTS))
         self._slices = context.informers.get(ENDPOINT_SLICES)
         follow_slices(self._slices, MANAGER, context.queue.add)
-        self._writes = Writes(context.env.clock, self._slices)
+        self._writes = Writes(context.env.clock, self._slices, context.queue.add)
 
     async def sync(self, key: str) -> None:
         endpoints, service = (

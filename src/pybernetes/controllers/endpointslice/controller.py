@@ -29,7 +29,7 @@ class EndpointSliceController(Controller):
         self._pods = context.informers.get(PODS)
         self._nodes = context.informers.get(NODES)
         self._slices = context.informers.get(ENDPOINT_SLICES)
-        self._writes = Writes(context.env.clock, self._slices)
+        self._writes = Writes(context.env.clock, self._slices, context.queue.add)
         follow_slices(self._slices, MANAGER, context.queue.add)
         index_by_node(self._pods)
         follow(self._services, self._pods, context.queue.add)

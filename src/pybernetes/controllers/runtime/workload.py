@@ -44,8 +44,8 @@ class Owning(Controller):
         self._gvrs = gvr, owned
         self._owners = self._follow(context.informers.get(gvr))
         self._owned = context.informers.get(owned)
-        self._own_writes = Writes(context.env.clock, self._owners)
-        self._writes = Writes(context.env.clock, self._owned)
+        self._own_writes = Writes(context.env.clock, self._owners, context.queue.add)
+        self._writes = Writes(context.env.clock, self._owned, context.queue.add)
         for informer in (self._owners, self._owned):
             owners.index_by_controller(informer)
         owners.enqueue_owner(self._owned, kind, self._owners, context.queue.add)

@@ -6,6 +6,8 @@ growing number, so a cache that has seen our write's revision has seen the write
 queues the key again. (Upstream counts expectations for this; that needs an event per write.)
 """
 
+from collections.abc import Callable
+
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.base.clock import Clock
@@ -17,11 +19,17 @@ GIVE_UP = 300.0  # seconds (upstream's ExpectationsTimeout)
 class Writes:
     """Own writes to the objects of one informer, by the key of the object they were made for."""
 
-    def __init__(self, clock: Clock, informer: Informer) -> None:
+    def __init__(self, clock: Clock, informer: Informer, wake: Callable[[str], None]) -> None:
         self._clock = clock
+        self._wake = wake
+        informer.on_list.append(self._listed)
         self._informer = informer
         self._newest: dict[str, tuple[int, float]] = {}  # key -> revision, when
         self._deleted: dict[str, dict[tuple[str, str], str]] = {}  # key -> object -> uid
+
+    def _listed(self) -> None:
+        for key in self._newest:
+            self._wake(key)
 
     def wrote(self, key: str, obj: Object) -> None:
         """Note a create or update by what the server answered."""
