@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 
-from pybernetes.apimachinery.table import Include, table
+from pybernetes.apimachinery.table import table
 from pybernetes.apis.columns import AGE, NAME
 
 NOW = datetime.datetime(2024, 1, 1, 0, 5, tzinfo=datetime.UTC)
@@ -32,7 +32,7 @@ OBJ = {
         ),
     ],
 )
-def test_rows(include: Include, carried: dict | None) -> None:
+def test_rows(include: str, carried: dict | None) -> None:
     found = table((NAME, AGE), [OBJ], NOW, include=include, metadata={"resourceVersion": "7"})
     assert (found["kind"], found["apiVersion"]) == ("Table", "meta.k8s.io/v1")
     assert found["metadata"] == {"resourceVersion": "7"}

@@ -4,12 +4,11 @@
 import datetime
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pybernetes.apimachinery.types import Object
 
-Include = Literal["None", "Metadata", "Object"]
-INCLUDES: tuple[Include, ...] = ("None", "Metadata", "Object")
+INCLUDES = ("None", "Metadata", "Object")  # what a row may hold of its object
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def table(
     objects: Iterable[Object],
     now: datetime.datetime,
     *,
-    include: Include = "Metadata",
+    include: str = "Metadata",
     metadata: Object | None = None,
 ) -> Object:
     """The Table of `objects`. `metadata` is the list's (resourceVersion, continue, ...)."""
@@ -50,7 +49,7 @@ def table(
     }
 
 
-def row(columns: Sequence[Column], obj: Object, now: datetime.datetime, include: Include) -> Object:
+def row(columns: Sequence[Column], obj: Object, now: datetime.datetime, include: str) -> Object:
     found: Object = {"cells": [column.cell(obj, now) for column in columns]}
     if include == "Object":
         found["object"] = obj

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Content negotiation, and the shapes an answer can have: the object, its metadata, a Table row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Protocol
 
-from pybernetes.apimachinery.errors import ApiError
-from pybernetes.apimachinery.table import partial_metadata
+from pybernetes.apimachinery.errors import ApiError, bad_request
+from pybernetes.apimachinery.table import INCLUDES, partial_metadata, table
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.columns import AGE, NAME
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.serving import Serving
@@ -105,3 +107,27 @@ class Partial:
     def many(self, serving: Serving, entries: Sequence[Entry], meta: Object) -> bytes:
         items = [partial_metadata(self._metadata(serving, entry)) for entry in entries]
         return codec.dumps({**partial_metadata(meta, "List"), "items": items})
+
+
+class TableFormat:
+    """Rows are made from the storage version, the objects beside them from the served one."""
+
+    def __init__(self, api_version: str, include: str, now: Callable[[], datetime]) -> None:
+        if include not in INCLUDES:
+            raise bad_request(f"unrecognized includeObject value: {include}")
+        self._include = include
+        self._now = now
+        self.key = f"table/{self._include}/{api_version}"
+
+    def one(self, serving: Serving, entry: Entry) -> bytes:
+        return self.many(serving, [entry], {"resourceVersion": str(entry.revision)})
+
+    def many(self, serving: Serving, entries: Sequence[Entry], meta: Object) -> bytes:
+        columns = serving.row.rules.columns or (NAME, AGE)
+        now = self._now()
+        objects = [serving.decode(entry) for entry in entries]
+        made = table(columns, objects, now, include=self._include, metadata=meta)
+        if self._include == "Object" and not serving.stored_here:
+            for row in made["rows"]:
+                row["object"] = serving.serve(row["object"])
+        return codec.dumps(made)

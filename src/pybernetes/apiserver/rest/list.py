@@ -5,6 +5,7 @@ A first page is served from the cache. A continued page is served from the cache
 of the resource changed since its first page, else from the store's history.
 """
 
+import gzip
 from bisect import bisect_left
 from collections.abc import Awaitable, Sequence
 
@@ -14,7 +15,6 @@ from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.cache.selection import Selection
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import versions
-from pybernetes.apiserver.rest.compression import compressed
 from pybernetes.apiserver.rest.formats import Format, Plain
 from pybernetes.apiserver.rest.reply import encoded, format_of
 from pybernetes.apiserver.rest.selecting import selection_of
@@ -22,6 +22,8 @@ from pybernetes.apiserver.rest.versions import ListOptions
 from pybernetes.storage.types import Compacted, FutureRevision
 from pybernetes.wire.types import Response
 
+_LEAST = 128 * 1024  # bytes of a body that is compressed: upstream's threshold
+_INLINE = 512 * 1024
 _JOIN_LIMIT = 8 * 1024 * 1024  # joined items of this size at most are kept
 
 
@@ -131,3 +133,17 @@ async def _history(core: Core, ctx: Context, revision: int, options: ListOptions
         Entry(record.key[size:], codec.tail_of(record.value, record.revision), record.revision)
         for record in page.records
     ]
+
+
+def compressed(core: Core, ctx: Context, reply: Response) -> Response | Awaitable[Response]:
+    """`reply`, its body as gzip if that pays; the biggest are packed in a thread."""
+    size = len(reply.body)
+    if size < _LEAST or "gzip" not in ctx.request.headers.get("accept-encoding", ""):
+        return reply
+    return core.env.offload.run(_packed, reply) if size > _INLINE else _packed(reply)
+
+
+def _packed(reply: Response) -> Response:
+    body = gzip.compress(reply.body, 1, mtime=0)
+    headers = (*reply.headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
+    return Response(reply.status, body, reply.content_type, headers)

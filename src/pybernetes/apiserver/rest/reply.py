@@ -7,8 +7,14 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context
-from pybernetes.apiserver.rest.formats import Accepted, Format, Partial, Plain, accepted
-from pybernetes.apiserver.rest.tables import TableFormat
+from pybernetes.apiserver.rest.formats import (
+    Accepted,
+    Format,
+    Partial,
+    Plain,
+    TableFormat,
+    accepted,
+)
 from pybernetes.apiserver.serving import Serving
 from pybernetes.wire.types import Response
 
@@ -21,7 +27,7 @@ def format_of(ctx: Context) -> Format:
     """The shape in which this request's objects go out."""
     shape = wanted(ctx).shape
     if shape == "table":
-        include = ctx.param("includeObject")
+        include = ctx.param("includeObject") or "Metadata"
         return TableFormat(ctx.serving.api_version, include, ctx.clock.now)
     return (
         Partial(ctx.serving.api_version) if shape == "partial" else Plain(ctx.serving.api_version)
