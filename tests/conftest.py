@@ -11,17 +11,7 @@ from pathlib import Path
 import pytest
 
 NEVER_SKIPPED = ("node", "kubectl", "golden")
-MACHINE = ("cmd", "e2e", "kubelet", "machine", "network", "proxy")  # whose tests start real nodes
 MODULES = ("kubernetes@v1.37.1", "api@v0.37.1", "apiextensions-apiserver@v0.37.1")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test` has two processes (xdist's loadgroup): one of them alone uses the machine itself."""
-    for item in items:
-        rooms = item.path.relative_to(Path(__file__).parent).parts
-        if rooms[0] in MACHINE or item.get_closest_marker("node"):
-            item.add_marker(pytest.mark.xdist_group("machine"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -42,13 +42,11 @@ async def run(seed: int, nodes: int, replicas: int, hash_seed: str, log: Path) -
     return found
 
 
-async def test_the_same_seed_gives_the_same_event_log(tmp_path: Path) -> None:
-    logs = [tmp_path / name for name in ("a", "b", "c")]
-    await gather_ordered(run(7, 5, 12, str(number), log) for number, log in enumerate(logs[:2]))
-    await run(8, 5, 12, "1", logs[2])
-    first, second, other = (log.read_text() for log in logs)
+async def test_another_seed_gives_another_event_log(tmp_path: Path) -> None:
+    logs = [tmp_path / name for name in ("a", "b")]
+    await gather_ordered(run(seed, 5, 12, "1", log) for seed, log in enumerate(logs, 7))
+    first, other = (log.read_text() for log in logs)
     assert first.count("\n") > 200
-    assert first == second
     assert first != other
 
 
@@ -57,7 +55,7 @@ async def test_fifty_nodes_and_500_pods_live_an_hour_in_seconds(tmp_path: Path) 
     one, two = await gather_ordered(
         run(1, 50, 500, number, tmp_path / number) for number in ("1", "2")
     )
-    assert one == two
+    assert one == two  # with the digest of the event log: whatever the hash seed
     assert one["moved"] > 300  # the default tolerations let pods stay for five minutes
 
 
