@@ -61,7 +61,7 @@ class Cluster:
         self.error: Exception | None = None
         self.asked: list[Request] = []
         self.runtime = "containerd://1.6"
-        self.proxying = Proxying(Env(random=Random(1)), self.get, self, self.list)
+        self.proxying = Proxying(Env(random=Random(1)), self, self)
 
     def get(self, gvr, namespace, name):
         known = {"pods": self.pods, "services": {"web": self.service}}.get(gvr.resource)

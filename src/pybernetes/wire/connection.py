@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import httptools
 
 from pybernetes.wire.heads import BadTarget, header_name, response_head, split_target
-from pybernetes.wire.hub import Hub
+from pybernetes.wire.hub import Hub, refusal
 from pybernetes.wire.stream import Gate, TransportStream, end
 from pybernetes.wire.types import (
     Peer,
@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
             self._tail = bytearray(data[stop.args[0] :])
         except httptools.HttpParserError:
             if self._refusal is None:
-                self._refusal = self._hub.refuse(400, "malformed HTTP request")
+                self._refusal = refusal(400, "malformed HTTP request")
         if self._task is None:
             self.advance()
         elif len(self._ready) > _PIPELINED and not self._reading_paused:
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
         if self._in_head:
             self._head_fed += len(data)
             if self._head_fed > self._hub.limits.header_bytes:
-                self._refusal = self._hub.refuse(431, "request header is too large")
+                self._refusal = refusal(431, "request header is too large")
                 return
         self._parser.feed_data(data)
 
@@ -243,7 +243,7 @@ class Connection(asyncio.Protocol):
         self._owes_continue = False
 
     def _raise(self, status: int, text: str) -> None:
-        self._refusal = self._hub.refuse(status, text)
+        self._refusal = refusal(status, text)
         raise _Refused
 
     def _invite(self) -> None:
@@ -383,7 +383,7 @@ class Connection(asyncio.Protocol):
     async def _upgrade(self, request: Request, reply: UpgradeResponse) -> None:
         """Hand the connection over. The parser is done with it, and so is the hub's deadline."""
         if self._tail is None:
-            self._send(request, self._hub.refuse(400, "Upgrade request required"))
+            self._send(request, refusal(400, "Upgrade request required"))
             return
         framing = b"Connection: Upgrade\r\nDate: %b\r\n" % self._hub.date
         self._transport.write(response_head(101, "", reply.headers, framing))

@@ -4,7 +4,7 @@
 import asyncio
 import email.utils
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,17 +16,14 @@ log = logging.getLogger("pybernetes.wire")
 _TICK = 1.0  # seconds; deadlines and the Date header are this coarse
 
 
-def plain_refusal(status: int, text: str) -> Response:
-    """The answer to what is not HTTP as we accept it, where the owner has no better one."""
+def refusal(status: int, text: str) -> Response:
+    """The answer to what never reaches the handler."""
     return Response(status, text.encode(), "text/plain; charset=utf-8")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client may ask of a listener. Sizes in bytes, times in seconds.
-
-    `refuse` makes the answer for what never reaches the handler: (status, text).
-    """
+    """What one client may ask of a listener. Sizes in bytes, times in seconds."""
 
     header_bytes: int = 256 * 1024
     body_bytes: int = 3 * 1024 * 1024
@@ -34,7 +31,6 @@ class Limits:
     body_timeout: float = 60.0
     idle_timeout: float = 90.0
     connections: int = 20_000
-    refuse: Callable[[int, str], Response] = plain_refusal
 
 
 class Member(Protocol):
@@ -60,7 +56,6 @@ class Hub:
     ) -> None:
         self._handler = handler
         self.limits = limits
-        self.refuse = limits.refuse
         self.now = 0.0
         self.date = b""
         self.draining = False
@@ -100,14 +95,14 @@ class Hub:
             return self._handler(request)
         except Exception:
             log.exception("A handler failed: %s %s", request.method, request.path)
-            return self.refuse(500, "internal server error")
+            return refusal(500, "internal server error")
 
     async def wait(self, request: Request, promise: Awaitable[Reply]) -> Reply:
         try:
             return await promise
         except Exception:
             log.exception("A handler failed: %s %s", request.method, request.path)
-            return self.refuse(500, "internal server error")
+            return refusal(500, "internal server error")
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()

@@ -17,10 +17,6 @@ _FLUSH = 30.0  # seconds for a closed connection to send at least something of w
 HIGH_WATER = 256 * 1024
 
 
-def _nothing() -> None:
-    """Inboxes without a source to slow down."""
-
-
 async def end(chunks: AsyncIterator[bytes]) -> None:
     """Say that nobody reads on; what has no `aclose` needs no telling."""
     close = getattr(chunks, "aclose", None)
@@ -37,8 +33,8 @@ class Inbox:
 
     def __init__(
         self,
-        pause: Callable[[], None] = _nothing,
-        resume: Callable[[], None] = _nothing,
+        pause: Callable[[], None],
+        resume: Callable[[], None],
         limit: int = HIGH_WATER,
     ) -> None:
         self.size = 0

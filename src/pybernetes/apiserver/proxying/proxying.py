@@ -12,8 +12,8 @@ import urllib.parse
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 
-from pybernetes.apimachinery.errors import ApiError, bad_request, method_not_allowed
-from pybernetes.apimachinery.types import Object
+from pybernetes.apimachinery.errors import ApiError, bad_request, method_not_allowed, not_found
+from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.proxying import podstreams
 from pybernetes.apiserver.proxying.logs import serve_log
 from pybernetes.apiserver.proxying.passing import (
@@ -26,15 +26,13 @@ from pybernetes.apiserver.proxying.passing import (
 )
 from pybernetes.apiserver.proxying.rewriting import rewrite_page, rewriter
 from pybernetes.apiserver.proxying.targets import (
-    GetObject,
-    ListObjects,
     ServiceTargets,
     Target,
     node_target,
     pod_target,
     split_name,
 )
-from pybernetes.apiserver.reading import NODES, PODS
+from pybernetes.apiserver.reading import NODES, PODS, Reader
 from pybernetes.apiserver.types import NodeDialer, RequestInfo
 from pybernetes.base.env import Env
 from pybernetes.wire.client import HttpPool, PoolConfig
@@ -60,16 +58,14 @@ CONNECT: dict[tuple[str, str], frozenset[str]] = {
 class Proxying:
     """`await handle(request, info)` answers every (resource, subresource) of CONNECT.
 
-    `get_object` and `list_objects` read the API server's own objects, without authorization.
+    `reader` reads the API server's own objects, without authorization.
     """
 
-    def __init__(
-        self, env: Env, get_object: GetObject, dialer: NodeDialer | None, list_objects: ListObjects
-    ) -> None:
+    def __init__(self, env: Env, reader: Reader, dialer: NodeDialer | None) -> None:
         self._env = env
-        self._get = get_object
+        self._reader = reader
         self._dialer = dialer
-        self._services = ServiceTargets(env.random.child("proxying"), get_object, list_objects)
+        self._services = ServiceTargets(env.random.child("proxying"), self._get, reader.list)
         self._routes: dict[tuple[str, str], Callable[[Request, RequestInfo], Awaitable[Reply]]] = {
             ("pods", "log"): self._log,
             ("pods", "exec"): self._exec,
@@ -79,6 +75,12 @@ class Proxying:
             ("services", "proxy"): self._service_proxy,
             ("nodes", "proxy"): self._node_proxy,
         }
+
+    def _get(self, gvr: GVR, namespace: str, name: str) -> Object:
+        obj = self._reader.get(gvr, namespace, name)
+        if obj is None:
+            raise not_found(gvr.resource, gvr.group, name)
+        return obj
 
     async def handle(self, request: Request, info: RequestInfo) -> Reply:
         """Raises ApiError in upstream's words."""

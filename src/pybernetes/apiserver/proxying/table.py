@@ -4,8 +4,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pybernetes.apimachinery.errors import not_found
-from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.authorization.forbidden import require
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.proxying.proxying import CONNECT, Proxying
@@ -22,14 +20,7 @@ Table = Mapping[tuple[str, str, str], Mapping[str, Verb]]
 
 def connect_table(core: Core, reader: CacheReader, authorizer: Authorizer) -> Table:
     """(group, resource, subresource) -> verb -> code, for every row of CONNECT."""
-
-    def get(gvr: GVR, namespace: str, name: str) -> Object:
-        obj = reader.get(gvr, namespace, name)
-        if obj is None:
-            raise not_found(gvr.resource, gvr.group, name)
-        return obj
-
-    proxying = Proxying(core.env, get, core.dialer, reader.list)
+    proxying = Proxying(core.env, reader, core.dialer)
 
     async def connect(core: Core, ctx: Context) -> Reply:
         info = ctx.info
