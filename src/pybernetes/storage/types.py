@@ -4,12 +4,17 @@
 Guarantees every driver gives (proven by the public suites, pybernetes.testing.stores):
 - Revisions: one integer for the whole store, larger after every successful write; the writes of
   one transaction share a revision. The first write of a fresh store has revision 1 or more.
-- Linearizable: a write is visible to every read that starts after it returned; an acknowledged
-  write survives a crash of process and machine (durable drivers).
-- Watches: every change of the prefix exactly once, in revision order, from the revision asked
-  for, without gaps; changes of one transaction arrive together in one batch. A watch from a
-  compacted revision fails with Compacted, it never skips.
-- Values are opaque bytes and never change in place.
+- Linearizable: a write is visible to every read that starts after it returned. Transactions are
+  atomic: all or none, and no reader sees a part. An acknowledged write survives a crash of process and
+  machine (durable drivers); one that ends with Unavailable, or was cancelled, may have happened or not.
+- Watches are ordered (by revision), unique (no change twice), complete (no gap), atomic (the changes of
+  one transaction in one batch), resumable (from every revision that is kept; from a compacted one they
+  fail with Compacted, they never skip) and bookmarkable (all up to `revision` was delivered).
+- Time to live: a key goes when it is over, or a little later, as a change like any other; never before.
+- No space (quota or disk): writes raise NoSpace and change nothing; reads, deleting and compaction go on,
+  and writes do by themselves once there is room.
+- Keys are Unicode text without NUL and surrogates, ordered by code point; values are opaque bytes and
+  never change in place.
 """
 
 from collections.abc import AsyncIterator, Sequence

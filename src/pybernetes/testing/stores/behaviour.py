@@ -397,12 +397,14 @@ class StoreSuite(Driver):
         assert await store.get("/b") is None
 
     async def test_a_snapshot_is_consistent(self, store: Store, tmp_path: Path) -> None:
-        """Both keys always change together; a copy made meanwhile never shows them apart."""
+        """Both keys always change together; a copy made meanwhile never shows them apart, compaction or not."""
 
         async def write() -> None:
             for index in range(200):
                 value = str(index).encode()
                 await store.write([Op("/x", value), Op("/y", value)])
+                if index % 20 == 19:
+                    await store.compact(store.revision - 1)
 
         async with TaskGroup("t") as group:
             group.start(write(), "write")
