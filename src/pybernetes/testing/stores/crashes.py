@@ -2,7 +2,6 @@
 """The suite of durable stores: processes are killed, disks fail, power is cut; nothing acknowledged is lost."""
 
 import asyncio
-import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -128,8 +127,7 @@ class CrashSuite(HistorySuite):
 
     async def writing(self, disk: FaultyDisk, writers: int) -> Child:
         """A process that has opened the store and looked."""
-        words = (self.name(), str(disk.root), "write", str(writers))
-        child = await disk.start(*CHILD, *words)
+        child = await disk.start(*CHILD, self.name(), str(disk.root), "write", str(writers))
         await child.wait_for("at ")
         return child
 
@@ -143,19 +141,16 @@ class CrashSuite(HistorySuite):
         """Writers, a fault and its end, a power cut."""
         which, complaint = FAULTS[fault]
         child = await self.writing(disk, 20)
-        with contextlib.ExitStack() as stop:
-            stop.callback(child.process.kill)
-            if draw.below(2):
-                disk.faults.inject(which, 1 + draw.below(3))
-                while disk.faults.pending(which):
-                    await child.wait_for("\n")
-            else:
-                disk.faults.inject(which, ALWAYS)
-                await child.wait_for(complaint or "\n")
-                disk.faults.inject(which, 0)
-            await child.wait_for("\n0 ")  # a writer is answered again
-            await asyncio.sleep(draw.uniform(0, 0.1))
-            stop.pop_all()
+        if draw.below(2):
+            disk.faults.inject(which, 1 + draw.below(3))
+            while disk.faults.pending(which):
+                await child.wait_for("\n")
+        else:
+            disk.faults.inject(which, ALWAYS)
+            await child.wait_for(complaint or "\n")
+            disk.faults.inject(which, 0)
+        await child.wait_for("\n0 ")  # a writer is answered again
+        await asyncio.sleep(draw.uniform(0, 0.1))
         tally.hear(await child.kill())
         disk.cut_power(draw)
 

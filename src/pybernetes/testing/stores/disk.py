@@ -2,13 +2,17 @@
 """A disk that fails on demand and shows what a power cut would leave on it (see faults.c)."""
 
 import asyncio
+import atexit
+import contextlib
 import mmap
 import os
 import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -63,17 +67,20 @@ class Child:
         """What it says from now on, until `text` is in it."""
         assert self.process.stdout is not None
         new = ""
-        try:
-            async with asyncio.timeout(seconds):
-                while text not in new:
-                    some = (await self.process.stdout.read(1 << 16)).decode()
-                    assert some, f"it ended: {(self.said + new)[-2000:]}"
-                    new += some
-        except BaseException:
-            await self.kill()
-            raise
+        async with self._killed_after(seconds):
+            while text not in new:
+                some = (await self.process.stdout.read(1 << 16)).decode()
+                assert some, f"it ended: {(self.said + new)[-2000:]}"
+                new += some
         self.said += new
         return new
+
+    async def ended(self, seconds: float) -> str:
+        """All that it said, once it has ended by itself, and well."""
+        async with self._killed_after(seconds):
+            said = await self._rest()
+        assert self.process.returncode == 0, said[-4000:]
+        return said
 
     async def kill(self) -> str:
         """All that it said."""
@@ -81,16 +88,14 @@ class Child:
             self.process.kill()
         return await self._rest()
 
-    async def ended(self, seconds: float) -> str:
-        """All that it said, once it has ended by itself, and well."""
+    @contextlib.asynccontextmanager
+    async def _killed_after(self, seconds: float) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(seconds):
-                said = await self._rest()
+                yield
         except BaseException:
             await self.kill()
             raise
-        assert self.process.returncode == 0, said[-4000:]
-        return said
 
     async def _rest(self) -> str:
         assert self.process.stdout is not None
@@ -104,15 +109,18 @@ def surroundings() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
-def _library(folder: Path) -> Path:
-    """The fault layer, compiled. Without a C compiler the test is skipped, but never in CI."""
+@cache
+def _library() -> Path:
+    """The fault layer, compiled once. Without a C compiler the test is skipped, but never in CI."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         message = "no C compiler (cc): faults of the disk cannot be injected"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    made, source = folder / "faults.so", Path(__file__).with_name("faults.c")
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made, source = Path(folder) / "faults.so", Path(__file__).with_name("faults.c")
     command = [compiler, "-shared", "-fPIC", "-O2", "-o", str(made), str(source), "-ldl"]
     subprocess.run([*command, "-lpthread"], check=True)
     return made
@@ -123,7 +131,7 @@ class FaultyDisk:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._library = _library(folder)
+        self._library = _library()
         self._number = 0
         (folder / "control").write_bytes(bytes(4096))
         self.faults = Faults(folder / "control")
