@@ -229,12 +229,9 @@ def _sha256(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def _digest_of(file: IO[bytes]) -> str:
+def _digest_of(file: io.BufferedRandom) -> str:
     file.seek(0)
-    hashed = hashlib.sha256()
-    while chunk := file.read(1 << 20):
-        hashed.update(chunk)
-    return "sha256:" + hashed.hexdigest()
+    return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _blob(digest: str) -> str:

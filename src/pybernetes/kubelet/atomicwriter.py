@@ -25,15 +25,15 @@ Files = Mapping[str, File]
 """Relative paths ("a/b") to content."""
 
 
-def write(folder: Path, files: Files, stamp: str, group: int | None = None) -> bool:
-    """Make `folder` hold exactly `files`; False if it did already. `stamp` names the new version.
+def write(folder: Path, files: Files, stamp: str, group: int | None = None) -> None:
+    """Make `folder` hold exactly `files`. `stamp` names the new version, if there is one.
 
     `group`: fsGroup; files become group-readable by it.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     data = folder / DATA
     if data.is_symlink() and _same(data, files):
-        return False
+        return
     old = data.readlink().name if data.is_symlink() else ""
     for left in _versions(folder) - {old}:  # of tries that failed
         shutil.rmtree(folder / left, ignore_errors=True)
@@ -46,7 +46,6 @@ def write(folder: Path, files: Files, stamp: str, group: int | None = None) -> b
     _link_names(folder, files)
     if old:
         shutil.rmtree(folder / old, ignore_errors=True)
-    return True
 
 
 def _versions(folder: Path) -> set[str]:

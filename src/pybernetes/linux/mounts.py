@@ -93,15 +93,14 @@ def detach(target: str) -> None:
     call("umount2", os.fsencode(target), _MNT_DETACH, about=target)
 
 
-def detach_below(folder: Path) -> int:
-    """Unmount all at or below `folder`; how many there were."""
-    count, tried = 0, 0
+def detach_below(folder: Path) -> None:
+    """Unmount all at or below `folder`."""
+    tried = 0
     while targets := below(folder):  # looked at anew: what is shared goes together
         try:
             detach(targets[tried])
-            count, tried = count + 1, 0
+            tried = 0
         except OSError:  # another mount covers it: that one first
             tried += 1
             if tried == len(targets):
                 raise
-    return count
