@@ -4,7 +4,10 @@
 import asyncio
 from typing import Any
 
-from pybernetes.kubelet.statusmanager import StatusManager
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.base import virtualtime
+from pybernetes.base.env import Env
+from pybernetes.kubelet.statusmanager import RETRY, StatusManager
 
 READY = {"type": "Ready", "status": "True"}
 STATUS = {"phase": "Running", "conditions": [READY], "not": "kept by the API server"}
@@ -44,3 +47,29 @@ async def test_a_missed_node_says_that_its_pods_are_ready_again() -> None:
     assert await writes(pod(11, "False")) == 2
     assert await writes(pod(20, "True")) == 2
     running.cancel()
+
+
+def test_whoever_waits_for_a_status_waits_until_it_is_written_at_last() -> None:
+    class Refusing(Api):
+        async def patch(self, gvr: Any, name: str, *_: Any, **__: Any) -> dict[str, Any]:
+            await asyncio.sleep(1)
+            self.writes += 1
+            if self.writes == 1:
+                raise ApiError(500, "InternalError", "not now")
+            return {"metadata": {"name": name, "resourceVersion": "5"}}
+
+    async def main(env: Env) -> float:
+        pods = {uid: pod(1, "True") for uid in ("a", "b")}
+        for uid, one in pods.items():
+            one["metadata"]["uid"] = uid
+        statuses = StatusManager(Refusing(), pods.get)  # type: ignore[arg-type]
+        running = asyncio.ensure_future(statuses.run())
+        for one in pods.values():
+            statuses.set(one, {"phase": "Failed"})
+        await asyncio.sleep(1.5)  # a was refused, b is being written
+        start = env.clock.monotonic()
+        await statuses.flush("a")
+        running.cancel()
+        return env.clock.monotonic() - start
+
+    assert virtualtime.run(main) == 0.5 + RETRY + 1

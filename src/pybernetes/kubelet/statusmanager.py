@@ -42,14 +42,11 @@ class StatusManager:
 
     def set(self, pod: Object, status: Object) -> None:
         uid = naming.uid(pod)
-        known = self._written.get(uid, status)
-        if known == status and uid not in self._dirty and _covers(pod.get("status") or {}, status):
-            self._wanted.pop(uid, None)  # the API shows it: a second copy would be memory only
-            self._written.pop(uid, None)
-            self._versions.pop(uid, None)
+        shown = _covers(pod.get("status") or {}, status)
+        if shown and uid not in self._dirty and self._written.get(uid, status) == status:
+            self.forget(uid)  # the API shows it: a second copy would be memory only
             return
-        overwritten = _version(pod) > self._versions.get(uid, _version(pod))
-        if overwritten and not _covers(pod.get("status") or {}, status):
+        if not shown and _version(pod) > self._versions.get(uid, _version(pod)):
             self._written.pop(uid, None)
         elif self._wanted.get(uid) == status:
             return
@@ -79,14 +76,8 @@ class StatusManager:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            failed: list[str] = []
-            while self._dirty:
-                uid = next(iter(self._dirty))
-                if not await self._write(uid):
-                    self._dirty.pop(uid, None)
-                    failed.append(uid)
-            self._dirty = dict.fromkeys(uid for uid in failed if uid in self._wanted)
-            if failed and not await wait_within(self._wake, RETRY):
+            if not all([await self._write(uid) for uid in list(self._dirty)]):
+                await wait_within(self._wake, RETRY)
                 self._wake.set()
 
     async def _write(self, uid: str) -> bool:

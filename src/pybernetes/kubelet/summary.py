@@ -103,7 +103,7 @@ def _pod(page: Page, item: PodStats, fs: Filesystem) -> Object:
     uid, volumes = naming.uid(item.pod), sorted(item.volumes.items())
     result: Object = {
         "podRef": {"name": name, "namespace": namespace, "uid": uid},
-        "startTime": _time(min(s.created_at for s in item.state.sandboxes)),
+        "startTime": _time(min((s.created_at for s in item.state.sandboxes), default=0)),
         "containers": [
             {
                 "name": one.container.name,
