@@ -260,3 +260,49 @@ def test_a_cluster_makes_room_gracefully() -> None:
         assert told["involvedObject"]["name"] == "victim"
 
     simulate(scenario, seed=3, nodes=1)
+
+
+def test_a_node_that_comes_back_holds_the_pods_it_had() -> None:
+    table = Table(node("n1"))
+    table.run("n1", pod("one", 0, cpu="3"))
+    table.columns.remove("n1")
+    table.columns.upsert(node("other"))  # takes the free row
+    table.columns.upsert(node("n1"))
+    row = table.columns.rows["n1"]
+    assert table.columns.requested[0, row] == 3000
+    assert table.columns.requested[0, table.columns.rows["other"]] == 0
+    table.columns.unplace("uid-one")
+    assert not table.columns.requested.any()
+
+
+def test_a_pod_that_was_resized_takes_what_it_has_now() -> None:
+    async def scenario(world: World) -> str:
+        await world.client.create(PODS, plain("grows", "1"), "default")
+
+        async def runs() -> bool:
+            found = await world.client.get(PODS, "grows", "default")
+            return found.get("status", {}).get("phase") == "Running"
+
+        await world.wait_for(runs, seconds=60)
+        resources = {"requests": {"cpu": "3"}, "limits": {"cpu": "3"}}
+        patch = {"spec": {"containers": [{"name": "main", "resources": resources}]}}
+        await world.client.patch(
+            PODS,
+            "grows",
+            patch,
+            "default",
+            patch_type="application/strategic-merge-patch+json",
+            subresource="resize",
+        )
+        await world.client.create(PODS, plain("late", "2"), "default")
+        await asyncio.sleep(5)
+        found = await world.client.get(PODS, "late", "default")
+        return str(found["status"]["conditions"][0]["message"])
+
+    assert "Insufficient cpu" in simulate(scenario, nodes=1)
+
+
+def plain(name: str, cpu: str) -> Object:
+    resources = {"requests": {"cpu": cpu}, "limits": {"cpu": cpu}}
+    container = {"name": "main", "image": "example.org/web:1", "resources": resources}
+    return {"metadata": {"name": name}, "spec": {"containers": [container]}}

@@ -69,8 +69,8 @@ class NodeColumns:
         row = self.rows.pop(name, None)
         if row is None:
             return
-        for uid in [uid for uid, placed in self._placed.items() if placed[0] == row]:
-            self.unplace(uid)
+        for pod in [pod for at, _, pod in self._placed.values() if at == row]:
+            self.place(pod, name)  # on a node that is not known
         self.objects[row] = None
         self.valid[row] = False
         self.unschedulable[row] = False
@@ -85,7 +85,7 @@ class NodeColumns:
         """Count `pod` on `node`; does nothing if it is counted there already."""
         placed = self._placed.get(pod.uid)
         if placed is not None:
-            if placed[1] == node and placed[2].template is pod.template:
+            if self.rows.get(node) == placed[0] and placed[2].template is pod.template:
                 return
             self.unplace(pod.uid)
         row = self.rows.get(node)

@@ -175,17 +175,15 @@ class Scheduler:
         missed = self._deciding.pop(decision.pod.uid, 0) != self._changes
         if decision.node and bound:
             self._attempts.labels("scheduled", self._config.scheduler_name).inc()
-        elif pod is None or not current or pod["spec"].get("nodeName"):
+        elif pod is None or not current or pod["spec"].get("nodeName") or not self._is_ours(pod):
             self._queue.remove(decision.pod.uid)
         elif decision.node:
             self._attempts.labels("error", self._config.scheduler_name).inc()
-            self._queue.failed(decision.pod)
+            self._queue.failed(self._templates.info(pod))
         else:
             self._attempts.labels("unschedulable", self._config.scheduler_name).inc()
-            if missed:
-                self._queue.failed(decision.pod)
-            else:
-                self._queue.refused(decision.pod)
+            again = self._queue.failed if missed else self._queue.refused
+            again(self._templates.info(pod))  # as it is by now
             await self._binder.report(decision, pod)
             if decision.room:
                 await self._make_room(decision, decision.room)
@@ -211,11 +209,7 @@ class Scheduler:
         if new is None or (new.get("status") or {}).get("phase") in _FINISHED:
             self._forget(uid)
         elif new["spec"].get("nodeName"):
-            self._queue.remove(uid)
-            self._nominations.drop(uid)
-            if not self._columns.placed_on(uid, new["spec"]["nodeName"]):
-                self._columns.place(self._templates.info(new), new["spec"]["nodeName"])
-                self._cycle.changed()
+            self._has_node(old, new)
         elif self._is_ours(new) and uid not in self._deciding:
             if _nominated(old) != _nominated(new) != self._nominations.node_of(uid):
                 self._nominations.set(self._templates.info(new), _nominated(new))
@@ -224,6 +218,19 @@ class Scheduler:
                 self._wake.set()
         elif new["metadata"].get("deletionTimestamp"):
             self._queue.remove(uid)
+
+    def _has_node(self, old: Object | None, new: Object) -> None:
+        """A pod is on a node: counted there as it is by now (it may have been resized in place)."""
+        uid, node = new["metadata"]["uid"], new["spec"]["nodeName"]
+        self._queue.remove(uid)
+        self._nominations.drop(uid)
+        had = old is not None and old["spec"].get("nodeName") and old["metadata"].get("generation")
+        resized = bool(had) and had != new["metadata"].get("generation")
+        if resized or not self._columns.placed_on(uid, node):
+            self._columns.place(self._templates.info(new), node)
+            self._cycle.changed()
+        if resized:
+            self._helped()
 
     def _forget(self, uid: str) -> None:
         self._queue.remove(uid)
