@@ -315,21 +315,29 @@ async def test_pods_go_on_and_nodes_are_each_sides_own(origin: Cluster) -> None:
         assert after["status"]["containerStatuses"] == before["status"]["containerStatuses"]
 
 
-def test_nodes_without_pods_sleep_and_are_not_missed() -> None:
+def test_nodes_with_nothing_to_do_sleep_and_are_not_missed() -> None:
     async def scenario(world: World) -> Any:
+        await world.client.create(PODS, bound("q", "hollow-5"), "default")
+        await world.client.create(PODS, bound("r", "hollow-7"), "default")
+        await running(world.client, "q")
+        await running(world.client, "r")
+        await world.client.create(PODS, bound("s", "hollow-8"), "default")
         async with world.cluster.fork() as fork:
             await fork.client().create(PODS, bound("p", "hollow-3"), "default")
+            await fork.client().delete(PODS, "q", "default")
             await running(fork.client())
-            woken = list(fork.fleet.kubelets)
+            await running(fork.client(), "s")
+            names = [pod["metadata"]["name"] for pod in (await fork.client().list(PODS)).items]
+            woken = sorted(fork.fleet.kubelets)
             await asyncio.sleep(100)  # a node that says nothing is NotReady after 40 s
             nodes = (await fork.client().list(NODES)).items
-            return (
-                woken,
-                len(fork.fleet.kubelets),
-                {str(one["spec"].get("taints")) for one in nodes},
-            )
+            taints = {str(one["spec"].get("taints")) for one in nodes}
+            return names, woken, len(fork.fleet.kubelets), taints
 
-    assert simulate(scenario, nodes=10) == (["hollow-3"], 10, {"None"})
+    names, woken, count, taints = simulate(scenario, nodes=10)
+    assert names == ["p", "r", "s"]
+    assert woken == ["hollow-3", "hollow-5", "hollow-8"]
+    assert (count, taints) == (10, {"None"})
 
 
 def test_containers_that_were_to_end_do_in_the_fork_too() -> None:

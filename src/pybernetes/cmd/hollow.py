@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis import conditions
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
@@ -36,8 +37,8 @@ CAPACITY: Mapping[str, str] = {
 }
 PODS, NODES = GVR("", "v1", "pods"), GVR("", "v1", "nodes")
 SERVICES = GVR("", "v1", "services")
-BY_NODE = "node"
-HEARTBEAT = 5.0  # seconds after which a fork's node without pods starts too, before it is missed
+BY_NODE, UNSETTLED = "node", "unsettled"
+HEARTBEAT = 5.0  # seconds after which a fork's sleeping nodes start, before they are missed
 AT_ONCE = 100  # requests of all of them; an API server takes 200 writes
 
 
@@ -95,12 +96,13 @@ class HollowFleet:
         self._nodes = self._informers.get(NODES, field_selector=of_nodes if single else "")
         self._services = self._informers.get(SERVICES)
         self._pods.add_index(BY_NODE, lambda pod: [_node_of(pod)])
+        self._pods.add_index(UNSETTLED, lambda pod: [] if _is_settled(pod) else [_node_of(pod)])
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._group: TaskGroup | None = None
         self._started = asyncio.Event()
         self._stopped: list[str] = []
-        self._asleep: dict[str, None] = {}  # a fork's nodes that have no pods
-        self._is_fork = origin is not None
+        self._asleep: dict[str, None] = {}  # a fork's nodes that have nothing to do
+        self._may_sleep = origin is not None and stages is None
         if origin is not None:
             self._fork(origin)
 
@@ -116,7 +118,8 @@ class HollowFleet:
         else:
             self._stopped = list(origin._stopped)
         for name, runtime in origin._runtimes.items():
-            self._runtime(name).share(runtime)
+            if runtime.is_used:
+                self._runtime(name).share(runtime)
 
     def _runtime(self, name: str) -> Hollow:
         if name not in self._runtimes:
@@ -137,16 +140,17 @@ class HollowFleet:
             self._pods.on_change(self._pod_changed)
             self._group = group
             for name in [name for name in self._given if name not in self._stopped]:
-                if self._is_fork and not self._pods.by_index(BY_NODE, name):
+                if self._may_sleep and not self._pods.by_index(UNSETTLED, name):
                     self._asleep[name] = None
-                else:
-                    self.start(name)
+                    continue
+                self.start(name)
                 if (script := self._runtime(name).script).node.lost:
                     group.start(self._lose(name, script), name)
             self._started.set()
             await asyncio.sleep(HEARTBEAT)
-            for name in list(self._asleep):
-                self.start(name)
+            while self._asleep:
+                self.start(next(iter(self._asleep)))
+                await asyncio.sleep(0)
             await asyncio.get_running_loop().create_future()  # until cancelled
 
     async def wait_ready(self) -> None:
@@ -191,12 +195,13 @@ class HollowFleet:
 
     def stop(self, name: str) -> None:
         """A node stops at once, as if its power had gone: it says nothing to anybody."""
-        self._asleep.pop(name, None)
         task = self._running.pop(name, None)
         if task is not None:
             del self.kubelets[name]
             task.cancel()
-            self._runtimes[name].lose_power()
+        if task is not None or name in self._asleep:
+            self._asleep.pop(name, None)
+            self._runtime(name).lose_power()
 
     def node_of(self, namespace: str, pod: str) -> str:
         """The node that a pod is on; "" if it is on none of ours."""
@@ -229,3 +234,11 @@ async def _run_node(kubelet: Kubelet, recorder: Recorder) -> None:
 
 def _node_of(pod: Object | None) -> str:
     return (pod or {}).get("spec", {}).get("nodeName") or ""
+
+
+def _is_settled(pod: Object) -> bool:
+    """Whether its node has nothing to do for it until somebody changes it."""
+    status = pod.get("status") or {}
+    is_ready = conditions.is_true(status.get("conditions"), "Ready")
+    is_over = status.get("phase") in ("Succeeded", "Failed")
+    return "deletionTimestamp" not in pod["metadata"] and (is_ready or is_over)

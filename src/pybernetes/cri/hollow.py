@@ -87,6 +87,11 @@ class Hollow:
         self._images, self._memory = other._images.copy(), other._memory.copy()
         self._fates = other._fates.copy()
 
+    @property
+    def is_used(self) -> bool:
+        """Whether anything was ever started."""
+        return bool(self._given or self._images)
+
     def resume(self) -> None:
         """Containers that are to end by themselves will."""
         for container_id in self._fates:
