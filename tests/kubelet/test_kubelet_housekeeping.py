@@ -3,6 +3,7 @@
 
 import asyncio
 import gzip
+import os
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from pybernetes.base import virtualtime
 from pybernetes.cri.types import Container, CriError, Image, Sandbox, Version
 from pybernetes.kubelet import gc, naming
 from pybernetes.kubelet.atomicwriter import File, write
+from pybernetes.kubelet.checkpoint import Checkpoint
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.imagegc import ImageCollector
 from pybernetes.kubelet.logs.rotation import _move, rotate_all
@@ -92,6 +94,7 @@ def test_folders_of_pods_long_gone(tmp_path):
         (config.pod_logs_dir / f"ns_pod_{name}" / "c").mkdir(parents=True)
     now = time.time()
     assert gc._folders(config, {"a"}, now) == []  # too young
+    (config.pods_dir / "c").symlink_to("nowhere")  # as if it went between two looks
     assert gc._folders(config, {"a"}, now + 61) == ["b"]
     assert [path.name for path in config.pod_logs_dir.iterdir()] == ["ns_pod_a"]
     assert (config.pods_dir / "b").exists()  # its volumes are the volume manager's
@@ -219,5 +222,53 @@ def test_a_machine_that_was_started_anew_is_told():
             status = {"conditions": [], "nodeInfo": {"bootID": new}}
             controller._tell({"nodeInfo": {"bootID": old}}, status)
         assert told == [("Warning", "Rebooted", "Node n has been rebooted, boot id: b")]
+
+    virtualtime.run(main)
+
+
+def test_nothing_is_garbage_before_all_pods_are_known(tmp_path):
+    async def main(env):
+        removed = []
+
+        async def remove(uid):
+            removed.append(uid)
+
+        async def share_cpu():
+            raise OSError("no room")  # ends no collector
+
+        config = Config(node_name="n", data=tmp_path, gc_interval=60.0)
+        (config.pods_dir / "u").mkdir(parents=True)
+        os.utime(config.pods_dir / "u", (0, 0))
+        tools = SimpleNamespace(
+            env=env, config=config, pleg=SimpleNamespace(states=list), runtime=Stubborn(),
+            volumes=SimpleNamespace(remove=remove),
+        )  # fmt: skip
+        workers = SimpleNamespace(synced=False, records=list, share_cpu=share_cpu)
+        running = asyncio.ensure_future(gc.run(tools, workers, print))
+        await asyncio.sleep(150)
+        workers.synced = True
+        await asyncio.sleep(60)
+        assert (removed, running.done()) == ([], False)
+        workers.share_cpu = lambda: asyncio.sleep(0)
+        await asyncio.sleep(60)
+        assert removed == ["u"]
+        running.cancel()
+
+    virtualtime.run(main)
+
+
+def test_a_full_disk_does_not_end_the_kubelet(tmp_path):
+    async def main(env):
+        place = tmp_path / "data"
+        place.write_text("no folder")
+        checkpoint = Checkpoint(env, place / "state.json")
+        running = asyncio.ensure_future(checkpoint.run())
+        checkpoint.put("u", {"a": "b"})
+        await asyncio.sleep(5)
+        assert not running.done()
+        place.unlink()
+        await asyncio.sleep(20)
+        assert Checkpoint(env, place / "state.json").get("u") == {"a": "b"}
+        running.cancel()
 
     virtualtime.run(main)

@@ -14,6 +14,8 @@ async def test_input_output_and_failures() -> None:
         await run(["ls", "/no/such"])
     with pytest.raises(CommandError, match="no-such-tool: command not found"):
         await run(["no-such-tool"])
+    with pytest.raises(CommandError, match="/etc: Permission denied"):
+        await run(["/etc"])
     assert not await succeeds(["false"])
 
 

@@ -92,9 +92,11 @@ async def ensure(
         if await runtime.image_status(image.names[0]) is not None:
             continue
         archive = folder / "builtin-image.tar"
-        build(image, archive)
-        await importer.load(socket, archive)
-        archive.unlink()
+        try:
+            build(image, archive)
+            await importer.load(socket, archive)
+        finally:
+            archive.unlink(missing_ok=True)
         await importer.wait_present(runtime, image.names[0])
         done += image.names
     return done

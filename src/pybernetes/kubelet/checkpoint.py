@@ -10,9 +10,11 @@ from pathlib import Path
 import orjson
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.base import logs
 from pybernetes.base.env import Env
 
-DELAY = 0.5
+DELAY, RETRY = 0.5, 10.0
+_log = logs.get("kubelet.checkpoint")
 
 
 class Checkpoint:
@@ -51,10 +53,16 @@ class Checkpoint:
                 await self._dirty.wait()
                 await asyncio.sleep(DELAY)
                 self._dirty.clear()
-                await self._env.offload.run(self._write, orjson.dumps(self._pods))
+                try:
+                    await self._env.offload.run(self._write, orjson.dumps(self._pods))
+                except OSError as error:  # a full disk, which is to be mended by this kubelet
+                    _log.warning("What pods were given cannot be kept on disk", err=error)
+                    self._dirty.set()
+                    await asyncio.sleep(RETRY)
         finally:
             if self._dirty.is_set():
-                self._write(orjson.dumps(self._pods))
+                with contextlib.suppress(OSError):
+                    self._write(orjson.dumps(self._pods))
 
     def _write(self, data: bytes) -> None:
         if self._path is not None:

@@ -21,17 +21,23 @@ async def run(tools: Tools, workers: Workers, event: Callable[[str, str, str], N
     """Collect once a minute until cancelled."""
     while True:
         await asyncio.sleep(tools.config.gc_interval)
-        if failed := await containers(tools, workers):
-            event("Warning", "ContainerGCFailed", ", ".join(failed))
-        await workers.share_cpu()
-        uids = {record.uid for record in workers.records()}
-        for uid in await tools.env.offload.run(
-            _folders, tools.config, uids, tools.env.clock.time()
-        ):
+        if workers.synced:  # else pods that nobody has told of yet would be taken for gone
             try:
-                await tools.volumes.remove(uid)
-            except OSError as error:  # something that a pod has mounted, and holds
-                _log.warning("Volumes of a pod long gone stay", uid=uid, err=error)
+                await _collect(tools, workers, event)
+            except OSError as error:
+                _log.warning("Not all garbage could be collected", err=error)
+
+
+async def _collect(tools: Tools, workers: Workers, event: Callable[[str, str, str], None]) -> None:
+    if failed := await containers(tools, workers):
+        event("Warning", "ContainerGCFailed", ", ".join(failed))
+    await workers.share_cpu()
+    uids, now = {record.uid for record in workers.records()}, tools.env.clock.time()
+    for uid in await tools.env.offload.run(_folders, tools.config, uids, now):
+        try:
+            await tools.volumes.remove(uid)
+        except OSError as error:  # something that a pod has mounted, and holds
+            _log.warning("Volumes of a pod long gone stay", uid=uid, err=error)
 
 
 def doomed(state: PodState, keep: int) -> tuple[list[Container], list[Sandbox]]:
@@ -63,13 +69,13 @@ async def containers(tools: Tools, workers: Workers, *, all_dead: bool = False) 
 
 def _folders(config: Config, uids: set[str], now: float) -> list[str]:
     """Remove logs and links of pods long gone (a crash between our steps); whose volumes are left."""
-    gone = [
-        folder
-        for root in (config.pods_dir, config.pod_logs_dir)
-        for folder in (root.iterdir() if root.is_dir() else ())
-        if now - folder.stat().st_mtime > config.gc_interval
-        and folder.name.rpartition("_")[2] not in uids
-    ]
+    gone = []
+    for root in (config.pods_dir, config.pod_logs_dir):
+        for folder in root.iterdir() if root.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):  # its pod ends just now
+                old = now - folder.stat().st_mtime > config.gc_interval
+                if old and folder.name.rpartition("_")[2] not in uids:
+                    gone.append(folder)
     for folder in gone:
         if folder.parent == config.pod_logs_dir:
             shutil.rmtree(folder, ignore_errors=True)

@@ -33,6 +33,9 @@ MESSAGE_FILE = "io.pybernetes.container.terminationMessageFile"
 GRACE_PERIOD = "io.kubernetes.pod.terminationGracePeriod"
 PRE_STOP = "io.kubernetes.container.preStopHandler"
 
+# One odd pod must not end the kubelet: what its data can cause is caught with what others cause.
+UNFORESEEN = (OSError, ArithmeticError, LookupError, TypeError, ValueError)
+
 
 def uid(pod: Object) -> str:
     return str(pod["metadata"]["uid"])

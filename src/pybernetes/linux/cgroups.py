@@ -69,7 +69,11 @@ def configure(name: str, limits: Limits, root: Path = ROOT) -> list[str]:
         if not (top / "cgroup.procs").exists():
             continue
         folder = top / name.strip("/")
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            failed.append(f"{folder}: {error.strerror}")
+            continue
         if v2:
             _delegate(top, folder, controller)
         for file, text in wanted.get(controller, {}).items():

@@ -53,8 +53,10 @@ def _text(file: BinaryIO) -> str:
 def _start(args: Sequence[str], *files: BinaryIO) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(args, stdin=files[0], stdout=files[1], stderr=files[2])
-    except FileNotFoundError as error:
-        raise CommandError(f"{args[0]}: command not found") from error
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        why = "command not found" if missing else error.strerror
+        raise CommandError(f"{args[0]}: {why}") from error
 
 
 async def succeeds(args: Sequence[str]) -> bool:

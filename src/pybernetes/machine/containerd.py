@@ -76,11 +76,14 @@ class PrivateContainerd:
     async def keep(self) -> None:
         """Start the daemon again whenever it ends, until cancelled."""
         while True:
+            since = self._env.clock.monotonic()
             await wait_end(self.pid() or -1)
             _log.warning("containerd ended; it is started again")
+            if self._env.clock.monotonic() - since < RETRY:
+                await asyncio.sleep(RETRY)  # not as fast as it ends
             try:
                 await self.start()
-            except StartError as error:
+            except (StartError, OSError) as error:
                 _log.error("containerd does not start", err=error)
                 await asyncio.sleep(RETRY)
 

@@ -89,7 +89,7 @@ class Proxy:
         try:
             if kind := await self._syncer.write(dirty):
                 self._count(kind, self._env.clock.monotonic() - start, triggers)
-        except CommandError as error:
+        except (CommandError, OSError) as error:
             _log.error("Writing the rules failed", error=error)
             self._metrics.counters["sync_proxy_rules_nftables_sync_failures"].inc()
             self._triggers = triggers + self._triggers

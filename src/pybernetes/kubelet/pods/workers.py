@@ -17,14 +17,14 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.types import CriError
 from pybernetes.kubelet import admission, naming
 from pybernetes.kubelet.admission import Policy, Rejection, admit, is_critical
+from pybernetes.kubelet.naming import UNFORESEEN
 from pybernetes.kubelet.pods import killer, podcgroup, resize, worker
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.record import Record
 
 _log = logs.get("kubelet.pods")
 ERROR_RETRY = 5.0
-# One odd pod must not end the kubelet: what its data can cause is caught with what others cause.
-_FAILURES = (CriError, ApiError, OSError, ArithmeticError, LookupError, TypeError, ValueError)
+_FAILURES = (CriError, ApiError, *UNFORESEEN)
 _TERMINAL = ("Succeeded", "Failed")
 
 
@@ -35,7 +35,7 @@ class Workers:
         self._tools = tools
         self._records: dict[str, Record] = {}
         self._group: TaskGroup | None = None
-        self._synced = False
+        self.synced = False  # every pod of ours is known
         self._sharing = asyncio.Lock()
         self.on_gone: Callable[[], None] = lambda: None
         self.policy: Callable[[], Policy] = lambda: Policy(tools.config.allowed_unsafe_sysctls)
@@ -67,7 +67,7 @@ class Workers:
         async with TaskGroup("pods") as group:
             await ready()
             self._group = group
-            self._synced = True
+            self.synced = True
             self.adopt_orphans()
             self._tools.checkpoint.keep(self._records)
             by_age = sorted(self._records.values(), key=lambda item: _created(item.pod))
@@ -116,7 +116,7 @@ class Workers:
     def wake(self, uid: str) -> None:
         """Something about the pod changed: take a turn."""
         record = self._records.get(uid)
-        if record is None and self._synced:
+        if record is None and self.synced:
             self.adopt_orphans()
             record = self._records.get(uid)
         if record is None:

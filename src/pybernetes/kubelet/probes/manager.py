@@ -16,6 +16,7 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
 from pybernetes.cri.types import Container, CriError, Runtime
 from pybernetes.kubelet import naming
+from pybernetes.kubelet.naming import UNFORESEEN
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.checks import Finding, ProbeError, Target, check
 
@@ -173,7 +174,7 @@ class Probes:
                 finding = Finding("success") if passed else Finding("failure", "a stage says so")
             else:
                 finding = await check(self._env, self._runtime, job.probe, target)
-        except (CriError, ProbeError, ValueError) as error:
+        except (CriError, ProbeError, *UNFORESEEN) as error:
             message = f"{shown} probe errored and resulted in unknown state: {error}"
             self._event(pod, job, "Unhealthy", message)
             self._total.labels(shown, "unknown").inc()
