@@ -5,7 +5,6 @@ Left out, and refused by name: exec and auth-provider plugins, proxy-url, tls-se
 """
 
 import base64
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.base.files import write_private
 
 _UNSUPPORTED_USER = ("exec", "auth-provider", "username", "password")
 _UNSUPPORTED_CLUSTER = ("proxy-url", "tls-server-name")
@@ -56,12 +56,7 @@ def read(path: Path) -> Object:
 
 def write(path: Path, config: Object) -> None:
     """Replace the file at once; only its owner may read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        yaml.safe_dump(config, file, sort_keys=False)
-    temporary.replace(path)
+    write_private(path, yaml.safe_dump(config, sort_keys=False))
 
 
 def load(path: Path, context: str = "") -> ClusterConfig:

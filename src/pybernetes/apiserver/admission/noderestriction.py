@@ -33,19 +33,13 @@ _NODE_SIGNERS = (
     "kubernetes.io/kubelet-serving",
     "kubernetes.io/kube-apiserver-client-kubelet",
 )
-_OWN_LABELS = [
-    "kubernetes.io/hostname",
-    "kubernetes.io/os",
-    "kubernetes.io/arch",
-    "topology.kubernetes.io/zone",
-    "topology.kubernetes.io/region",
-    "failure-domain.beta.kubernetes.io/zone",
-    "failure-domain.beta.kubernetes.io/region",
-    "beta.kubernetes.io/instance-type",
-    "node.kubernetes.io/instance-type",
-    "beta.kubernetes.io/os",
-    "beta.kubernetes.io/arch",
-]
+_OWN_LABELS = (
+    *("kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch"),
+    *("topology.kubernetes.io/zone", "topology.kubernetes.io/region"),
+    *("failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region"),
+    *("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type"),
+    *("beta.kubernetes.io/os", "beta.kubernetes.io/arch"),
+)
 _OWN_LABEL_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
 _DOMAINS = ("kubernetes.io", "k8s.io")
 _RESTRICTED = ("node-restriction.kubernetes.io",)

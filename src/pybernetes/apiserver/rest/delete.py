@@ -120,12 +120,16 @@ async def delete_named(
 def _check_preconditions(ctx: Context, entry: Entry, options: DeleteOptions) -> None:
     info = ctx.info
     uid = entry.decode()["metadata"].get("uid", "") if options.uid else ""
-    if options.uid and options.uid != uid:
-        detail = f"the UID in the precondition ({options.uid}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
-        raise conflict(info.resource, info.group, info.name, detail)
-    if options.version and options.version != str(entry.revision):
-        detail = f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in record ({entry.revision}). The object might have been modified"
-        raise conflict(info.resource, info.group, info.name, detail)
+    for what, asked, known, why in (
+        ("UID", options.uid, uid, "deleted and then recreated"),
+        ("ResourceVersion", options.version, str(entry.revision), "modified"),
+    ):
+        if asked and asked != known:
+            detail = (
+                f"the {what} in the precondition ({asked}) does not match the {what} in record "
+                f"({known}). The object might have been {why}"
+            )
+            raise conflict(info.resource, info.group, info.name, detail)
 
 
 async def _attempt(
@@ -166,40 +170,31 @@ def plan(rules: Kind, obj: Object, options: DeleteOptions, now: datetime.datetim
     if not pending:
         if grace == 0 and not meta.get("finalizers") and not held:
             return True
-        _set_deleted(meta, grace, now)
+        _set_deletion(meta, now, grace)
+        if meta.get("generation"):
+            meta["generation"] += 1
     elif left and grace < left:  # a shorter grace; the original start stays
         start = timestamps.parse(meta["deletionTimestamp"]) - datetime.timedelta(seconds=left)
-        meta["deletionGracePeriodSeconds"] = grace
-        meta["deletionTimestamp"] = timestamps.rfc3339(start + datetime.timedelta(seconds=grace))
+        _set_deletion(meta, start, grace)
     gone = not held and not meta.get("finalizers") and not meta.get("deletionGracePeriodSeconds")
     return gone and not (pending and left and grace)
 
 
-def _set_deleted(meta: Object, grace: int, now: datetime.datetime) -> None:
-    meta["deletionTimestamp"] = timestamps.rfc3339(now + datetime.timedelta(seconds=grace))
+def _set_deletion(meta: Object, start: datetime.datetime, grace: int) -> None:
     meta["deletionGracePeriodSeconds"] = grace
-    if meta.get("generation"):
-        meta["generation"] += 1
+    meta["deletionTimestamp"] = timestamps.rfc3339(start + datetime.timedelta(seconds=grace))
 
 
 def _default_policy(obj: Object, meta: Object) -> str:
     """Kinds that orphaned their dependents before there was a garbage collector still do."""
-    if meta.get("deletionTimestamp") or any(
-        f in (ORPHAN, FOREGROUND) for f in meta.get("finalizers") or ()
-    ):
-        return ""
-    return "Orphan" if obj["kind"] in ("ReplicationController", "Job") else ""
+    decided = meta.get("deletionTimestamp") or {ORPHAN, FOREGROUND} & {*(meta.get("finalizers") or ())}
+    return "Orphan" if obj["kind"] in ("ReplicationController", "Job") and not decided else ""
 
 
 def _finalizers(meta: Object, policy: str) -> None:
     """The finalizers that the propagation policy asks for (the garbage collector removes them)."""
-    current = meta.get("finalizers") or []
-    kept = [f for f in current if f not in (ORPHAN, FOREGROUND)] if policy else list(current)
-    if policy == "Orphan":
-        kept.append(ORPHAN)
-    elif policy == "Foreground":
-        kept.append(FOREGROUND)
-    if kept:
-        meta["finalizers"] = kept
-    else:
-        meta.pop("finalizers", None)
+    current = meta.pop("finalizers", None) or []
+    kept = [f for f in current if f not in (ORPHAN, FOREGROUND)] if policy else current
+    asked = {"Orphan": [ORPHAN], "Foreground": [FOREGROUND]}.get(policy, [])
+    if kept or asked:
+        meta["finalizers"] = kept + asked
