@@ -100,6 +100,12 @@ def _exactly(part: Part, names: list[str], what: str) -> None:
         part.forbidden(name, f"may not specify more than 1 {what}")
 
 
+def _above(part: Part, field: str, others: list[str], text: str) -> None:
+    """Greater than another field; a missing one is 0."""
+    if part.get(field) <= (part.get(others[0]) or 0):
+        part.invalid(field, part.get(field), text)
+
+
 def _forbid(part: Part, field: str, _: Any, text: str) -> None:
     """Not there; an empty list is not."""
     if part.get(field) != []:
@@ -162,6 +168,7 @@ CHECKS: Mapping[str, tuple[Callable[[Sequence[str]], Any], _Check]] = {
     "distinct": (_words, _distinct),
     "members": (_words, _members),
     "quoted": (_quoted, _members),
+    "above": (_words, _above),
     "some": (_words, _some),
     "refuse": (_words, lambda part, field, _, text: part.invalid(field, part.get(field), text)),
     "forbid": (_words, _forbid),
@@ -185,9 +192,17 @@ def _fill(field: str, text: str, condition: Condition | None, *, empty: bool) ->
     return fill
 
 
+def _only(part: Part, words: list[str], _: str) -> None:
+    """A field has one of these values, or the object is not supported."""
+    field, *known = words
+    if part.get(field) not in known:
+        part.unsupported("", part.obj, known)
+
+
 # What rows may say of the object itself, besides `do`.
 WHOLE: Mapping[str, Callable[[Part, list[str], str], None]] = {
     "exactly": _exactly,
+    "only": _only,
     "refuse": lambda part, _, text: part.invalid("", part.obj, text),
     "deny": lambda part, _, text: part.forbidden("", text),
     "set": lambda part, _, text: part.required("", text),

@@ -25,28 +25,19 @@ def follow_generation(new: Object, old: Object) -> None:
     set_generation(new, generation + changed)
 
 
-def validate_daemon(part: Part) -> None:
-    spec = part.child("spec")
-    validate_template(spec, "DaemonSet", spec.get("selector"))
-    strategy = spec.child("updateStrategy")
-    if strategy.get("type") == "RollingUpdate":
-        rolling = strategy.child("rollingUpdate")
-        unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
-        if not is_zero(unavailable) and not is_zero(surge):
-            rolling.invalid("maxSurge", surge, "may not be set when maxUnavailable is non-zero")
-        elif is_zero(unavailable) and is_zero(surge):
-            rolling.required("maxUnavailable", "cannot be 0 when maxSurge is 0")
-    elif strategy.get("type") != "OnDelete":
-        strategy.unsupported("", strategy.obj, ["RollingUpdate", "OnDelete"])
+def validate_daemon_strategy(strategy: Part) -> None:
+    rolling = strategy.child("rollingUpdate")
+    unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
+    if strategy.get("type") != "RollingUpdate":
+        return
+    if not is_zero(unavailable) and not is_zero(surge):
+        rolling.invalid("maxSurge", surge, "may not be set when maxUnavailable is non-zero")
+    elif is_zero(unavailable) and is_zero(surge):
+        rolling.required("maxUnavailable", "cannot be 0 when maxSurge is 0")
 
 
 def validate_stateful(part: Part) -> None:
     spec = part.child("spec")
-    strategy = spec.child("updateStrategy")
-    if not strategy.get("type"):
-        strategy.required("")
-    elif strategy.get("type") not in {"OnDelete", "RollingUpdate"}:
-        strategy.invalid("", strategy.obj, "must be 'RollingUpdate' or 'OnDelete'")
     with_claims = Part(_with_claims(spec.obj), spec.at, spec.errors)
     if spec.get("template"):
         rules.of("io.k8s.api.core.v1.PodTemplateSpec").check(with_claims.child("template"))

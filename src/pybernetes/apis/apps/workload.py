@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kinds that make pods from a template share in validation."""
+"""What the kinds that make pods from a template share, and little that one of them has alone."""
 
 from typing import Any
 
-from pybernetes.apimachinery import selectors
+from pybernetes.apimachinery import meta, selectors
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.columns import look
 from pybernetes.apis.validation.meta import is_empty_selector
 from pybernetes.apis.validation.part import Part
 
@@ -15,6 +16,25 @@ def selects(selector: Object, labels: dict[str, str]) -> bool:
         return selectors.from_label_selector(selector).matches(labels)
     except ValueError:
         return True
+
+
+def default_controller(controller: Object) -> None:
+    """A controller selects, and is labelled, as its template is."""
+    spec = controller["spec"]
+    labels = look(spec, "template", "metadata", "labels")
+    if labels:
+        spec["selector"] = spec.get("selector") or dict(labels)
+        if not meta.labels(controller):
+            controller.setdefault("metadata", {})["labels"] = dict(labels)
+
+
+def validate_workload(part: Part) -> None:
+    """The template of a replica set or controller, a deployment or a daemon set."""
+    spec, kind = part.child("spec"), part.get("kind") or ""
+    selector = spec.get("selector")
+    if kind == "ReplicationController":
+        selector = {"matchLabels": selector}
+    validate_template(spec, "ReplicaSet" if kind == "Deployment" else kind, selector)
 
 
 def validate_template(spec: Part, kind: str, selector: Object | None) -> None:
@@ -58,3 +78,10 @@ def validate_status_counts(obj: Part, _: Object) -> None:
     available = status.get("availableReplicas") or 0
     if available > (status.get("readyReplicas") or 0):
         status.invalid("availableReplicas", available, "cannot be greater than readyReplicas")
+
+
+def validate_collisions(part: Part, old: Object) -> None:
+    """The count of names that were taken only grows."""
+    collisions = part.child("status").get("collisionCount") or 0
+    if collisions < (look(old, "status", "collisionCount") or 0):
+        part.invalid("status.collisionCount", collisions, "cannot be decremented")

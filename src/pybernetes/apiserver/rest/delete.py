@@ -187,7 +187,9 @@ def _set_deletion(meta: Object, start: datetime.datetime, grace: int) -> None:
 
 def _default_policy(obj: Object, meta: Object) -> str:
     """Kinds that orphaned their dependents before there was a garbage collector still do."""
-    decided = meta.get("deletionTimestamp") or {ORPHAN, FOREGROUND} & {*(meta.get("finalizers") or ())}
+    decided = meta.get("deletionTimestamp") or {ORPHAN, FOREGROUND} & {
+        *(meta.get("finalizers") or ())
+    }
     return "Orphan" if obj["kind"] in ("ReplicationController", "Job") and not decided else ""
 
 
