@@ -51,7 +51,7 @@ def _verb(name: str) -> argparse.ArgumentParser:
         epilog=module.EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    module.configure(parser)
+    getattr(module, "configure", lambda _parser: None)(parser)
     parser.set_defaults(run=module.run)
     return parser
 

@@ -23,3 +23,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "\n".join(lines)
+
+
+def described(rows: Sequence[dict[str, str]]) -> str:
+    """Rows of the same keys as a table with these as its head."""
+    return table([[key.upper() for key in rows[0]], *([*row.values()] for row in rows)])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verbs: a module of this name in cli/verbs with EXAMPLES, configure(parser), run(options)."""
+"""The verbs: a module of this name in cli/verbs with EXAMPLES, run(options), and configure(parser) if it takes any."""
 
 VERBS = {
     "up": "Start a cluster (or bring a stopped one back) and make it kubectl's current context",

@@ -136,20 +136,20 @@ class EndpointsController(Controller):
             await self._write(service, planned, current)
 
     async def _write(self, service: Object, planned: Object, current: Object | None) -> None:
-        namespace, name = meta.namespace(planned), meta.name(planned)
-        recorder = self._context.recorder
         try:
             if current is None:
-                await self._client.create(ENDPOINTS, planned, namespace)
+                await self._client.create(ENDPOINTS, planned)
             else:
-                await self._client.update(ENDPOINTS, planned, namespace)
+                await self._client.update(ENDPOINTS, planned)
         except ApiError as error:
-            if is_terminating_namespace(error) or error.reason == "AlreadyExists":
+            if is_terminating_namespace(error):
                 return
+            if error.code == 409:  # the cache is old
+                raise
             if current is None:
-                text = f"Failed to create endpoint for service {namespace}/{name}: {error}"
-                recorder.event(service, "Warning", "FailedToCreateEndpoint", text)
-            elif error.code != 409:
-                text = f"Failed to update endpoint {namespace}/{name}: {error}"
-                recorder.event(planned, "Warning", "FailedToUpdateEndpoint", text)
+                text = f"Failed to create endpoint for service {meta.key(service)}: {error}"
+                self._event(service, "Warning", "FailedToCreateEndpoint", text)
+            else:
+                text = f"Failed to update endpoint {meta.key(planned)}: {error}"
+                self._event(planned, "Warning", "FailedToUpdateEndpoint", text)
             raise

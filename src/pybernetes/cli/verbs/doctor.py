@@ -10,10 +10,6 @@ EXAMPLES = """examples:
 """
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """No options."""
-
-
 def run(options: argparse.Namespace) -> int:
     missing = detect()
     for item in missing:

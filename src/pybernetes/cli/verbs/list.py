@@ -11,10 +11,6 @@ EXAMPLES = """examples:
 """
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """No options."""
-
-
 def run(options: argparse.Namespace) -> int:
     rows = [("NAME", "STATUS", "NODES", "SERVER", "DATA")]
     for cluster in all_clusters():

@@ -132,11 +132,10 @@ def _taint(text: str) -> dict[str, str]:
 
 
 def _list(cluster: Cluster) -> int:
-    from pybernetes.cli.processes import table
+    from pybernetes.cli.processes import described
     from pybernetes.cli.verbs.status import node_facts
 
-    rows = [node_facts(cluster, node) for node in cluster.lab()["nodes"]]
-    print(table([list(map(str.upper, rows[0])), *(list(row.values()) for row in rows)]))
+    print(described([node_facts(cluster, node) for node in cluster.lab()["nodes"]]))
     return 0
 
 

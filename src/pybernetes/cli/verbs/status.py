@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from pybernetes.cli.clusters import Cluster, common_arguments, open_existing
-from pybernetes.cli.processes import memory, table
+from pybernetes.cli.processes import described, memory, table
 
 EXAMPLES = """examples:
   pybernetes status
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         nodes = facts.pop("nodes", [])
         print(table([(key, str(value)) for key, value in facts.items()]))
         if nodes:
-            print(table([list(map(str.upper, nodes[0])), *(list(node.values()) for node in nodes)]))
+            print(described(nodes))
     return 0 if facts["status"] == "running" else 3
 
 
