@@ -12,32 +12,14 @@ import hmac
 from collections.abc import Sequence
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.bootstraptoken import remaining, text
 from pybernetes.client.informer import Informer
 from pybernetes.controllers.runtime.batches import delete_if_there
 from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import CONFIG_MAPS, SECRETS
 
 SIGNATURE_PREFIX = "jws-kubeconfig-"
-
-
-def _text(secret: Object, key: str) -> str:
-    try:
-        return base64.b64decode((secret.get("data") or {}).get(key) or "").decode()
-    except ValueError:
-        return ""
-
-
-def remaining(secret: Object, now: datetime.datetime) -> float | None:
-    """Seconds until the token ends (0: it has, or its end cannot be read); None: it has no end."""
-    end = _text(secret, "expiration")
-    if not end:
-        return None
-    try:
-        return max(0.0, (parse(end) - now).total_seconds())
-    except ValueError:
-        return 0.0
 
 
 def signed(
@@ -50,11 +32,11 @@ def signed(
     data = cluster_info.get("data") or {}
     if "kubeconfig" not in data:
         return None
-    wanted = {key: text for key, text in data.items() if not key.startswith(SIGNATURE_PREFIX)}
+    wanted = {key: value for key, value in data.items() if not key.startswith(SIGNATURE_PREFIX)}
     for secret in secrets:
-        identifier, key = _text(secret, "token-id"), _text(secret, "token-secret")
+        identifier, key = text(secret, "token-id"), text(secret, "token-secret")
         named = meta.name(secret) == f"bootstrap-token-{identifier}" and len(identifier) == 6
-        may = _text(secret, "usage-bootstrap-signing") == "true" and remaining(secret, now) != 0
+        may = text(secret, "usage-bootstrap-signing") == "true" and remaining(secret, now) != 0
         if named and key and may:
             wanted[SIGNATURE_PREFIX + identifier] = detached(data["kubeconfig"], identifier, key)
     return {**cluster_info, "data": wanted} if wanted != data else None

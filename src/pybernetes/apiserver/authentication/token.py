@@ -2,15 +2,14 @@
 """Bearer tokens: where they stand in a request, and the kinds that are looked up in a table."""
 
 import base64
-import binascii
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pybernetes.apimachinery import errors, meta
-from pybernetes.apimachinery.timestamps import parse
-from pybernetes.apimachinery.types import Object, User
+from pybernetes.apimachinery.types import User
+from pybernetes.apis.core.bootstraptoken import remaining, text
 from pybernetes.apiserver.authentication.users import with_authenticated
 from pybernetes.apiserver.reading import SECRETS, Reader
 from pybernetes.base.clock import Clock
@@ -65,41 +64,21 @@ class BootstrapTokens:
         obj = self._reader.get(SECRETS, "kube-system", f"bootstrap-token-{identifier}")
         if obj is None or obj.get("type") != "bootstrap.kubernetes.io/token":
             return None
-        data = _decoded(obj)
-        matches = hmac.compare_digest(data.get("token-secret", ""), secret)
-        if not matches or data.get("token-id") != identifier or meta.is_deleting(obj):
+        matches = hmac.compare_digest(text(obj, "token-secret").encode(), secret.encode())
+        if not matches or text(obj, "token-id") != identifier or meta.is_deleting(obj):
             return None
-        if data.get("usage-bootstrap-authentication") != "true" or self._expired(data):
+        may = text(obj, "usage-bootstrap-authentication") == "true"
+        if not may or remaining(obj, self._clock.now()) == 0:
             return None
-        groups = [group for group in data.get("auth-extra-groups", "").split(",") if group]
+        groups = [group for group in text(obj, "auth-extra-groups").split(",") if group]
         if any(not group.startswith("system:bootstrappers:") for group in groups):
             return None
         groups = sorted({*groups, "system:bootstrappers"})
         return Verified(User(f"system:bootstrap:{identifier}", tuple(groups)), tuple(audiences))
 
-    def _expired(self, data: Mapping[str, str]) -> bool:
-        expiration = data.get("expiration")
-        if not expiration:
-            return False
-        try:
-            return parse(expiration) <= self._clock.now()
-        except ValueError:
-            return True
 
-
-def _is_word(text: str, length: int) -> bool:
-    return len(text) == length and text.isascii() and text.isalnum() and text == text.lower()
-
-
-def _decoded(secret: Object) -> dict[str, str]:
-    """The data of a Secret as text; what is no text is left out."""
-    result: dict[str, str] = {}
-    for key, value in (secret.get("data") or {}).items():
-        try:
-            result[key] = base64.b64decode(value).decode()
-        except (binascii.Error, ValueError):
-            continue
-    return result
+def _is_word(word: str, length: int) -> bool:
+    return len(word) == length and word.isascii() and word.isalnum() and word == word.lower()
 
 
 class BearerTokens:
@@ -169,8 +148,8 @@ def _from_websocket(request: Request) -> str:
     if not rest:
         raise errors.unauthorized("missing additional subprotocol")
     request.headers["sec-websocket-protocol"] = ", ".join(rest)
-    text = coded.removeprefix(_WEBSOCKET_PREFIX)
+    word = coded.removeprefix(_WEBSOCKET_PREFIX)
     try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        return base64.urlsafe_b64decode(word + "=" * (-len(word) % 4)).decode()
     except ValueError as error:
         raise errors.unauthorized() from error
