@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from pybernetes.linux import paths
+from pybernetes.kubelet import volumemanager
+from pybernetes.linux import mounts, paths
 
 
 @contextmanager
@@ -70,3 +71,19 @@ def test_a_pipe_or_a_deep_tree_stops_nobody(tmp_path):
     assert folder.stat().st_gid == (tmp_path / "pipe").stat().st_gid == 4711
     assert folder.stat().st_mode & 0o7777 == 0o2775
     assert os.stat("/etc/hostname") == before
+
+
+@pytest.mark.node
+def test_what_is_mounted_survives_its_pod_also_where_the_data_lie_behind_a_link(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    pod, host = tmp_path / "link" / "pod", tmp_path / "host"
+    bound = pod / "volume-subpaths" / "v" / "c" / "0"
+    for folder in (bound, host):
+        folder.mkdir(parents=True)
+    (host / "precious").write_text("kept")
+    mounts.bind(host, bound)
+    assert mounts.is_point(bound)
+    volumemanager._remove(pod)
+    assert not pod.exists()
+    assert (host / "precious").read_text() == "kept"

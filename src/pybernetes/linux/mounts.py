@@ -20,15 +20,23 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 def points() -> list[str]:
     """Every mount point of our namespace, innermost (and newest) first."""
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
     found = [_ESCAPED.sub(lambda m: chr(int(m[1], 8)), line.split()[4]) for line in lines]
     return sorted(found, key=lambda path: path.count("/"), reverse=True)
 
 
 def below(folder: Path) -> list[str]:
-    """Mount points at or below `folder`, innermost (and newest) first."""
-    prefix = f"{folder}/"
-    return [one for one in points() if one == str(folder) or one.startswith(prefix)]
+    """Mount points at or below `folder`, innermost (and newest) first.
+
+    By their real paths, as the kernel tells them: links in `folder`'s own are followed.
+    """
+    real = os.path.realpath(folder)
+    return [one for one in points() if one == real or one.startswith(f"{real}/")]
+
+
+def is_point(folder: Path) -> bool:
+    """Whether something is mounted right here (Path.is_mount does not know bind mounts)."""
+    return os.path.realpath(folder) in points()
 
 
 def mount(source: str, target: Path, kind: str | None, options: Sequence[str] = ()) -> None:
@@ -76,7 +84,7 @@ def make_shared(target: Path) -> None:
 
 def share(target: Path) -> None:
     """Let mounts below `target` be seen wherever it is mounted from now on. Raises OSError."""
-    if str(target) not in below(target):  # Path.is_mount does not know bind mounts
+    if not is_point(target):
         bind(target, target)
     make_shared(target)
 

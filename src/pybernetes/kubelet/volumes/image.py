@@ -15,7 +15,7 @@ from pybernetes.linux import mounts
 
 async def prepare(context: VolumeContext, source: Object) -> Path:
     images, key = context.sources.images, view_key(naming.uid(context.pod), context.name)
-    if str(context.folder) in await context.env.offload.run(mounts.below, context.folder):
+    if await context.env.offload.run(mounts.is_point, context.folder):
         await images.hold(source, key)
     else:
         rows = await images.view(context.pod, source, key)
