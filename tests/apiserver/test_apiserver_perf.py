@@ -4,6 +4,7 @@
 import gzip
 import json
 
+from pybernetes.apiserver.bootstrap.objects import CONFIG_MAPS
 from pybernetes.wire.types import Request, Response
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -26,7 +27,7 @@ async def test_an_event_is_encoded_once_for_all_watchers(call):
 
 
 async def test_a_list_is_joined_once_until_something_changes(call):
-    cache = call.server.resources.stored("", "configmaps").cache
+    cache = call.server.resources.find(CONFIG_MAPS).cache
     await call("GET", "/api/v1/configmaps", expect=200)
     kept = dict(cache.joins)
     await call("GET", "/api/v1/configmaps", expect=200)

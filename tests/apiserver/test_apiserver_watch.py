@@ -3,6 +3,7 @@
 
 import asyncio
 
+from pybernetes.apiserver.bootstrap.objects import CONFIG_MAPS
 from pybernetes.apiserver.config import Config
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -59,7 +60,7 @@ async def test_a_slow_watcher_is_cut_off_and_a_timeout_ends_a_watch(start):
     brief = await call.reply("GET", f"{MAPS}?watch=1&timeoutSeconds=1&resourceVersion=0")
     async with asyncio.timeout(30):
         assert b"".join([chunk async for chunk in brief.chunks]).count(b"ADDED") == 4
-    assert len(call.server.resources.stored("", "configmaps").cache.watchers) == 0
+    assert len(call.server.resources.find(CONFIG_MAPS).cache.watchers) == 0
 
 
 async def test_one_name_or_one_namespace_is_watched(call):

@@ -278,7 +278,7 @@ async def test_what_did_not_change_is_shared_and_what_changes_is_not(origin: Clu
     await client.list(CONFIG_MAPS, label_selector="parity=1")  # makes the index
     async with origin.fork() as fork:
         ours, theirs = (
-            cluster.control_plane.api.resources.stored("", "configmaps").cache
+            cluster.control_plane.api.resources.find(CONFIG_MAPS).cache
             for cluster in (origin, fork)
         )
         assert theirs.entries is ours.entries

@@ -63,9 +63,6 @@ class Quantity:
     def __sub__(self, other: "Quantity") -> "Quantity":
         return Quantity(self.nano - other.nano, self.format if self.nano else other.format)
 
-    def __neg__(self) -> "Quantity":
-        return Quantity(-self.nano, self.format)
-
     def to_int(self) -> int:
         """Whole units, rounded away from zero (upstream's Value)."""
         return _divide_up(self.nano, _NANO)

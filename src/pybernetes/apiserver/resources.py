@@ -42,13 +42,6 @@ class Resources:
     def find(self, gvr: GVR) -> Serving | None:
         return self._rows.get(gvr)
 
-    def stored(self, group: str, resource: str) -> Serving:
-        """The row in which objects are stored. Raises KeyError."""
-        for serving in self._rows.values():
-            if serving.row.gvr[::2] == (group, resource) and serving.stored_here:
-                return serving
-        raise KeyError(f"{resource}.{group}")
-
     def rows(self) -> Iterable[Resource]:
         return [serving.row for serving in self._rows.values()]
 

@@ -56,10 +56,6 @@ class Watcher:
             return False
         return self.selection.everything or self.selection.matches(entry, fields)
 
-    def close(self) -> None:
-        self.closed = True
-        self._wake()
-
     def _wake(self) -> None:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
@@ -105,11 +101,6 @@ class Watchers:
         self._names[bucket[0]] -= 1
         if not self._names[bucket[0]]:
             del self._names[bucket[0]]
-
-    def close(self) -> None:
-        for bucket in list(self._buckets.values()):
-            for watcher in list(bucket):
-                watcher.close()
 
     def publish(self, event: Event) -> None:
         if not self._buckets:

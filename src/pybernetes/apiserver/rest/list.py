@@ -34,17 +34,11 @@ def list_(core: Core, ctx: Context) -> Response | Awaitable[Response]:
     wanted = core.newest if options.revision < 0 else options.revision
     if options.continued > 0 or options.match == versions.EXACT:
         return _exact(core, ctx, options, selection)
-    if core.feed.revision < wanted:
-        return _list_later(core, ctx, options, selection, wanted=wanted)
-    return compressed(core, ctx, _from_cache(core, ctx, options, selection))
 
+    def answer() -> Response | Awaitable[Response]:
+        return compressed(core, ctx, _from_cache(core, ctx, options, selection))
 
-async def _list_later(
-    core: Core, ctx: Context, options: ListOptions, selection: Selection, *, wanted: int
-) -> Response:
-    await versions.wait_for(core, wanted)
-    reply = compressed(core, ctx, _from_cache(core, ctx, options, selection))
-    return reply if isinstance(reply, Response) else await reply
+    return versions.when(core, wanted, answer)
 
 
 def _from_cache(core: Core, ctx: Context, options: ListOptions, selection: Selection) -> Response:

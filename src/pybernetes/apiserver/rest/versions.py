@@ -116,14 +116,19 @@ def too_old(revision: int, floor: int) -> ApiError:
     return expired(f"too old resource version: {revision} ({floor})")
 
 
-def when(core: Core, revision: int, answer: Callable[[], Answer]) -> Answer | Awaitable[Answer]:
+def when(
+    core: Core, revision: int, answer: Callable[[], Answer | Awaitable[Answer]]
+) -> Answer | Awaitable[Answer]:
     """`answer()`: at once where the caches have reached `revision`, else when they have."""
     return answer() if core.feed.revision >= revision else _later(core, revision, answer)
 
 
-async def _later(core: Core, revision: int, answer: Callable[[], Answer]) -> Answer:
+async def _later(
+    core: Core, revision: int, answer: Callable[[], Answer | Awaitable[Answer]]
+) -> Answer:
     await wait_for(core, revision)
-    return answer()
+    found = answer()
+    return await found if isinstance(found, Awaitable) else found
 
 
 async def wait_for(core: Core, revision: int) -> None:
