@@ -272,3 +272,28 @@ def test_a_full_disk_does_not_end_the_kubelet(tmp_path):
         running.cancel()
 
     virtualtime.run(main)
+
+
+def test_what_changes_while_the_node_status_is_written_is_not_missed():
+    class Looking(NodeController):
+        async def _register(self):
+            self._was_ready = True
+
+        async def _keep_lease(self):
+            await asyncio.Event().wait()
+
+        async def report(self):
+            looks.append(asyncio.get_running_loop().time())
+            if len(looks) == 1:
+                self.wake()
+
+    async def main(env):
+        config, runtime = Config(node_name="n"), SimpleNamespace(hollow=None)
+        controller = Looking(env, None, runtime, config, machine=Machine())
+        running = asyncio.ensure_future(controller.run())
+        await asyncio.sleep(15)
+        running.cancel()
+        assert looks[0] == looks[1] < looks[2]
+
+    looks = []
+    virtualtime.run(main)

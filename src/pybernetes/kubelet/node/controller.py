@@ -59,9 +59,9 @@ class NodeController:
         async with TaskGroup("node") as group:
             group.start(self._keep_lease(), "lease")
             while True:
+                self._wake.clear()  # what comes while we look is looked at again
                 await self.report()
                 self.registered.set()
-                self._wake.clear()
                 await wait_within(self._wake, self._interval())
 
     def _interval(self) -> float:
