@@ -22,6 +22,7 @@ from pybernetes.kubelet.node import plan
 from pybernetes.kubelet.node.controller import NodeController
 from pybernetes.kubelet.node.machine import Machine
 from pybernetes.kubelet.objects import FORGET, Objects
+from pybernetes.kubelet.pleg import Pleg
 from pybernetes.kubelet.pods import killer, messages
 from pybernetes.kubelet.podstate import PodState
 
@@ -296,4 +297,30 @@ def test_what_changes_while_the_node_status_is_written_is_not_missed():
         assert looks[0] == looks[1] < looks[2]
 
     looks = []
+    virtualtime.run(main)
+
+
+def test_a_pod_that_cannot_be_looked_at_hides_no_other():
+    class Runtime:
+        hollow = None
+
+        async def list_sandboxes(self):
+            return [Sandbox(f"s{n}", "p", "n", f"u{n}", 0, False, 1) for n in (1, 2, 3)]
+
+        async def list_containers(self):
+            return []
+
+        async def sandbox_status(self, id_):
+            if id_ == "s2":
+                raise CriError("corrupt")
+            return (await self.list_sandboxes())[int(id_[1:]) - 1]
+
+    async def main(env):
+        changed = []
+        pleg = Pleg(env, Runtime(), 1.0, changed.append)
+        running = asyncio.ensure_future(pleg.run())
+        await pleg.refresh()
+        assert changed == ["u1", "u3"]
+        running.cancel()
+
     virtualtime.run(main)

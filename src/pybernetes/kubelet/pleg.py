@@ -111,11 +111,17 @@ class Pleg:
         for cache in (self._sandboxes, self._containers):
             for old in [key for key in cache if key not in known]:
                 del cache[old]
+        failed: list[CriError] = []
         for uid, (pod_sandboxes, pod_containers) in by_uid.items():
-            await self._look(uid, pod_sandboxes, pod_containers)
+            try:
+                await self._look(uid, pod_sandboxes, pod_containers)
+            except CriError as error:  # the others are looked at all the same
+                failed.append(error)
         for uid in [uid for uid in self._states if uid not in by_uid]:
             del self._states[uid]
             self._on_change(uid)
+        if failed:
+            raise failed[0]
 
     async def _look(self, uid: str, sandboxes: list[Sandbox], containers: list[Container]) -> None:
         full_sandboxes = [await self._sandbox(item) for item in sandboxes]
