@@ -100,26 +100,16 @@ class HollowFleet:
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._group: TaskGroup | None = None
         self._started = asyncio.Event()
-        self._stopped: list[str] = []
+        self._stopped: dict[str, None] = dict(origin._stopped) if origin else {}
         self._asleep: dict[str, None] = {}  # a fork's nodes that have nothing to do
         self._may_sleep = origin is not None and stages is None
-        if origin is not None:
-            self._fork(origin)
+        for name, runtime in origin._runtimes.items() if origin else ():
+            if runtime.is_used:
+                self._runtime(name).share(runtime)
 
     @property
     def nodes(self) -> Sequence[HollowNode]:
         return list(self._given.values())
-
-    def _fork(self, origin: "HollowFleet") -> None:
-        if origin._group is not None:
-            self._stopped = [
-                name for name in self._given if name not in origin._running | origin._asleep
-            ]
-        else:
-            self._stopped = list(origin._stopped)
-        for name, runtime in origin._runtimes.items():
-            if runtime.is_used:
-                self._runtime(name).share(runtime)
 
     def _runtime(self, name: str) -> Hollow:
         if name not in self._runtimes:
@@ -139,11 +129,12 @@ class HollowFleet:
             await self._informers.wait_synced()
             self._pods.on_change(self._pod_changed)
             self._group = group
-            for name in [name for name in self._given if name not in self._stopped]:
+            for name in self._given:
                 if self._may_sleep and not self._pods.by_index(UNSETTLED, name):
-                    self._asleep[name] = None
+                    self._asleep |= {} if name in self._stopped else {name: None}
                     continue
-                self.start(name)
+                if name not in self._stopped:
+                    self.start(name)
                 if (script := self._runtime(name).script).node.lost:
                     group.start(self._lose(name, script), name)
             self._started.set()
@@ -172,6 +163,7 @@ class HollowFleet:
         if name in self._running:
             return
         self._asleep.pop(name, None)
+        self._stopped.pop(name, None)
         client = Gated(self._client_for(node_user(name)), self._gate)
         recorder = Recorder(self._env, client, "kubelet", name)
         shared = Shared(self._services, self._nodes, recorder)
@@ -195,13 +187,14 @@ class HollowFleet:
 
     def stop(self, name: str) -> None:
         """A node stops at once, as if its power had gone: it says nothing to anybody."""
-        task = self._running.pop(name, None)
-        if task is not None:
+        if name in self._stopped:
+            return
+        self._stopped[name] = None
+        self._asleep.pop(name, None)
+        if task := self._running.pop(name, None):
             del self.kubelets[name]
             task.cancel()
-        if task is not None or name in self._asleep:
-            self._asleep.pop(name, None)
-            self._runtime(name).lose_power()
+        self._runtime(name).lose_power()
 
     def node_of(self, namespace: str, pod: str) -> str:
         """The node that a pod is on; "" if it is on none of ours."""

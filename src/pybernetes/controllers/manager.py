@@ -6,7 +6,6 @@ account in kube-system (upstream's use-service-account-credentials).
 """
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Callable, Mapping
 
@@ -15,7 +14,7 @@ from pybernetes.apimachinery.meta import service_account_user
 from pybernetes.apimachinery.types import User
 from pybernetes.base import logs
 from pybernetes.base.env import Env
-from pybernetes.base.tasks import TaskGroup
+from pybernetes.base.tasks import TaskGroup, wait_within
 from pybernetes.client.events import Recorder
 from pybernetes.client.informer import Informers
 from pybernetes.client.queue import WorkQueue
@@ -107,9 +106,7 @@ class Manager:
     async def _wait_due(self) -> None:
         self._stirred.clear()
         left = min(self.asleep.values()) - self._env.clock.monotonic()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if left == math.inf else left):
-                await self._stirred.wait()
+        await wait_within(self._stirred, None if left == math.inf else left)
 
     async def _run(self, name: str, controller: Controller, context: Context) -> None:
         await self.informers.wait_synced()
