@@ -35,7 +35,8 @@ class ChainVerifier:
         self._ends = Remembered(self._end_of)
 
     def verify(self, chain: tuple[bytes, ...]) -> bool:
-        return self._clock.time() <= self._ends[chain]
+        end = self._ends[chain]
+        return end > 0 and self._clock.time() <= end
 
     def _end_of(self, chain: tuple[bytes, ...]) -> float:
         """When the chain ends, in seconds since the epoch; 0 if it does not lead to us."""
