@@ -3,10 +3,14 @@
 
 import base64
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from pybernetes.kubelet.pods.images import _REFERENCE, _matching
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.base.env import Env
+from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.pods.images import _REFERENCE, Images, _matching
 
 
 def secret(server):
@@ -36,6 +40,27 @@ def test_image_names():
     good = ("busybox:latest", "r.io:5000/x/y:V1", "docker.io/library/busybox@sha256:abc")
     assert all(_REFERENCE.fullmatch(name) for name in good)
     assert not any(_REFERENCE.fullmatch(name) for name in ("a b", "Upper:1", "/x:1", "r.io/Up:1"))
+
+
+async def test_pull_secrets_that_cannot_be_read_are_told_and_left_out():
+    secrets = {"good": secret("r.io"), "odd": {".dockerconfigjson": "bm90IGpzb24="}}
+    told = []
+
+    async def lookup(gvr, namespace, name):
+        if name not in secrets:
+            raise ApiError(404, "NotFound", "no such secret")
+        return {"data": secrets[name]}
+
+    recorder = SimpleNamespace(event=lambda pod, *event: told.append(event))
+    images = Images(Env(), None, recorder, Config("n"), lookup=lookup)
+    names = [{"name": name} for name in ("gone", "good", "odd", "")]
+    pod = {"metadata": {"namespace": "n"}, "spec": {"imagePullSecrets": names}}
+    found = await images._credentials(pod, "r.io/x:1")
+    assert found == [{"username": "me", "password": "x"}]
+    text = (
+        "Unable to retrieve some image pull secrets (gone, odd); attempting to pull the image may"
+    )
+    assert told == [("Warning", "FailedToRetrieveImagePullSecret", f"{text} not succeed.")]
 
 
 @pytest.mark.node

@@ -34,7 +34,7 @@ GRACE_PERIOD = "io.kubernetes.pod.terminationGracePeriod"
 PRE_STOP = "io.kubernetes.container.preStopHandler"
 
 # One odd pod must not end the kubelet: what its data can cause is caught with what others cause.
-UNFORESEEN = (OSError, ArithmeticError, LookupError, TypeError, ValueError)
+UNFORESEEN = (OSError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def uid(pod: Object) -> str:

@@ -16,6 +16,7 @@ from pybernetes.client.events import Recorder
 from pybernetes.cri.types import Config, CriError, Image, Mount, Runtime
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.config import Config as KubeletConfig
+from pybernetes.kubelet.naming import UNFORESEEN
 from pybernetes.kubelet.record import StartError, Waiting
 from pybernetes.kubelet.volumeapi import Lookup, MountError
 
@@ -111,7 +112,7 @@ class Images:
             raise StartError(Waiting("ImagePullBackOff", text), until - started)
         self._event(pod, container, ("Normal", "Pulling", f'Pulling image "{image}"'))
         error: CriError | None = None
-        for auth in [*await _credentials(pod, reference, self._lookup), None]:
+        for auth in [*await self._credentials(pod, reference), None]:
             try:
                 await self._runtime.pull_image(reference, auth, _sandbox_config(pod))
                 error = None
@@ -132,6 +133,26 @@ class Images:
         message = f'Successfully pulled image "{image}" in {took} ({took} including waiting).'
         message += f" Image size: {found.size if found else 0} bytes."
         self._event(pod, container, ("Normal", "Pulled", message))
+
+    async def _credentials(self, pod: Object, reference: str) -> list[Config]:
+        """AuthConfigs for the image's registry from the pod's imagePullSecrets."""
+        found: list[Config] = []
+        missing = []
+        names = [
+            item["name"] for item in pod["spec"].get("imagePullSecrets", ()) if item.get("name")
+        ]
+        for name in names:
+            try:
+                secret = await self._lookup(naming.SECRETS, pod["metadata"]["namespace"], name)
+                found += _matching(secret.get("data") or {}, reference)
+            except (ApiError, ConnectionError, *UNFORESEEN):  # not there, or nobody can read it
+                missing.append(name)
+        if missing:
+            text = f"Unable to retrieve some image pull secrets ({', '.join(missing)});"
+            text += " attempting to pull the image may not succeed."
+            reason = "FailedToRetrieveImagePullSecret"
+            self._recorder.event(pod, "Warning", reason, text)
+        return found
 
     def forget(self, uid: str) -> None:
         for key in [key for key in self._until if key[0] == uid]:
@@ -165,20 +186,6 @@ def _host(reference: str) -> str:
     first = reference.partition("/")[0]
     has_host = "/" in reference and ("." in first or ":" in first or first == "localhost")
     return first if has_host else "docker.io"
-
-
-async def _credentials(pod: Object, reference: str, lookup: Lookup) -> list[Config]:
-    """AuthConfigs for the image's registry from the pod's imagePullSecrets."""
-    found: list[Config] = []
-    for item in pod["spec"].get("imagePullSecrets", ()):
-        try:
-            secret = await lookup(
-                naming.SECRETS, pod["metadata"]["namespace"], item.get("name", "")
-            )
-        except (ApiError, ConnectionError):
-            continue  # upstream warns and goes on without it
-        found += _matching(secret.get("data") or {}, reference)
-    return found
 
 
 def _matching(data: Object, reference: str) -> Iterable[Config]:
