@@ -171,6 +171,31 @@ def test_a_failed_daemon_pod_is_replaced(in_cluster) -> None:
     in_cluster(main)
 
 
+def test_daemon_pods_that_fail_again_and_again_wait_longer_until_all_was_well(in_cluster) -> None:
+    async def main(cluster) -> None:
+        await cluster.client.create(NODES, node("n1"))
+        await cluster.client.patch(NODES, "n1", {"spec": {"taints": None}})
+        await cluster.create(DAEMON_SETS, daemon_set())
+
+        async def fail() -> float:
+            """Seconds until a pod that failed is removed."""
+            (pod,) = await cluster.eventually(lambda: cluster.list(PODS))
+            name, start = pod["metadata"]["name"], cluster.env.clock.monotonic()
+            failed = {"status": {"phase": "Failed"}}
+            await cluster.client.patch(PODS, name, failed, "default", subresource="status")
+            await cluster.eventually(lambda: cluster.gone(PODS, name))
+            return cluster.env.clock.monotonic() - start
+
+        waits = [await fail() for _ in range(6)]
+        assert waits == sorted(waits)
+        assert waits[-1] > 10
+        await asyncio.sleep(3600)
+        await fail()
+        assert await fail() < 3
+
+    in_cluster(main, controllers=("*", "-node-lifecycle-controller"))  # the node has no kubelet
+
+
 async def names(cluster) -> list[str]:
     return sorted(pod["metadata"]["name"] for pod in await cluster.list(PODS))
 

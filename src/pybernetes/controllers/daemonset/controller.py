@@ -23,6 +23,10 @@ class DaemonSetController(Revised):
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if old and new and taints(old) == taints(new) and meta.labels(old) == meta.labels(new):
             return
+        if new is None:
+            self._failures = {
+                at: when for at, when in self._failures.items() if at[1] != meta.name(old or {})
+            }
         for daemon_set in self._owners.items():
             self._queue.add(meta.key(daemon_set))
 
@@ -60,6 +64,8 @@ class DaemonSetController(Revised):
             if now < until:
                 self._queue.add_after(key, until - now)
                 continue
+            if now - until > 2 * _BACK_OFF[1]:  # long ago: it begins anew
+                wait = _BACK_OFF[0] / 2
             wait = min(wait * 2, _BACK_OFF[1])
             self._failures[at] = now + wait, wait
             how = (pod.get("status") or {}).get("phase", "")
