@@ -288,6 +288,10 @@ def test_reviews(objects):
     assert rules["incomplete"] is False
     with pytest.raises(ApiError, match="must match metadata"):
         review.access_review(rbac, asked, namespace="elsewhere")
+    with pytest.raises(ApiError, match=r"metadata: Invalid value: .*: must be empty$"):
+        review.access_review(rbac, {**asked, "metadata": {"name": "mine"}})
+    local = {**asked, "metadata": {"namespace": "ns"}}
+    assert review.access_review(rbac, local, namespace="ns")["status"]["allowed"]
     with pytest.raises(ApiError, match="exactly one of nonResourceAttributes"):
         review.access_review(rbac, {"kind": "SubjectAccessReview", "spec": {"user": "x"}})
 

@@ -5,7 +5,7 @@ Every function takes the posted object and returns it with its status; ApiError 
 selectors of resourceAttributes are not looked at: no authorizer here uses them.
 """
 
-from pybernetes.apimachinery import errors, field
+from pybernetes.apimachinery import errors, field, meta
 from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object, User
 from pybernetes.apiserver.authorization.rbac import Rbac
@@ -23,6 +23,7 @@ def access_review(
     if user is None and not spec.get("user") and not spec.get("groups"):
         detail = "at least one of user or group must be specified"
         findings.append(field.invalid("spec.user", spec.get("user") or "", detail))
+    findings += _metadata_findings(obj, () if namespace is None else ("namespace",))
     if namespace is not None:
         findings += _local_findings(spec, namespace)
     if findings:
@@ -45,6 +46,14 @@ def _attribute_findings(spec: Object) -> Errors:
         return []
     detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
     return [field.invalid("spec", spec.get("nonResourceAttributes"), detail)]
+
+
+def _metadata_findings(obj: Object, kept: tuple[str, ...]) -> Errors:
+    metadata = meta.metadata(obj)
+    if not any(metadata[key] for key in metadata if key not in ("managedFields", *kept)):
+        return []
+    detail = f"must be empty{' except for namespace' if kept else ''}"
+    return [field.invalid("metadata", metadata, detail)]
 
 
 def _local_findings(spec: Object, namespace: str) -> Errors:
