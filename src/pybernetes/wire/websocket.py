@@ -40,10 +40,6 @@ class HandshakeError(ValueError):
         self.status = status
 
 
-def _tokens(value: str) -> list[str]:
-    return [token.strip() for token in value.split(",") if token.strip()]
-
-
 def accept_key(key: str) -> str:
     """What a server answers to a client's key."""
     digest = hashlib.sha1(key.encode("latin-1") + _GUID, usedforsecurity=False).digest()
@@ -67,7 +63,8 @@ def handshake(request: Request, supported: Sequence[str]) -> tuple[str, Headers]
         valid = False
     if not valid:
         raise HandshakeError(400, "bad Sec-WebSocket-Key")
-    offered = _tokens(request.headers.get("sec-websocket-protocol", ""))
+    listed = request.headers.get("sec-websocket-protocol", "").split(",")
+    offered = [token.strip() for token in listed if token.strip()]
     chosen = next((name for name in offered if name in supported), None)
     if chosen is None and not offered and "" in supported:
         chosen = ""

@@ -50,11 +50,6 @@ def term_matches(term: Object, node: Object) -> bool:
     return all(requirement_matches(one, names) for one in fields)
 
 
-def node_selector_matches(selector: Object, node: Object) -> bool:
-    """A NodeSelector: any of its terms is enough."""
-    return any(term_matches(term, node) for term in selector.get("nodeSelectorTerms") or ())
-
-
 def required_matches(spec: Object, node: Object) -> bool:
     """True if a pod with this spec may run on the node, as far as labels decide."""
     labels = meta.labels(node)
@@ -62,7 +57,9 @@ def required_matches(spec: Object, node: Object) -> bool:
     if any(labels.get(key) != value for key, value in wanted.items()):
         return False
     selector = look(spec, "affinity", "nodeAffinity", REQUIRED)
-    return selector is None or node_selector_matches(selector, node)
+    if selector is None:
+        return True
+    return any(term_matches(term, node) for term in selector.get("nodeSelectorTerms") or ())
 
 
 def preferred_score(spec: Object, node: Object) -> int:

@@ -107,12 +107,10 @@ class NodeRestriction(Plugin):
             "namespace": request.namespace,
             "own": _name(request) == node,
             "named": _node_of_pod(obj) == node,
-            "elsewhere": pods and self._elsewhere(node, request),
+            "elsewhere": pods
+            and _node_of_pod(self._pod(request.namespace, _name(request))) != node,
         }
         return {key: value for key, value in facts.items() if value}
-
-    def _elsewhere(self, node: str, request: AdmissionRequest) -> bool:
-        return _node_of_pod(self._pod(request.namespace, _name(request))) != node
 
     def _pod(self, namespace: str, name: str) -> Object:
         pod = self.reader.get(PODS_GVR, namespace, name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pybernetes.apimachinery.errors import ApiError, bad_request, service_unavailable
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.core.pod.status import pod_ip, pod_ips
 from pybernetes.apiserver.reading import NODES, PODS, SERVICES
 from pybernetes.base.random import Random
 
@@ -67,11 +68,6 @@ def allowed(address: str) -> bool:
     return not (ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_unspecified)
 
 
-def _pod_ip(pod: Object) -> str:
-    ips = (pod.get("status") or {}).get("podIPs") or ()
-    return str(ips[0].get("ip", "")) if ips else ""
-
-
 def check_runs(get: GetObject, pod: Object) -> None:
     """Addresses of pods on hollow nodes lead nowhere, or off this machine. Raises ApiError 503."""
     name = pod["spec"].get("nodeName", "")
@@ -91,7 +87,7 @@ def pod_target(get: GetObject, namespace: str, text: str) -> Target:
         declared = (p for c in pod["spec"].get("containers") or () for p in c.get("ports") or ())
         first = next(declared, None)
         port = str(first["containerPort"]) if first else ""
-    address = _pod_ip(pod)
+    address = pod_ip(pod)
     if not allowed(address):
         raise bad_request("address not allowed")
     check_runs(get, pod)
@@ -164,8 +160,7 @@ class ServiceTargets:
             pod = self._get(PODS, namespace, target.get("name", ""))
         except ApiError:
             return False
-        ips = {ip.get("ip") for ip in (pod.get("status") or {}).get("podIPs") or ()}
-        if endpoint["addresses"][0] not in ips:  # the one that is dialled
+        if endpoint["addresses"][0] not in pod_ips(pod):  # the one that is dialled
             return False
         check_runs(self._get, pod)
         return True

@@ -66,13 +66,10 @@ def _pod_total(pod: Object, kind: str) -> Amounts:
             total[name] = amount(name, text)
     if spec.get("overhead"):
         overhead = amounts(spec["overhead"])
-        add(total, overhead if kind == "requests" else _known(overhead, total))
+        if kind == "limits":  # overhead adds to limits only where there is a limit
+            overhead = {name: number for name, number in overhead.items() if total.get(name)}
+        add(total, overhead)
     return total
-
-
-def _known(overhead: Amounts, total: Amounts) -> Amounts:
-    """Overhead adds to limits only where there is a limit."""
-    return {name: number for name, number in overhead.items() if total.get(name)}
 
 
 def is_pod_level(resource: str) -> bool:
