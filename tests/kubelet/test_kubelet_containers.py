@@ -123,6 +123,16 @@ def test_node_admission():
     assert admission.admit(picky, node, [])[0] == "NodeAffinity"
 
 
+def test_a_resolver_is_given_no_more_than_it_takes():
+    searches = ["a" * 300, *(f"{'b' * 100}{n}" for n in range(40))]
+    wish = {"servers": ["1", "2", "3", "4"], "searches": searches, "options": ["ndots:5"]}
+    found, told = dns.fitting(wish)
+    assert (found["servers"], found["searches"]) == (["1", "2", "3"], searches[1:20])
+    assert told[0].endswith("have been omitted, the applied nameserver line is: 1 2 3")
+    assert told[1].startswith("Search Line limits were exceeded, some search paths")
+    assert dns.fitting(found) == (found, [])
+
+
 def test_files_are_replaced_all_at_once(tmp_path):
     folder = tmp_path / "v"
     atomicwriter.write(folder, {"a": File(b"1"), "d/b": File(b"2", 0o400)}, "t1")

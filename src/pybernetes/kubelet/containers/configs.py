@@ -57,7 +57,9 @@ def sandbox(pod: Object, attempt: int, config: KubeletConfig, host: dns.Resolver
         },
         "hostname": hostname,
         "log_directory": str(naming.log_dir(config, pod)),
-        "dns_config": dns.pod_dns(pod, host, config.cluster_dns, config.cluster_domain),
+        "dns_config": dns.fitting(
+            dns.pod_dns(pod, host, config.cluster_dns, config.cluster_domain)
+        )[0],
         "port_mappings": [] if spec.get("hostNetwork") else _port_mappings(pod),
         "labels": {**(pod["metadata"].get("labels") or {}), **_labels(pod)},
         "annotations": {

@@ -8,6 +8,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Config
 
 MAX_SERVERS, MAX_SEARCHES = 3, 32
+MAX_SEARCH, MAX_SEARCH_LINE = 253, 2048  # characters of one, and of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def parse(text: str) -> Resolver:
 
 
 def pod_dns(pod: Object, host: Resolver, cluster_dns: Sequence[str], domain: str) -> Config:
-    """The DNSConfig that dnsPolicy and dnsConfig ask for."""
+    """The DNSConfig that dnsPolicy and dnsConfig ask for, which may be too much: see `fitting`."""
     spec, namespace = pod["spec"], pod["metadata"]["namespace"]
     policy = spec.get("dnsPolicy") or "ClusterFirst"
     if policy == "ClusterFirst" and spec.get("hostNetwork"):
@@ -49,10 +50,26 @@ def pod_dns(pod: Object, host: Resolver, cluster_dns: Sequence[str], domain: str
         base = Resolver(cluster_dns, [*own, *host.searches], ["ndots:5"])
     extra = spec.get("dnsConfig") or {}
     return {
-        "servers": _unique([*base.servers, *extra.get("nameservers", ())])[:MAX_SERVERS],
-        "searches": _unique([*base.searches, *extra.get("searches", ())])[:MAX_SEARCHES],
+        "servers": _unique([*base.servers, *extra.get("nameservers", ())]),
+        "searches": _unique([*base.searches, *extra.get("searches", ())]),
         "options": _options(base.options, extra.get("options", ())),
     }
+
+
+def fitting(wish: Config) -> tuple[Config, list[str]]:
+    """What resolvers take of a DNSConfig, and what is said of the rest (upstream's limits, words)."""
+    servers = wish["servers"][:MAX_SERVERS]
+    searches = [one for one in wish["searches"][:MAX_SEARCHES] if len(one) <= MAX_SEARCH]
+    while len(" ".join(searches)) > MAX_SEARCH_LINE:
+        searches.pop()
+    told = []
+    if servers != wish["servers"]:
+        text = "Nameserver limits were exceeded, some nameservers have been omitted"
+        told.append(f"{text}, the applied nameserver line is: {' '.join(servers)}")
+    if searches != wish["searches"]:
+        text = "Search Line limits were exceeded, some search paths have been omitted"
+        told.append(f"{text}, the applied search line is: {' '.join(searches)}")
+    return {**wish, "servers": servers, "searches": searches}, told
 
 
 def _unique(items: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.base import metrics
 from pybernetes.cri.types import Config, CriError, Unsupported
 from pybernetes.kubelet import naming
-from pybernetes.kubelet.containers import configs
+from pybernetes.kubelet.containers import configs, dns
 from pybernetes.kubelet.containers.environment import ConfigError, Surroundings, environment
 from pybernetes.kubelet.pods import hooks, killer, mounting, podcgroup
 from pybernetes.kubelet.pods.tools import Tools
@@ -34,7 +34,10 @@ async def mount_volumes(tools: Tools, record: Record, state: PodState) -> None:
 
 async def start_sandbox(tools: Tools, record: Record, attempt: int) -> None:
     """Raises StartError (with the event written)."""
-    pod = record.pod
+    pod, node = record.pod, tools.config
+    wish = dns.pod_dns(pod, tools.resolver, node.cluster_dns, node.cluster_domain)
+    for text in dns.fitting(wish)[1]:
+        tools.recorder.event(pod, "Warning", "DNSConfigForming", text)
     try:
         config = configs.sandbox(pod, attempt, tools.config, tools.resolver)
         if not tools.runtime.hollow:
