@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The controller manager: one folder per controller (plan.py decides, controller.py acts)."""
+"""The controller manager: a file per controller, or a folder (plan.py decides, controller.py acts)."""

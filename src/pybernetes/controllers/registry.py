@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of controllers, by upstream's names: controllers.json. One folder a row.
+"""The table of controllers, by upstream's names: controllers.json. A file or a folder a row.
 
 A controller's code is imported when it is built: what is turned off costs nothing.
 """
