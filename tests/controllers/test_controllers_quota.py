@@ -120,3 +120,14 @@ def test_a_priority_class_scope_selects_by_name() -> None:
     scoped = quota({"pods": "1"}, scopeSelector={"matchExpressions": [term]})
     assert rules.matches(scoped, rules.PODS, pod("a", priorityClassName="high"))
     assert not rules.matches(scoped, rules.PODS, pod("a"))
+
+
+def test_a_claim_counts_for_its_class_even_if_only_the_old_annotation_names_it() -> None:
+    claim = {
+        "metadata": {"annotations": {"volume.beta.kubernetes.io/storage-class": "gold"}},
+        "spec": {"resources": {"requests": {"storage": "1Gi"}}, "storageClassName": "silver"},
+    }
+    used = rules.usage(rules.CLAIMS, claim)
+    assert used["gold.storageclass.storage.k8s.io/requests.storage"] == 1 << 30
+    assert used["gold.storageclass.storage.k8s.io/persistentvolumeclaims"] == 1
+    assert not any(name.startswith("silver") for name in used)

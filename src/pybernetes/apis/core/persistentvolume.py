@@ -8,7 +8,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
 from pybernetes.apis.validation.part import IMMUTABLE, Part, same
 
-_CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
+CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 _SHORT = {
     "ReadWriteOnce": "RWO",
     "ReadOnlyMany": "ROX",
@@ -78,10 +78,14 @@ def phase(obj: Object, _: datetime.datetime) -> str:
     return "Terminating" if meta.is_deleting(obj) else look(obj, "status", "phase") or ""
 
 
-def storage_class(obj: Object, _: datetime.datetime) -> str:
-    """The class of a claim or a volume; the old annotation wins."""
-    old = meta.annotations(obj).get(_CLASS_ANNOTATION)
+def class_of(obj: Object) -> str:
+    """The storage class of a claim or a volume; the old annotation wins."""
+    old = meta.annotations(obj).get(CLASS_ANNOTATION)
     return old if old is not None else look(obj, "spec", "storageClassName") or ""
+
+
+def storage_class(obj: Object, _: datetime.datetime) -> str:
+    return class_of(obj)
 
 
 def capacity(claim: Object, _: datetime.datetime) -> str:

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core.nodeaffinity import requirement_matches
+from pybernetes.apis.core.persistentvolume import class_of
 from pybernetes.apis.core.pod.requests import Amounts, pod_limits, pod_requests, qos_class
 from pybernetes.apis.core.pod.status import is_finished
+from pybernetes.apis.core.service import needs_node_port, type_of
 
 PODS = GVR("", "v1", "pods")
 SERVICES = GVR("", "v1", "services")
@@ -70,7 +72,7 @@ def usage(gvr: GVR, obj: Object) -> Amounts:
     if gvr == PODS:
         return _pod(obj) if not is_finished(obj) else {count_name(gvr): 1}
     if gvr == SERVICES:
-        return used | _service(obj["spec"])
+        return used | _service(obj)
     if gvr == CLAIMS:
         return used | _claim(obj)
     return used
@@ -88,23 +90,19 @@ def _pod(pod: Object) -> Amounts:
     return used
 
 
-def _service(spec: Object) -> Amounts:
-    ports = len(spec.get("ports") or ())
-    balanced = spec.get("type") == "LoadBalancer"
-    opened = spec.get("type") == "NodePort" or (
-        balanced and spec.get("allocateLoadBalancerNodePorts", True)
-    )
-    return {"services.nodeports": ports if opened else 0, "services.loadbalancers": int(balanced)}
+def _service(service: Object) -> Amounts:
+    ports = len(service["spec"].get("ports") or ()) if needs_node_port(service) else 0
+    balanced = type_of(service) == "LoadBalancer"
+    return {"services.nodeports": ports, "services.loadbalancers": int(balanced)}
 
 
 def _claim(claim: Object) -> Amounts:
-    spec = claim["spec"]
-    requests = (spec.get("resources") or {}).get("requests") or {}
+    requests = (claim["spec"].get("resources") or {}).get("requests") or {}
     used = {}
     if "storage" in requests:
         used["requests.storage"] = amount("storage", requests["storage"])
-    if spec.get("storageClassName"):
-        prefix = spec["storageClassName"] + _CLASS
+    if class_of(claim):
+        prefix = class_of(claim) + _CLASS
         used[f"{prefix}persistentvolumeclaims"] = 1
         if "requests.storage" in used:
             used[f"{prefix}requests.storage"] = used["requests.storage"]

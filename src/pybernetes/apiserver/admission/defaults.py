@@ -3,6 +3,7 @@
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.core.persistentvolume import CLASS_ANNOTATION
 from pybernetes.apiserver.admission.plugin import (
     CLAIMS,
     NODES,
@@ -70,7 +71,7 @@ class DefaultStorageClass(Plugin):
     operations = _CREATE
     resources = frozenset((CLAIMS,))
     classes, field = STORAGE_CLASSES, "storageClassName"
-    older = "volume.beta.kubernetes.io/storage-class"
+    older = CLASS_ANNOTATION
     marks: tuple[str, ...] = ("storageclass.kubernetes.io", "storageclass.beta.kubernetes.io")
 
     async def admit(self, request: AdmissionRequest) -> None:

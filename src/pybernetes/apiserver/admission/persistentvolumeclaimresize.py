@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """PersistentVolumeClaimResize: only bound claims of a class that allows it may grow."""
 
-from pybernetes.apimachinery import meta, quantity
+from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.quantity import Quantity
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.persistentvolume import class_of
 from pybernetes.apiserver.admission.defaults import STORAGE_CLASSES
 from pybernetes.apiserver.admission.plugin import CLAIMS, Plugin, forbidden
 from pybernetes.apiserver.types import AdmissionRequest
@@ -19,8 +20,8 @@ class PersistentVolumeClaimResize(Plugin):
             return
         if (old.get("status") or {}).get("phase") != "Bound":
             raise forbidden(request, "Only bound persistent volume claims can be expanded")
-        name = _class(new)
-        found = self.reader.get(STORAGE_CLASSES, "", name) if name == _class(old) else None
+        name = class_of(new)
+        found = self.reader.get(STORAGE_CLASSES, "", name) if name == class_of(old) else None
         if not (found or {}).get("allowVolumeExpansion"):
             raise forbidden(
                 request,
@@ -32,8 +33,3 @@ class PersistentVolumeClaimResize(Plugin):
 def _size(claim: Object) -> Quantity:
     requests = ((claim.get("spec") or {}).get("resources") or {}).get("requests") or {}
     return quantity.parse(requests.get("storage") or "0")
-
-
-def _class(claim: Object) -> str:
-    annotated = meta.annotations(claim).get("volume.beta.kubernetes.io/storage-class")
-    return annotated or (claim.get("spec") or {}).get("storageClassName") or ""

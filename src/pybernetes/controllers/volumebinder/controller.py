@@ -3,6 +3,7 @@
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.persistentvolume import class_of
 from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.pods import claims_of
 from pybernetes.controllers.runtime.resources import CLAIMS, PODS, STORAGE_CLASSES, VOLUMES
@@ -94,7 +95,7 @@ class VolumeBinder(Controller):
             self._event(claim, "Warning", "FailedBinding", text)
 
     async def _find_volume(self, claim: Object) -> None:
-        storage_class = self._classes.find("", plan.class_of(claim))
+        storage_class = self._classes.find("", class_of(claim))
         volume = plan.best_match(claim, self._volumes.items())
         pods = self._pods.by_index("namespace", meta.namespace(claim))
         made_for = volume is not None and plan.is_for(volume, claim)
@@ -108,7 +109,7 @@ class VolumeBinder(Controller):
 
     async def _ask_for_volume(self, claim: Object, storage_class: Object | None) -> None:
         """No volume fits: say so, and whose turn it is."""
-        event, name = self._event, plan.class_of(claim)
+        event, name = self._event, class_of(claim)
         provisioner = (storage_class or {}).get("provisioner") or ""
         if not name:
             event(claim, "Normal", "FailedBinding", _NO_CLASS)

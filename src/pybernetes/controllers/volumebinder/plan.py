@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from pybernetes.apimachinery import meta, quantity, selectors
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.persistentvolume import class_of
 from pybernetes.apis.core.pod.status import is_finished
 from pybernetes.client.frozen import copy_object
 from pybernetes.controllers.runtime.pods import claims_of
@@ -19,11 +20,6 @@ PROVISIONED = "pv.kubernetes.io/provisioned-by"
 PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 
 _MODE = "Filesystem"
-
-
-def class_of(obj: Object) -> str:
-    beta = meta.annotations(obj).get("volume.beta.kubernetes.io/storage-class")
-    return beta or obj["spec"].get("storageClassName") or ""
 
 
 def is_for(volume: Object, claim: Object) -> bool:
