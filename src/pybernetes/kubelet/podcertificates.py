@@ -61,11 +61,11 @@ class PodCertificates:
 
     async def _ask(self, one: _Credential, pod: Object, source: Object) -> None:
         """Make a key and request a certificate for it."""
-        key, proof = await self._env.offload.run(_new_key, source.get("keyType", ""))
         namespace, name = naming.key(pod)
         account_name = pod["spec"].get("serviceAccountName") or "default"
         account = await self._client.get(naming.SERVICE_ACCOUNTS, account_name, namespace)
         node = self._node()["metadata"]
+        key, proof = await self._env.offload.run(_new_key, source.get("keyType", ""))
         spec = {
             "signerName": source["signerName"],
             "podName": name,

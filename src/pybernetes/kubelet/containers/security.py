@@ -93,16 +93,14 @@ def container(pod: Object, spec: Object, image: Image | None, profiles: str = ""
     capabilities = own.get("capabilities") or {}
     if capabilities:
         result["capabilities"] = {
-            "add_capabilities": [_capability(name) for name in capabilities.get("add", ())],
-            "drop_capabilities": [_capability(name) for name in capabilities.get("drop", ())],
+            "add_capabilities": [name.removeprefix("CAP_") for name in capabilities.get("add", ())],
+            "drop_capabilities": [
+                name.removeprefix("CAP_") for name in capabilities.get("drop", ())
+            ],
         }
     if own.get("procMount") != "Unmasked" and not own.get("privileged"):
         result |= {"masked_paths": list(_MASKED), "readonly_paths": list(_READONLY)}
     return result | _identity(pod, spec, image)
-
-
-def _capability(name: str) -> str:
-    return name.removeprefix("CAP_")
 
 
 def _identity(pod: Object, spec: Object, image: Image | None) -> Config:
