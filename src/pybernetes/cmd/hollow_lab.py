@@ -35,8 +35,7 @@ async def introduced(env: Env, lab: LabConfig, client: Client) -> Sequence[Hollo
 
 def remembered(path: Path) -> list[Object]:
     """Names and capacities of the nodes that a snapshot of a store knows. Raises StoreError."""
-    records = (r for r in snapshot.read(path).records if r.key.startswith(NODES))
-    known = [json.loads(record.value) for record in records]
+    known = [json.loads(record.value) for record in snapshot.read(path, NODES).records]
     return [
         {
             "name": node["metadata"]["name"],

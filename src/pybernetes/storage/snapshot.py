@@ -56,9 +56,9 @@ def revision_of(path: Path) -> int:
         return schema.state(connection)[0]
 
 
-def read(path: Path) -> Content:
-    """The newest state in a snapshot, which is left as it is. Raises StoreError. Blocks."""
+def read(path: Path, prefix: str = "") -> Content:
+    """The newest state (of keys with `prefix`) in a snapshot, left as it is. Raises StoreError. Blocks."""
     with contextlib.closing(schema.open_snapshot(path)) as connection:
         revision, _, _ = schema.state(connection)
-        records, _ = queries.page(connection, ("", "\U0010ffff"), 0, revision)
+        records, _ = queries.page(connection, (prefix, prefix + "\U0010ffff"), 0, revision)
         return Content(revision, records, queries.deadlines(connection))
