@@ -3,6 +3,7 @@
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
+from pybernetes.apis.core.service import needs_health_port
 from pybernetes.apis.validation.addresses import address, cidr, endpoint_ip, ip, not_local
 from pybernetes.apis.validation.names import dns1123_subdomain
 from pybernetes.apis.validation.part import IMMUTABLE, Part
@@ -27,17 +28,13 @@ def validate_service_update(service: Part, old: Object) -> None:
     if balanced and class_ != was.get("loadBalancerClass"):
         spec.invalid("loadBalancerClass", class_, _ONCE)
     same_port = was.get("healthCheckNodePort") == spec.get("healthCheckNodePort")
-    if _health_check(spec.obj) and _health_check(was) and not same_port:
+    if needs_health_port(service.obj) and needs_health_port(old) and not same_port:
         spec.forbidden("healthCheckNodePort", IMMUTABLE)
     _validate(spec, was)
 
 
 def _headless(spec: Object) -> bool:
     return spec.get("clusterIPs") == ["None"]
-
-
-def _health_check(spec: Object) -> bool:
-    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
 def _cluster_ip_update(spec: Part, was: Object) -> None:
