@@ -173,6 +173,26 @@ async def test_long_listings_come_in_pages(member: Member, monkeypatch: pytest.M
         assert ([r.key for r in page.records][-1], page.remaining) == ("/19", 30)
 
 
+async def test_a_listing_of_now_is_never_compacted(
+    etcd36: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others compact while its pages are read: it begins again."""
+    monkeypatch.setattr("pybernetes.storage.etcd.driver.PAGE", 7)
+    async with opened(etcd36.url) as store:
+        names = [f"/{index:02}" for index in range(30)]
+        await store.write([Op(name, b"0") for name in names])
+        read, compactions = store._range, iter(range(3))
+
+        async def page(*span: Any, **more: Any) -> Any:
+            if more["revision"] and next(compactions, None) is not None:
+                await store.compact(await store.write([Op("/00", b"1")]))
+            return await read(*span, **more)
+
+        monkeypatch.setattr(store, "_range", page)
+        assert await keys_of(store, "/") == names
+        assert next(compactions, None) is None
+
+
 async def test_too_many_operations_are_refused_by_name(etcd36: Member) -> None:
     async with opened(etcd36.url) as store:
         with pytest.raises(StoreError, match="--max-txn-ops"):

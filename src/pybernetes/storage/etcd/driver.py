@@ -67,6 +67,7 @@ class EtcdStore(Watched):
         if isinstance(asyncio.get_running_loop(), VirtualTimeLoop):
             raise StoreError("no etcd store on virtual time: use the memory store")
         client = Client(env, config)
+        store = None
         try:
             names = Names(config.root, config.prefix)
             answer = await client.call("KV", "Range", key=names.meta)
@@ -76,7 +77,7 @@ class EtcdStore(Watched):
             store = cls(env, config, client, names, revision=revision)
             await store._learn_floor()
         except BaseException:
-            await client.close()
+            await (store or client).close()
             raise
         return store
 
@@ -230,6 +231,14 @@ class EtcdStore(Watched):
         self, span: tuple[bytes, bytes], limit: int, at: int
     ) -> tuple[Sequence[Any], int, int]:
         """At most `limit` (0: all) KeyValues, etcd's revision, and how many more there are."""
+        while not at:  # what is read at once is never compacted, but meanwhile it may be
+            with contextlib.suppress(Compacted):
+                return await self._paged(span, limit, 0)
+        return await self._paged(span, limit, at)
+
+    async def _paged(
+        self, span: tuple[bytes, bytes], limit: int, at: int
+    ) -> tuple[Sequence[Any], int, int]:
         kvs: Any = []
         while True:
             size = min(PAGE, limit - len(kvs)) if limit else PAGE
