@@ -178,17 +178,18 @@ async def run(load: Load, faults: Sequence[Fault], seconds: float, between: floa
     begun = now()
     async with TaskGroup("load") as group:
         everything = group.start(load.watch_everything(), "watch of everything")
-        for number in range(CLIENTS):
-            group.start(load.client(number), f"client {number}")
-        for number in range(3):
-            group.start(load.watch_now_and_then(number), f"watch {number}")
-        while now() < begun + seconds:
-            await asyncio.sleep(between * load.draw.uniform(0.5, 1.5))
-            await load.draw.choice(faults)(load)
-            load.faults += 1
-        load.ended = True
+        async with TaskGroup("clients") as clients:
+            for number in range(CLIENTS):
+                clients.start(load.client(number), f"client {number}")
+            for number in range(3):
+                clients.start(load.watch_now_and_then(number), f"watch {number}")
+            while now() < begun + seconds:
+                await asyncio.sleep(between * load.draw.uniform(0.5, 1.5))
+                await load.draw.choice(faults)(load)
+                load.faults += 1
+            load.ended = True
         took = now() - begun
-        await _last_seen(load)
+        await _last_seen(load)  # of all clients: none writes any more
         everything.cancel()
     calls = load.history.settled()
     found = linearizability.violations(calls) + watches.violations(load.history)
