@@ -73,3 +73,26 @@ def test_whoever_waits_for_a_status_waits_until_it_is_written_at_last() -> None:
         return env.clock.monotonic() - start
 
     assert virtualtime.run(main) == 0.5 + RETRY + 1
+
+
+def test_a_status_that_changes_back_while_it_is_written_is_written_again() -> None:
+    class Slow(Api):
+        async def patch(self, gvr: Any, name: str, patch: Any, *_: Any, **__: Any) -> Any:
+            written.append(patch["status"]["phase"])
+            await asyncio.sleep(1)
+            return {"metadata": {"name": name, "resourceVersion": "5"}}
+
+    async def main(env: Env) -> None:
+        one = pod(1, "True")
+        statuses = StatusManager(Slow(), lambda uid: one)  # type: ignore[arg-type]
+        running = asyncio.ensure_future(statuses.run())
+        for phase, pause in (("Pending", 2), ("Failed", 0.5), ("Pending", 0)):
+            statuses.set(one, {"phase": phase})
+            await asyncio.sleep(pause)
+        async with asyncio.timeout(5):
+            await statuses.flush("u")
+        running.cancel()
+
+    written: list[str] = []
+    virtualtime.run(main)
+    assert written == ["Pending", "Failed", "Pending"]

@@ -78,6 +78,7 @@ class StatusManager:
             self._wake.clear()
             if not all([await self._write(uid) for uid in list(self._dirty)]):
                 await wait_within(self._wake, RETRY)
+            if self._dirty:
                 self._wake.set()
 
     async def _write(self, uid: str) -> bool:
