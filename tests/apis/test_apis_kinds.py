@@ -287,6 +287,41 @@ def test_network_policy():
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
+@pytest.mark.parametrize(
+    ("port", "error"),
+    [
+        ({}, ""),
+        ({"port": "web"}, ""),
+        ({"port": 80, "endPort": 80}, ""),
+        ({"port": 0}, "port: Invalid value: 0: must be between 1 and 65535, inclusive"),
+        (
+            {"endPort": 90},
+            "endPort: Invalid value: 90: may not be specified when `port` is not specified",
+        ),
+        (
+            {"port": "web", "endPort": 90},
+            "endPort: Invalid value: 90: may not be specified when `port` is non-numeric",
+        ),
+        (
+            {"port": 80, "endPort": 79},
+            "endPort: Invalid value: 79: must be greater than or equal to `port`",
+        ),
+        (
+            {"port": 80, "endPort": 65536},
+            "endPort: Invalid value: 65536: must be between 1 and 65535, inclusive",
+        ),
+        (
+            {"protocol": "ICMP"},
+            'protocol: Unsupported value: "ICMP": supported values: "SCTP", "TCP", "UDP"',
+        ),
+    ],
+)
+def test_the_ports_of_a_network_policy(port, error):
+    spec = {"podSelector": {}, "egress": [{"ports": [port]}]}
+    found = refused("networking.k8s.io", "NetworkPolicy", spec=spec)
+    assert found == ([f"spec.egress[0].ports[0].{error}"] if error else [])
+
+
 def test_custom_resource_definition():
     spec = {
         "group": "example.com",

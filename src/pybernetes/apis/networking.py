@@ -60,6 +60,15 @@ def parent(obj: Object, _: datetime.datetime) -> str:
     return f"{parent.get('resource') or ''}{group}".lower() + f"{space}/{parent.get('name') or ''}"
 
 
+def validate_port_range(part: Part) -> None:
+    """Of a NetworkPolicyPort: a range starts with a number and does not end before it."""
+    first, last = part.get("port"), part.get("endPort")
+    if last is not None and isinstance(first, str):
+        part.invalid("endPort", last, "may not be specified when `port` is non-numeric")
+    elif None not in (first, last) and last < first:
+        part.invalid("endPort", last, "must be greater than or equal to `port`")
+
+
 def validate_cidrs(spec: Part) -> None:
     cidrs = spec.get("cidrs") or []
     if len(cidrs) > 2:
