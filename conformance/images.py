@@ -81,7 +81,7 @@ def _agnhost(programs: Path) -> Iterator[Entry]:
     yield Entry("agnhost", source=programs / "agnhost", mode=0o755)
     yield Entry("agnhost-2", link="agnhost")
     yield Entry("uploads")
-    yield Entry("bin/netstat", source=builtin.static_busybox(), mode=0o755)
+    yield Entry("usr/bin/netstat", source=builtin.static_busybox(), mode=0o755)
     yield Entry("etc/passwd", data=passwd.encode())
     yield Entry("etc/group", data=group.encode())
     for name in ("localhost.crt", "localhost.key"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance import document, ledger, results, specs
+from conformance import document, images, ledger, results, specs
 from conformance.results import Result
 from conformance.runner import Options, Run
 from conformance.specs import Spec
@@ -137,3 +137,18 @@ def test_a_run_whose_time_is_over_keeps_what_its_batch_found(
     assert not run.go(Options(minutes=0.001))
     assert [(found.name, found.passed) for found in run.results()] == [("a", True)]
     assert [spec.name for spec in run.todo()] == ["hangs"]
+
+
+def test_no_image_puts_files_where_debian_has_links_to_usr(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file in /bin would make a folder of the link, and every program in it would be gone."""
+    (tmp_path / "etc").mkdir()
+    for name in ("passwd", "group"):
+        (tmp_path / "etc" / name).write_text("")
+    monkeypatch.setattr(images, "_debian", lambda: tmp_path)
+    monkeypatch.setattr(images.builtin, "static_busybox", lambda: tmp_path)
+    for recipe in images.RECIPES:
+        if recipe.base:
+            paths = [entry.path for entry in recipe.content(tmp_path)]
+            assert not [path for path in paths if re.match(r"/?(bin|sbin|lib|lib64)/", path)]
