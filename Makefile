@@ -19,7 +19,7 @@ down: ## stop the cluster that `make up` started
 	@$(BIN)/pybernetes down
 
 test: setup ## run all tests but the labs' (make e2e); those that need root or kubectl are skipped loudly elsewhere
-	@$(BIN)/pytest -q --ignore-glob='*/test_e2e_lab*' $(ARGS)
+	@$(BIN)/pytest -q -n 2 --ignore-glob='*/test_e2e_lab*' $(ARGS)
 
 fast-test: setup ## run the tests that start no containers
 	@$(BIN)/pytest -q -m 'not node' $(ARGS)

@@ -7,11 +7,26 @@
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+MACHINE = ("cmd", "cri", "e2e", "images", "kubelet", "linux", "machine", "network", "proxy")
 NEVER_SKIPPED = ("node", "kubectl", "golden")
 MODULES = ("kubernetes@v1.37.1", "api@v0.37.1", "apiextensions-apiserver@v0.37.1")
+
+
+@pytest.hookimpl(optionalhook=True)  # xdist's
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`make test` has two processes: the rooms that use the machine itself share one, in order."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Rooms(LoadScopeScheduling):  # its loadgroup does nothing with pytest 9
+        def _split_scope(self, nodeid: str) -> str:
+            room, file = (*nodeid.split("/"), "", "")[1], nodeid.partition("::")[0]
+            return "machine" if room in MACHINE else file
+
+    return Rooms(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

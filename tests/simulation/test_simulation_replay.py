@@ -50,7 +50,7 @@ async def test_another_seed_gives_another_event_log(tmp_path: Path) -> None:
     assert first != other
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_fifty_nodes_and_500_pods_live_an_hour_in_seconds(tmp_path: Path) -> None:
     one, two = await gather_ordered(
         run(1, 50, 500, number, tmp_path / number) for number in ("1", "2")
