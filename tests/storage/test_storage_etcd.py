@@ -20,6 +20,9 @@ from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup, gather_ordered
 from pybernetes.storage import snapshot
 from pybernetes.storage.etcd import EtcdConfig, EtcdStore
+from pybernetes.storage.etcd.client import message
+from pybernetes.storage.etcd.names import Names
+from pybernetes.storage.etcd.stream import Stream
 from pybernetes.storage.types import (
     Change,
     Compacted,
@@ -423,3 +426,49 @@ async def test_tls_with_client_certificates(
                 pass
     finally:
         member.kill()
+
+
+class Silent:
+    """A member's watch call that says what it is told to."""
+
+    def __init__(self) -> None:
+        self.answers: asyncio.Queue[Any] = asyncio.Queue()
+        self.written: list[Any] = []
+
+    async def sound_progress(self, endpoint: str) -> bool:
+        return True
+
+    endpoint = "http://a:1"
+
+    def stream(self, endpoint: str) -> "Silent":
+        return self
+
+    async def write(self, request: Any) -> None:
+        self.written.append(request)
+
+    async def read(self) -> Any:
+        return await self.answers.get()
+
+    def cancel(self) -> None:
+        pass
+
+
+async def test_no_progress_is_asked_for_before_the_watch_is_announced() -> None:
+    """etcd holds events back until then, but not progress, which would run ahead of them."""
+    member = Silent()
+    stream = Stream(member, Names("/", "/x/"), "/", 5)  # type: ignore[arg-type]
+    batches = stream.batches()
+    first = asyncio.get_running_loop().create_task(anext(batches))
+    await asyncio.sleep(0.01)
+    await stream.nudge()
+    assert len(member.written) == 1
+    member.answers.put_nowait(message("WatchResponse")(created=True))
+    await asyncio.sleep(0.01)
+    await stream.nudge()
+    assert [request.WhichOneof("request_union") for request in member.written] == [
+        "create_request",
+        "progress_request",
+    ]
+    member.answers.put_nowait(message("WatchResponse")(header={"revision": 9}))
+    assert await first == ([], 9)
+    await batches.aclose()

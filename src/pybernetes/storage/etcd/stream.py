@@ -67,12 +67,14 @@ class Stream:
         call = self._client.stream(endpoint)
         try:
             await call.write(self._request(self._span if sound else EVERYTHING))
-            self._call, self._sound, self._dropped = call, sound, False
+            self._call, self._sound, self._dropped = call, False, False
             events: list[Any] = []
             while (answer := await call.read()) is not grpc.aio.EOF:
                 if answer.canceled:
                     raise Compacted(0) if answer.compact_revision else _ended(answer, endpoint)
                 events += answer.events
+                if answer.created:  # until this is said, events are held back and progress is not
+                    self._sound = sound
                 if answer.fragment or answer.created:
                     continue
                 yield self._batch(events, answer.header.revision)
