@@ -25,6 +25,7 @@ from pybernetes.dns.config import DnsConfig
 from pybernetes.dns.forward import Forwarder
 from pybernetes.dns.listeners import Listeners
 from pybernetes.dns.server import Dns
+from tests.ports import free_port
 
 Object = dict[str, Any]
 HERE = "127.0.0.1"
@@ -269,21 +270,23 @@ async def test_the_nodes_slice_goes_with_its_node_and_comes_back() -> None:
         assert again["metadata"]["ownerReferences"][0]["uid"] == "u2"
 
 
-async def test_a_resolver_that_asks_us_is_found_out(unused_tcp_port: int) -> None:
-    settings = {"port": unused_tcp_port, "upstreams": (f"{HERE}#{unused_tcp_port}",)}
+async def test_a_resolver_that_asks_us_is_found_out() -> None:
+    port = free_port()
+    settings = {"port": port, "upstreams": (f"{HERE}#{port}",)}
     async with world(**settings) as it:
         it.put(SERVICES, service("web", clusterIP="10.96.0.5"))
         assert await it.rcode("nobody.example") == "SERVFAIL"
         assert await it.found(f"web.{DOMAIN}") == ["10.96.0.5"]
 
 
-async def test_pages_as_coredns_serves_them(unused_tcp_port: int) -> None:
-    async with world(metrics_port=unused_tcp_port) as it:
+async def test_pages_as_coredns_serves_them() -> None:
+    port = free_port()
+    async with world(metrics_port=port) as it:
         it.put(SERVICES, service("web", clusterIP="10.96.0.5"))
         await it.found(f"web.{DOMAIN}")
 
         def get(path: str) -> str:
-            with urllib.request.urlopen(f"http://{HERE}:{unused_tcp_port}{path}") as answer:
+            with urllib.request.urlopen(f"http://{HERE}:{port}{path}") as answer:
                 return cast(bytes, answer.read()).decode()
 
         assert await asyncio.to_thread(get, "/ready") == "OK"

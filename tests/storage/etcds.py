@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conformance.versions import binaries
+from tests.ports import free_port
 
 VERSIONS = ("3.6", "3.4")
 
@@ -28,13 +29,6 @@ def program(version: str) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return str(found)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

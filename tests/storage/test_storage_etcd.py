@@ -33,7 +33,8 @@ from pybernetes.storage.types import (
     Unavailable,
 )
 from pybernetes.testing.stores import changes_until, keys_of
-from tests.storage.etcds import Member, free_port, three
+from tests.ports import free_port
+from tests.storage.etcds import Member, three
 
 _numbers = itertools.count()
 

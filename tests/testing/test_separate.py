@@ -3,7 +3,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from pybernetes.client.https import Https
 from pybernetes.client.rest import read_all
 from pybernetes.client.types import Client, WatchEvent
 from pybernetes.wire.types import Request
+from tests.ports import free_port
 
 DEPLOYMENTS = GVR("apps", "v1", "deployments")
 NAMESPACES = GVR("", "v1", "namespaces")
@@ -59,13 +59,6 @@ async def end_to_end(client: Client) -> None:
         gone = client.watch(NAMESPACES, field_selector="metadata.name=shop")
         await until(gone, lambda event: event.type == "DELETED")
     assert (await client.list(PODS, "shop")).items == []
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @asynccontextmanager
