@@ -22,7 +22,7 @@ APPLICATION = 0x50796265  # "Pybe", in the file's header
 SHIFT = MAX_OPS.bit_length()  # of the revision in an id; below it: position * 2 + deleted
 PAGE_SIZE = 4096
 CHECKED_AT_OPEN = 128 << 20  # bytes: a larger file is checked while it is used already
-CHECKPOINT_PAGES = 2000  # of the write-ahead log, 8 MB: more at a time takes longer each time
+CHECKPOINT_PAGES = 1000  # of the write-ahead log, 4 MB: more at a time makes writers wait longer
 
 
 def first_id(revision: int) -> int:
