@@ -4,15 +4,23 @@
 import asyncio
 import json
 from importlib import resources
+from itertools import pairwise
 from pkgutil import resolve_name
 from types import SimpleNamespace
+from typing import cast
+
+import pytest
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.base import virtualtime
+from pybernetes.base.env import Env
+from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.queue import WorkQueue
 from pybernetes.controllers import manager
 from pybernetes.controllers.registry import CONTROLLERS
-from pybernetes.controllers.runtime.controller import Context, Row
+from pybernetes.controllers.runtime.controller import Context, Controller, Row
 
 CONFIG_MAPS = GVR("", "v1", "configmaps")
 
@@ -94,3 +102,37 @@ def test_lost_races_are_no_news_until_they_repeat(monkeypatch) -> None:
     manager._report("deployment", "ns/d", race, 7)
     manager._report("deployment", "ns/d", ApiError(500, "InternalError", "broken"), 0)
     assert len(told) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (ConnectionError("the API server is down"), True),
+        (ApiError(503, "ServiceUnavailable", "the store is away"), True),
+        (ApiError(409, "Conflict", "the object has been modified"), True),
+        (ApiError(409, "AlreadyExists", "another's"), False),
+        (ApiError(422, "Invalid", "refused"), False),
+    ],
+)
+def test_an_outage_delays_no_key_for_long_once_it_is_over(
+    error: Exception, *, passes: bool
+) -> None:
+    tries: list[float] = []
+
+    async def main(env: Env) -> None:
+        queue: WorkQueue[str] = WorkQueue(env)
+
+        async def sync(_key: str) -> None:
+            tries.append(env.clock.monotonic())
+            raise error
+
+        async with TaskGroup("controllers") as group:
+            controller = cast(Controller, SimpleNamespace(sync=sync))
+            group.start(manager._work("deployment", controller, queue), "worker")
+            queue.add("default/web")
+            await asyncio.sleep(3000)
+            group.cancel()
+
+    virtualtime.run(main, 1)
+    longest = max(after - before for before, after in pairwise(tries))
+    assert longest == pytest.approx(10.0 if passes else 1000.0)

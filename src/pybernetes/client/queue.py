@@ -106,9 +106,11 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._delayed, (when, self._sequence, key))
         self._set_timer()
 
-    def add_rate_limited(self, key: K) -> None:
+    def add_rate_limited(self, key: K, longest: float = math.inf) -> None:
+        """Try again after a failure: later each time, but for the queue's own rate within `longest` seconds."""
         self._metrics.retries.inc()
-        self.add_after(key, max(self._backoff.next(key), self._bucket.reserve()))
+        wait = min(self._backoff.next(key), longest)
+        self.add_after(key, max(wait, self._bucket.reserve()))
 
     def forget(self, key: K) -> None:
         """The key's work succeeded: its next failure waits the shortest time again."""

@@ -26,6 +26,7 @@ from pybernetes.controllers.runtime.controller import Context, Controller, NotYe
 Kind = tuple[str, str]  # group, resource
 MANAGER = "kube-controller-manager"
 LATE_TRIES = 5  # lost races before one is worth a line
+SOON = 10.0  # seconds at most until what failed for a reason that passes by itself is tried again
 _log = logs.get("controllers")
 
 
@@ -149,12 +150,19 @@ async def _work(name: str, controller: Controller, queue: WorkQueue[str]) -> Non
             queue.add_rate_limited(key)
         except Exception as error:  # noqa: BLE001 -- one key's failure must not stop the others
             _report(name, key, error, queue.failures(key))
-            queue.add_rate_limited(key)
+            queue.add_rate_limited(key, SOON if _passes(error) else math.inf)
         else:
             queue.forget(key)
         finally:
             queue.done(key)
         await asyncio.sleep(0)
+
+
+def _passes(error: Exception) -> bool:
+    """True if nobody answered, or the cache was old: an outage must not end in upstream's 1,000 s."""
+    if isinstance(error, ApiError):
+        return error.code >= 500 or error.code == 429 or error.reason == "Conflict"
+    return isinstance(error, ConnectionError | TimeoutError)
 
 
 def _report(name: str, key: str, error: Exception, failures: int) -> None:
