@@ -2,6 +2,7 @@
 """Files that are there whole or not at all, and pid files that die with their process."""
 
 import fcntl
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -23,10 +24,19 @@ def write_private(path: Path, content: bytes | str) -> None:
         raise
 
 
+def write_json(path: Path, value: object) -> None:
+    """Replace a private file by a JSON value, for people to read."""
+    write_private(path, json.dumps(value, indent=2) + "\n")
+
+
 def hold(path: Path) -> IO[str]:
     """Our pid in a file that is locked until it is closed. BlockingIOError: another holds it."""
     held = path.open("a+")
-    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        held.close()
+        raise
     held.seek(0)
     held.truncate()
     held.write(f"{os.getpid()}\n")

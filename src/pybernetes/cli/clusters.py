@@ -111,7 +111,7 @@ class Cluster:
     def settle(self, asked: dict[str, Any]) -> None:
         """Write config.json: what was asked for now, over what was asked for before."""
         config = {**self.config(), **asked, "format": FORMAT, "name": self.name}
-        files.write_private(self.data_dir / "config.json", json.dumps(config, indent=2) + "\n")
+        files.write_json(self.data_dir / "config.json", config)
 
     def state(self) -> dict[str, Any]:
         """What the running (or last) process said of itself."""

@@ -298,8 +298,7 @@ class AllInOne:
             "pid": os.getpid(),
             "since": rfc3339(self._env.clock.now()),
         }
-        text = json.dumps(state, indent=2) + "\n"
-        files.write_private(config.data_dir / "state.json", text)
+        files.write_json(config.data_dir / "state.json", state)
         self._report("ready")
 
 

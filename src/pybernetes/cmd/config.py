@@ -137,7 +137,7 @@ def read_json(data_dir: Path) -> dict[str, Any]:
 
 def write_json(data_dir: Path, config: dict[str, Any]) -> None:
     """Replace config.json at once."""
-    files.write_private(data_dir / "config.json", json.dumps(config, indent=2) + "\n")
+    files.write_json(data_dir / "config.json", config)
 
 
 def _range(flag: str, text: str, longest: int) -> ipaddress.IPv4Network:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pybernetes.storage.expiry import Deadline
 from pybernetes.storage.sqlite import queries, schema
+from pybernetes.storage.transaction import after
 from pybernetes.storage.types import Record
 
 ROWS = 1000  # written in one step
@@ -60,5 +61,5 @@ def read(path: Path, prefix: str = "") -> Content:
     """The newest state (of keys with `prefix`) in a snapshot, left as it is. Raises StoreError. Blocks."""
     with contextlib.closing(schema.open_snapshot(path)) as connection:
         revision, _, _ = schema.state(connection)
-        records, _ = queries.page(connection, (prefix, prefix + "\U0010ffff"), 0, revision)
+        records, _ = queries.page(connection, (prefix, after(prefix)), 0, revision)
         return Content(revision, records, queries.deadlines(connection))

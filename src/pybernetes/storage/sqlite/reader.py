@@ -26,9 +26,8 @@ class Readers:
     def __init__(self, path: Path, offload: Offload) -> None:
         self._path = path
         self._offload = offload
-        self._free: LifoQueue[sqlite3.Connection | None] = (
-            LifoQueue()
-        )  # the one with the warmest cache
+        # last in, first out: the one with the warmest cache
+        self._free: LifoQueue[sqlite3.Connection | None] = LifoQueue()
         for _ in range(CONNECTIONS):
             self._free.put(schema.open_reader(path))
 

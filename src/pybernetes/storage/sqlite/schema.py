@@ -6,7 +6,6 @@ whether the version is a deletion, packed so that ids sort by time. The newest v
 its largest id, which the index finds without touching values.
 """
 
-import fcntl
 import os
 import sqlite3
 from importlib import resources
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+from pybernetes.base import files
 from pybernetes.storage.transaction import FIRST, MAX_OPS
 from pybernetes.storage.types import NoSpace, StoreError, Unavailable
 
@@ -41,18 +41,13 @@ def translated(error: sqlite3.Error, path: Path) -> StoreError:
 def lock(path: Path) -> IO[str]:
     """Become the file's one owner until the returned file is closed."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    file = os.fdopen(handle, "r+", encoding="ascii")
+    held = path.with_name(path.name + ".lock")
+    held.touch(mode=0o600)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        owner = file.read().strip() or "unknown"
-        file.close()
+        return files.hold(held)
+    except BlockingIOError as error:
+        owner = held.read_text().strip() or "unknown"
         raise Unavailable(f"{path} is in use by process {owner}") from error
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
 
 
 def connect(path: Path) -> sqlite3.Connection:
