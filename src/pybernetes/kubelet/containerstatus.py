@@ -38,7 +38,7 @@ def statuses(pod: Object, state: PodState, known: Known, group: str) -> list[Obj
 def _status(pod: Object, spec: Object, state: PodState, known: Known) -> Object:
     record, facts = known
     name = spec["name"]
-    old = next((item for item in naming.statuses_of(pod) if item["name"] == name), {})
+    old = naming.find_status(pod, name) or {}
     current = state.latest(name)
     if current is None:
         return _absent(pod, spec, old, record)

@@ -109,6 +109,10 @@ def find_container(pod: Object, name: str) -> Object | None:
     return next((item for item in containers_of(pod) if item["name"] == name), None)
 
 
+def find_status(pod: Object, name: str) -> Object | None:
+    return next((item for item in statuses_of(pod) if item["name"] == name), None)
+
+
 def group_of(pod: Object, name: str) -> str:
     """The list of the spec that a container is in."""
     lists = ((group, pod["spec"].get(group) or ()) for group in STATUSES)

@@ -102,10 +102,10 @@ class NodeView:
         return found
 
     def _waiting(self, pod: Object, name: str) -> str:
-        for item in naming.statuses_of(self._with_status(pod)):
-            if item["name"] == name:
-                return str((item["state"].get("waiting") or {}).get("reason", ""))
-        return "ContainerCreating"
+        status = naming.find_status(self._with_status(pod), name)
+        if status is None:
+            return "ContainerCreating"
+        return str((status["state"].get("waiting") or {}).get("reason", ""))
 
     def _running(self, pod: Object, name: str) -> Container:
         found = self._tools.pleg.state(naming.uid(pod)).active(name)

@@ -161,10 +161,8 @@ def _attempt(record: Record, state: PodState, name: str) -> int:
         return naming.restart_count(latest) + 1
     if name in record.attempts:
         return record.attempts[name]
-    for item in naming.statuses_of(record.pod):
-        if item["name"] == name and item.get("containerID"):
-            return int(item.get("restartCount", 0)) + 1
-    return 0
+    status = naming.find_status(record.pod, name) or {}
+    return int(status.get("restartCount", 0)) + 1 if status.get("containerID") else 0
 
 
 def _target(spec: Object, state: PodState) -> str:
