@@ -167,10 +167,8 @@ class Zone:
         port_name, protocol = (label[1:] for label in name.lower().split(".")[:2])
         meta = service["metadata"]
         base = self._full(meta["name"], meta["namespace"])
-        answer, targets = (
-            Answer(),
-            [(base, _cluster_ips(service), service["spec"].get("ports") or ())],
-        )
+        answer = Answer()
+        targets = [(base, _cluster_ips(service), service["spec"].get("ports") or ())]
         if _headless(service):
             targets = [(f"{one.label}.{base}", [one.address], one.ports) for one in endpoints]
         for target, addresses, ports in targets:

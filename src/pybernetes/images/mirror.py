@@ -43,9 +43,8 @@ class Mirror:
             return Response()
         found = _MANIFEST.fullmatch(request.path)
         registry = parse_qs(request.query).get("ns", [""])[0]
-        if found is None or request.method not in ("GET", "HEAD"):
-            return _missing(request.path)
-        if not _REGISTRY.fullmatch(registry):
+        asked = request.method in ("GET", "HEAD") and _REGISTRY.fullmatch(registry)
+        if found is None or not asked:
             return _missing(request.path)
         name, reference = found.groups()
         separator = "@" if reference.startswith("sha256:") else ":"
