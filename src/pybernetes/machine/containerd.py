@@ -85,7 +85,6 @@ class PrivateContainerd:
                 await self.start()
             except (StartError, OSError) as error:
                 _log.error("containerd does not start", err=error)
-                await asyncio.sleep(RETRY)
 
     def _spawn(self) -> None:
         command = program("containerd")
