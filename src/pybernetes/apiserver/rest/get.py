@@ -18,7 +18,11 @@ def get(core: Core, ctx: Context) -> Response | Awaitable[Response]:
         revision = versions.parse_revision(ctx.param("resourceVersion"))
     if revision < 0:
         revision = core.newest
-    return versions.when(core, revision, lambda: entry_reply(ctx, find(ctx)))
+    return versions.when(core, ctx, revision, _answer)
+
+
+def _answer(ctx: Context) -> Response:
+    return entry_reply(ctx, find(ctx))
 
 
 def find(ctx: Context) -> Entry:

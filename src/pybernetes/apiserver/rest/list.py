@@ -35,10 +35,10 @@ def list_(core: Core, ctx: Context) -> Response | Awaitable[Response]:
     if options.continued > 0 or options.match == versions.EXACT:
         return _exact(core, ctx, options, selection)
 
-    def answer() -> Response | Awaitable[Response]:
+    def answer(ctx: Context) -> Response | Awaitable[Response]:
         return compressed(core, ctx, _from_cache(core, ctx, options, selection))
 
-    return versions.when(core, wanted, answer)
+    return versions.when(core, ctx, wanted, answer)
 
 
 def _from_cache(core: Core, ctx: Context, options: ListOptions, selection: Selection) -> Response:

@@ -117,17 +117,17 @@ def too_old(revision: int, floor: int) -> ApiError:
 
 
 def when(
-    core: Core, revision: int, answer: Callable[[], Answer | Awaitable[Answer]]
+    core: Core, ctx: Context, revision: int, answer: Callable[[Context], Answer | Awaitable[Answer]]
 ) -> Answer | Awaitable[Answer]:
-    """`answer()`: at once where the caches have reached `revision`, else when they have."""
-    return answer() if core.feed.revision >= revision else _later(core, revision, answer)
+    """`answer(ctx)`: at once where the caches have reached `revision`, else when they have."""
+    return answer(ctx) if core.feed.revision >= revision else _later(core, ctx, revision, answer)
 
 
 async def _later(
-    core: Core, revision: int, answer: Callable[[], Answer | Awaitable[Answer]]
+    core: Core, ctx: Context, revision: int, answer: Callable[[Context], Answer | Awaitable[Answer]]
 ) -> Answer:
     await wait_for(core, revision)
-    found = answer()
+    found = answer(ctx)
     return await found if isinstance(found, Awaitable) else found
 
 

@@ -52,7 +52,8 @@ def watch(core: Core, ctx: Context) -> StreamingResponse | Awaitable[StreamingRe
     if wanted < 0 or (options.initial and wanted == 0):
         wanted = core.newest
     from_present = options.initial or options.revision <= 0
-    return versions.when(core, wanted if from_present else 0, lambda: _start(core, ctx, options))
+    wanted = wanted if from_present else 0
+    return versions.when(core, ctx, wanted, lambda ctx: _start(core, ctx, options))
 
 
 def _start(core: Core, ctx: Context, options: WatchOptions) -> StreamingResponse:
