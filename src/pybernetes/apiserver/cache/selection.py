@@ -22,8 +22,9 @@ class Selection:
     def matches(self, entry: Entry, fields: Fields) -> bool:
         if self.terms:
             values = entry.fields(fields)
-            if not all(term.matches(values) for term in self.terms):
-                return False
+            for term in self.terms:
+                if not term.matches(values):
+                    return False
         return self.labels is None or self.labels.matches(entry.labels())
 
 
