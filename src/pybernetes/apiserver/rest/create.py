@@ -30,6 +30,7 @@ async def create(core: Core, ctx: Context) -> Response:
     """POST on a collection."""
     options = write_options(ctx, "CreateOptions")
     obj = read_object(ctx, ctx.serving.row.gvk, options.validation)
+    await core.feed.wait_fresh()  # its namespace may be another API server's work
     entry = await create_object(core, ctx, obj, options)
     return entry_reply(ctx, entry, 201)
 
@@ -37,11 +38,11 @@ async def create(core: Core, ctx: Context) -> Response:
 async def create_object(
     core: Core, ctx: Context, obj: Object, options: WriteOptions, *, recorded: bool = False
 ) -> Entry:
-    """Store a decoded, defaulted object (in the served version). The caller owns `obj`.
+    """Store a decoded, defaulted object (in the served version). The caller owns `obj`, and has waited
+    for the caches.
 
     `recorded`: its managedFields are written already (apply).
     """
-    await core.feed.wait_fresh()  # its namespace may be another API server's work
     serving = ctx.serving
     row = serving.row
     meta = obj["metadata"]
