@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a transaction does, decided without I/O: the same rules for every driver."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pybernetes.storage.types import Change, Conflict, NoSpace, Op, Record, StoreError
 
@@ -32,6 +32,12 @@ def decide(
         elif current is not None:
             changes.append(Change(key, revision, None, current))
     return changes
+
+
+def portions(ops: Sequence[Op]) -> Iterator[Sequence[Op]]:
+    """Many operations as transactions that every driver takes."""
+    for first in range(0, len(ops), PORTABLE_OPS):
+        yield ops[first : first + PORTABLE_OPS]
 
 
 def check_keys(ops: Sequence[Op]) -> None:

@@ -11,7 +11,7 @@ from pybernetes.apiserver.authorization import bootstrap as policy
 from pybernetes.apiserver.bootstrap.objects import CONFIG_MAPS, objects
 from pybernetes.apiserver.context import Core
 from pybernetes.base import logs
-from pybernetes.storage.transaction import PORTABLE_OPS
+from pybernetes.storage.transaction import portions
 from pybernetes.storage.types import Conflict, Op
 
 log = logs.get("apiserver.bootstrap")
@@ -24,8 +24,8 @@ async def write_bootstrap(core: Core) -> bool:
         if not ops:
             return False
         try:
-            for first in range(0, len(ops), PORTABLE_OPS):
-                await core.store.write(ops[first : first + PORTABLE_OPS])
+            for some in portions(ops):
+                await core.store.write(some)
             return True
         except Conflict as conflict:  # another API server was faster
             log.info("Bootstrap objects were written by another server", key=conflict.key)

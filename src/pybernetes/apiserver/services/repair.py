@@ -14,7 +14,7 @@ from pybernetes.apiserver.services.allocation import (
     ports_of,
 )
 from pybernetes.base import logs
-from pybernetes.storage.transaction import PORTABLE_OPS
+from pybernetes.storage.transaction import portions
 from pybernetes.storage.types import Conflict, Op
 
 log = logs.get("apiserver.services")
@@ -27,8 +27,8 @@ async def repair(core: Core, allocation: Allocation) -> None:
         return
     log.info("Repairing the Services' addresses and ports", operations=len(ops))
     try:
-        for first in range(0, len(ops), PORTABLE_OPS):
-            await core.store.write(ops[first : first + PORTABLE_OPS])
+        for some in portions(ops):
+            await core.store.write(some)
     except Conflict as conflict:  # a Service changed meanwhile; the next start looks again
         log.warning("The repair collided with a change", key=conflict.key)
 
