@@ -88,11 +88,13 @@ def _some(part: Part, field: str, _: Any, text: str) -> None:
         part.invalid(field, part.get(field), text)
 
 
-def _exactly(part: Part, names: list[str], what: str) -> None:
+def _exactly(part: Part, words: list[str], what: str) -> None:
     """One of the fields that are named, or of all but those that are named with a "!"."""
-    found = [name for name, value in part.obj.items() if value is not None]
+    but = words[0].startswith("!")
     used = [
-        name for name in found if name in names or (names[0][0] == "!" and f"!{name}" not in names)
+        name
+        for name, value in part.obj.items()
+        if value is not None and (f"!{name}" not in words if but else name in words)
     ]
     if not used:
         part.required("", f"must specify a {what}")
@@ -153,10 +155,7 @@ CHECKS: Mapping[str, tuple[Callable[[Sequence[str]], Any], _Check]] = {
     "among": (_words, lambda part, field, known, _: part.choice(field, known)),
     "must": (_rule, lambda part, field, rule, _: part.need_rule(field, rule)),
     "is": (_rule, lambda part, field, rule, _: part.rule(field, rule)),
-    "given": (
-        lambda words: named(*words),
-        lambda part, field, rule, _: part.given_rule(field, rule),
-    ),
+    "given": (_rule, lambda part, field, rule, _: part.given_rule(field, rule)),
     "any": (_rule, lambda part, field, rule, _: part.any_rule(field, rule)),
     "each": (_rule, lambda part, field, rule, _: part.list_rule(field, rule)),
     "count": (_words, lambda part, field, *_: part.counts(field)),

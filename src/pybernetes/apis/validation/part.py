@@ -101,8 +101,7 @@ class Part:
     def given_rule(self, field: str, rule: Rule) -> None:
         """A value follows a rule even if it is empty (a pointer in Go)."""
         value = self.get(field)
-        for text in rule(value):
-            self.invalid(field, value, text)
+        self.wrong(field, value, rule(value))
 
     def need_rule(self, field: str, rule: Rule) -> None:
         """A value is there and follows a rule."""
@@ -112,8 +111,7 @@ class Part:
     def any_rule(self, field: str, rule: Rule) -> None:
         """A value follows a rule; a missing text is an empty one."""
         value = self.get(field) or ""
-        for text in rule(value):
-            self.invalid(field, value, text)
+        self.wrong(field, value, rule(value))
 
     def list_rule(self, field: str, rule: Rule) -> None:
         """Each value of a list follows a rule."""
