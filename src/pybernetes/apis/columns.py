@@ -90,7 +90,7 @@ def cell(text: str) -> Cell:
     missing = words[1:2] == ["??"]
     if how == "age":
         return lambda obj, now: (
-            timestamps.age(look(obj, *path), now) if look(obj, *path) else default
+            timestamps.age(value, now) if (value := look(obj, *path)) else default
         )
     shown = show if how == "text" and missing else _SHOWN.get(how)
     if shown is None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """WebSocket (RFC 6455) over a Stream. No extensions.
 
-A server checks a request with `handshake` and answers UpgradeResponse with its headers. Masks are made with 32-bit XOR:
-integers for short payloads, NumPy for long ones (several GB/s).
+A server checks a request with `handshake` and answers UpgradeResponse with its headers. Masks are
+made with 32-bit XOR: integers for short payloads, NumPy for long ones (several GB/s).
 """
 
 import asyncio

@@ -34,11 +34,8 @@ def to_v2(hpa: Object) -> Object:
     spec["metrics"] = metrics
     behavior = _load(carried, _BEHAVIOR)
     if behavior:
-        spec[
-            "behavior"
-        ] = {  # upstream writes this annotation from an internal type: ScaleUp, ScaleDown
-            key[:1].lower() + key[1:]: value for key, value in behavior.items()
-        }
+        # upstream writes this annotation from an internal type: ScaleUp, ScaleDown
+        spec["behavior"] = {key[:1].lower() + key[1:]: value for key, value in behavior.items()}
     current = [_metric(one, _source_to_v2, "current") for one in _load(carried, _CURRENT)]
     used = status.pop("currentCPUUtilizationPercentage", None)
     if used is not None and not current:

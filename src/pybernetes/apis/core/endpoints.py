@@ -54,7 +54,7 @@ def forgive_unchanged(part: Part, old: Object) -> None:
 def _address(endpoint: Part, value: str, type_: str | None, path: str) -> None:
     if type_ in {"IPv4", "IPv6"}:
         found = address(value)
-        if found and not ip(value) and f"IPv{found.version}" != type_:
+        if found and f"IPv{found.version}" != type_ and not ip(value):
             endpoint.invalid("addresses", value, f"must be an {type_} address")
         else:
             endpoint.wrong(path, value, endpoint_ip(value))

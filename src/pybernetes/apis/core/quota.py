@@ -101,8 +101,8 @@ def _claim(claim: Object) -> Amounts:
     used = {}
     if "storage" in requests:
         used["requests.storage"] = amount("storage", requests["storage"])
-    if class_of(claim):
-        prefix = class_of(claim) + _CLASS
+    if name := class_of(claim):
+        prefix = name + _CLASS
         used[f"{prefix}persistentvolumeclaims"] = 1
         if "requests.storage" in used:
             used[f"{prefix}requests.storage"] = used["requests.storage"]

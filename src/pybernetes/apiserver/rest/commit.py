@@ -41,7 +41,7 @@ async def commit(core: Core, ops: Sequence[Op]) -> int:
         raise service_unavailable(f"the store is unavailable: {error}") from error
     except StoreError as error:  # it takes no such write: too large, not allowed
         raise ApiError(500, "InternalError", str(error)) from error
-    if any(op.value is not None for op in ops):  # a full store still deletes
+    if core.feed.refused and any(op.value is not None for op in ops):  # a full store still deletes
         core.feed.refused = ""
     await core.feed.wait(revision)
     return revision
