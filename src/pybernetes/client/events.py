@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs
@@ -208,7 +208,7 @@ class Recorder:
         namespace = metadata["namespace"]
         try:
             if again:
-                try:
+                with forgiving(404):
                     changed = {key: event[key] for key in ("count", "lastTimestamp", "message")}
                     await self._client.patch(
                         EVENTS,
@@ -218,9 +218,6 @@ class Recorder:
                         patch_type=STRATEGIC_MERGE_PATCH,
                     )
                     return True
-                except ApiError as error:
-                    if error.code != 404:
-                        raise
             await self._client.create(EVENTS, event, namespace)
         except ApiError as error:
             _log.warning("The server refused an event", name=metadata["name"], err=error)

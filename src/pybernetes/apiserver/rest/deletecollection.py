@@ -3,7 +3,7 @@
 
 from dataclasses import replace
 
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import versions
 from pybernetes.apiserver.rest.delete import delete_named, delete_options
@@ -22,10 +22,7 @@ async def delete_collection(core: Core, ctx: Context) -> Response:
     if listing.limit:
         entries = entries[: listing.limit]
     for entry in entries:
-        try:
+        with forgiving(404):
             await delete_named(core, ctx, replace(options, uid="", version=""), entry)
-        except ApiError as error:
-            if error.code != 404:
-                raise
     meta = {"resourceVersion": str(core.feed.revision)}
     return encoded(ctx, format_of(ctx).many(ctx.serving, entries, meta))

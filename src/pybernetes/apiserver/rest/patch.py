@@ -7,8 +7,8 @@ from typing import Any
 
 from pybernetes.apimachinery import field
 from pybernetes.apimachinery.errors import (
-    ApiError,
     bad_request,
+    forgiving,
     invalid,
     not_found,
     unsupported_media_type,
@@ -96,12 +96,9 @@ async def _create_applied(
     author = writer(core, ctx, options)
     new = managedfields.apply(None, document.document, author, force=bool(options.force))
     check_schema(ctx, new, ctx.serving.row.schema, "Ignore")
-    try:
+    with forgiving("AlreadyExists"):
         return await create_object(core, ctx, new, options, recorded=True)
-    except ApiError as error:
-        if error.reason == "AlreadyExists":
-            return None
-        raise
+    return None
 
 
 def read_patch(ctx: Context) -> Patch:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from math import inf
 
+from pybernetes.apimachinery.errors import aggregate
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.requests import asked
 from pybernetes.cri.types import Container, CriError
@@ -166,5 +167,4 @@ def _check_memory(tools: Tools, pod: Object, due: Sequence[tuple[Object, Contain
                 f"attempting to set {what} memory limit ({limit}) below current usage ({used})"
             )
     if wrong:
-        text = wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]"
-        raise _Refused(f"cannot decrease memory limits: {text}")
+        raise _Refused(f"cannot decrease memory limits: {aggregate(wrong)}")
