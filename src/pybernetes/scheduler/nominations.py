@@ -53,9 +53,11 @@ class Nominations:
             self._nodes.unplace(other.uid)
         if aside:
             self._changed()
-        yield
-        for other, node in aside:
-            if other.uid in self._known:
-                self._nodes.place(other, node)
-        if aside:
-            self._changed()
+        try:
+            yield
+        finally:
+            for other, node in aside:
+                if other.uid in self._known:
+                    self._nodes.place(other, node)
+            if aside:
+                self._changed()
