@@ -9,7 +9,7 @@ from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import NODES, reference
 
 
-class Ranges(Controller):
+class Ranges:
     """Equal parts of one network; the next free one is looked for behind the last one given."""
 
     def __init__(self, network: str, prefix: int) -> None:
