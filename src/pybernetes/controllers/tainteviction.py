@@ -88,8 +88,8 @@ class TaintEvictionController(Controller):
         self._tell(pod, f"Marking for deletion Pod {meta.key(pod)}")
         with forgiving(404):
             await mark_disrupted(self._context, pod, _REASON)
-            await delete_if_there(self._client, PODS, pod)
-            self._deletions.inc()
+            if await delete_if_there(self._client, PODS, pod):
+                self._deletions.inc()
 
     def _tell(self, pod: Object, text: str) -> None:
         about = {
