@@ -4,12 +4,11 @@
 A controller's code is imported when it is built: what is turned off costs nothing.
 """
 
-import json
 from collections.abc import Mapping
-from importlib import resources
 from pkgutil import resolve_name
 from typing import Any
 
+from pybernetes.apis.data.sections import document
 from pybernetes.controllers.runtime.controller import Context, Controller, Row
 
 
@@ -24,8 +23,8 @@ def _row(build: str, account: str, **more: Any) -> Row:
 
 
 def _rows() -> Mapping[str, Row]:
-    text = resources.files(__package__).joinpath("controllers.json").read_text()
-    return {name: _row(**row) for name, row in json.loads(text).items()}
+    table = document("controllers.json", __package__)
+    return {name: _row(**row) for name, row in table.items()}
 
 
 CONTROLLERS = _rows()

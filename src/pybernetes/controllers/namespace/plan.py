@@ -2,21 +2,14 @@
 """Decides a terminating namespace's conditions from what was found in it. Pure."""
 
 import datetime
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib import resources
 
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis import conditions
+from pybernetes.apis.data.sections import document
 
 FINALIZER_SECONDS = 15.0  # how long finalizers are expected to take
-_CONDITIONS = resources.files(__package__).joinpath("conditions.json").read_text()
-_OK: dict[
-    str, tuple[str, str]
-] = {  # in upstream's order: reason and message where nothing is wrong
-    kind: (reason, message) for kind, (reason, message) in json.loads(_CONDITIONS).items()
-}
 
 
 @dataclass(slots=True)
@@ -42,17 +35,17 @@ class Findings:
             for finalizer in item["metadata"].get("finalizers") or ():
                 self.finalizers[finalizer] = self.finalizers.get(finalizer, 0) + 1
                 self.wait = max(self.wait, FINALIZER_SECONDS)
-            self.wait = max(
-                self.wait, float(item["metadata"].get("deletionGracePeriodSeconds") or 1)
-            )
+            grace = float(item["metadata"].get("deletionGracePeriodSeconds") or 1)
+            self.wait = max(self.wait, grace)
 
 
 def plan_conditions(namespace: Object, findings: Findings, now: datetime.datetime) -> list[Object]:
     """All five conditions; lastTransitionTime moves only with the status."""
     listed: list[Object] = (namespace.get("status") or {}).get("conditions") or []
     wrong = _wrong(findings)
-    for kind, ok in _OK.items():
-        words = wrong.get(kind) or ok
+    # In upstream's order: reason and message where nothing is wrong.
+    for kind, (reason, message) in document("conditions.json", __package__).items():
+        words = wrong.get(kind, (reason, message))
         status = "True" if kind in wrong else "False"
         listed = conditions.renew(listed, conditions.new(kind, status, words, now))
     return listed
