@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis import conditions
 from pybernetes.base import logs
@@ -137,7 +137,7 @@ class Binder:
     async def patch_status(self, pod: Object, status: Object) -> None:
         """Merge into a pod's status; a failure is told only, the next attempt writes again."""
         try:
-            await self._client.patch_object(PODS, pod, {"status": status}, subresource="status")
+            with forgiving(404, 409):
+                await self._client.patch_object(PODS, pod, {"status": status}, subresource="status")
         except (ApiError, ConnectionError, TimeoutError) as error:
-            if not isinstance(error, ApiError) or error.code not in (404, 409):
-                _log.warning("A pod's condition was not updated", pod=meta.key(pod), err=error)
+            _log.warning("A pod's condition was not updated", pod=meta.key(pod), err=error)

@@ -152,7 +152,7 @@ def _plan_group(
             endpoints += rest[:room]
             rest = rest[room:]
         if endpoints or empty:
-            empty = empty and bool(endpoints)
+            empty = False
             _update(service, one, endpoints, plan)
         else:
             plan.delete.append(one)

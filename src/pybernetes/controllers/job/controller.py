@@ -81,7 +81,7 @@ class JobController(Workload):
             self._event(job, "Normal", "Completed", "Job completed")
         elif end is not None:
             self._event(job, "Warning", end.reason, end.message)
-        was = conditions.find((job.get("status") or {}).get("conditions"), "Suspended") or {}
+        was = conditions.of(job, "Suspended") or {}
         now = conditions.find(new.get("conditions"), "Suspended") or {}
         if now.get("status") != was.get("status"):
             suspended = now.get("status") == "True"

@@ -74,9 +74,9 @@ class NamespaceController(Controller):
         gvr = resource.gvr
         try:
             together = "deletecollection" in resource.verbs
-            if "list" not in resource.verbs and together:
-                await self._client.delete_collection(gvr, namespace, options=_BACKGROUND)
             if "list" not in resource.verbs:
+                if together:
+                    await self._client.delete_collection(gvr, namespace, options=_BACKGROUND)
                 return
             found = await self._client.list(gvr, namespace)
             if not found.items:

@@ -112,10 +112,8 @@ class NodeLifecycleController(Controller):
         before, self._ready[name] = self._ready.get(name), status
         if before == "True" and status != "True":
             self._tell(name, meta.uid(node), "NodeNotReady", "status is now: NodeNotReady")
-        if before in ("True", None) and status in (
-            "False",
-            "Unknown",
-        ):  # None: we have just started
+        # None: we have just started
+        if before in ("True", None) and status in ("False", "Unknown"):
             self._unmarked[name] = None
         if status == "True":
             self._unmarked.pop(name, None)
