@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core import quota as rules
-from pybernetes.client.informer import Informer
+from pybernetes.client.informer import BY_NAMESPACE, Informer
 from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.discovery import discover
 
@@ -52,7 +52,7 @@ class ResourceQuotaController(Controller):
         """Creates were charged by admission; what frees something has to be counted again."""
         if old is None or not frees(gvr, old, new):
             return
-        for quota in self._quotas.by_index("namespace", meta.namespace(old)):
+        for quota in self._quotas.by_index(BY_NAMESPACE, meta.namespace(old)):
             self._queue.add(meta.key(quota))
 
     async def sync(self, key: str) -> None:
@@ -68,7 +68,7 @@ class ResourceQuotaController(Controller):
 
     def _objects(self, namespace: str) -> Iterator[tuple[GVR, Object]]:
         for gvr, informer in self._watched.items():
-            for obj in informer.by_index("namespace", namespace):
+            for obj in informer.by_index(BY_NAMESPACE, namespace):
                 yield gvr, obj
 
     async def _watch_named(self, quota: Object) -> None:

@@ -17,7 +17,7 @@ from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
-from pybernetes.client.informer import Informer, Informers
+from pybernetes.client.informer import BY_NAMESPACE, Informer, Informers
 from pybernetes.client.types import Client
 from pybernetes.cri.types import CriError, Runtime
 from pybernetes.kubelet import gc, naming
@@ -177,7 +177,7 @@ class Kubelet:
 
     def _services(self, namespace: str) -> Sequence[Object]:
         services = self._shared.services
-        found = sorted(services.by_index("namespace", namespace), key=naming.key)
+        found = sorted(services.by_index(BY_NAMESPACE, namespace), key=naming.key)
         master = services.find("default", "kubernetes")
         if master is not None and namespace != "default":
             found.insert(0, master)

@@ -4,6 +4,7 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
+from pybernetes.client.informer import BY_NAMESPACE
 from pybernetes.controllers.endpointslice.plan import MANAGER, plan_slices
 from pybernetes.controllers.runtime.batches import is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context, Controller
@@ -41,7 +42,7 @@ class EndpointSliceController(Controller):
         if new is None or (old and meta.labels(old).get(zone) == meta.labels(new).get(zone)):
             return
         for pod in self._pods.by_index(BY_NODE, meta.name(new)):
-            for service in self._services.by_index("namespace", meta.namespace(pod)):
+            for service in self._services.by_index(BY_NAMESPACE, meta.namespace(pod)):
                 if has_selector(service):
                     self._queue.add(meta.key(service))
 

@@ -4,6 +4,7 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.persistentvolume import class_of
+from pybernetes.client.informer import BY_NAMESPACE
 from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.pods import claims_of
 from pybernetes.controllers.runtime.resources import CLAIMS, PODS, STORAGE_CLASSES, VOLUMES
@@ -97,7 +98,7 @@ class VolumeBinder(Controller):
     async def _find_volume(self, claim: Object) -> None:
         storage_class = self._classes.find("", class_of(claim))
         volume = plan.best_match(claim, self._volumes.items())
-        pods = self._pods.by_index("namespace", meta.namespace(claim))
+        pods = self._pods.by_index(BY_NAMESPACE, meta.namespace(claim))
         made_for = volume is not None and plan.is_for(volume, claim)
         if not made_for and plan.waits_for_consumer(claim, storage_class, pods):
             text = "waiting for first consumer to be created before binding"
