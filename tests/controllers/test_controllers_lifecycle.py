@@ -22,6 +22,10 @@ def pod(name: str, **spec: object) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
 
+def node(name: str) -> Object:
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
+
+
 def config_map(name: str, *owners: Object) -> Object:
     references = [
         {
@@ -163,9 +167,8 @@ class Kubelet:
         self.cluster, self.name, self.alive = cluster, name, True
 
     async def register(self) -> None:
-        obj = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self.name}}
         ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
-        await self.cluster.client.create(NODES, obj)
+        await self.cluster.client.create(NODES, node(self.name))
         status = {"status": {"conditions": [ready]}}
         await self.cluster.client.patch(NODES, self.name, status, subresource="status")
         lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
@@ -261,15 +264,11 @@ def test_nobody_is_evicted_when_all_nodes_are_lost(in_cluster) -> None:
 def test_a_range_comes_back_from_a_node_that_never_got_it(in_cluster) -> None:
     async def main(cluster) -> None:
         for name in ("a", "b", "c"):  # gone before its range is written
-            await cluster.client.create(
-                NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
-            )
+            await cluster.client.create(NODES, node(name))
             await cluster.client.delete(NODES, name)
         await asyncio.sleep(5)
         for name in ("d", "e"):
-            await cluster.client.create(
-                NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
-            )
+            await cluster.client.create(NODES, node(name))
 
         async def both():
             nodes = await cluster.list(NODES, "")
@@ -287,8 +286,7 @@ def test_pods_of_a_node_found_lost_are_not_ready(in_cluster) -> None:
         await cluster.create(PODS, pod("web", nodeName="n1"))
         await asyncio.sleep(1)
         lost = [{"type": "Ready", "status": "Unknown"}]
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}
-        await cluster.client.create(NODES, {**node, "status": {"conditions": lost}})
+        await cluster.client.create(NODES, {**node("n1"), "status": {"conditions": lost}})
 
         async def marked() -> bool:
             found = await cluster.client.get(PODS, "web", "default")

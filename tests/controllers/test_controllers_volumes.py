@@ -33,6 +33,11 @@ def claim(name: str, size: str = "1Gi", **spec: object) -> Object:
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
+def late_class(provisioner: str, **more: str) -> Object:
+    head = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "late"}}
+    return {**head, "provisioner": provisioner, **more}
+
+
 def user_of(name: str) -> Object:
     volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": name}}]
     spec = {"containers": [{"name": "c", "image": "i"}], "volumes": volumes, "nodeName": "n"}
@@ -66,13 +71,7 @@ def test_a_claim_gets_the_smallest_volume_that_fits(in_cluster) -> None:
 
 
 def test_selectors_classes_and_claims_that_wait(in_cluster) -> None:
-    late = {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {"name": "late"},
-        "provisioner": "kubernetes.io/no-provisioner",
-        "volumeBindingMode": "WaitForFirstConsumer",
-    }
+    late = late_class("kubernetes.io/no-provisioner", volumeBindingMode="WaitForFirstConsumer")
 
     async def main(cluster) -> None:
         await cluster.client.create(CLASSES, late)
@@ -145,17 +144,10 @@ def test_a_claim_whose_volume_went_is_lost(in_cluster) -> None:
 
 
 def test_a_claim_waits_for_its_class(in_cluster) -> None:
-    late = {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {"name": "late"},
-        "provisioner": "example.org/disks",
-    }
-
     async def main(cluster) -> None:
         await cluster.create(CLAIMS, claim("c", storageClassName="late"))
         await asyncio.sleep(5)
-        await cluster.client.create(CLASSES, late)
+        await cluster.client.create(CLASSES, late_class("example.org/disks"))
 
         async def asked() -> bool:
             found = await cluster.client.get(CLAIMS, "c", "default")
