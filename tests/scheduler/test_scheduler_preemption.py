@@ -202,6 +202,15 @@ def test_kept_room_is_there_for_its_pod_and_for_more_important_ones() -> None:
     assert place("equal", 5) == "n"
 
 
+def test_kept_room_is_kept_after_a_failure() -> None:
+    table = Table(node("n", "1"))
+    nominations = Nominations(table.columns, table.cycle.changed)
+    nominations.set(table.info(pod("waiting", 5)), "n")
+    with pytest.raises(RuntimeError), nominations.lifted(table.info(pod("higher", 6))):
+        raise RuntimeError("a plugin broke")
+    assert table.cycle.schedule(table.info(pod("equal", 5))).node == ""
+
+
 async def _until(world: World, name: str, what: str) -> Object:
     """The pod once it has that value: node, deletionTimestamp or nominatedNodeName."""
     async with asyncio.timeout(60):
