@@ -36,7 +36,9 @@ def due(cron_job: Object, schedule: Schedule, now: datetime.datetime) -> Due:
     found, missed = most_recent(schedule, earliest, now)
     coming = next(schedule.after(now), None)
     wait = (coming - now).total_seconds() + 0.1 if coming is not None else None
-    late = most_recent(schedule, since, now)[0] if found is None else None
+    late = None
+    if found is None and earliest > since:
+        late = most_recent(schedule, since, now)[0]
     return Due(found, wait, missed, late)
 
 
