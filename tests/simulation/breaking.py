@@ -141,9 +141,7 @@ class ChaosWorld:
         self.servers: list[Server] = []  # that serve
         self.informers: list[Informers] = []  # of controllers and scheduler
         self._control_dies = asyncio.Event()
-        self.lost: Counter[str] = (
-            Counter()
-        )  # made, and their makers may not know it; by owner's UID
+        self.lost = Counter[str]()  # made, and their makers may not know it; by owner's UID
         self.client = self._client_for(ADMIN)
         cache = self._client_for(ADMIN, Decoder())
         self.fleet = HollowFleet(env, self._client_for, numbered(nodes), cache=cache, stages=stages)

@@ -55,15 +55,14 @@ async def scenario(world: ChaosWorld) -> Outcome:
 async def _settle(world: ChaosWorld, story: Story) -> float:
     """Virtual seconds until all is well."""
     clock = world.env.clock
-    start, last = clock.monotonic(), 0.0
+    start = clock.monotonic()
     while True:
         faults = await faults_of(world, story)
-        last = clock.monotonic() - start
+        took = clock.monotonic() - start
+        faults = faults or [f"still written: {key}" for key in await restless(world)]
+        faults = faults or [f"stale: {key}" for key in stale(world)]
         if not faults:
-            faults = [f"still written: {key}" for key in await restless(world)]
-            faults = faults or [f"stale: {key}" for key in stale(world)]
-            if not faults:
-                return last
+            return took
         if clock.monotonic() - start > PATIENCE:
             raise AssertionError("\n".join(faults))
         await asyncio.sleep(10)

@@ -21,7 +21,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -34,7 +34,6 @@ Object = dict[str, Any]
 PODS, NODES = "/registry/pods/", "/registry/minions/"
 REPLICA_SETS, STATEFUL_SETS = "/registry/replicasets/", "/registry/statefulsets/"
 DEPLOYMENTS, JOBS = "/registry/deployments/", "/registry/jobs/"
-KINDS = (PODS, NODES, REPLICA_SETS, STATEFUL_SETS, DEPLOYMENTS, JOBS)
 ENDED = ("Succeeded", "Failed")
 
 
@@ -43,7 +42,15 @@ class Laws:
 
     def __init__(self, world: ChaosWorld) -> None:
         self._world = world
-        self._objects: dict[str, dict[str, Object]] = {kind: {} for kind in KINDS}
+        self._checks: dict[str, Callable[[Object | None, Object], None]] = {
+            PODS: self._pod,
+            NODES: lambda *_: None,
+            JOBS: self._job,
+            REPLICA_SETS: self._replica_set,
+            DEPLOYMENTS: self._asked,
+            STATEFUL_SETS: self._asked,
+        }
+        self._objects: dict[str, dict[str, Object]] = {kind: {} for kind in self._checks}
         self._most: defaultdict[str, int] = defaultdict(int)  # by UID: as many as ever asked for
 
     async def run(self) -> None:
@@ -68,12 +75,7 @@ class Laws:
         new = objects[change.key] = orjson.loads(change.record.value)
         if old is not None:
             self._life(change.key, old, new)
-        check = {
-            PODS: self._pod, JOBS: self._job, REPLICA_SETS: self._replica_set,
-            DEPLOYMENTS: self._deployment, STATEFUL_SETS: self._asked,
-        }.get(kind)  # fmt: skip
-        if check is not None:
-            check(old, new)
+        self._checks[kind](old, new)
 
     def _life(self, key: str, old: Object, new: Object) -> None:
         was, is_ = old["metadata"], new["metadata"]
@@ -130,9 +132,6 @@ class Laws:
         counts = [(job or {}).get("status", {}).get("succeeded", 0) for job in (old, new)]
         most = new["spec"]["completions"] + self._world.lost[new["metadata"]["uid"]]
         assert counts[0] <= counts[1] <= most, f"the Job counted {counts}"
-
-    def _deployment(self, old: Object | None, new: Object) -> None:
-        self._asked(old, new)
 
     def _replica_set(self, old: Object | None, new: Object) -> None:
         self._asked(old, new)

@@ -56,7 +56,7 @@ async def insist(act: Callable[[], Awaitable[Any]], *done: int) -> Any:
 
 
 class Story:
-    """The user's side: what is asked for, at random moments. `wanted` is what must be there in the end."""
+    """The user's side: what is asked for, at random moments. `web` and `db` pods must be there in the end."""
 
     def __init__(self, world: ChaosWorld) -> None:
         self.world, self.client = world, world.client
