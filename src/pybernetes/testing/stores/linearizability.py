@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 
 from pybernetes.storage.types import Conflict, Op, Page, Record
-from pybernetes.testing.stores.recording import Call, folder
+from pybernetes.testing.stores.recording import Call, folder, refuses
 
 State = tuple[frozenset[Record], int]
 """What is stored in a group, and a revision that the store is known to have reached."""
@@ -100,13 +100,9 @@ def step(state: State, call: Call) -> State | None:
     if isinstance(result, Conflict):
         op = call.target[result.index]
         current = records.get(op.key)
-        return state if _refuses(op, current) and result.current == current else None
+        return state if refuses(op, current) and result.current == current else None
     assert isinstance(result, int)
     return _written(records, newest, call.target, result)
-
-
-def _refuses(op: Op, current: Record | None) -> bool:
-    return op.expected is not None and op.expected != (current.revision if current else 0)
 
 
 def _written(
@@ -114,7 +110,7 @@ def _written(
 ) -> State | None:
     for op in ops:
         current = records.pop(op.key, None)
-        if _refuses(op, current) or revision < newest + (op.value is not None or bool(current)):
+        if refuses(op, current) or revision < newest + (op.value is not None or bool(current)):
             return None
         if op.value is not None:
             created = current.created if current else revision

@@ -115,8 +115,11 @@ class History:
             seen.setdefault(change.revision, {})[change.key] = change
         calls = [call for call in self.calls if call.returned < math.inf]
         lost = [call for call in self.calls if call.returned == math.inf]
-        made = {call.result: call for call in calls if isinstance(call.result, int)}
-        made = {at: call for at, call in made.items() if _made(call.ops, seen.get(at, {}))}
+        made = {
+            call.result: call
+            for call in calls
+            if isinstance(call.result, int) and _made(call.ops, seen.get(call.result, {}))
+        }
         for revision, changes in seen.items():
             if revision not in made:
                 for call in self._unanswered(changes, lost, made):
@@ -168,10 +171,12 @@ def _did(op: Op, change: Change | None) -> bool:
     if change is None:  # deleted what was not there
         return op.value is None and not op.expected
     value = change.record.value if change.record else None
-    return value == op.value and op.expected in (
-        None,
-        change.previous.revision if change.previous else 0,
-    )
+    return value == op.value and not refuses(op, change.previous)
+
+
+def refuses(op: Op, current: Record | None) -> bool:
+    """Whether its check fails where `current` is stored."""
+    return op.expected is not None and op.expected != (current.revision if current else 0)
 
 
 @dataclass(frozen=True, slots=True)
