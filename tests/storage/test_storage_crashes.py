@@ -18,7 +18,7 @@ from pybernetes.base.random import Random
 from pybernetes.storage.sqlite import SqliteConfig, SqliteStore
 from pybernetes.testing.stores import changes_until
 from pybernetes.testing.stores.crashes import CHILD, Tally
-from pybernetes.testing.stores.disk import ALWAYS, FAULTS, SECTOR, Child, FaultyDisk, surroundings
+from pybernetes.testing.stores.disk import ALWAYS, FAULTS, SECTOR, Child, FaultyDisk
 from tests.storage.drivers import Careless, Sqlite
 
 QUICK = "/dev/shm" if os.path.isdir("/dev/shm") else None  # for copies that need not last
@@ -75,7 +75,7 @@ async def cuts(path: Path, tail: int) -> int:
 async def written_and_killed(path: Path, writers: int, seconds: float) -> Tally:
     path.parent.mkdir(exist_ok=True)
     words = (*CHILD, Sqlite.name(), str(path.parent), "write", str(writers))
-    child = await Child.start(sys.executable, *words, env=surroundings())
+    child = await Child.start(sys.executable, *words)
     await child.wait_for("at ")
     await asyncio.sleep(seconds)
     tally = Tally()
@@ -139,7 +139,7 @@ async def test_a_full_file_system(tmp_path: Path) -> None:
     mount = f"mount -t tmpfs -o size=24m none {tmp_path}"
     serve = f"exec {sys.executable} {' '.join(SERVING)} {tmp_path}/store.db"
     command = ("unshare", "--mount", "sh", "-c", f"{mount} && {serve}")
-    child = await Child.start(*command, env=surroundings())
+    child = await Child.start(*command)
     await child.wait_for("201 200 200")
     ballast = Path(f"/proc/{child.process.pid}/root{tmp_path}/ballast")
     try:

@@ -12,7 +12,7 @@ import pytest
 
 from pybernetes.base.random import Random
 from pybernetes.base.tasks import gather_ordered
-from pybernetes.testing.stores.disk import ALWAYS, FAULTS, Child, FaultyDisk, surroundings
+from pybernetes.testing.stores.disk import ALWAYS, FAULTS, Child, FaultyDisk
 from pybernetes.testing.stores.histories import (
     Fault,
     HistorySuite,
@@ -112,12 +112,11 @@ class CrashSuite(HistorySuite):
             place.mkdir(exist_ok=True)
             words = (str(rounds // CHAINS), "100", str(seed + number), str(seconds))
             command = (*CHILD, self.name(), str(place), "kill", *words)
-            child = await Child.start(sys.executable, *command, env=surroundings())
+            child = await Child.start(sys.executable, *command)
             said = await child.ended(seconds + 60)
             return Tally(**json.loads(said.split("\n")[-2]))
 
-        one, two = await gather_ordered([chain(number) for number in range(CHAINS)])
-        return one + two
+        return sum(await gather_ordered([chain(number) for number in range(CHAINS)]), Tally())
 
     async def test_kill_minus_nine_under_100_writers(self, tmp_path: Path) -> None:
         tally = await self.killed(tmp_path, 20)

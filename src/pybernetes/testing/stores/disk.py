@@ -59,8 +59,9 @@ class Child:
         self.said = ""
 
     @classmethod
-    async def start(cls, *command: str, env: dict[str, str] | None = None) -> "Child":
-        pipe = asyncio.subprocess.PIPE
+    async def start(cls, *command: str, **more: str) -> "Child":
+        """In our `surroundings` and `more`."""
+        pipe, env = asyncio.subprocess.PIPE, surroundings() | more
         return cls(await asyncio.create_subprocess_exec(*command, stdout=pipe, env=env))
 
     async def wait_for(self, text: str, seconds: float = 40) -> str:
@@ -152,12 +153,13 @@ class FaultyDisk:
 
     async def start(self, *words: str) -> Child:
         """`python words...` on this disk."""
-        layer = {
-            "LD_PRELOAD": str(self._library),
-            "FAULT_ROOT": str(self.root),
-            "FAULT_CONTROL": str(self._folder / "control"),
-        }
-        return await Child.start(sys.executable, *words, env=surroundings() | layer)
+        return await Child.start(
+            sys.executable,
+            *words,
+            LD_PRELOAD=str(self._library),
+            FAULT_ROOT=str(self.root),
+            FAULT_CONTROL=str(self._folder / "control"),
+        )
 
     def cut_power(self, draw: Random, kept: str = "") -> None:
         """Go on with what was synced and some of what was not (`kept`: which part; else by chance)."""
