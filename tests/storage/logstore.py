@@ -66,20 +66,18 @@ class LogStore(MemoryStore):
         self._check()
         if decide(ops, self.revision + 1, self._records.get):  # raises Conflict
             now = self._env.clock.time()
-            await self._append(encoded(ops, [op.ttl and now + op.ttl for op in ops]))
+            self._append(encoded(ops, [op.ttl and now + op.ttl for op in ops]))
         return await super().write(ops)
 
     def _expire(self, due: Sequence[tuple[str, int]]) -> None:
         for key, revision in due:
             current = self._records.get(key)
             if current and current.revision == revision:
-                self._durably(encoded([Op(key, None)], [0]))
+                self._append(encoded([Op(key, None)], [0]))
                 super()._expire([(key, revision)])
 
-    async def _append(self, line: bytes) -> None:
-        self._durably(line)
-
-    def _durably(self, line: bytes) -> None:
+    def _append(self, line: bytes) -> None:
+        """Durably."""
         try:
             os.ftruncate(self._file, self._good)  # what an error left
             if os.pwrite(self._file, line, self._good) < len(line):

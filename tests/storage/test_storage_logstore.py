@@ -25,19 +25,17 @@ async def test_behaviour_finds_a_watch_that_repeats(tmp_path: Path) -> None:
             await suite.test_no_gap_and_no_repeat_under_concurrent_writers(store)
 
 
-async def test_histories_find_a_watch_that_repeats(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match=r"unique|resumable"):
-        await logstore.Again().test_histories_are_linearizable_and_watched_whole(tmp_path)
-
-
-async def test_histories_find_stale_reads(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="not linearizable"):
-        await logstore.Stale().test_histories_are_linearizable_and_watched_whole(tmp_path)
-
-
-async def test_histories_find_transactions_that_are_two(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="not linearizable"):
-        await logstore.Half().test_histories_are_linearizable_and_watched_whole(tmp_path)
+@pytest.mark.parametrize(
+    ("suite", "told"),
+    [
+        (logstore.Again, "unique|resumable"),
+        (logstore.Stale, "not linearizable"),
+        (logstore.Half, "not linearizable"),
+    ],
+)
+async def test_histories_find(suite: type[logstore.Log], told: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=told):
+        await suite().test_histories_are_linearizable_and_watched_whole(tmp_path)
 
 
 async def test_kills_find_half_a_transaction(tmp_path: Path) -> None:
