@@ -6,10 +6,8 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import pytest
 
 from pybernetes.base.env import Env
 from pybernetes.base.random import Random
@@ -24,7 +22,6 @@ from tests.storage.drivers import Etcds, Memory, Sqlite
 from tests.storage.etcds import three
 from tests.storage.test_storage_crashes import cuts, written_and_killed
 
-pytestmark = pytest.mark.soak
 Share = Callable[[float], float]
 Tell = Callable[..., None]
 SLICE = 20.0  # seconds of one history: judging takes memory
@@ -33,12 +30,18 @@ SLICE = 20.0  # seconds of one history: judging takes memory
 async def histories(suite: HistorySuite, folder: Path, seconds: float) -> str:
     """One history after another, each judged: no violation, and enough operations meanwhile."""
     verdicts: list[Verdict] = []
-    end = time.monotonic() + seconds
-    while not verdicts or time.monotonic() < end - SLICE / 2:
-        took = max(3.0, min(SLICE, end - time.monotonic()))
-        verdicts.append(await suite.history(folder, took, len(verdicts)))
+    for number, some in enumerate(slices(seconds)):
+        verdicts.append(await suite.history(folder, some, number))
         verdicts[-1].check()
     return summed(verdicts)
+
+
+def slices(seconds: float) -> Iterator[float]:
+    """How many seconds one history after another takes, until `seconds` are nearly over."""
+    end = time.monotonic() + seconds
+    yield max(3.0, min(SLICE, seconds))
+    while time.monotonic() < end - SLICE / 2:
+        yield max(3.0, min(SLICE, end - time.monotonic()))
 
 
 def summed(verdicts: list[Verdict]) -> str:
@@ -69,11 +72,9 @@ async def test_etcd(share: Share, tell: Tell, tmp_path: Path) -> None:
 
 async def test_histories_over_a_failing_disk(share: Share, tell: Tell, tmp_path: Path) -> None:
     disk = FaultyDisk(tmp_path)
-    end = time.monotonic() + share(0.08)
     verdicts: list[Verdict] = []
-    while not verdicts or time.monotonic() < end - SLICE / 2:
-        seconds = min(SLICE, max(3.0, end - time.monotonic()))
-        verdicts.append(await Sqlite().faulty_history(disk, seconds, len(verdicts)))
+    for number, some in enumerate(slices(share(0.08))):
+        verdicts.append(await Sqlite().faulty_history(disk, some, number))
         verdicts[-1].check()
         disk.cut_power(Random(len(verdicts)))  # a fresh start, on what is left
     tell(f"{summed(verdicts)}, {disk.faults.injected} calls failed")
