@@ -49,21 +49,19 @@ def _slowest(known: set[str], last: dict[str, Result]) -> str:
 
 
 def _missing(missing: Sequence[specs.Spec], last: dict[str, Result]) -> str:
+    needs = [row.rpartition(" | ") for row in specs.read(HERE / "needs.txt")]
     rows = ["| spec | why |", "|---|---|"]
-    rows += [f"| {_cell(spec.name)} | {_cell(_why(spec.name, last))} |" for spec in missing]
+    for spec in missing:
+        need = next((need for names, _, need in needs if re.search(names, spec.name)), "")
+        rows.append(f"| {_cell(spec.name)} | {_cell(_why(last.get(spec.name), need))} |")
     return "\n".join(rows)
 
 
-def _why(name: str, last: dict[str, Result]) -> str:
+def _why(result: Result | None, need: str) -> str:
     """What is missing as needs.txt says, else what the last run said."""
-    result = last.get(name)
     if result is not None and result.passed:
         return "passed, not twice in a row yet"
-    for row in specs.read(HERE / "needs.txt"):
-        pattern, _, need = row.rpartition(" | ")
-        if re.search(pattern, name):
-            return need
-    return "not run yet" if result is None else result.why[:160]
+    return need or ("not run yet" if result is None else result.why[:160])
 
 
 def _cell(text: str) -> str:
