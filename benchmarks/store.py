@@ -71,17 +71,20 @@ def go_client() -> Path:
     return target
 
 
+def measured(*words: str) -> list[float]:
+    """What the load generator says."""
+    command = [str(go_client()), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [float(word) for word in done.stdout.split()]
+
+
 def write_etcd(url: str, writers: int, seconds: float) -> Rates:
-    words = [str(go_client()), url, str(writers), str(seconds)]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    rate, p50, p99 = (float(word) for word in done.stdout.split())
+    rate, p50, p99 = measured(url, str(writers), str(seconds))
     return rate, p50, p99
 
 
 def say_list_etcd(url: str) -> None:
-    words = [str(go_client()), url, "list", "/registry/nodes/"]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    fastest, slowest = (float(word) for word in done.stdout.split())
+    fastest, slowest = measured(url, "list", "/registry/nodes/")
     say("etcd 3.6, list 10,000 (its Go client)", f"{fastest:9.1f} ms  worst {slowest:.1f} ms")
 
 
