@@ -18,11 +18,11 @@ from pybernetes.apimachinery.types import GVR
 from pybernetes.base.env import Env
 from pybernetes.client import kubeconfig
 from pybernetes.client.https import Https
+from tests.ports import free_port
 from tests.storage.etcds import Member
 
 MAPS = GVR("", "v1", "configmaps")
 NAMESPACES = GVR("", "v1", "namespaces")
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(params=["3.6", "3.4"])
@@ -171,10 +171,10 @@ async def test_two_api_servers_over_one_etcd(member: Member, tmp_path: Path) -> 
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(api_server(one, *words, "--port", str(Member(tmp_path).client)))
+        stack.enter_context(api_server(one, *words, "--port", str(free_port())))
         two.mkdir()
         shutil.copytree(one / "pki", two / "pki")
-        stack.enter_context(api_server(two, *words, "--port", str(Member(tmp_path).client)))
+        stack.enter_context(api_server(two, *words, "--port", str(free_port())))
         async with client(one) as first, client(two) as second:
             for index in range(40):
                 here, there = (first, second) if index % 2 else (second, first)

@@ -130,7 +130,6 @@ def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(b"x" * 65536)
-                file.flush()
         big = f"--from-literal=a={'x' * 100_000}"
         refused = [cli.kubectl_process("create", "configmap", f"big-{n}", big) for n in range(8)]
         failed = [one.stderr for one in refused if one.returncode]
