@@ -18,7 +18,7 @@ from pybernetes.scheduler.podinfo import PodInfo
 from tests.simulation import chaos, ending
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 200 if os.environ.get("CI") else 40  # make soak: 2,000 others
+SEEDS = 200 if os.environ.get("CI") else 40  # make soak: others
 FEW = 20  # seeds in which a bug that was planted must show
 
 

@@ -21,9 +21,9 @@ order but that of columns:
   alias NAME FIELD               another group's name for a selectable field of the stored form
   column NAME | CELL | FLAGS     of Table output, see columns.py
 
-Kinds that nothing in this product acts on yet (CronJob, HorizontalPodAutoscaler, Ingress,
-NetworkPolicy, ResourceQuota, webhooks, APIService, CustomResourceDefinition, flow control) have
-defaults and columns; beyond their schema and metadata only the types they share are checked.
+CronJob, ResourceQuota and kinds that nothing in this product acts on yet (HorizontalPodAutoscaler,
+Ingress, NetworkPolicy, webhooks, APIService, CustomResourceDefinition, flow control) have defaults
+and columns; beyond their schema and metadata only the types they share are checked.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LimitRange: bounds and defaults of what one object asks for; ResourceQuota, only served, of all."""
+"""LimitRange: bounds and defaults of what one object asks for. ResourceQuota (quota.py): its columns."""
 
 import datetime
 
