@@ -5,6 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
+
+have() { # PROGRAM PACKAGE...: the program, from these packages if it is missing
+  command -v "$1" >/dev/null && return
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${@:2}" >/dev/null
+}
+
 command -v go >/dev/null || { echo "ci-tools: go is missing: the golden tests cannot run" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -14,10 +21,7 @@ for module in k8s.io/kubernetes@v1.37.1 k8s.io/api@v0.37.1 k8s.io/apiextensions-
   go mod download "$module"
 done
 cd "$top"
-command -v cc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; }
-command -v debootstrap >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap >/dev/null; }
+have cc gcc libc6-dev
+have debootstrap debootstrap
 .venv/bin/python -c 'from conformance.build import ensure; print(ensure("kubectl", "etcd"))'
-if ! command -v etcd >/dev/null; then
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq && apt-get install -y -qq --no-install-recommends etcd-server >/dev/null
-fi
+have etcd etcd-server
