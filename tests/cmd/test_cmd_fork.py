@@ -3,12 +3,9 @@
 
 import asyncio
 import json
-import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +19,7 @@ from pybernetes.base.env import Env
 from pybernetes.client.https import Https
 from pybernetes.client.kubeconfig import load
 from pybernetes.storage.sqlite import SqliteConfig, SqliteStore
+from tests.cmd.command import PYBERNETES, said
 
 CONFIG_MAPS = GVR("", "v1", "configmaps")
 
@@ -31,33 +29,22 @@ class Machine:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.environment = {
-            **os.environ,
-            "XDG_DATA_HOME": str(home),
-            "KUBECONFIG": str(home / "user.kubeconfig"),
-        }
 
     def __call__(self, *words: str, code: int = 0) -> str:
-        return self._run([sys.executable, "-m", "pybernetes.cli.main", *words], code)
+        user = str(self.home / "user.kubeconfig")
+        return said([*PYBERNETES, *words], code, XDG_DATA_HOME=str(self.home), KUBECONFIG=user)
 
     def kubectl(self, cluster: str, *words: str) -> str:
         found = shutil.which("kubectl")
         assert found
         access = self.home / "pybernetes" / cluster / "admin.kubeconfig"
-        return self._run([found, "--kubeconfig", str(access), *words], 0)
+        return said([found, "--kubeconfig", str(access), *words])
 
     def objects(self, cluster: str, *what: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.kubectl(cluster, "get", *what, "-o", "json"))[
             "items"
         ]
         return found
-
-    def _run(self, command: list[str], code: int) -> str:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=100, env=self.environment
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -79,8 +66,7 @@ def test_a_running_cluster_is_forked(machine: Machine) -> None:
     machine.kubectl("one", "create", "deployment", "web", "--image=web:1", "--replicas=3")
     machine.kubectl("one", "rollout", "status", "deployment/web", "--timeout=60s")
     machine.kubectl("one", "create", "configmap", "both", "--from-literal=a=b")
-    said = machine("fork", "one", "two")
-    assert 'Cluster "two" is ready' in said
+    assert 'Cluster "two" is ready' in machine("fork", "one", "two")
     for kind in ("configmaps", "serviceaccounts", "secrets"):
         ours, theirs = (machine.objects(name, kind, "-A") for name in ("one", "two"))
         assert [identity(obj) for obj in theirs] == [identity(obj) for obj in ours]
@@ -167,9 +153,9 @@ def test_a_busy_cluster_is_forked_at_one_revision(machine: Machine) -> None:
         while writers.count < 1000:
             time.sleep(0.05)
         before = writers.count
-        said = machine("fork", "one", "two")
+        told = machine("fork", "one", "two")
         assert writers.count > before + 100
-    found = re.search(r"backed up at revision (\d+)", said)
+    found = re.search(r"backed up at revision (\d+)", told)
     assert found
     machine("fork", "two", "three")  # a fork's fork is a fork
     for name in ("one", "two", "three"):

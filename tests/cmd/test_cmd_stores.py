@@ -2,10 +2,8 @@
 """Backups, restores, moves between stores, and several API servers over one etcd: real processes."""
 
 import contextlib
-import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from pybernetes.apimachinery.types import GVR
 from pybernetes.base.env import Env
 from pybernetes.client import kubeconfig
 from pybernetes.client.https import Https
+from tests.cmd.command import PYBERNETES, said
 from tests.ports import free_port
 from tests.storage.etcds import Member
 
@@ -39,16 +38,8 @@ class Cli:
         self.data_dir = data_dir
 
     def __call__(self, *words: str, code: int = 0) -> str:
-        environment = {**os.environ, "KUBECONFIG": str(self.data_dir.parent / "user.kubeconfig")}
-        done = subprocess.run(
-            [sys.executable, "-m", "pybernetes.cli.main", *words, "--data-dir", str(self.data_dir)],
-            capture_output=True,
-            text=True,
-            timeout=100,
-            env=environment,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        command = [*PYBERNETES, *words, "--data-dir", str(self.data_dir)]
+        return said(command, code, KUBECONFIG=str(self.data_dir.parent / "user.kubeconfig"))
 
 
 @pytest.fixture
@@ -147,7 +138,7 @@ async def test_a_cluster_moves_into_etcd_and_back(cli: Cli, member: Member) -> N
 
 @contextlib.contextmanager
 def api_server(data_dir: Path, *words: str) -> Iterator[None]:
-    command = [sys.executable, "-m", "pybernetes.cli.main", "component", "apiserver"]
+    command = [*PYBERNETES, "component", "apiserver"]
     (data_dir / "admin.kubeconfig").unlink(missing_ok=True)
     with (data_dir / "log").open("ab") as log:
         process = subprocess.Popen(
