@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pybernetes.base.env import Env
-from pybernetes.base.tasks import TaskGroup
+from pybernetes.base.tasks import TaskGroup, wait_within
 from pybernetes.base.virtualtime import VirtualTimeLoop
 from pybernetes.storage import snapshot
 from pybernetes.storage.etcd.client import PATIENCE, Client, EtcdConfig
@@ -333,9 +333,7 @@ class EtcdStore(Watched):
         await self._env.offload.run(snapshot.write, Path(path), content)
 
     async def _close(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                await self._idle.wait()
+        await wait_within(self._idle, PATIENCE)
         self._task.cancel()
         self._hub.fail(closed())
         for _, waiter in self._waiters:
