@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help up test down setup lint types imports format node-test fast-test bench e2e fresh conformance conformance-ledger soak docs clean
+.PHONY: help up test down setup lint format fast-test bench e2e fresh conformance conformance-ledger soak clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
