@@ -80,7 +80,6 @@ def play(seed: int) -> Outcome:
 
 def tried(seed: int) -> str:
     """What went wrong; "" if nothing did."""
-    logging.disable(logging.WARNING)
     try:
         play(seed)
     except Exception as error:  # noqa: BLE001  (it is told)
@@ -93,7 +92,8 @@ def many(seeds: Iterable[int], until: float = inf) -> tuple[int, list[str]]:
     workers = os.cpu_count() or 1
     failures: list[str] = []
     count, waiting = 0, iter(seeds)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, logging.disable, (logging.WARNING,)) as pool:
         while not failures and time.monotonic() < until:
             round_ = list(itertools.islice(waiting, 5 * workers))
             if not round_:
