@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pybernetes.base.offload import Inline, Threads, Worker
+from pybernetes.base.offload import Offload, Threads, Worker
 
 
 async def test_results_errors_and_the_end() -> None:
@@ -18,7 +18,7 @@ async def test_results_errors_and_the_end() -> None:
     threads.close()
     with pytest.raises(RuntimeError):
         await threads.run(int)
-    assert await Inline().run(threading.get_ident) == threading.get_ident()
+    assert await Offload().run(threading.get_ident) == threading.get_ident()
 
 
 async def test_who_is_cancelled_waits_for_what_has_begun_and_drops_the_rest() -> None:

@@ -10,10 +10,10 @@ import jwt
 import pytest
 
 from pybernetes.base import tls, virtualtime
-from pybernetes.base.clock import SystemClock
+from pybernetes.base.clock import Clock
 from pybernetes.base.env import Env
 
-CLOCK = SystemClock()
+CLOCK = Clock()
 
 
 @pytest.fixture(scope="module")

@@ -380,9 +380,9 @@ USAGES = [
 
 @pytest.mark.parametrize(("usages", "bits", "purposes"), USAGES)
 def test_usages_become_extensions(in_cluster, usages, bits, purposes) -> None:
-    from pybernetes.base.clock import SystemClock
+    from pybernetes.base.clock import Clock
 
-    clock = SystemClock()
+    clock = Clock()
     ca = tls.new_ca("a", clock)
     request = tls.new_request(tls.new_key(), tls.Subject("x"))
     pem = tls.sign_request(ca, request, clock, usages=usages, seconds=600)
@@ -403,9 +403,9 @@ def test_usages_become_extensions(in_cluster, usages, bits, purposes) -> None:
 
 
 def test_nothing_outlives_its_signer() -> None:
-    from pybernetes.base.clock import SystemClock
+    from pybernetes.base.clock import Clock
 
-    clock = SystemClock()
+    clock = Clock()
     ca = tls.new_ca("a", clock, days=1)
     request = tls.new_request(tls.new_key(), tls.Subject("x"))
     long = tls.sign_request(ca, request, clock, usages=["any"], seconds=86400 * 9)

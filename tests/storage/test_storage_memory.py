@@ -7,7 +7,7 @@ import time
 import pytest
 
 from pybernetes.base import virtualtime
-from pybernetes.base.clock import SystemClock
+from pybernetes.base.clock import Clock
 from pybernetes.base.env import Env
 from pybernetes.storage import hub
 from pybernetes.storage.memory import MemoryStore
@@ -106,7 +106,7 @@ async def test_watches_of_overlapping_prefixes() -> None:
     }
 
 
-class Jumping(SystemClock):
+class Jumping(Clock):
     """A wall clock that somebody sets."""
 
     jumped = 0.0

@@ -4,39 +4,28 @@
 import asyncio
 import datetime
 import time
-from typing import Protocol
 
 UTC = datetime.UTC
 VIRTUAL_EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: where virtual time begins
 
 
-class Clock(Protocol):
-    """What a component may ask about time. Waiting is done on the event loop (asyncio.sleep)."""
+class Clock:
+    """The machine's clocks. Waiting is done on the event loop (asyncio.sleep)."""
 
     def time(self) -> float:
         """Wall time: seconds since the Unix epoch, for timestamps."""
-
-    def monotonic(self) -> float:
-        """Seconds from an arbitrary start that never go back, for durations."""
-
-    def now(self) -> datetime.datetime:
-        """Wall time as an aware UTC datetime."""
-
-
-class SystemClock:
-    """The machine's clocks."""
-
-    def time(self) -> float:
         return time.time()
 
     def monotonic(self) -> float:
+        """Seconds from an arbitrary start that never go back, for durations."""
         return time.monotonic()
 
     def now(self) -> datetime.datetime:
-        return datetime.datetime.now(UTC)
+        """Wall time as an aware UTC datetime."""
+        return datetime.datetime.fromtimestamp(self.time(), UTC)
 
 
-class LoopClock:
+class LoopClock(Clock):
     """A clock that shows the event loop's own time, for the virtual-time loop.
 
     `epoch` is the wall time (seconds since the Unix epoch) at loop time zero.
@@ -51,6 +40,3 @@ class LoopClock:
 
     def monotonic(self) -> float:
         return self._loop.time()
-
-    def now(self) -> datetime.datetime:
-        return datetime.datetime.fromtimestamp(self.time(), UTC)

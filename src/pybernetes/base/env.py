@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
-from pybernetes.base.clock import Clock, SystemClock
+from pybernetes.base.clock import Clock
 from pybernetes.base.offload import Offload, Threads
 from pybernetes.base.random import Random
 
@@ -18,7 +18,7 @@ def _registry() -> CollectorRegistry:
 class Env:
     """The surroundings of one process, or of one simulated cluster."""
 
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=Clock)
     random: Random = field(default_factory=Random)
     offload: Offload = field(default_factory=Threads)
     metrics: CollectorRegistry = field(default_factory=_registry)

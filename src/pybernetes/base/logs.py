@@ -13,17 +13,10 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from pybernetes.base.clock import Clock, SystemClock
+from pybernetes.base.clock import Clock
 
 ROOT = "pybernetes"
 HIDDEN = frozenset({"token", "password", "private_key", "authorization", "data", "stringData"})
-_LETTERS = {logging.DEBUG: "D", logging.INFO: "I", logging.WARNING: "W", logging.ERROR: "E"}
-_LEVELS = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
 
 
 def _shown(key: str, value: Any) -> Any:
@@ -118,32 +111,20 @@ class KlogFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         when = self._clock.now().strftime("%m%d %H:%M:%S.%f")
-        letter = _LETTERS.get(record.levelno, "E")
-        return f"{letter}{when} {record.name.removeprefix(ROOT + '.')}] {record.getMessage()}"
+        return f"{record.levelname[0]}{when} {record.name.removeprefix(ROOT + '.')}] {record.getMessage()}"
 
 
-def configure(level: str, stream: TextIO, clock: Clock | None = None) -> logging.Handler:
+def configure(level: str, stream: TextIO, clock: Clock | None = None) -> None:
     """Write lines of `level` ("debug", "info", "warning", "error") and above to `stream`.
 
     Replaces what an earlier call set up. Without a call, lines go wherever stdlib logging sends
-    them (pytest's caplog sees them). Returns the handler, for `remove`.
+    them (pytest's caplog sees them).
     """
-    if level not in _LEVELS:
-        raise ValueError(f"unknown log level {level!r}: one of {', '.join(_LEVELS)}")
     root = logging.getLogger(ROOT)
+    root.setLevel(level.upper())
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(KlogFormatter(clock or SystemClock()))
+    handler.setFormatter(KlogFormatter(clock or Clock()))
     for old in list(root.handlers):
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(_LEVELS[level])
     root.propagate = False
-    return handler
-
-
-def remove(handler: logging.Handler) -> None:
-    """Undo `configure`."""
-    root = logging.getLogger(ROOT)
-    root.removeHandler(handler)
-    root.setLevel(logging.NOTSET)
-    root.propagate = True

@@ -7,7 +7,7 @@ queues of a process share theirs. On hot paths keep the children: `seen = Childr
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -35,12 +35,12 @@ def exponential(start: float, factor: float, count: int) -> tuple[float, ...]:
     return tuple(start * factor**index for index in range(count))
 
 
-def _once(registry: CollectorRegistry, name: str, kind: type[_M], make: Callable[[], _M]) -> _M:
-    metrics = _known.setdefault(registry, {})
-    found = metrics.get(name)
-    if found is None:
+def _once(env: Env, kind: type[_M], name: str, about: str, **more: Any) -> _M:
+    metrics = _known.setdefault(env.metrics, {})
+    if name not in metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types there
-        metrics[name] = found = make()
+        metrics[name] = kind(name, about, registry=env.metrics, **more)
+    found = metrics[name]
     if not isinstance(found, kind):
         raise TypeError(f"metric {name} is a {type(found).__name__}, not a {kind.__name__}")
     return found
@@ -48,13 +48,11 @@ def _once(registry: CollectorRegistry, name: str, kind: type[_M], make: Callable
 
 def counter(env: Env, name: str, about: str, labels: Sequence[str] = ()) -> Counter:
     """A counter. Its exposed name ends in `_total`, as upstream's counters do."""
-    registry = env.metrics
-    return _once(registry, name, Counter, lambda: Counter(name, about, labels, registry=registry))
+    return _once(env, Counter, name, about, labelnames=labels)
 
 
 def gauge(env: Env, name: str, about: str, labels: Sequence[str] = ()) -> Gauge:
-    registry = env.metrics
-    return _once(registry, name, Gauge, lambda: Gauge(name, about, labels, registry=registry))
+    return _once(env, Gauge, name, about, labelnames=labels)
 
 
 def histogram(
@@ -65,13 +63,7 @@ def histogram(
     *,
     buckets: Sequence[float] = SECONDS,
 ) -> Histogram:
-    registry = env.metrics
-    return _once(
-        registry,
-        name,
-        Histogram,
-        lambda: Histogram(name, about, labels, registry=registry, buckets=buckets),
-    )
+    return _once(env, Histogram, name, about, labelnames=labels, buckets=buckets)
 
 
 class Children(dict[tuple[str, ...], _M], Generic[_M]):

@@ -3,17 +3,16 @@
 
 import asyncio
 import contextlib
-import datetime
 import heapq
 from collections.abc import Callable, Iterable
 
-from pybernetes.base.clock import UTC, Clock
+from pybernetes.base.clock import Clock
 from pybernetes.base.shared import Shared
 
 Deadline = tuple[float, str, int]  # wall time, key, revision of the write that set it
 
 
-class Steady:
+class Steady(Clock):
     """A clock whose wall time nobody can set: what it was at first, and what has passed since.
 
     Deadlines are wall time, as they outlive the process. By this clock they are as far off as was asked
@@ -21,14 +20,14 @@ class Steady:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self.monotonic = clock.monotonic
+        self._clock = clock
         self._zero = clock.time() - clock.monotonic()
 
     def time(self) -> float:
         return self._zero + self.monotonic()
 
-    def now(self) -> datetime.datetime:
-        return datetime.datetime.fromtimestamp(self.time(), UTC)
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
 
 
 class Expiry(Shared):

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from pybernetes.base.clock import SystemClock
+from pybernetes.base.clock import Clock
 from pybernetes.base.env import Env
 from pybernetes.base.random import Random
 from pybernetes.base.tasks import gather_ordered
@@ -32,7 +32,7 @@ from pybernetes.testing.stores.histories import Fault, Load
 COMPACT_EVERY = 20  # writes of the first writer
 OPENING = 0.05  # seconds: one process in ten is killed within them, whatever it is at
 LONGEST = 0.3  # seconds that the others write, a fiftieth of it at least
-_monotonic = SystemClock().monotonic
+_monotonic = Clock().monotonic
 
 
 def _say(text: str) -> None:
