@@ -16,13 +16,13 @@ from pybernetes.apimachinery.types import GVR
 from pybernetes.base import tls
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
+from pybernetes.client.kubeconfig import ClusterConfig as Access
 from pybernetes.cmd import addons, node_certificates, pki
 from pybernetes.cmd.all_in_one import api_config, serve_api
 from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.control_plane import ControlPlane, ControlPlaneConfig
 from pybernetes.cmd.labconfig import LabConfig, LabNode
 from pybernetes.cmd.labjoin import NODES, Joining
-from pybernetes.cmd.labsettings import Settings
 from pybernetes.cmd.node_certificates import NodeCertificates
 from pybernetes.cmd.nodes import Nodes
 from pybernetes.controllers.config import ControllersConfig
@@ -35,15 +35,15 @@ LAB = LabConfig("192.168.100.0/24", [W1])
 
 @dataclasses.dataclass
 class Cluster:
-    """A control plane that nodes can reach, and what node w1 is told."""
+    """A control plane that nodes can reach, and what node w1 knows of them."""
 
     env: Env
     plane: ControlPlane
-    settings: Settings
+    access: Access
     keys: pki.Pki
 
     def certificates(self, folder: Path) -> NodeCertificates:
-        return NodeCertificates(self.env, self.settings, folder)
+        return NodeCertificates(self.env, self.access, W1, folder)
 
 
 @contextlib.asynccontextmanager
@@ -65,11 +65,10 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
         await plane.wait_ready()
         await addons.ensure(plane.client())
         server = await serve_api(env, plane.api.handler, keys, port=0)
-        joining = Joining(env, plane.client(), keys.ca.certificate)
+        joining = Joining(env, plane.client())
         await joining.introduce(W1)
-        settings = await joining.settings(config, W1)
-        url = f"https://127.0.0.1:{server.port}"
-        yield Cluster(env, plane, dataclasses.replace(settings, server=url), keys)
+        url, token = f"https://127.0.0.1:{server.port}", await joining.token()
+        yield Cluster(env, plane, Access(url, keys.ca.certificate, token=token), keys)
         await server.close()
         group.cancel()
 
@@ -103,7 +102,7 @@ async def test_a_node_joins_with_a_token_and_keeps_what_it_was_given(tmp_path):
         assert (await api.get(NODES, "w1"))["metadata"]["name"] == "w1"
         await shown(await first.serving(), made.keys.ca.certificate)
         kept = certificate(folder)
-        made.settings = dataclasses.replace(made.settings, token="")
+        made.access = dataclasses.replace(made.access, token="")
         again = await made.certificates(folder).client()
         assert (await again.get(NODES, "w1"))["metadata"]["name"] == "w1"
         assert certificate(folder) == kept
@@ -155,7 +154,7 @@ async def test_a_node_cannot_have_a_certificate_for_another_address(tmp_path):
 
 async def test_a_stranger_is_refused(tmp_path):
     async with cluster(tmp_path) as made:
-        made.settings = dataclasses.replace(made.settings, token="abcdef.0123456789abcdef")
+        made.access = dataclasses.replace(made.access, token="abcdef.0123456789abcdef")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
                 await made.certificates(tmp_path / "pki-w1").client()

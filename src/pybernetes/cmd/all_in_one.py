@@ -27,8 +27,7 @@ from pybernetes.cmd import addons, control
 from pybernetes.cmd.config import ClusterConfig, read_json
 from pybernetes.cmd.control import Report
 from pybernetes.cmd.control_plane import ControlPlane, ControlPlaneConfig
-from pybernetes.cmd.labconfig import ConfigError, is_lab
-from pybernetes.cmd.labsettings import API_PORT
+from pybernetes.cmd.labconfig import API_PORT, ConfigError, is_lab
 from pybernetes.cmd.nodes import Nodes, ready_since
 from pybernetes.cmd.pki import Pki, ensure
 from pybernetes.cmd.process import run
@@ -196,7 +195,7 @@ class AllInOne:
         if config.lab is not None and config.node != "hollow" and not self._missing:
             from pybernetes.cmd.lab import Lab
 
-            self._lab = Lab(self._env, config, plane.client(), pki.ca.certificate)
+            self._lab = Lab(self._env, config, plane.client())
             group.start(self._lab.seed.ensure(), "seed")
 
     async def _start_node(
@@ -208,10 +207,10 @@ class AllInOne:
             return await self._start_lab(self._lab, group, plane, pki)
         if config.node == "hollow" or self._missing:
             return await self._start_hollow(group, plane, nodes)
-        from pybernetes.cmd.node import RealNode, host_node
+        from pybernetes.cmd.node import RealNode, node_config
 
         self._report("starting containerd")
-        agents = host_node(config)
+        agents = node_config(config)
         await check_free(agents.network)
         context = tls.server_context(pki.kubelet)
         node = RealNode(self._env, plane.client, agents, context=context, ca=pki.ca.certificate)

@@ -13,7 +13,7 @@ from pybernetes.base.env import Env
 from pybernetes.cmd import labplace
 from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.labconfig import ConfigError
-from pybernetes.cmd.node import host_node
+from pybernetes.cmd.node import node_config
 from pybernetes.cmd.process import run
 from pybernetes.machine import cleanup
 from pybernetes.network import network
@@ -24,7 +24,7 @@ async def clean_up(env: Env, config: ClusterConfig) -> list[str]:
     """Stop all pods and containerd, remove rules, links and mounts; what is left, a line each."""
     if config.lab is not None:
         return await labplace.clean_up(env, config)
-    node = host_node(config)
+    node = node_config(config)
     left = await cleanup.remove(env, node.machine, config.cgroup_root, keep_images=True)
     await proxy.clean_up(node.proxy)
     await network.clean_up(node.network)

@@ -18,7 +18,7 @@ NODES = "/registry/minions/"
 
 async def introduced(env: Env, lab: LabConfig, client: Client) -> Sequence[HollowNode]:
     """Its nodes with labels, taints, capacity and addresses; the Node objects with their roles are made."""
-    joining = Joining(env, client, b"")
+    joining = Joining(env, client)
     for node in lab.nodes:
         await joining.introduce(node)
     return [

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
-from pybernetes.base import logs
+from pybernetes.base import logs, tls
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup, gather_ordered
 from pybernetes.client.informer import Informers
@@ -23,7 +23,7 @@ from pybernetes.cmd.labjoin import NODES, Joining
 from pybernetes.cmd.labmachine import LabMachine, boot, pins
 from pybernetes.cmd.labplace import name_nodes, record, segment_config
 from pybernetes.cmd.labseed import Seed
-from pybernetes.cmd.labsettings import Settings
+from pybernetes.cmd.node_certificates import SERVING
 from pybernetes.cmd.nodes import ready_since
 from pybernetes.linux import namespaces
 from pybernetes.linux.commands import CommandError
@@ -37,15 +37,15 @@ Verb = Callable[["Lab", LabNode, Report], Awaitable[None]]
 
 
 class Lab:
-    """`set_up`, then `run` until cancelled. `client` is the administrator's; `ca` is PEM.
+    """`set_up`, then `run` until cancelled. `client` is the administrator's.
 
     A node is kept running by a task of its own; one without a task is meant to be off.
     """
 
-    def __init__(self, env: Env, config: ClusterConfig, client: Client, ca: bytes) -> None:
+    def __init__(self, env: Env, config: ClusterConfig, client: Client) -> None:
         self._env, self._config = env, config
         self._client = client
-        self._joining = Joining(env, client, ca)
+        self._joining = Joining(env, client)
         self.seed = Seed(env, config.data_dir)
         self._segment = segment_config(config)
         self._informers = Informers(env, client)
@@ -87,7 +87,8 @@ class Lab:
     async def _adopt(self, node: LabNode) -> bool:
         """True if the node runs, and as we would start it; else it is off from now on."""
         machine = self._machine(node.name)
-        if machine.pid() and Settings.read(machine.folder).ip == node.address:
+        pair = tls.load(machine.pki, SERVING.file)
+        if machine.pid() and pair and node.address in tls.names(pair.certificate):
             with contextlib.suppress(CommandError):
                 await machine.connect(up=True)
                 return True
@@ -102,9 +103,8 @@ class Lab:
         await boot(self._config.data_dir, [node.name for node in nodes])
 
     async def _prepare(self, node: LabNode) -> None:
-        told = await self._joining.settings(self._config, node)
-        machine = self._machine(node.name)
-        await gather_ordered((self._joining.introduce(node), machine.prepare(node, told)))
+        token, machine = await self._joining.token(), self._machine(node.name)
+        await gather_ordered((self._joining.introduce(node), machine.prepare(node, token)))
         await self.seed.plant(machine.folder)
 
     async def wait_ready(self, report: Report, *names: str) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nodes of a lab, each in its own namespaces (`python -m pybernetes.cmd.lab_node DATA_DIR NAME...`).
 
-Everything it needs to know is in its folder (node.json, pki/), so that it goes on, and can be
-started again, without the main process. Its containerd and containers outlive it.
+Everything it needs to know is in config.json and its own folder (token, pki/), so that it goes on
+without the main process. Its containerd and containers outlive it.
 """
 
 import asyncio
@@ -22,7 +22,10 @@ from pybernetes.base import gcpolicy
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
-from pybernetes.cmd.labsettings import LINK, SHUT_DOWN, Settings
+from pybernetes.client.kubeconfig import ClusterConfig as Access
+from pybernetes.cmd.config import ClusterConfig
+from pybernetes.cmd.labconfig import LabConfig, LabNode
+from pybernetes.cmd.labmachine import LINK, SHUT_DOWN, LabMachine
 from pybernetes.cmd.node import SHUT_DOWN_GRACE, RealNode, node_config
 from pybernetes.cmd.node_certificates import NodeCertificates
 from pybernetes.cmd.process import run
@@ -35,34 +38,36 @@ LOADED_LATER = ("uvloop", "grpc.aio")  # by every node, but not when our modules
 _LOCAL = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 
 
-async def _set_up_link(settings: Settings) -> None:
+async def _set_up_link(lab: LabConfig, node: LabNode) -> None:
     await links.set_up("lo", up=True)
-    await links.add_address(LINK, settings.address)
+    await links.add_address(LINK, f"{node.address}/{lab.network.partition('/')[2]}")
     await links.set_up(LINK, up=True)
-    await links.replace_route("default", "via", settings.gateway)
+    await links.replace_route("default", "via", lab.gateway)
 
 
-async def work(env: Env, settings: Settings, node_dir: Path) -> None:
-    """Be the node until cancelled."""
-    await _set_up_link(settings)
-    certificates = NodeCertificates(env, settings, node_dir / "pki")
+async def work(env: Env, config: ClusterConfig, own: LabNode, ca: bytes) -> None:
+    """Be the node until cancelled. `ca` is PEM."""
+    assert config.lab is not None
+    lab, machine = config.lab, LabMachine(config, own.name)
+    await _set_up_link(lab, own)
+    access = Access(lab.server, ca, token=machine.token.read_text())
+    certificates = NodeCertificates(env, access, own, machine.pki)
     api = await certificates.client()
     informers = Informers(env, api)
     nodes = informers.get(NODES)
-    own = {settings.name: settings.ip}
 
     def name_nodes() -> None:
         found = {node["metadata"]["name"]: ip for node in nodes.items() for ip in _address(node)}
-        hosts.write("pybernetes", settings.hosts | found | own)
+        hosts.write("pybernetes", lab.hosts | found | {own.name: own.address})
 
     if disk.is_own("/etc"):
         nodes.on_change(lambda _old, _new: name_nodes())
     node = RealNode(
         env,
         lambda _user: api,
-        node_config(settings, node_dir),
+        node_config(config, own),
         context=await certificates.serving(),
-        ca=settings.ca.encode(),
+        ca=ca,
         informers=informers,
     )
     async with TaskGroup("lab node") as group:
@@ -92,8 +97,9 @@ def main(data_dir: Path, names: Sequence[str]) -> int:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
+    config, ca = ClusterConfig.read(data_dir), (data_dir / "pki" / "ca.crt").read_bytes()
     for name in names:
-        path = data_dir / "nodes" / name / "node.pid"
+        path = LabMachine(config, name).folder / "node.pid"
         path.touch()
         with path.open("r+b") as held:
             try:
@@ -104,19 +110,18 @@ def main(data_dir: Path, names: Sequence[str]) -> int:
             held.truncate(0)
             os.pwrite(held.fileno(), b"%d\n" % (child or os.getpid()), 0)  # both: who is first?
             if child == 0:
-                os._exit(_child(data_dir, name))  # which keeps the lock
+                os._exit(_child(config, name, ca))  # which keeps the lock
     return 0
 
 
-def _child(data_dir: Path, name: str) -> int:
-    node_dir = data_dir / "nodes" / name
+def _child(config: ClusterConfig, name: str, ca: bytes) -> int:
     try:
         os.setsid()
         Path("/proc/self/comm").write_text(f"node {name}")  # what ps and top show
-        log = os.open(node_dir / "node.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = os.open(LabMachine(config, name).log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for standard, file in enumerate((os.open(os.devnull, os.O_RDONLY), log, log)):
             os.dup2(file, standard)
-        return be(data_dir, node_dir, Settings.read(node_dir))
+        return be(config, name, ca)
     except BaseException:  # noqa: BLE001 -- the end of the process
         traceback.print_exc()
         return 1
@@ -124,15 +129,18 @@ def _child(data_dir: Path, name: str) -> int:
         sys.stderr.flush()
 
 
-def be(data_dir: Path, node_dir: Path, settings: Settings) -> int:
+def be(config: ClusterConfig, name: str, ca: bytes) -> int:
     """Take the node's place (namespaces, cgroup, disk, name), then work until SIGTERM."""
-    namespaces.enter(data_dir / "ns" / settings.name)
-    cgroups.enter(f"{settings.cgroup}/system")
-    socket.sethostname(settings.name)
-    names = hosts.with_block(_LOCAL, "pybernetes", settings.hosts)
-    if disk.set_up(data_dir, node_dir, names, settings.name):  # it has just been turned on
-        shutil.rmtree(MachineConfig(data=node_dir).state, ignore_errors=True)
-    return run(lambda env: work(env, settings, node_dir))
+    assert config.lab is not None
+    node, machine = config.lab.node(name), LabMachine(config, name)
+    assert node is not None, f"config.json has no node {name}"
+    namespaces.enter(machine.pins)
+    cgroups.enter(f"{machine.cgroup}/system")
+    socket.sethostname(name)
+    names = hosts.with_block(_LOCAL, "pybernetes", config.lab.hosts)
+    if disk.set_up(config.data_dir, machine.folder, names, name):  # it has just been turned on
+        shutil.rmtree(MachineConfig(data=machine.folder).state, ignore_errors=True)
+    return run(lambda env: work(env, config, node, ca))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pybernetes.cmd.labnodes import node_faults
 
 CONTROL_PLANE, WORKER = "control-plane", "worker"
 ROLE_LABEL = "node-role.kubernetes.io/control-plane"
+API_PORT = 6443  # of the API server on the segment, where nobody else can listen
 FIRST_NODE = 10  # the host part of the first address that a node is given
 Network = ipaddress.IPv4Network
 _CANDIDATES: Mapping[str, Sequence[str]] = {
@@ -110,6 +111,16 @@ class LabConfig:
     def gateway(self) -> str:
         """The host's address."""
         return str(Network(self.network)[1])
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return f"https://{self.gateway}:{API_PORT}"
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        """The nodes' names and addresses."""
+        return {node.name: node.address for node in self.nodes}
 
     def node(self, name: str) -> LabNode | None:
         return next((node for node in self.nodes if node.name == name), None)

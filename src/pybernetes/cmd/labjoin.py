@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a lab's nodes join: their Node objects, a bootstrap token, and what their processes are told."""
+"""How a lab's nodes join: their Node objects, and a bootstrap token."""
 
 import asyncio
 import base64
@@ -11,20 +11,17 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import tls
 from pybernetes.base.env import Env
 from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
-from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.labconfig import LabNode
-from pybernetes.cmd.labmachine import LabMachine
-from pybernetes.cmd.labsettings import API_PORT, Settings
 
 NODES, SECRETS = GVR("", "v1", "nodes"), GVR("", "v1", "secrets")
 TOKEN_LIFE = datetime.timedelta(hours=1)
 
 
 class Joining:
-    """`client` is the administrator's, `ca` the cluster's certificate (PEM)."""
+    """`client` is the administrator's."""
 
-    def __init__(self, env: Env, client: Client, ca: bytes) -> None:
-        self._env, self._client, self._ca = env, client, ca.decode()
+    def __init__(self, env: Env, client: Client) -> None:
+        self._env, self._client = env, client
         self._lock = asyncio.Lock()
         self._text, self._end = "", env.clock.now()  # of the present token
 
@@ -47,29 +44,7 @@ class Joining:
             NODES, node.name, patch, patch_type=STRATEGIC_MERGE_PATCH, subresource="status"
         )
 
-    async def settings(self, config: ClusterConfig, node: LabNode) -> Settings:
-        """What the node's process is told."""
-        lab = config.lab
-        assert lab is not None
-        return Settings(
-            name=node.name,
-            address=f"{node.address}/{lab.network.partition('/')[2]}",
-            gateway=lab.gateway,
-            server=f"https://{lab.gateway}:{API_PORT}",
-            cluster_cidr=config.cluster_cidr,
-            service_cidr=config.service_cidr,
-            dns_ip=config.dns_ip,
-            domain=config.domain,
-            cgroup=LabMachine(config, node.name).cgroup,
-            labels=node.own_labels,
-            taints=node.all_taints,
-            capacity=node.capacity,
-            hosts={one.name: one.address for one in lab.nodes},
-            ca=self._ca,
-            token=await self._token(),
-        )
-
-    async def _token(self) -> str:
+    async def token(self) -> str:
         """A bootstrap token that is good for an hour; nodes without a certificate join with it."""
         async with self._lock:
             now = self._env.clock.now()

@@ -18,12 +18,13 @@ from pybernetes.apimachinery import quantity
 from pybernetes.base import files
 from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.labconfig import LabNode
-from pybernetes.cmd.labsettings import LINK, SHUT_DOWN, Settings
 from pybernetes.linux import cgroups, links, namespaces
 from pybernetes.linux.commands import run
 from pybernetes.linux.processes import wait_end
 from pybernetes.network.segment import LINKS
 
+LINK = "eth0"  # the node's end
+SHUT_DOWN = signal.SIGPWR  # what tells a node's process to end its pods, and itself
 SHUT_DOWN_SECONDS = 60.0
 
 
@@ -34,6 +35,9 @@ class LabMachine:
         self._config = config
         self.name = name
         self.folder = config.data_dir / "nodes" / name
+        self.log = self.folder / "node.log"
+        self.pki = self.folder / "pki"
+        self.token = self.folder / "token"  # for its first certificate
         self.pins = pins(config) / name
         self.cgroup = f"{config.cgroup_root}/{name}"
         digest = hashlib.sha256(f"{config.slug}/{name}".encode()).hexdigest()
@@ -43,9 +47,9 @@ class LabMachine:
         """The node's process; 0 if none runs (a stale file does not count)."""
         return files.holder(self.folder / "node.pid") or 0
 
-    async def prepare(self, node: LabNode, settings: Settings) -> None:
+    async def prepare(self, node: LabNode, token: str) -> None:
         """Everything that its process needs and does not make itself."""
-        settings.write(self.folder)
+        files.write_private(self.token, token)
         cgroups.configure(self.cgroup, _limits(node))
         if await namespaces.pin(self.pins):
             await links.delete_link(self.link)
@@ -93,7 +97,7 @@ class LabMachine:
     def last_words(self) -> str:
         """The end of its log."""
         with contextlib.suppress(OSError, IndexError):
-            return (self.folder / "node.log").read_text(errors="replace").splitlines()[-1]
+            return self.log.read_text(errors="replace").splitlines()[-1]
         return ""
 
 

@@ -74,10 +74,9 @@ def segment_config(config: ClusterConfig) -> SegmentConfig:
 def name_nodes(config: ClusterConfig) -> None:
     """Make the nodes' names known to this host."""
     assert config.lab is not None
-    addresses = {node.name: node.address for node in config.lab.nodes}
-    full = {f"{name}.{config.name}": one for name, one in addresses.items()}
+    full = {f"{name}.{config.name}": one for name, one in config.lab.hosts.items()}
     try:
-        hosts.write(_mark(config), addresses | full)
+        hosts.write(_mark(config), config.lab.hosts | full)
     except OSError as error:
         _log.warning("The nodes' names are not known to this host", err=error)
 

@@ -4,7 +4,6 @@
 import asyncio
 import ssl
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
@@ -12,7 +11,8 @@ from pybernetes.client.informer import Informers
 from pybernetes.cmd import addons
 from pybernetes.cmd.config import ClusterConfig
 from pybernetes.cmd.identities import PROXY, ClientFor, node_user
-from pybernetes.cmd.labsettings import Settings
+from pybernetes.cmd.labconfig import LabNode
+from pybernetes.cmd.labmachine import LabMachine
 from pybernetes.cri.containerd import Containerd
 from pybernetes.dns.config import DnsConfig
 from pybernetes.dns.server import Dns
@@ -43,73 +43,62 @@ class NodeConfig:
     kubelet: KubeletConfig
 
 
-def node_config(
-    told: Settings, data: Path, bridge: str = "cni0", tables: str = "pybernetes"
-) -> NodeConfig:
-    """What the agents are told of the node whose folder is `data`.
+def node_config(config: ClusterConfig, node: LabNode | None = None) -> NodeConfig:
+    """What the agents of a lab's `node` are told; None: of the only node, in the host's namespaces.
 
-    The names of its bridge and nftables tables have to be unique where other nodes are.
+    There the names of its bridge and nftables tables have to be unique.
     """
-    machine, name, in_lab = MachineConfig(data=data), told.name, bool(told.gateway)
+    data, cgroup = config.node_dir, config.cgroup_root
+    bridge, tables = config.bridge, f"pybernetes-{config.slug}"
+    if in_lab := node is not None:
+        data, cgroup = (place := LabMachine(config, node.name)).folder, place.cgroup
+        bridge, tables = "cni0", "pybernetes"
+    node = node or LabNode(config.node_name, address=config.gateway)
+    machine = MachineConfig(data=data)
     return NodeConfig(
         machine=machine,
         network=NetworkConfig(
-            node_name=name,
+            node_name=node.name,
             cni_conf_dir=machine.cni_conf,
             cni_state_dir=data / "cni",
             bridge=bridge,
             table=f"{tables}-network",
             segment=in_lab,
-            cluster_cidr=told.cluster_cidr,
-            service_cidr=told.service_cidr,
+            cluster_cidr=config.cluster_cidr,
+            service_cidr=config.service_cidr,
         ),
         proxy=ProxyConfig(
-            name,
+            node.name,
             table=f"{tables}-proxy",
-            cluster_cidr=told.cluster_cidr,
-            service_cidr=told.service_cidr,
-            health_address=told.ip,
+            cluster_cidr=config.cluster_cidr,
+            service_cidr=config.service_cidr,
+            health_address=node.address,
         ),
         dns=DnsConfig(
-            name,
-            told.ip,
-            service_ip=told.dns_ip,
-            domain=told.domain,
-            clients=(told.cluster_cidr,),
+            node.name,
+            node.address,
+            service_ip=config.dns_ip,
+            domain=config.domain,
+            clients=(config.cluster_cidr,),
         ),
         kubelet=KubeletConfig(
-            node_name=name,
+            node_name=node.name,
             data=data / "kubelet",
-            node_ips=(told.ip,),
-            port=told.kubelet_port,
-            cluster_dns=(told.dns_ip,),
-            cluster_domain=told.domain,
+            node_ips=(node.address,),
+            port=config.kubelet_port,
+            cluster_dns=(config.dns_ip,),
+            cluster_domain=config.domain,
             cni_conf_dir=machine.cni_conf,
-            cgroup_root=told.cgroup,
-            node_cgroup=told.cgroup if in_lab else "",
-            node_labels=told.labels,
-            register_with_taints=told.taints,
-            capacity=told.capacity,
+            cgroup_root=cgroup,
+            node_cgroup=cgroup if in_lab else "",
+            node_labels=node.own_labels,
+            register_with_taints=node.all_taints,
+            capacity=node.capacity,
             static_pod_path=disk.MANIFESTS
             if in_lab and disk.is_own("/etc")
             else data / "manifests",
         ),
     )
-
-
-def host_node(config: ClusterConfig) -> NodeConfig:
-    """The node of a cluster in one process, which uses the host's own namespaces."""
-    told = Settings(
-        name=config.node_name,
-        address=config.gateway,
-        cluster_cidr=config.cluster_cidr,
-        service_cidr=config.service_cidr,
-        dns_ip=config.dns_ip,
-        domain=config.domain,
-        cgroup=config.cgroup_root,
-        kubelet_port=config.kubelet_port,
-    )
-    return node_config(told, config.node_dir, config.bridge, f"pybernetes-{config.slug}")
 
 
 def _on_shared_disk(config: KubeletConfig) -> KubeletConfig:

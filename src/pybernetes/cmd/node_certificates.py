@@ -21,7 +21,7 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.https import Https
 from pybernetes.client.kubeconfig import ClusterConfig as Access
 from pybernetes.client.types import Client
-from pybernetes.cmd.labsettings import Settings
+from pybernetes.cmd.labconfig import LabNode
 
 REQUESTS = GVR("certificates.k8s.io", "v1", "certificatesigningrequests")
 FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0
@@ -49,28 +49,31 @@ SERVING = Purpose("kubelet", "kubernetes.io/kubelet-serving", "server auth")
 
 
 class NodeCertificates:
-    """`client` first, then `serving`; what they return stays good while `run` runs."""
+    """`client` first, then `serving`; what they return stays good while `run` runs.
 
-    def __init__(self, env: Env, settings: Settings, folder: Path) -> None:
-        self._env, self._settings, self._folder = env, settings, folder
+    `access` says where the API server is, and which token a node without a certificate has.
+    """
+
+    def __init__(self, env: Env, access: Access, node: LabNode, folder: Path) -> None:
+        self._env, self._access, self._folder = env, access, folder
         self._random = env.random.child("certificates")
-        name, groups = f"system:node:{settings.name}", ["system:nodes"]
+        name, groups = f"system:node:{node.name}", ["system:nodes"]
         self._subjects = {
             CLIENT: tls.Subject(name, groups),
-            SERVING: tls.Subject(name, groups, dns=[settings.name], ips=[settings.ip]),
+            SERVING: tls.Subject(name, groups, dns=[node.name], ips=[node.address]),
         }
         self._use: dict[Purpose, Callable[[tls.KeyPair], None]] = {}
         self._api: Https | None = None
 
     async def client(self) -> Https:
         """The API server as this node."""
-        access = Access(self._settings.server, self._settings.ca.encode())
         pair = self._load(CLIENT)
         if pair is None:
-            stranger = Https(self._env, replace(access, token=self._settings.token))
+            stranger = Https(self._env, self._access)
             pair = await self._obtain(CLIENT, stranger)
             await stranger.close()
-        self._api = Https(self._env, replace(access, certificate=pair.certificate, key=pair.key))
+        known = replace(self._access, token="", certificate=pair.certificate, key=pair.key)
+        self._api = Https(self._env, known)
         self._use[CLIENT] = self._api.present
         return self._api
 
