@@ -8,6 +8,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,8 @@ from pybernetes.scheduler.podinfo import PodInfo
 
 CPU, MEMORY, STORAGE, PODS = 0, 1, 2, 3
 BASE_RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
-Taint = tuple[str, str, str]  # key, value, effect
 RowRule = Callable[[Object], int]
+_T = TypeVar("_T", np.int64, np.bool_)
 
 
 class NodeColumns:
@@ -34,8 +35,6 @@ class NodeColumns:
         self.requested = np.zeros((len(BASE_RESOURCES), capacity), np.int64)
         self.scored = np.zeros((2, capacity), np.int64)  # requested CPU, memory; defaults assumed
         self.valid = np.zeros(capacity, np.bool_)
-        self.unschedulable = np.zeros(capacity, np.bool_)
-        self.taints: dict[Taint, NDArray[np.bool_]] = {}
         self.ports: dict[int, dict[hostports.HostPort, int]] = {}
         self._free = list(range(capacity - 1, -1, -1))
         self._placed: dict[str, tuple[int, str, PodInfo]] = {}  # by pod UID: row, node
@@ -55,10 +54,7 @@ class NodeColumns:
             row = self.rows[name] = self._new_row()
         self.objects[row] = node
         self.valid[row] = True
-        spec = node.get("spec") or {}
-        self.unschedulable[row] = bool(spec.get("unschedulable"))
         self._set_allocatable(row, (node.get("status") or {}).get("allocatable") or {})
-        self._set_taints(row, spec.get("taints") or [])
         for rule, values in self._rules.values():
             values[row] = rule(node)
         for pod in self._homeless.pop(name, {}).values():
@@ -73,11 +69,8 @@ class NodeColumns:
             self.place(pod, name)  # on a node that is not known
         self.objects[row] = None
         self.valid[row] = False
-        self.unschedulable[row] = False
         for column in (self.allocatable, self.requested, self.scored):
             column[:, row] = 0
-        for holders in self.taints.values():
-            holders[row] = False
         self.ports.pop(row, None)
         self._free.append(row)
 
@@ -124,8 +117,7 @@ class NodeColumns:
             if len(self._rules) >= 256:
                 self._rules.clear()
             values = np.zeros(len(self.objects), np.int64)
-            for row in self.rows.values():
-                node = self.objects[row]
+            for row, node in enumerate(self.objects):
                 if node is not None:
                     values[row] = rule(node)
             known = self._rules[key] = (rule, values)
@@ -166,15 +158,6 @@ class NodeColumns:
             index = self.resource(name)  # may replace the columns: before they are indexed
             self.allocatable[index, row] = value
 
-    def _set_taints(self, row: int, taints: list[Object]) -> None:
-        for holders in self.taints.values():
-            holders[row] = False
-        for taint in taints:
-            key = (taint["key"], taint.get("value", ""), taint["effect"])
-            if key not in self.taints:
-                self.taints[key] = np.zeros(len(self.objects), np.bool_)
-            self.taints[key][row] = True
-
     def _new_row(self) -> int:
         if not self._free:
             self._grow()
@@ -187,16 +170,12 @@ class NodeColumns:
         self.allocatable = _doubled(self.allocatable)
         self.requested = _doubled(self.requested)
         self.scored = _doubled(self.scored)
-        self.valid = np.concatenate([self.valid, np.zeros(size, np.bool_)])
-        self.unschedulable = np.concatenate([self.unschedulable, np.zeros(size, np.bool_)])
-        for key, holders in self.taints.items():
-            self.taints[key] = np.concatenate([holders, np.zeros(size, np.bool_)])
-        for key_, (rule, values) in self._rules.items():
-            self._rules[key_] = (rule, np.concatenate([values, np.zeros(size, np.int64)]))
+        self.valid = _doubled(self.valid)
+        self._rules = {key: (rule, _doubled(values)) for key, (rule, values) in self._rules.items()}
 
 
-def _doubled(columns: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([columns, np.zeros_like(columns)], axis=1)
+def _doubled(columns: NDArray[_T]) -> NDArray[_T]:
+    return np.concatenate([columns, np.zeros_like(columns)], axis=-1)
 
 
 def _with_row(columns: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """NodeUnschedulable: cordoned nodes take only pods that tolerate the cordon's taint."""
 
-from pybernetes.apis.core.taints import tolerates
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.taints import is_tolerated
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.podinfo import PodInfo
 from pybernetes.scheduler.types import Mask, Plugin
@@ -13,9 +14,10 @@ class NodeUnschedulable(Plugin):
     reason = "node(s) were unschedulable"
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
-        cordoned = nodes.unschedulable[rows]
-        if not cordoned.any():
+        if is_tolerated(pod.template.tolerations, _CORDON):
             return None
-        if any(tolerates(toleration, _CORDON) for toleration in pod.template.tolerations):
-            return None
-        return ~cordoned
+        return nodes.ruled(b"unschedulable", _is_cordoned)[rows] < 1
+
+
+def _is_cordoned(node: Object) -> int:
+    return int(bool((node.get("spec") or {}).get("unschedulable")))

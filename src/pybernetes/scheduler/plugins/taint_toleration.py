@@ -3,15 +3,13 @@
 
 from collections.abc import Collection
 
-import numpy as np
+import orjson
 
-from pybernetes.apis.core.taints import tolerates
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.taints import HARD, is_tolerated
 from pybernetes.scheduler.columns import NodeColumns
 from pybernetes.scheduler.podinfo import PodInfo
 from pybernetes.scheduler.types import Mask, Normalize, Plugin, Scores
-
-_HARD = ("NoSchedule", "NoExecute")
-_SOFT = ("PreferNoSchedule",)
 
 
 class TaintToleration(Plugin):
@@ -20,25 +18,21 @@ class TaintToleration(Plugin):
     normalize: Normalize = "reverse"
 
     def filter(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Mask | None:
-        refused = _untolerated(nodes, pod, _HARD)
-        if not refused:
-            return None
-        mask: Mask = ~np.logical_or.reduce([holders[rows] for holders in refused])
-        return mask
+        return _untolerated(nodes, pod, HARD)[rows] < 1
 
     def score(self, nodes: NodeColumns, pod: PodInfo, rows: slice) -> Scores | None:
-        disliked = _untolerated(nodes, pod, _SOFT)
-        if not disliked:
-            return None
-        counts: Scores = np.sum([holders[rows] for holders in disliked], axis=0, dtype=np.int64)
-        return counts
+        counts = _untolerated(nodes, pod, ("PreferNoSchedule",))[rows]
+        return counts if counts.any() else None
 
 
-def _untolerated(nodes: NodeColumns, pod: PodInfo, effects: Collection[str]) -> list[Mask]:
-    return [
-        holders
-        for (key, value, effect), holders in nodes.taints.items()
-        if effect in effects
-        for taint in [{"key": key, "value": value, "effect": effect}]
-        if not any(tolerates(one, taint) for one in pod.template.tolerations)
-    ]
+def _untolerated(nodes: NodeColumns, pod: PodInfo, effects: Collection[str]) -> Scores:
+    """How many of its node's taints the pod does not tolerate, by row."""
+    tolerations = pod.template.tolerations
+
+    def rule(node: Object) -> int:
+        taints = (node.get("spec") or {}).get("taints") or ()
+        return sum(
+            one["effect"] in effects and not is_tolerated(tolerations, one) for one in taints
+        )
+
+    return nodes.ruled(orjson.dumps((effects, tolerations)), rule)
