@@ -70,7 +70,8 @@ class Table:
         refused = self.cycle.schedule(info)
         assert not refused.node
         before = self.columns.requested.copy()
-        decision = self.preemption.decide(refused, one, nominated, self.cycle.possible(info))
+        *_, decision = self.preemption.decide(refused, one, nominated, self.cycle.possible(info))
+        assert decision is not None
         assert (self.columns.requested == before).all()
         return decision
 
@@ -315,3 +316,21 @@ def plain(name: str, cpu: str) -> Object:
     resources = {"requests": {"cpu": cpu}, "limits": {"cpu": cpu}}
     container = {"name": "main", "image": "example.org/web:1", "resources": resources}
     return {"metadata": {"name": name}, "spec": {"containers": [container]}}
+
+
+def test_what_changes_while_candidates_are_looked_at_stays_changed() -> None:
+    table = Table(*(node(name) for name in ("n1", "n2", "n3")))
+    for name in ("n1", "n2", "n3"):
+        table.run(name, pod(f"{name}-low", 1, "2"), pod(f"{name}-lower", 0, "2"))
+    new = pod("new", 10, "4")
+    info = table.info(new)
+    steps = table.preemption.decide(table.cycle.schedule(info), new, "", table.cycle.possible(info))
+    assert next(steps) is None  # n1 was looked at
+    table.columns.unplace("uid-n2-low")  # it ended; its object is still there
+    table.columns.remove("n3")
+    table.columns.upsert(node("other"))  # takes the free row
+    *_, decision = steps
+    assert decision is not None
+    assert victims(decision) == ("n2", ["n2-lower"])
+    requested = {name: table.columns.requested[0, row] for name, row in table.columns.rows.items()}
+    assert requested == {"n1": 4000, "n2": 2000, "other": 0}

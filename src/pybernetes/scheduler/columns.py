@@ -101,13 +101,13 @@ class NodeColumns:
         self._count(placed[0], placed[2], -1)
         return True
 
-    def less_important(self, priority: int) -> dict[int, list[PodInfo]]:
-        """The placed pods of a lower priority, by row."""
-        found: dict[int, list[PodInfo]] = {}
+    def less_important(self, priority: int) -> dict[str, list[PodInfo]]:
+        """The placed pods of a lower priority, by node."""
+        found: dict[str, list[PodInfo]] = {}
         if min(self._priorities, default=priority) < priority:
-            for row, _, pod in self._placed.values():
+            for _, node, pod in self._placed.values():
                 if pod.priority < priority:
-                    found.setdefault(row, []).append(pod)
+                    found.setdefault(node, []).append(pod)
         return found
 
     def ruled(self, key: bytes, rule: RowRule) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ the nodes the one that loses least is chosen. Pod groups and extenders are not l
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,53 +39,46 @@ class Preemption:
     find: Callable[[str, str], Object | None]
     budgets: Callable[[], list[Object]]
 
-    def decide(self, refused: Decision, pod: Object, nominated: str, possible: Mask) -> Decision:
-        """`refused` with what preemption comes to. `possible`: rows that only placed pods keep it from."""
+    def decide(
+        self, refused: Decision, pod: Object, nominated: str, possible: Mask
+    ) -> Iterator[Decision | None]:
+        """`refused` with what preemption comes to, last; before it None after every node that was looked at.
+
+        The columns are then as they were, and may change before it goes on. `possible`: rows that only placed
+        pods keep it from.
+        """
         if pod["spec"].get("preemptionPolicy") == "Never":
-            return replace(refused, preemption=_NEVER)
+            yield replace(refused, preemption=_NEVER)
+            return
         for name, amount in refused.pod.template.requests.items():
             possible = possible & (amount <= self.nodes.allocatable[self.nodes.resource(name)])
+        names = [self.nodes.name(int(row)) for row in np.flatnonzero(possible)]
         lower = self.nodes.less_important(refused.pod.priority)
-        row = self.nodes.rows.get(nominated, -1)
-        if row >= 0 and possible[row] and any(map(_leaves, self._pairs(lower.get(row, ())))):
-            return replace(refused, preemption=_WAITING)
-        rows = [int(row) for row in np.flatnonzero(possible)]
-        reasons = Counter({_NOT_HELPFUL: refused.evaluated - len(rows)})
-        rooms = self._rooms(refused.pod, lower, rows, reasons)
-        if not rooms:
-            return replace(refused, preemption=summary(refused.evaluated, reasons), nominated="")
-        room = min(rooms, key=_loss)
-        end = f"on node {room.node}, preempting {len(room.victims)} victims"
-        text = f"found a potential placement for pod {end}"
-        return replace(refused, preemption=text, room=room, nominated=room.node)
-
-    def _rooms(
-        self,
-        pod: PodInfo,
-        lower: dict[int, list[PodInfo]],
-        rows: list[int],
-        reasons: Counter[str],
-    ) -> list[Room]:
-        """Where room can be made; why not elsewhere goes into `reasons`."""
+        if nominated in names and any(map(_leaves, self._pairs(nominated, lower))):
+            yield replace(refused, preemption=_WAITING)
+            return
+        reasons = Counter({_NOT_HELPFUL: refused.evaluated - len(names)})
+        reasons[_NO_VICTIMS] = sum(name not in lower for name in names)
         rooms: list[Room] = []
-        reasons[_NO_VICTIMS] = sum(row not in lower for row in rows)
         budgets = self.budgets() if lower else []
-        for row in (row for row in rows if row in lower):
-            found = self._room(row, pod, self._pairs(lower[row]), budgets)
-            if not isinstance(found, Room):
-                reasons.update(found)
-                continue
-            rooms.append(found)
-            enough = len(rooms) >= max(_ENOUGH, len(rows) // _SHARE)
+        for name in (name for name in names if name in lower):
+            found = self._room(name, refused.pod, self._pairs(name, lower), budgets)
+            if isinstance(found, Room):
+                rooms.append(found)
+            reasons.update(found if isinstance(found, list) else ())
+            enough = len(rooms) >= max(_ENOUGH, len(names) // _SHARE)
             if enough and not all(room.violations for room in rooms):
                 break
-        return rooms
+            yield None
+        yield _chosen(refused, rooms, reasons)
 
     def _room(
-        self, row: int, pod: PodInfo, placed: list[_Pair], budgets: Sequence[Object]
+        self, name: str, pod: PodInfo, placed: list[_Pair], budgets: Sequence[Object]
     ) -> Room | list[str]:
         """The fewest that must leave; or why it does not fit even without all of them."""
-        name = self.nodes.name(row)
+        row = self.nodes.rows.get(name)
+        if row is None or not placed:
+            return [_NO_VICTIMS]
         placed.sort(key=_importance)
         keeps = kept_by_budgets([obj for _, obj in placed], budgets)
         kept = {info.uid for (info, _), keep in zip(placed, keeps, strict=True) if keep}
@@ -112,10 +105,20 @@ class Preemption:
                     return plugin.reasons(self.nodes, pod, row)
         return []
 
-    def _pairs(self, infos: Iterable[PodInfo]) -> list[_Pair]:
-        """With their objects; without those that are gone."""
-        found = ((info, self.find(info.namespace, info.name)) for info in infos)
+    def _pairs(self, node: str, lower: Mapping[str, list[PodInfo]]) -> list[_Pair]:
+        """Those of a node with their objects; without those that are gone."""
+        here = [info for info in lower.get(node, ()) if self.nodes.placed_on(info.uid, node)]
+        found = ((info, self.find(info.namespace, info.name)) for info in here)
         return [(info, obj) for info, obj in found if obj and meta.uid(obj) == info.uid]
+
+
+def _chosen(refused: Decision, rooms: Sequence[Room], reasons: Mapping[str, int]) -> Decision:
+    if not rooms:
+        return replace(refused, preemption=summary(refused.evaluated, reasons), nominated="")
+    room = min(rooms, key=_loss)
+    end = f"on node {room.node}, preempting {len(room.victims)} victims"
+    text = f"found a potential placement for pod {end}"
+    return replace(refused, preemption=text, room=room, nominated=room.node)
 
 
 def kept_by_budgets(pods: Sequence[Object], budgets: Sequence[Object]) -> list[bool]:

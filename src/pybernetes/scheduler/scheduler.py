@@ -8,10 +8,11 @@
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.core.pod.status import is_finished
 from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.base.metrics import counter, gauge, histogram
@@ -33,7 +34,6 @@ from pybernetes.scheduler.types import Plugin
 
 NODES = GVR("", "v1", "nodes")
 BUDGETS = GVR("policy", "v1", "poddisruptionbudgets")
-_FINISHED = ("Succeeded", "Failed")
 _log = logs.get("scheduler")
 
 
@@ -118,11 +118,10 @@ class Scheduler:
             if pod is None:
                 break
             start = clock.monotonic()
-            decision = self._decide(pod)
+            self._deciding[pod.uid] = self._changes
+            decisions.append(await self._decide(pod))
             now = clock.monotonic()
             self._latency.observe(now - start)
-            self._deciding[pod.uid] = self._changes
-            decisions.append(decision)
             if now - slice_start >= self._config.slice_seconds:
                 await asyncio.sleep(0)
                 slice_start = clock.monotonic()
@@ -130,7 +129,7 @@ class Scheduler:
             self._wake.set()  # more may be active
         return decisions
 
-    def _decide(self, pod: PodInfo) -> Decision:
+    async def _decide(self, pod: PodInfo) -> Decision:
         """Where `pod` goes; if nowhere, who could make room."""
         nominated = self._nominations.node_of(pod.uid)
         with self._nominations.lifted(pod):
@@ -138,20 +137,35 @@ class Scheduler:
             if decision.node:
                 self._nominations.drop(pod.uid)
                 return decision
-            obj = self._pods.find(pod.namespace, pod.name)
-            if obj is None or not decision.evaluated:
-                return decision
             possible = self._cycle.possible(pod)
-            decision = self._preemption.decide(decision, obj, nominated, possible)
-        if decision.nominated not in (None, nominated):
+        obj = self._waiting(pod)
+        if obj is None or not decision.evaluated:
+            return decision
+        decision = await self._carry_on(
+            pod, self._preemption.decide(decision, obj, nominated, possible)
+        )
+        if decision.nominated not in (None, nominated) and self._waiting(pod):
             self._nominations.set(pod, decision.nominated)
         return decision
+
+    async def _carry_on(self, pod: PodInfo, steps: Iterator[Decision | None]) -> Decision:
+        """The last of the steps; others have their turn between two of them."""
+        clock = self._env.clock
+        while True:
+            end = clock.monotonic() + self._config.slice_seconds
+            with self._nominations.lifted(pod):
+                for decision in steps:
+                    if decision is not None:
+                        return decision
+                    if clock.monotonic() >= end:
+                        break
+            await asyncio.sleep(0)
 
     async def _make_room(self, decision: Decision, room: Room) -> None:
         """Carry a preemption out; less important pods no longer wait for that node."""
         for other in self._nominations.less_important(decision.pod.priority, room.node):
             self._nominations.set(other, "")
-            waiting = self._pods.find(other.namespace, other.name)
+            waiting = self._waiting(other)
             if waiting is not None:
                 await self._binder.patch_status(waiting, {"nominatedNodeName": None})
         if not await self._binder.make_room(decision, room):
@@ -170,12 +184,11 @@ class Scheduler:
         self._wake.set()
 
     async def _conclude(self, decision: Decision, *, bound: bool) -> None:
-        pod = self._pods.find(decision.pod.namespace, decision.pod.name)
-        current = pod is not None and pod["metadata"]["uid"] == decision.pod.uid
+        pod = self._waiting(decision.pod)
         missed = self._deciding.pop(decision.pod.uid, 0) != self._changes
         if decision.node and bound:
             self._attempts.labels("scheduled", self._config.scheduler_name).inc()
-        elif pod is None or not current or pod["spec"].get("nodeName") or not self._is_ours(pod):
+        elif pod is None:
             self._queue.remove(decision.pod.uid)
         elif decision.node:
             self._attempts.labels("error", self._config.scheduler_name).inc()
@@ -206,7 +219,7 @@ class Scheduler:
         uid = pod["metadata"]["uid"]
         if old is not None and new is not None and old["metadata"]["uid"] != uid:
             self._forget(old["metadata"]["uid"])
-        if new is None or (new.get("status") or {}).get("phase") in _FINISHED:
+        if new is None or is_finished(new):
             self._forget(uid)
         elif new["spec"].get("nodeName"):
             self._has_node(old, new)
@@ -244,6 +257,13 @@ class Scheduler:
         self._changes += 1
         self._queue.cluster_changed()
         self._wake.set()
+
+    def _waiting(self, pod: PodInfo) -> Object | None:
+        """The pod's object, if it is still ours to place."""
+        obj = self._pods.find(pod.namespace, pod.name)
+        if obj is None or obj["metadata"]["uid"] != pod.uid or obj["spec"].get("nodeName"):
+            return None
+        return obj if self._is_ours(obj) else None
 
     def _is_ours(self, pod: Object) -> bool:
         spec, meta = pod["spec"], pod["metadata"]
