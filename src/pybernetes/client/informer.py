@@ -93,7 +93,7 @@ class Informer(Shared):
             return
         index = self._indexes[name] = _Index(function, Buckets())
         for key, obj in self._objects.items():
-            _index(index, key, obj)
+            _reindex(index, key, None, obj)
 
     def by_index(self, name: str, value: str) -> list[Object]:
         return [self._objects[key] for key in self._indexes[name].keys.get(value)]
@@ -136,8 +136,7 @@ class Informer(Shared):
             return
         self._own()
         for index in self._indexes.values():
-            _unindex(index, key, old)
-            _index(index, key, new)
+            _reindex(index, key, old, new)
         if new is None:
             del self._objects[key]
         else:
@@ -163,16 +162,14 @@ def _is_older(obj: Object, than: Object) -> bool:
     return ours.isdigit() and theirs.isdigit() and int(ours) <= int(theirs)
 
 
-def _index(index: _Index, key: Key, obj: Object | None) -> None:
-    if obj is not None:
-        for value in index.function(obj):
-            index.keys.add(value, key)
-
-
-def _unindex(index: _Index, key: Key, obj: Object | None) -> None:
-    if obj is not None:
-        for value in index.function(obj):
+def _reindex(index: _Index, key: Key, old: Object | None, new: Object | None) -> None:
+    """What has not moved keeps its place."""
+    had, has = (index.function(obj) if obj is not None else [] for obj in (old, new))
+    if had != has:
+        for value in had:
             index.keys.discard(value, key)
+        for value in has:
+            index.keys.add(value, key)
 
 
 class Informers:
