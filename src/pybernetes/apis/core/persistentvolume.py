@@ -53,12 +53,10 @@ def validate_claim_update(part: Part, old: Object) -> None:
     if not was.get("volumeName"):
         was["volumeName"] = spec.get("volumeName")
     if look(old, "status", "phase") == "Bound":
-        size, before = (look(one, "resources", "requests") or {} for one in (spec, was))
-        amount, least = (quantity.parse(one.get("storage") or "0") for one in (size, before))
-        if "storage" in size and amount < least:
+        if "storage" in requests(part.obj) and requested(part.obj) < requested(old):
             text = "field can not be less than status.capacity"
             part.forbidden("spec.resources.requests.storage", text)
-        spec["resources"] = {**(spec.get("resources") or {}), "requests": before}
+        spec["resources"] = {**(spec.get("resources") or {}), "requests": requests(old)}
         spec.pop("volumeAttributesClassName", None)
         was.pop("volumeAttributesClassName", None)
     if not was.get("storageClassName"):
@@ -82,6 +80,16 @@ def class_of(obj: Object) -> str:
     """The storage class of a claim or a volume; the old annotation wins."""
     old = meta.annotations(obj).get(CLASS_ANNOTATION)
     return old if old is not None else look(obj, "spec", "storageClassName") or ""
+
+
+def requests(claim: Object) -> dict[str, str]:
+    """What a claim asks for, by resource."""
+    return look(claim, "spec", "resources", "requests") or {}
+
+
+def requested(claim: Object) -> quantity.Quantity:
+    """How much storage a claim asks for."""
+    return quantity.parse(requests(claim).get("storage") or "0")
 
 
 def storage_class(obj: Object, _: datetime.datetime) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core.nodeaffinity import requirement_matches
-from pybernetes.apis.core.persistentvolume import class_of
+from pybernetes.apis.core.persistentvolume import class_of, requests
 from pybernetes.apis.core.pod.requests import Amounts, pod_limits, pod_requests, qos_class
 from pybernetes.apis.core.pod.status import is_finished
 from pybernetes.apis.core.service import needs_node_port, type_of
@@ -97,10 +97,9 @@ def _service(service: Object) -> Amounts:
 
 
 def _claim(claim: Object) -> Amounts:
-    requests = (claim["spec"].get("resources") or {}).get("requests") or {}
     used = {}
-    if "storage" in requests:
-        used["requests.storage"] = amount("storage", requests["storage"])
+    if size := requests(claim).get("storage"):
+        used["requests.storage"] = amount("storage", size)
     if name := class_of(claim):
         prefix = name + _CLASS
         used[f"{prefix}persistentvolumeclaims"] = 1

@@ -7,6 +7,7 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import aggregate
 from pybernetes.apimachinery.quantity import Quantity
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.core import persistentvolume
 from pybernetes.apis.core.pod.requests import container_total, quantities
 from pybernetes.apiserver.admission.plugin import (
     CLAIMS,
@@ -86,7 +87,7 @@ def _fill(container: Object, key: str, defaults: Object) -> list[str]:
 
 
 def check_claim(claim: Object, limits: Iterable[Object]) -> Iterator[str]:
-    requests = quantities(((claim.get("spec") or {}).get("resources") or {}).get("requests"))
+    requests = quantities(persistentvolume.requests(claim))
     for limit in limits:
         if limit.get("type") == "PersistentVolumeClaim":
             for key in ("min", "max"):

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """PersistentVolumeClaimResize: only bound claims of a class that allows it may grow."""
 
-from pybernetes.apimachinery import quantity
-from pybernetes.apimachinery.quantity import Quantity
-from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.persistentvolume import class_of
+from pybernetes.apis.core.persistentvolume import class_of, requested
 from pybernetes.apiserver.admission.defaults import STORAGE_CLASSES
 from pybernetes.apiserver.admission.plugin import CLAIMS, Plugin, forbidden
 from pybernetes.apiserver.types import AdmissionRequest
@@ -16,7 +13,7 @@ class PersistentVolumeClaimResize(Plugin):
 
     async def validate(self, request: AdmissionRequest) -> None:
         new, old = request.obj, request.old
-        if _size(new) <= _size(old):
+        if requested(new) <= requested(old):
             return
         if (old.get("status") or {}).get("phase") != "Bound":
             raise forbidden(request, "Only bound persistent volume claims can be expanded")
@@ -28,8 +25,3 @@ class PersistentVolumeClaimResize(Plugin):
                 "only dynamically provisioned pvc can be resized and the storageclass that "
                 "provisions the pvc must support resize",
             )
-
-
-def _size(claim: Object) -> Quantity:
-    requests = ((claim.get("spec") or {}).get("resources") or {}).get("requests") or {}
-    return quantity.parse(requests.get("storage") or "0")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from pybernetes.apimachinery import meta, quantity, selectors
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.persistentvolume import class_of
+from pybernetes.apis.core.persistentvolume import class_of, requested
 from pybernetes.apis.core.pod.status import is_finished
 from pybernetes.client.frozen import copy_object
 from pybernetes.controllers.runtime.pods import claims_of
@@ -41,12 +41,11 @@ def best_match(claim: Object, volumes: Iterable[Object]) -> Object | None:
 
 def _fits(claim: Object, volume: Object) -> bool:
     spec, wanted = volume["spec"], claim["spec"]
-    requested = ((wanted.get("resources") or {}).get("requests") or {}).get("storage") or "0"
     suits = (
         not meta.is_deleting(volume)
         and (spec.get("volumeMode") or _MODE) == (wanted.get("volumeMode") or _MODE)
         and set(wanted.get("accessModes") or ()) <= set(spec.get("accessModes") or ())
-        and _size(volume) >= quantity.parse(requested)
+        and _size(volume) >= requested(claim)
     )
     if spec.get("claimRef"):
         return suits and is_for(volume, claim)
