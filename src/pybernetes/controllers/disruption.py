@@ -197,8 +197,5 @@ class DisruptionController(Controller):
 
 
 def _selects(budget: Object, pod: Object) -> bool:
-    try:
-        selector = selectors.from_label_selector(budget["spec"].get("selector"))
-    except ValueError:
-        return False
+    selector = selectors.from_label_selector(budget["spec"].get("selector"))
     return selector.matches(meta.labels(pod))

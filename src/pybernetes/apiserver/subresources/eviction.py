@@ -4,7 +4,7 @@
 import datetime
 from dataclasses import replace
 
-from pybernetes.apimachinery import selectors, timestamps
+from pybernetes.apimachinery import meta, selectors, timestamps
 from pybernetes.apimachinery.errors import (
     ApiError,
     bad_request,
@@ -13,7 +13,7 @@ from pybernetes.apimachinery.errors import (
 )
 from pybernetes.apimachinery.types import GVK, GVR, Object
 from pybernetes.apis import conditions
-from pybernetes.apis.core.pod.status import is_ready
+from pybernetes.apis.core.pod.status import is_finished, is_ready, phase
 from pybernetes.apiserver.cache.selection import EVERYTHING
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest import admit
@@ -62,10 +62,7 @@ async def evict(core: Core, ctx: Context) -> Response:
 
 
 def _beyond_budgets(pod: Object) -> bool:
-    phase = (pod.get("status") or {}).get("phase")
-    return phase in ("Succeeded", "Failed", "Pending") or bool(
-        pod["metadata"].get("deletionTimestamp")
-    )
+    return is_finished(pod) or phase(pod) == "Pending" or meta.is_deleting(pod)
 
 
 async def _ask_budget(core: Core, ctx: Context, pod: Object, *, dry_run: bool) -> bool:
@@ -73,9 +70,8 @@ async def _ask_budget(core: Core, ctx: Context, pod: Object, *, dry_run: bool) -
     budgets = core.resources.find(BUDGETS)
     if budgets is None:
         return False
-    labels = pod["metadata"].get("labels") or {}
     entries = budgets.cache.select(ctx.info.namespace, EVERYTHING)
-    matching = [one for one in map(budgets.decode, entries) if _selects(one, labels)]
+    matching = [one for one in map(budgets.decode, entries) if _selects(one, pod)]
     if not matching:
         return False
     if len(matching) > 1:
@@ -91,12 +87,9 @@ async def _ask_budget(core: Core, ctx: Context, pod: Object, *, dry_run: bool) -
     return False
 
 
-def _selects(budget: Object, labels: dict[str, str]) -> bool:
-    try:
-        selector = selectors.from_label_selector(budget["spec"].get("selector"))
-    except ValueError:
-        return False
-    return selector.matches(labels)
+def _selects(budget: Object, pod: Object) -> bool:
+    selector = selectors.from_label_selector(budget["spec"].get("selector"))
+    return selector.matches(meta.labels(pod))
 
 
 def _may_drop_unhealthy(budget: Object) -> bool:
@@ -115,10 +108,10 @@ def _caused(error: ApiError, message: str) -> ApiError:
 
 def decrement(budget: Object, pod: str, now: datetime.datetime) -> None:
     """Count one disruption in the budget's status, in place. Raises 403 and 429."""
-    meta, status = budget["metadata"], budget.setdefault("status", {})
-    name = meta["name"]
+    status, name = budget.setdefault("status", {}), meta.name(budget)
+    generation = budget["metadata"].get("generation", 0)
     allowed = status.get("disruptionsAllowed", 0)
-    if status.get("observedGeneration", 0) < meta.get("generation", 0):
+    if status.get("observedGeneration", 0) < generation:
         text = f"The disruption budget {name} is still being processed by the server."
         raise _caused(too_many_requests(_REFUSED, 10), text)
     prefix = f"The disruption budget {name} does not allow evicting pods currently"
@@ -139,11 +132,7 @@ def decrement(budget: Object, pod: str, now: datetime.datetime) -> None:
     status["disruptionsAllowed"] = allowed - 1
     status["disruptedPods"] = {**disrupted, pod: timestamps.rfc3339(now)}
     if allowed == 1:
-        kind, words, generation = (
-            "DisruptionAllowed",
-            ("InsufficientPods", ""),
-            meta.get("generation", 0),
-        )
+        kind, words = "DisruptionAllowed", ("InsufficientPods", "")
         condition = conditions.new(kind, "False", words, now, observedGeneration=generation)
         status["conditions"] = [*conditions.without(status.get("conditions"), kind), condition]
 
