@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.apis import conditions
+from pybernetes.apis.core.pod.status import is_finished, is_ready
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
@@ -231,7 +231,4 @@ def _node_of(pod: Object | None) -> str:
 
 def _is_settled(pod: Object) -> bool:
     """Whether its node has nothing to do for it until somebody changes it."""
-    status = pod.get("status") or {}
-    is_ready = conditions.is_true(status.get("conditions"), "Ready")
-    is_over = status.get("phase") in ("Succeeded", "Failed")
-    return "deletionTimestamp" not in pod["metadata"] and (is_ready or is_over)
+    return "deletionTimestamp" not in pod["metadata"] and (is_ready(pod) or is_finished(pod))

@@ -6,7 +6,7 @@ import datetime
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis import conditions
+from pybernetes.apis.batch.job import end_of
 from pybernetes.controllers.runtime.batches import delete_if_there
 from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import JOBS
@@ -17,7 +17,7 @@ def left(job: Object, now: datetime.datetime) -> float | None:
     seconds = job["spec"].get("ttlSecondsAfterFinished")
     if seconds is None or meta.is_deleting(job):
         return None
-    end = conditions.first_true(job, "Complete", "Failed")
+    end = end_of(job)
     if end is None:
         return None
     return float(seconds - (now - parse(end["lastTransitionTime"])).total_seconds())

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.requests import Amounts, pod_limits, pod_requests
-from pybernetes.apis.core.pod.status import may_restart_all
+from pybernetes.apis.core.pod.status import is_finished, may_restart_all
 from pybernetes.kubelet import containerstatus, naming, podactions
 from pybernetes.kubelet.containerstatus import Facts
 from pybernetes.kubelet.podstate import PodState
@@ -106,7 +106,7 @@ def _kind(status: Object) -> str:
 
 def _phase(pod: Object, groups: tuple[list[Object], list[Object]], record: Record) -> str:
     init, regular = groups
-    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+    if is_finished(pod):
         return str(pod["status"]["phase"])  # a finished pod never comes back
     pending, failed, final = _initialization(pod, init, regular)
     kinds = {_kind(status) for status in regular}

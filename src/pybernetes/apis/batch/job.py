@@ -115,8 +115,13 @@ def validate_job(job: Part) -> None:
         job.invalid("metadata.name", name, text)
 
 
+def end_of(job: Object) -> Object | None:
+    """The condition that says how it ended, Complete or Failed; None while it has not."""
+    return conditions.first_true(job, "Complete", "Failed")
+
+
 def status(job: Object, _: datetime.datetime) -> str:
-    ended = conditions.first_true(job, "Complete", "Failed")
+    ended = end_of(job)
     if ended is None and meta.is_deleting(job):
         return "Terminating"
     interim = conditions.first_true(job, "Suspended", "FailureTarget", "SuccessCriteriaMet")

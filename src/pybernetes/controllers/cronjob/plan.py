@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import parse, rfc3339
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis import conditions
+from pybernetes.apis.batch.job import end_of
 from pybernetes.client.frozen import copy_object
 from pybernetes.controllers.cronjob.schedule import Schedule, most_recent
 
@@ -44,7 +44,7 @@ def due(cron_job: Object, schedule: Schedule, now: datetime.datetime) -> Due:
 
 def finished(job: Object) -> str:
     """ "Complete", "Failed" or ""."""
-    return str((conditions.first_true(job, "Complete", "Failed") or {}).get("type", ""))
+    return str((end_of(job) or {}).get("type", ""))
 
 
 def new_job(cron_job: Object, moment: datetime.datetime) -> Object:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pybernetes.apimachinery import intstr, meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.nodeaffinity import REQUIRED, required_matches
-from pybernetes.apis.core.pod.status import is_ready, phase
+from pybernetes.apis.core.pod.status import is_finished, is_ready
 from pybernetes.apis.core.taints import untolerated
 from pybernetes.controllers.runtime.pods import available_in, from_template
 from pybernetes.controllers.runtime.resources import taints
@@ -141,7 +141,7 @@ def plan_pods(view: View) -> Plan:
 
 def _look_at(view: View, here: Sequence[Object], plan: Plan) -> None:
     alive = [pod for pod in here if not meta.is_deleting(pod)]
-    ended = [pod for pod in alive if phase(pod) in {"Failed", "Succeeded"}]
+    ended = [pod for pod in alive if is_finished(pod)]
     plan.failed.extend(ended)
     running = [pod for pod in alive if pod not in ended]
     if not _limits(view.daemon_set, 1).surge:

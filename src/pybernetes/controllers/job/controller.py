@@ -7,6 +7,7 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis import conditions
+from pybernetes.apis.batch.job import end_of
 from pybernetes.client.informer import BY_NAMESPACE
 from pybernetes.controllers.job import plan, pods, status
 from pybernetes.controllers.job.plan import End
@@ -41,7 +42,7 @@ class JobController(Workload):
         if owner["spec"].get("managedBy") not in _OURS:
             return
         owned = await self._claimed(owner)
-        if conditions.first_true(owner, "Complete", "Failed") or meta.is_deleting(owner):
+        if end_of(owner) or meta.is_deleting(owner):
             await all_at_once([pod for pod in owned if pods.tracked(pod)], self._release)
         elif self._writes.seen(key):
             await self._work(owner, owned)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pybernetes.apimachinery import intstr, meta
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.status import is_ready, phase
+from pybernetes.apis.core.pod.status import is_finished, is_ready, phase
 from pybernetes.controllers.runtime.pods import available_in
 from pybernetes.controllers.runtime.revisions import HASH_LABEL, Revisions
 from pybernetes.controllers.statefulset.identity import Slots, ordinal, start
@@ -34,7 +34,7 @@ def plan_step(
     for number, pod in slots.wanted.items():
         if pod is None:
             step.create.append(number)
-        elif phase(pod) in {"Failed", "Succeeded"} and not meta.is_deleting(pod):
+        elif is_finished(pod) and not meta.is_deleting(pod):
             step.recreate.append(pod)
         elif _settled(stateful_set, pod, now):
             continue

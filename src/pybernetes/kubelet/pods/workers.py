@@ -12,6 +12,7 @@ from typing import Any
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.pod.status import is_finished
 from pybernetes.base import logs, metrics
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.types import CriError
@@ -25,7 +26,6 @@ from pybernetes.kubelet.record import Record
 _log = logs.get("kubelet.pods")
 ERROR_RETRY = 5.0
 _FAILURES = (CriError, ApiError, *UNFORESEEN)
-_TERMINAL = ("Succeeded", "Failed")
 
 
 class Workers:
@@ -169,9 +169,8 @@ class Workers:
         record.interrupted = False
         if record.gone:
             return await self._bury(record)
-        phase = (record.pod.get("status") or {}).get("phase")
         state = self._tools.pleg.state(record.uid)
-        if phase in _TERMINAL:
+        if is_finished(record.pod):
             record.finished = record.admitted = True
             record.cleaned = record.cleaned or not (state.sandboxes or state.containers)
         elif not record.admitted and not record.ending:
@@ -265,8 +264,7 @@ class Workers:
 
 
 def _active(record: Record) -> bool:
-    phase = (record.pod.get("status") or {}).get("phase")
-    return not (record.gone or record.finished or record.rejected or phase in _TERMINAL)
+    return not (record.gone or record.finished or record.rejected or is_finished(record.pod))
 
 
 def _created(pod: Object) -> tuple[str, str]:
