@@ -54,6 +54,15 @@ def stored(plan, current: list[Object] | None = None) -> list[Object]:
     return list(result.values())
 
 
+def test_a_slice_of_no_more_use_takes_other_ports() -> None:
+    before = stored(slices([pod(1)]))
+    plan = slices([pod(1, port=9090)], before)
+    assert (plan.create, plan.delete) == ([], [])
+    (one,) = stored(plan, before)
+    assert [port["port"] for port in one["ports"]] == [9090]
+    assert len(one["endpoints"]) == 1
+
+
 def test_a_named_port_may_be_another_number_on_each_pod() -> None:
     subsets = plan_subsets(service(), [pod(1), pod(2, port=9090), pod(3, ready=False)])
     assert [subset["ports"][0]["port"] for subset in subsets] == [8080, 9090]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """endpointslicemirroring-controller: hand-made Endpoints of services without selector, as slices."""
 
+import functools
 import ipaddress
 from collections.abc import Sequence
 
@@ -19,7 +20,7 @@ from pybernetes.controllers.runtime.slices import (
     Plan,
     apply_plan,
     follow_slices,
-    group_of,
+    plan_changes,
 )
 from pybernetes.controllers.runtime.writes import Writes
 
@@ -44,26 +45,7 @@ def is_mirrored(endpoints: Object | None, service: Object | None) -> bool:
 def plan_mirror(endpoints: Object, current: Sequence[Object]) -> tuple[Plan, int, int]:
     """The changes; how many addresses are no IP addresses; how many were too many."""
     wanted, invalid, skipped = _wanted(endpoints)
-    plan = Plan()
-    spare: list[Object] = []
-    found: dict[Group, Object] = {}
-    for one in sorted(current, key=meta.name):
-        if group_of(one) in wanted and group_of(one) not in found:
-            found[group_of(one)] = one
-        else:
-            spare.append(one)
-    for group, addresses in wanted.items():
-        old = found.get(group)
-        if old is None:  # one that is of no more use takes the new ports
-            alike = [one for one in spare if one.get("addressType") == group[0]]
-            old = alike[0] if alike else None
-            spare = [one for one in spare if one is not old]
-        new = _slice(endpoints, group, addresses, old)
-        if old is None:
-            plan.create.append(new)
-        elif new != old:
-            plan.update.append(new)
-    plan.delete = spare
+    plan = plan_changes(wanted, current, MAXIMUM, functools.partial(_metadata, endpoints))
     return plan, invalid, skipped
 
 
@@ -101,31 +83,19 @@ def _endpoint(address: Object, ip: str, ready: bool) -> Object:
     return {"addresses": [ip], "conditions": {"ready": ready}, **kept}
 
 
-def _slice(endpoints: Object, group: Group, addresses: list[Object], old: Object | None) -> Object:
+def _metadata(endpoints: Object, old: Object | None) -> Object:
     labels = {**meta.labels(endpoints), SERVICE_NAME: meta.name(endpoints), MANAGED_BY: MANAGER}
-    annotations = {
-        key: value for key, value in meta.annotations(endpoints).items() if key not in _NOT_MIRRORED
-    }
-    owner = meta.controller_reference(endpoints)
+    notes = {key: x for key, x in meta.annotations(endpoints).items() if key not in _NOT_MIRRORED}
+    made = meta.new_metadata(
+        namespace=meta.namespace(endpoints),
+        generate_name=f"{meta.name(endpoints)}-",
+        labels=labels,
+        annotations=notes,
+        owners=[meta.controller_reference(endpoints)],
+    )
     if old is None:
-        metadata = meta.new_metadata(
-            namespace=meta.namespace(endpoints),
-            generate_name=f"{meta.name(endpoints)}-",
-            labels=labels,
-            owners=[owner],
-        )
-    else:
-        metadata = {**old["metadata"], "labels": labels, "ownerReferences": [owner]}
-        metadata.pop("annotations", None)
-    if annotations:
-        metadata["annotations"] = annotations
-    return {
-        **(old or {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"}),
-        "metadata": metadata,
-        "addressType": group[0],
-        "ports": orjson.loads(group[1]),
-        "endpoints": addresses,
-    }
+        return made
+    return {k: v for k, v in old["metadata"].items() if k != "annotations"} | made
 
 
 class EndpointSliceMirroringController(Controller):

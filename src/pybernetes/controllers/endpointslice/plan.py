@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decides which slices of a service to create, update and delete. Pure."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import orjson
@@ -22,7 +23,7 @@ from pybernetes.controllers.runtime.slices import (
     Family,
     Group,
     Plan,
-    group_of,
+    plan_changes,
 )
 
 MAXIMUM = 100  # endpoints in a slice
@@ -37,16 +38,11 @@ def plan_slices(
     service: Object, pods: Sequence[Object], current: Sequence[Object], node: FindNode
 ) -> Plan:
     """`current`: the slices of ours that the service has."""
-    plan = Plan()
     wanted = _wanted(service, pods, node)
-    groups: dict[Group, list[Object]] = {}
-    for one in sorted(current, key=meta.name):
-        groups.setdefault(group_of(one), []).append(one)
     for family in families_of(service):  # a service without endpoints keeps one empty slice
         if not any(group[0] == family for group in wanted):
-            wanted[family, orjson.dumps([])] = {}
-    for group in {**groups, **wanted}:
-        _plan_group(service, group, (groups.get(group, []), wanted.get(group)), plan)
+            wanted[family, orjson.dumps([])] = []
+    plan = plan_changes(wanted, current, MAXIMUM, functools.partial(_metadata, service))
     _note_triggers(plan, pods, current)
     return plan
 
@@ -71,11 +67,9 @@ def families_of(service: Object) -> list[Family]:
     return list(service["spec"].get("ipFamilies") or ["IPv4"])
 
 
-def _wanted(
-    service: Object, pods: Sequence[Object], node: FindNode
-) -> dict[Group, dict[str, Object]]:
-    """Endpoints by group and by pod UID."""
-    result: dict[Group, dict[str, Object]] = {}
+def _wanted(service: Object, pods: Sequence[Object], node: FindNode) -> dict[Group, list[Object]]:
+    """Endpoints by group."""
+    result: dict[Group, list[Object]] = {}
     publish = bool(service["spec"].get("publishNotReadyAddresses"))
     for pod in pods:
         if not belongs_in_endpoints(pod, include_terminating=True):
@@ -89,7 +83,7 @@ def _wanted(
             endpoint = _endpoint(service, pod, family, found)
             if endpoint is not None:
                 group = (family, orjson.dumps(ports))
-                result.setdefault(group, {})[meta.uid(pod)] = endpoint
+                result.setdefault(group, []).append(endpoint)
     for endpoints in result.values():
         _add_hints(service, endpoints)
     return result
@@ -114,13 +108,13 @@ def _endpoint(service: Object, pod: Object, family: Family, node: Object | None)
     return endpoint | ({"zone": zone} if zone else {})
 
 
-def _add_hints(service: Object, endpoints: dict[str, Object]) -> None:
+def _add_hints(service: Object, endpoints: list[Object]) -> None:
     """trafficDistribution: every endpoint is meant for its own zone (and node)."""
     distribution = service["spec"].get("trafficDistribution")
     near = distribution in ("PreferClose", "PreferSameZone", "PreferSameNode")
-    if not near or not all("zone" in one for one in endpoints.values()):
+    if not near or not all("zone" in one for one in endpoints):
         return
-    for one in endpoints.values():
+    for one in endpoints:
         if not one["conditions"]["ready"]:
             continue
         one["hints"] = {"forZones": [{"name": one["zone"]}]}
@@ -128,59 +122,15 @@ def _add_hints(service: Object, endpoints: dict[str, Object]) -> None:
             one["hints"]["forNodes"] = [{"name": one["nodeName"]}]
 
 
-def _plan_group(
-    service: Object, group: Group, state: tuple[list[Object], dict[str, Object] | None], plan: Plan
-) -> None:
-    """One group of endpoints. `state`: its slices, and the endpoints it should have, if it is wanted:
-    without any, then, one empty slice."""
-    slices, missing = state[0], dict(state[1] or {})
-    empty = state[1] is not None and not missing
-    kept: list[tuple[Object, list[Object]]] = []
-    for one in slices:
-        endpoints = []
-        for endpoint in one.get("endpoints") or ():
-            wanted = missing.pop((endpoint.get("targetRef") or {}).get("uid", ""), None)
-            if wanted is not None:
-                endpoints.append(wanted)
-        kept.append((one, endpoints))
-    changed_first = sorted(kept, key=lambda pair: pair[1] == (pair[0].get("endpoints") or []))
-    rest = list(missing.values())
-    for one, endpoints in changed_first:
-        touched = endpoints != (one.get("endpoints") or [])
-        room = MAXIMUM - len(endpoints)
-        if rest and room > 0 and (touched or len(rest) <= room):
-            endpoints += rest[:room]
-            rest = rest[room:]
-        if endpoints or empty:
-            empty = False
-            _update(service, one, endpoints, plan)
-        else:
-            plan.delete.append(one)
-    for start in range(0, max(len(rest), int(empty)), MAXIMUM):
-        plan.create.append(_new_slice(service, group, rest[start : start + MAXIMUM]))
-
-
-def _update(service: Object, one: Object, endpoints: list[Object], plan: Plan) -> None:
-    labels = _labels(service)
-    if endpoints != (one.get("endpoints") or []) or labels != meta.labels(one):
-        metadata = {**one["metadata"], "labels": labels}
-        plan.update.append({**one, "metadata": metadata, "endpoints": endpoints})
-
-
-def _new_slice(service: Object, group: Group, endpoints: list[Object]) -> Object:
-    return {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": meta.new_metadata(
-            namespace=meta.namespace(service),
-            generate_name=f"{meta.name(service)}-",
-            labels=_labels(service),
-            owners=[meta.controller_reference(service)],
-        ),
-        "addressType": group[0],
-        "ports": orjson.loads(group[1]),
-        "endpoints": endpoints,
-    }
+def _metadata(service: Object, old: Object | None) -> Object:
+    if old is not None:
+        return {**old["metadata"], "labels": _labels(service)}
+    return meta.new_metadata(
+        namespace=meta.namespace(service),
+        generate_name=f"{meta.name(service)}-",
+        labels=_labels(service),
+        owners=[meta.controller_reference(service)],
+    )
 
 
 def _labels(service: Object) -> dict[str, str]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes to a service's EndpointSlices: what the two controllers that write them share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -27,8 +27,75 @@ class Plan:
     delete: list[Object] = field(default_factory=list)
 
 
-def group_of(one: Object) -> Group:
-    return one.get("addressType", ""), orjson.dumps(one.get("ports") or [])
+def plan_changes(
+    wanted: Mapping[Group, Sequence[Object]],
+    current: Sequence[Object],
+    most: int,
+    metadata: Callable[[Object | None], Object],
+) -> Plan:
+    """From the slices that are there to the endpoints that are wanted, with few changes. Pure.
+
+    At most so many share a slice; a group that is wanted without any has one empty slice. `metadata`: a slice's,
+    by what it was (None: a new one).
+    """
+    plan, more = Plan(), []
+    groups: dict[Group, list[Object]] = {}
+    for one in sorted(current, key=meta.name):
+        group = one.get("addressType", ""), orjson.dumps(one.get("ports") or [])
+        groups.setdefault(group, []).append(one)
+
+    def put(group: Group, endpoints: list[Object], old: Object | None) -> None:
+        new = old or {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"}
+        new = {**new, "addressType": group[0], "ports": orjson.loads(group[1])}
+        new |= {"metadata": metadata(old), "endpoints": endpoints}
+        if old is None:
+            plan.create.append(new)
+        elif new != {"ports": [], "endpoints": [], **old}:
+            plan.update.append(new)
+
+    for group in {**groups, **wanted}:
+        kept, new = _share_out(groups.get(group, []), wanted.get(group, ()), most)
+        empty = group in wanted and not wanted[group]
+        for one, endpoints in kept:
+            if endpoints or empty:
+                put(group, endpoints, one)
+            else:
+                plan.delete.append(one)
+            empty = False
+        more += [(group, endpoints) for endpoints in (new or [[]] * empty)]
+    for group, endpoints in more:  # one that is of no more use takes other ports
+        spare = next((one for one in plan.delete if one.get("addressType") == group[0]), None)
+        if spare is not None:
+            plan.delete.remove(spare)
+        put(group, endpoints, spare)
+    return plan
+
+
+def _share_out(
+    slices: Sequence[Object], wanted: Sequence[Object], most: int
+) -> tuple[list[tuple[Object, list[Object]]], list[list[Object]]]:
+    """The endpoints of each slice, where those that it has stay, and of further ones."""
+    missing = {_identity(endpoint): endpoint for endpoint in wanted}
+    kept: list[tuple[Object, list[Object]]] = []
+    for one in slices:
+        known = (missing.pop(_identity(old), None) for old in one.get("endpoints") or ())
+        kept.append((one, [endpoint for endpoint in known if endpoint is not None]))
+    kept.sort(key=lambda pair: not _differs(*pair))
+    rest = list(missing.values())
+    for one, endpoints in kept:
+        room = most - len(endpoints)
+        if rest and room > 0 and (_differs(one, endpoints) or len(rest) <= room):
+            endpoints += rest[:room]
+            rest = rest[room:]
+    return kept, [rest[start : start + most] for start in range(0, len(rest), most)]
+
+
+def _identity(endpoint: Object) -> tuple[str, str]:
+    return (endpoint.get("targetRef") or {}).get("uid", ""), endpoint["addresses"][0]
+
+
+def _differs(one: Object, endpoints: list[Object]) -> bool:
+    return endpoints != (one.get("endpoints") or [])
 
 
 def follow_slices(slices: Informer, manager: str, add: Callable[[str], None]) -> None:
