@@ -8,13 +8,14 @@ resource, is node.txt.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object, User
 from pybernetes.apis.data.sections import Row, row, sections
 from pybernetes.apiserver.authorization.bootstrap import cluster_role_rules
 from pybernetes.apiserver.authorization.references import references, volume_secrets
-from pybernetes.apiserver.authorization.rules import compiled
+from pybernetes.apiserver.authorization.rules import Rule, compiled
 from pybernetes.apiserver.reading import NODES, PODS, Reader
 from pybernetes.apiserver.types import Decision, RequestInfo
 
@@ -37,6 +38,11 @@ _Answer = tuple[Decision, str]
 _ALLOW: _Answer = ("allow", "")
 
 
+@cache
+def _rules() -> list[Rule]:
+    return [compiled(rule) for rule in cluster_role_rules("system:node")]
+
+
 def _no(reason: str = "") -> _Answer:
     return ("no-opinion", reason)
 
@@ -47,7 +53,6 @@ class NodeAuthorizer:
     def __init__(self, reader: Reader, pods_on: PodsOn) -> None:
         self._reader = reader
         self._pods_on = pods_on
-        self._rules = [compiled(rule) for rule in cluster_role_rules("system:node")]
         self._table = {
             resource: [row(line) for line in lines]
             for resource, lines in sections("node.txt", __package__).items()
@@ -63,7 +68,7 @@ class NodeAuthorizer:
         rows = self._table.get(resource) if info.is_resource else None
         if rows is not None:
             return self._decide(node, info, rows)
-        return _ALLOW if any(rule.covers_request(info) for rule in self._rules) else _no()
+        return _ALLOW if any(rule.covers_request(info) for rule in _rules()) else _no()
 
     def _decide(self, node: str, info: RequestInfo, rows: list[Row]) -> _Answer:
         asked = {word: value for word in _ASKED if (value := getattr(info, word))}

@@ -56,10 +56,9 @@ def url_matches(pattern: str, path: str) -> bool:
 
 def missing(owned: Sequence[Object], wanted: Iterable[Object]) -> list[Object]:
     """The parts of `wanted` that no rule of `owned` covers, one right each."""
-    held = [compiled(rule) for rule in owned]
-    parts = [
-        (part, compiled(part)) for rule in wanted if rule not in owned for part in _parts(rule)
-    ]
+    unknown = [rule for rule in wanted if rule not in owned]
+    held = [compiled(rule) for rule in owned] if unknown else []
+    parts = ((part, compiled(part)) for rule in unknown for part in _parts(rule))
     return [part for part, own in parts if not any(_covers(rule, own) for rule in held)]
 
 
