@@ -145,7 +145,7 @@ def from_set(labels: Mapping[str, str] | None) -> Selector:
     return _selector([Requirement(key, "=", (value,)) for key, value in (labels or _NONE).items()])
 
 
-_OBJECT_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
+OBJECT_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
 
 
 def from_label_selector(selector: Object | None) -> Selector:
@@ -159,7 +159,7 @@ def from_label_selector(selector: Object | None) -> Selector:
     for key, value in (selector.get("matchLabels") or _NONE).items():
         found.append(_requirement((key, "=", (value,))))
     for expression in selector.get("matchExpressions") or ():
-        operator = _OBJECT_OPERATORS.get(expression.get("operator", ""))
+        operator = OBJECT_OPERATORS.get(expression.get("operator", ""))
         if operator is None:
             shown = show(expression.get("operator", ""))
             raise SelectorError(f"{shown} is not a valid label selector operator")

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which nodes a pod may or likes to run on: nodeSelector, node affinity, node selectors."""
 
-from collections.abc import Iterable
-
-from pybernetes.apimachinery import meta
+from pybernetes.apimachinery import meta, selectors
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
 from pybernetes.apis.validation.meta import validate_requirement
@@ -12,31 +10,16 @@ from pybernetes.apis.validation.part import Part
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+_OPERATORS = {**selectors.OBJECT_OPERATORS, "Gt": "gt", "Lt": "lt"}
 
 
 def requirement_matches(requirement: Object, labels: dict[str, str]) -> bool:
     """One term of matchExpressions (or matchFields, with the fields as `labels`)."""
-    key, operator = requirement.get("key") or "", requirement.get("operator")
-    values: list[str] = requirement.get("values") or []
-    if operator == "In":
-        return key in labels and labels[key] in values
-    if operator == "NotIn":
-        return labels.get(key) not in values
-    if operator in {"Exists", "DoesNotExist"}:
-        return bool((key in labels) == (operator == "Exists"))
-    return _compares(operator, labels.get(key), values)
-
-
-def _compares(operator: str | None, value: str | None, values: Iterable[str]) -> bool:
-    """Gt and Lt compare whole numbers; anything else does not match."""
-    try:
-        (limit,) = map(int, values)
-        number = int(value or "")
-    except ValueError:
+    operator = _OPERATORS.get(requirement.get("operator") or "")
+    values = tuple(requirement.get("values") or ())
+    if operator is None or (operator in {"gt", "lt"} and len(values) != 1):
         return False
-    if operator == "Gt":
-        return number > limit
-    return operator == "Lt" and number < limit
+    return selectors.Requirement(requirement.get("key") or "", operator, values).matches(labels)
 
 
 def term_matches(term: Object, node: Object) -> bool:
