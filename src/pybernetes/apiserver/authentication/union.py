@@ -2,6 +2,7 @@
 """All authenticators of a server, asked in upstream's order; the first that knows the caller wins."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from pybernetes.apimachinery import errors
 from pybernetes.apimachinery.types import Object, User
@@ -19,7 +20,6 @@ from pybernetes.apiserver.authentication.users import NOBODY, user_info, with_au
 from pybernetes.apiserver.authentication.x509 import ClientCertificates
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.reading import Reader
-from pybernetes.apiserver.remembered import Remembered
 from pybernetes.apiserver.types import Authenticator
 from pybernetes.base.clock import Clock
 from pybernetes.wire.types import Request
@@ -35,15 +35,15 @@ class Union:
     def __init__(self, members: Sequence[Authenticator], *, anonymous: bool) -> None:
         self._members = tuple(members)
         self._anonymous = anonymous
-        self._full = Remembered(with_authenticated)
+        self._full = lru_cache(10_000)(with_authenticated)
 
     def authenticate(self, request: Request) -> User:
         if isinstance(request.identity, User):
-            return self._full[request.identity]
+            return self._full(request.identity)
         for member in self._members:
             user = member.authenticate(request)
             if user is not None:
-                return self._full[user]
+                return self._full(user)
         if self._anonymous:
             return NOBODY
         raise errors.unauthorized()

@@ -8,6 +8,7 @@ against the one CA that may vouch for users (or, with `allowed_names`, for front
 import datetime
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -15,7 +16,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pybernetes.apimachinery.types import User
 from pybernetes.apiserver.authentication.users import CREDENTIAL_ID
-from pybernetes.apiserver.remembered import Remembered
 from pybernetes.base import tls
 from pybernetes.base.clock import Clock
 from pybernetes.wire.types import Request
@@ -32,10 +32,10 @@ class ChainVerifier:
     def __init__(self, ca: bytes, clock: Clock) -> None:
         self._roots = x509.load_pem_x509_certificates(ca)
         self._clock = clock
-        self._ends = Remembered(self._end_of)
+        self._ends = lru_cache(10_000)(self._end_of)
 
     def verify(self, chain: tuple[bytes, ...]) -> bool:
-        end = self._ends[chain]
+        end = self._ends(chain)
         return end > 0 and self._clock.time() <= end
 
     def _end_of(self, chain: tuple[bytes, ...]) -> float:
@@ -105,13 +105,13 @@ class ClientCertificates:
 
     def __init__(self, ca: bytes, clock: Clock) -> None:
         self._verifier = ChainVerifier(ca, clock)
-        self._users = Remembered(_user)
+        self._users = lru_cache(10_000)(_user)
 
     def authenticate(self, request: Request) -> User | None:
         chain = request.peer.certificates
         if not chain or not self._verifier.verify(chain):
             return None
-        user = self._users[chain[0]]
+        user = self._users(chain[0])
         return user if user.name else None
 
 

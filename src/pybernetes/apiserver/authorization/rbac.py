@@ -8,13 +8,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import aggregate
 from pybernetes.apimachinery.types import GVR, Object, User
 from pybernetes.apiserver.authorization.rules import Rule, compiled, show_list
 from pybernetes.apiserver.reading import Reader
-from pybernetes.apiserver.remembered import Remembered
 from pybernetes.apiserver.types import Decision, RequestInfo
 
 GROUP = "rbac.authorization.k8s.io"
@@ -53,14 +53,14 @@ class Rbac:
         self._reader = reader
         self._loaded = False
         self._bindings: dict[_Key, dict[str, Object]] = {}
-        self._profiles = Remembered(self._profile, MAX_CACHED)
+        self._profiles = lru_cache(MAX_CACHED)(self._profile)
         self._rules: dict[int, tuple[Object, list[Rule]]] = {}  # by the role's identity, kept alive
 
     def changed(self, gvr: GVR, old: Object | None, new: Object | None) -> None:
         """An object of a WATCHED resource came, changed or went."""
         if not self._loaded:
             return
-        self._profiles.clear()
+        self._profiles.cache_clear()
         if gvr in (ROLES, CLUSTER_ROLES):
             self._rules.clear()
             return
@@ -71,7 +71,7 @@ class Rbac:
             self._index(new)
 
     def authorize(self, user: User, info: RequestInfo) -> tuple[Decision, str]:
-        profile = self._profiles[user.name, user.groups, info.namespace]
+        profile = self._profiles(user.name, user.groups, info.namespace)
         if info.is_resource:
             question = (info.verb, info.group, info.resource, info.subresource)
         else:
@@ -105,8 +105,7 @@ class Rbac:
         found = self._role_of({"roleRef": role_ref, "metadata": {"namespace": namespace}})
         return found if isinstance(found, str) else found.get("rules") or []
 
-    def _profile(self, key: tuple[str, tuple[str, ...], str]) -> _Profile:
-        name, groups, namespace = key
+    def _profile(self, name: str, groups: tuple[str, ...], namespace: str) -> _Profile:
         profile = _Profile([], [])
         for binding, subject in self._applying(User(name, groups), namespace):
             role = self._role_of(binding)
