@@ -16,8 +16,15 @@ from pybernetes.storage.memory import MemoryStore
 from pybernetes.wire.types import Request, Response
 
 
+def core(**config):
+    env = Env()
+    store = MemoryStore(env)
+    feed = Feed(store)
+    return Core(env, Config(**config), store, feed, Resources(feed))
+
+
 def context(path, query="", method="GET"):
-    return Context(Request(method, path, path, query), Env().clock)
+    return Context(Request(method, path, path, query), core())
 
 
 def test_checks_are_named_and_can_be_excluded():
@@ -34,10 +41,7 @@ def test_checks_are_named_and_can_be_excluded():
 
 
 def chain(filters, dispatch, **config):
-    env = Env()
-    store = MemoryStore(env)
-    feed = Feed(store)
-    return Chain(filters, dispatch, Core(env, Config(**config), store, feed, Resources(feed)))
+    return Chain(filters, dispatch, core(**config))
 
 
 async def test_too_many_requests_are_turned_away():

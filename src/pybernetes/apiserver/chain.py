@@ -32,11 +32,10 @@ class Chain:
     def __init__(self, filters: Sequence[Filter], dispatch: Dispatch, core: Core) -> None:
         self._filters = filters
         self._dispatch = dispatch
-        self._clock = core.env.clock
-        self._seconds = core.config.request_timeout
+        self._core = core
 
     def handle(self, request: Request) -> Reply | Awaitable[Reply]:
-        ctx = Context(request, self._clock)
+        ctx = Context(request, self._core)
         entered = 0
         try:
             for step in self._filters:
@@ -52,7 +51,9 @@ class Chain:
     async def _answer_later(self, ctx: Context, waiting: Awaitable[Reply]) -> Reply:
         """Within the request timeout, unless it is meant to take long."""
         try:
-            async with asyncio.timeout(None if is_long_running(ctx) else self._seconds):
+            async with asyncio.timeout(
+                None if is_long_running(ctx) else self._core.config.request_timeout
+            ):
                 reply = await waiting
         except TimeoutError:
             message = "Timeout: request did not complete within requested timeout"

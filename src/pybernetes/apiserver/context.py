@@ -14,8 +14,14 @@ from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.requestinfo import parse
 from pybernetes.apiserver.resources import Resources
 from pybernetes.apiserver.serving import Serving
-from pybernetes.apiserver.types import Admission, NodeDialer, RequestInfo, WriteHook
-from pybernetes.base.clock import Clock
+from pybernetes.apiserver.types import (
+    Admission,
+    AdmissionRequest,
+    NodeDialer,
+    Operation,
+    RequestInfo,
+    WriteHook,
+)
 from pybernetes.base.env import Env
 from pybernetes.storage.types import Store
 from pybernetes.wire.types import Request
@@ -59,26 +65,34 @@ _TRUE = ("true", "1", "t", "T", "True", "TRUE")
 
 
 class Context:
-    """`params` are the query's; `warnings` go out as headers; `user` is set by authentication."""
+    """`params` are the query's; `warnings` go out as headers; `user` is set by authentication.
+
+    `dry_run` (nothing may be stored), `manager`, `validation` (Ignore, Warn or Strict) and `force` are
+    options of a write: see rest/options.py.
+    """
 
     __slots__ = (
         "_serving",
         "audit_id",
-        "clock",
+        "core",
         "counted",
+        "dry_run",
+        "force",
         "headers",
         "info",
+        "manager",
         "params",
         "request",
         "started",
         "user",
+        "validation",
         "warnings",
     )
 
-    def __init__(self, request: Request, clock: Clock) -> None:
+    def __init__(self, request: Request, core: Core) -> None:
         self.request = request
-        self.clock = clock
-        self.started = clock.monotonic()
+        self.core = core
+        self.started = core.env.clock.monotonic()
         self.params = _params(request.query) if request.query else {}
         self.info: RequestInfo = parse(
             request.method,
@@ -90,6 +104,8 @@ class Context:
         self.audit_id = ""
         self.warnings: list[str] = []
         self.headers: list[tuple[str, str]] = []
+        self.dry_run = self.force = False
+        self.manager, self.validation = "", "Warn"
         self.counted = ""  # which in-flight counter holds this request
         self._serving: Serving | None = None
 
@@ -121,3 +137,21 @@ class Context:
     def namespace(self) -> str:
         """The object's namespace: "" for cluster-scoped resources (namespaces among them)."""
         return self.info.namespace if self.serving.row.namespaced else ""
+
+    def admission(
+        self, operation: Operation, obj: Object | None, old: Object | None
+    ) -> AdmissionRequest:
+        """What a write asks of admission."""
+        row, info = self.serving.row, self.info
+        meta = (obj or old or {}).get("metadata") or {}
+        return AdmissionRequest(
+            operation=operation,
+            resource=row,
+            name=info.name or meta.get("name", ""),
+            namespace=info.namespace or (meta.get("namespace", "") if row.namespaced else ""),
+            subresource=info.subresource,
+            obj=obj or {},
+            old=old or {},
+            user=self.user,
+            dry_run=self.dry_run,
+        )

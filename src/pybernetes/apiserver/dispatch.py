@@ -45,14 +45,14 @@ class Dispatcher:
             verb = self._virtual.get((info.group, info.resource))
             if verb is not None:
                 check_plain(ctx.request.headers.get("accept", ""))
-                return verb(self._core, ctx)
+                return verb(ctx)
         found = VERBS.get(info.verb)
         if found is None or info.verb not in serving.row.verbs:
             raise not_allowed(ctx)
         collection = info.verb in ("list", "watch")  # `name`: from a selector
         if serving.row.namespaced and not info.namespace and info.name and not collection:
             raise no_such_path()
-        return found(self._core, ctx)
+        return found(ctx)
 
     def _endpoint(self, ctx: Context) -> Reply | Awaitable[Reply]:
         for endpoint in self._endpoints:
@@ -72,7 +72,7 @@ class Dispatcher:
         verb = table.get(info.verb)
         if verb is None:
             raise not_allowed(ctx)
-        return verb(self._core, ctx)
+        return verb(ctx)
 
 
 def no_such_path() -> ApiError:

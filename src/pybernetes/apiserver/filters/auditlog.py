@@ -38,8 +38,9 @@ class AuditLog(Filter):
 
 
 def _event(ctx: Context, reply: Reply) -> Object:
-    info, user, now = ctx.info, ctx.user, ctx.clock.now()
-    began = now - timedelta(seconds=ctx.clock.monotonic() - ctx.started)
+    info, user, clock = ctx.info, ctx.user, ctx.core.env.clock
+    now = clock.now()
+    began = now - timedelta(seconds=clock.monotonic() - ctx.started)
     code = reply.status if isinstance(reply, Response | StreamingResponse) else 101
     query = f"?{ctx.request.query}" if ctx.request.query else ""
     event: Object = {

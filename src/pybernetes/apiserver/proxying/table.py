@@ -22,7 +22,7 @@ def connect_table(core: Core, reader: CacheReader, authorizer: Authorizer) -> Ta
     """(group, resource, subresource) -> verb -> code, for every row of CONNECT."""
     proxying = Proxying(core.env, reader, core.dialer)
 
-    async def connect(core: Core, ctx: Context) -> Reply:
+    async def connect(ctx: Context) -> Reply:
         info = ctx.info
         if info.subresource in _STREAMS and info.verb != "create":
             # a WebSocket is opened by GET, but what it does is create

@@ -108,17 +108,17 @@ def _wrong_type(given: tuple[Any, Any], expected: GVK) -> ApiError:
     )
 
 
-def read_object(ctx: Context, expected: GVK, validation: str) -> Object:
+def read_object(ctx: Context, expected: GVK) -> Object:
     """The body as a checked and defaulted object of `expected`."""
     media = media_type(ctx)
     repeated: list[strictjson.Occurrence] = []
     obj, texts = _decoded(ctx, expected)
-    if media not in (YAML, PROTOBUF) and validation != "Ignore":
+    if media not in (YAML, PROTOBUF) and ctx.validation != "Ignore":
         repeated = strictjson.duplicate_keys(ctx.request.body, obj)
     obj = check_type(obj, expected)
     row = ctx.serving.row
     schema = row.schema if expected == row.gvk else schema_of(expected)
-    check_schema(ctx, obj, schema, validation, repeated=(repeated, texts))
+    check_schema(ctx, obj, schema, repeated=(repeated, texts))
     return obj
 
 
@@ -126,11 +126,15 @@ def check_schema(
     ctx: Context,
     obj: Object,
     schema: Schema,
-    validation: str,
+    validation: str | None = None,
     *,
     repeated: tuple[list[strictjson.Occurrence], list[str]] = ([], []),
 ) -> None:
-    """Types, unknown fields, defaults, in place. `repeated`: keys of JSON, texts of YAML. Raises 400."""
+    """Types, unknown fields, defaults, in place. `repeated`: keys of JSON, texts of YAML. Raises 400.
+
+    `validation`: the request's own if not given.
+    """
+    validation = validation or ctx.validation
     if schema.preserve_unknown:
         return
     gvk = GVK("", "", obj["kind"])._replace(version=obj["apiVersion"].rpartition("/")[2])

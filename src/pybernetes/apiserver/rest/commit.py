@@ -80,13 +80,11 @@ More = Callable[[Object], Sequence[Op]]
 
 
 async def write(
-    core: Core,
     ctx: Context,
     obj: Object,
     more: More | None,
     *,
     present: tuple[Entry, Object] | None = None,
-    dry_run: bool,
     gone: bool = False,
 ) -> Entry:
     """Store `obj` over `present` (its entry and what it holds), or as a new one; `gone`: delete it.
@@ -101,14 +99,14 @@ async def write(
         if attempt:
             obj = codec.loads(pristine)
         added = more(obj) if more else ()
-        if dry_run:
+        if ctx.dry_run:
             return transient(serving, obj)
         if present is not None and obj == present[1] and not added and not gone:
             return present[0]
         value = None if gone else codec.stored(obj)
         expected = present[0].revision if present else 0
         try:
-            revision = await commit(core, [Op(key, value, expected, row.ttl), *added])
+            revision = await commit(ctx.core, [Op(key, value, expected, row.ttl), *added])
         except Conflict as failed:
             if failed.index == 0:
                 raise

@@ -7,12 +7,12 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apis.validation.meta import validate_meta
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
-from pybernetes.apiserver.context import Context, Core
-from pybernetes.apiserver.rest import admit, metadata
+from pybernetes.apiserver.context import Context
+from pybernetes.apiserver.rest import metadata
 from pybernetes.apiserver.rest.body import read_object
 from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.managed import record_update
-from pybernetes.apiserver.rest.options import WriteOptions, write_options
+from pybernetes.apiserver.rest.options import set_options
 from pybernetes.apiserver.rest.reply import entry_reply
 from pybernetes.storage.types import Conflict
 from pybernetes.wire.types import Response
@@ -26,18 +26,16 @@ _NOT_ACTED_ON = {  # generic objects so far
 _NAME_TRIES = 8
 
 
-async def create(core: Core, ctx: Context) -> Response:
+async def create(ctx: Context) -> Response:
     """POST on a collection."""
-    options = write_options(ctx, "CreateOptions")
-    obj = read_object(ctx, ctx.serving.row.gvk, options.validation)
-    await core.feed.wait_fresh()  # its namespace may be another API server's work
-    entry = await create_object(core, ctx, obj, options)
+    set_options(ctx, "CreateOptions")
+    obj = read_object(ctx, ctx.serving.row.gvk)
+    await ctx.core.feed.wait_fresh()  # its namespace may be another API server's work
+    entry = await create_object(ctx, obj)
     return entry_reply(ctx, entry, 201)
 
 
-async def create_object(
-    core: Core, ctx: Context, obj: Object, options: WriteOptions, *, recorded: bool = False
-) -> Entry:
+async def create_object(ctx: Context, obj: Object, *, recorded: bool = False) -> Entry:
     """Store a decoded, defaulted object (in the served version). The caller owns `obj`, and has waited
     for the caches.
 
@@ -49,43 +47,43 @@ async def create_object(
     if meta.get("resourceVersion"):
         raise bad_request("resourceVersion should not be set on objects to be created")
     metadata.match_namespace(meta, ctx.namespace, namespaced=row.namespaced)
-    metadata.fill_system_fields(core.env, meta)
+    metadata.fill_system_fields(ctx.core.env, meta)
     generated = bool(meta.get("generateName")) and not meta.get("name")
     if not recorded:
-        obj = record_update(core, ctx, obj, None, options=options)
+        obj = record_update(ctx, obj, None)
     obj = serving.store(obj)
     row.rules.default(obj)
     original = codec.dumps(obj) if generated else b""
     for attempt in range(_NAME_TRIES):
         if attempt:
             obj = codec.loads(original)
-        metadata.generate_name(core.env, obj["metadata"])
+        metadata.generate_name(ctx.core.env, obj["metadata"])
         try:
-            return await _create_named(core, ctx, obj, options)
+            return await _create_named(ctx, obj)
         except ApiError as error:
             if error.reason != "AlreadyExists" or not generated or attempt == _NAME_TRIES - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-async def _create_named(core: Core, ctx: Context, obj: Object, options: WriteOptions) -> Entry:
+async def _create_named(ctx: Context, obj: Object) -> Entry:
     row = ctx.serving.row
-    request = admit.asking(ctx, "CREATE", obj, None, dry_run=options.dry_run)
-    await core.admission.admit(request)
+    request = ctx.admission("CREATE", obj, None)
+    await ctx.core.admission.admit(request)
     obj = request.obj
     prepare(ctx, obj)
-    if core.check_write is not None:
-        core.check_write(ctx.user, ctx.info, obj, None)
+    if ctx.core.check_write is not None:
+        ctx.core.check_write(ctx.user, ctx.info, obj, None)
     errors = validate_meta(obj["metadata"], row.namespaced, row.rules.validate_name)
     errors += row.rules.validate_create(obj)
     if errors:
         raise invalid(row.kind, row.gvr.group, obj["metadata"].get("name", ""), errors)
-    await core.admission.validate(request)
+    await ctx.core.admission.validate(request)
     if row.gvr.group in _NOT_ACTED_ON:
         ctx.warnings.append(
             f"{row.kind} is stored but not acted on: {_NOT_ACTED_ON[row.gvr.group]}"
         )
-    return await _write(core, ctx, obj, options)
+    return await _write(ctx, obj)
 
 
 def prepare(ctx: Context, obj: Object) -> None:
@@ -105,14 +103,14 @@ def prepare(ctx: Context, obj: Object) -> None:
         row.rules.requestor(obj, ctx.user)
 
 
-async def _write(core: Core, ctx: Context, obj: Object, options: WriteOptions) -> Entry:
+async def _write(ctx: Context, obj: Object) -> Entry:
     serving, meta = ctx.serving, obj["metadata"]
     gvr, name = serving.row.gvr, meta["name"]
-    hook = core.hook_of(serving.row)
+    hook = ctx.core.hook_of(serving.row)
     if serving.entry(meta.get("namespace", ""), name) is None:
         try:
             more = hook.create if hook else None
-            return await write(core, ctx, obj, more, dry_run=options.dry_run)
+            return await write(ctx, obj, more)
         except Conflict:
             pass
     raise already_exists(gvr.resource, gvr.group, name)

@@ -9,12 +9,11 @@ from pybernetes.apimachinery.errors import conflict, invalid, not_found
 from pybernetes.apimachinery.types import GVK, Object
 from pybernetes.apis.kind import Kind
 from pybernetes.apiserver.cache.entry import Entry
-from pybernetes.apiserver.context import Context, Core
-from pybernetes.apiserver.rest import admit
+from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest.body import check_type, decode_body
 from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.get import find
-from pybernetes.apiserver.rest.options import check_dry_run, findings
+from pybernetes.apiserver.rest.options import findings, set_dry_run
 from pybernetes.apiserver.rest.reply import entry_reply, object_reply, success
 from pybernetes.storage.types import Conflict
 from pybernetes.wire.types import Response
@@ -32,21 +31,20 @@ class DeleteOptions:
     policy: str = ""
     uid: str = ""
     version: str = ""
-    dry_run: bool = False
 
 
 def delete_options(ctx: Context) -> DeleteOptions:
     """From the body, else from the query. Raises 400, 422."""
     if not ctx.request.body.strip():
-        return options_of(_query_options(ctx))
+        return options_of(ctx, _query_options(ctx))
     expected = GVK("", "v1", "DeleteOptions")
     body = decode_body(ctx, expected)
     if body.get("apiVersion"):
         body["apiVersion"] = "v1"  # any group version may carry DeleteOptions
-    return options_of(check_type(body, expected))
+    return options_of(ctx, check_type(body, expected))
 
 
-def options_of(body: Object) -> DeleteOptions:
+def options_of(ctx: Context, body: Object) -> DeleteOptions:
     """The options that a DeleteOptions object says. Raises 422."""
     preconditions = body.get("preconditions") or {}
     policy = body.get("propagationPolicy") or ""
@@ -56,6 +54,7 @@ def options_of(body: Object) -> DeleteOptions:
         errors.append(field.not_supported("propagationPolicy", policy, [*_POLICIES, "nil"]))
     if errors:
         raise invalid("DeleteOptions", "", "", errors)
+    set_dry_run(ctx, body.get("dryRun") or (), "DeleteOptions")
     if orphan is not None:
         policy = "Orphan" if orphan else "Background"
     return DeleteOptions(
@@ -63,7 +62,6 @@ def options_of(body: Object) -> DeleteOptions:
         policy=policy,
         uid=preconditions.get("uid") or "",
         version=preconditions.get("resourceVersion") or "",
-        dry_run=check_dry_run(tuple(body.get("dryRun") or ()), "DeleteOptions"),
     )
 
 
@@ -78,10 +76,10 @@ def _query_options(ctx: Context) -> Object:
     return options
 
 
-async def delete(core: Core, ctx: Context) -> Response:
+async def delete(ctx: Context) -> Response:
     """DELETE of one object: the object where it still exists, else a Status."""
     options = delete_options(ctx)
-    entry, gone = await delete_object(core, ctx, options)
+    entry, gone = await delete_object(ctx, options)
     if not gone:
         return entry_reply(ctx, entry)
     row = ctx.serving.row
@@ -92,15 +90,13 @@ async def delete(core: Core, ctx: Context) -> Response:
     return object_reply(ctx, success({k: v for k, v in details.items() if v}))
 
 
-async def delete_object(core: Core, ctx: Context, options: DeleteOptions) -> tuple[Entry, bool]:
+async def delete_object(ctx: Context, options: DeleteOptions) -> tuple[Entry, bool]:
     """Delete the object that the request names: its last entry, and whether it is gone."""
-    await core.feed.wait_fresh()
-    return await delete_named(core, ctx, options, find(ctx))
+    await ctx.core.feed.wait_fresh()
+    return await delete_named(ctx, options, find(ctx))
 
 
-async def delete_named(
-    core: Core, ctx: Context, options: DeleteOptions, entry: Entry
-) -> tuple[Entry, bool]:
+async def delete_named(ctx: Context, options: DeleteOptions, entry: Entry) -> tuple[Entry, bool]:
     """Delete the object whose present state is `entry`."""
     info, cache = ctx.info, ctx.serving.cache
     key, name = entry.key, entry.name
@@ -111,7 +107,7 @@ async def delete_named(
         entry = found
         _check_preconditions(ctx, entry, options)
         try:
-            return await _attempt(core, ctx, entry, options)
+            return await _attempt(ctx, entry, options)
         except Conflict:
             continue
     raise conflict(info.resource, info.group, name)
@@ -132,27 +128,23 @@ def _check_preconditions(ctx: Context, entry: Entry, options: DeleteOptions) -> 
             raise conflict(info.resource, info.group, info.name, detail)
 
 
-async def _attempt(
-    core: Core, ctx: Context, entry: Entry, options: DeleteOptions
-) -> tuple[Entry, bool]:
+async def _attempt(ctx: Context, entry: Entry, options: DeleteOptions) -> tuple[Entry, bool]:
     serving = ctx.serving
     old = serving.decode(entry)
-    request = admit.asking(ctx, "DELETE", None, old, dry_run=options.dry_run)
-    await core.admission.both(request)
+    request = ctx.admission("DELETE", None, old)
+    await ctx.core.admission.both(request)
     new = serving.decode(entry)
     rules = serving.row.rules
     begun = bool(new["metadata"].get("deletionTimestamp"))
-    gone = plan(rules, new, options, core.env.clock.now())
+    gone = plan(rules, new, options, ctx.core.env.clock.now())
     if not begun and not gone:
         rules.begin_deletion(new)
-    hook = core.hook_of(serving.row) if gone else None
+    hook = ctx.core.hook_of(serving.row) if gone else None
     entry = await write(
-        core,
         ctx,
         new,
         (lambda _: hook.delete(old)) if hook else None,
         present=(entry, old),
-        dry_run=options.dry_run,
         gone=gone,
     )
     return entry, gone

@@ -5,20 +5,20 @@ from collections.abc import Awaitable
 
 from pybernetes.apimachinery.errors import not_found
 from pybernetes.apiserver.cache.entry import Entry
-from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest import versions
 from pybernetes.apiserver.rest.reply import entry_reply
 from pybernetes.wire.types import Response
 
 
-def get(core: Core, ctx: Context) -> Response | Awaitable[Response]:
+def get(ctx: Context) -> Response | Awaitable[Response]:
     """The object. "" reads the newest, "0" anything, another revision at least that one."""
     revision = -1
     if ctx.params:
         revision = versions.parse_revision(ctx.param("resourceVersion"))
     if revision < 0:
-        revision = core.newest
-    return versions.when(core, ctx, revision, _answer)
+        revision = ctx.core.newest
+    return versions.when(ctx, revision, _answer)
 
 
 def _answer(ctx: Context) -> Response:

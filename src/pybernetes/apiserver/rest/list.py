@@ -13,7 +13,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.cache.selection import Selection
-from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest import versions
 from pybernetes.apiserver.rest.formats import Format, Plain
 from pybernetes.apiserver.rest.reply import encoded, format_of
@@ -27,28 +27,28 @@ _INLINE = 512 * 1024
 _JOIN_LIMIT = 8 * 1024 * 1024  # joined items of this size at most are kept
 
 
-def list_(core: Core, ctx: Context) -> Response | Awaitable[Response]:
+def list_(ctx: Context) -> Response | Awaitable[Response]:
     """The collection that the request names."""
     options = versions.list_options(ctx)
     selection = selection_of(ctx)
-    wanted = core.newest if options.revision < 0 else options.revision
+    wanted = ctx.core.newest if options.revision < 0 else options.revision
     if options.continued > 0 or options.match == versions.EXACT:
-        return _exact(core, ctx, options, selection)
+        return _exact(ctx, options, selection)
 
     def answer(ctx: Context) -> Response | Awaitable[Response]:
-        return compressed(core, ctx, _from_cache(core, ctx, options, selection))
+        return compressed(ctx, _from_cache(ctx, options, selection))
 
-    return versions.when(core, ctx, wanted, answer)
+    return versions.when(ctx, wanted, answer)
 
 
-def _from_cache(core: Core, ctx: Context, options: ListOptions, selection: Selection) -> Response:
-    revision = core.feed.revision
+def _from_cache(ctx: Context, options: ListOptions, selection: Selection) -> Response:
+    revision = ctx.core.feed.revision
     shape = format_of(ctx)
     if selection.everything and options.limit:
         page = ctx.serving.cache.page(ctx.namespace, options.start, options.limit)
         return _reply(ctx, shape, page, revision)
     if selection.everything and not options.start and type(shape) is Plain:
-        return encoded(ctx, _joined(core, ctx, shape))
+        return encoded(ctx, _joined(ctx, shape))
     entries = select(ctx, selection, options.start)
     return _reply(ctx, shape, _page(entries, options), revision)
 
@@ -62,7 +62,7 @@ def select(ctx: Context, selection: Selection, start: str = "") -> list[Entry]:
     return entries
 
 
-def _joined(core: Core, ctx: Context, shape: Plain) -> bytes:
+def _joined(ctx: Context, shape: Plain) -> bytes:
     """The whole collection of a namespace; its joined items are kept until something changes."""
     serving, cache = ctx.serving, ctx.serving.cache
     where = (ctx.namespace, shape.key)
@@ -75,7 +75,7 @@ def _joined(core: Core, ctx: Context, shape: Plain) -> bytes:
         kept = cache.changed, items
         if len(items) < _JOIN_LIMIT and len(cache.joins) < 64:
             cache.joins[where] = kept
-    return shape.joined(serving, kept[1], {"resourceVersion": str(core.feed.revision)})
+    return shape.joined(serving, kept[1], {"resourceVersion": str(ctx.core.feed.revision)})
 
 
 def _page(entries: list[Entry], options: ListOptions) -> tuple[list[Entry], int]:
@@ -96,31 +96,31 @@ def _reply(
     return encoded(ctx, shape.many(ctx.serving, entries, meta))
 
 
-async def _exact(core: Core, ctx: Context, options: ListOptions, selection: Selection) -> Response:
+async def _exact(ctx: Context, options: ListOptions, selection: Selection) -> Response:
     """The collection as it was at a revision."""
     revision = options.continued or options.revision
     cache = ctx.serving.cache
-    if max(cache.changed, core.store.floor) <= revision <= core.feed.revision:
+    if max(cache.changed, ctx.core.store.floor) <= revision <= ctx.core.feed.revision:
         entries = select(ctx, selection, options.start)
     else:
-        entries = await _history(core, ctx, revision, options)
+        entries = await _history(ctx, revision, options)
         fields = cache.fields
         entries = [entry for entry in entries if selection.matches(entry, fields)]
     return _reply(ctx, format_of(ctx), _page(entries, options), revision)
 
 
-async def _history(core: Core, ctx: Context, revision: int, options: ListOptions) -> list[Entry]:
+async def _history(ctx: Context, revision: int, options: ListOptions) -> list[Entry]:
     cache = ctx.serving.cache
     prefix = cache.prefix + (f"{ctx.namespace}/" if ctx.namespace else "")
     start = cache.prefix + options.start if options.start else ""
     try:
-        page = await core.store.list(prefix, start=start, revision=revision)
+        page = await ctx.core.store.list(prefix, start=start, revision=revision)
     except Compacted as error:
         if options.start:
             raise versions.token_expired(options.start) from None
         raise versions.too_old(revision, error.floor) from None
     except FutureRevision:
-        await versions.wait_for(core, revision)
+        await versions.wait_for(ctx.core, revision)
         raise
     size = len(cache.prefix)
     return [
@@ -129,12 +129,12 @@ async def _history(core: Core, ctx: Context, revision: int, options: ListOptions
     ]
 
 
-def compressed(core: Core, ctx: Context, reply: Response) -> Response | Awaitable[Response]:
+def compressed(ctx: Context, reply: Response) -> Response | Awaitable[Response]:
     """`reply`, its body as gzip if that pays; the biggest are packed in a thread."""
     size = len(reply.body)
     if size < _LEAST or "gzip" not in ctx.request.headers.get("accept-encoding", ""):
         return reply
-    return core.env.offload.run(_packed, reply) if size > _INLINE else _packed(reply)
+    return ctx.core.env.offload.run(_packed, reply) if size > _INLINE else _packed(reply)
 
 
 def _packed(reply: Response) -> Response:

@@ -15,11 +15,9 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apis.validation.meta import validate_meta_update
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
-from pybernetes.apiserver.context import Context, Core
-from pybernetes.apiserver.rest import admit
+from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.get import find
-from pybernetes.apiserver.rest.options import WriteOptions
 from pybernetes.storage.types import Conflict, Op
 
 Change = Callable[[Object], Object]
@@ -48,25 +46,26 @@ class Modification:
     """
 
     change: Change
-    options: WriteOptions
     part: str = ""
     named: bool = False
     rules: Part | None = None
 
 
-async def modify(core: Core, ctx: Context, what: Modification) -> Entry:
-    """Apply `what` to the object of the request; the entry that is now stored. Raises 404, 409."""
-    await core.feed.wait_fresh()
+async def modify(ctx: Context, what: Modification) -> Entry:
+    """Apply `what` to the object of the request; the entry that is now stored. Raises 404, 409.
+
+    The caller has waited for the caches.
+    """
     for _ in range(_TRIES):
         try:
-            return await _attempt(core, ctx, what, find(ctx))
+            return await _attempt(ctx, what, find(ctx))
         except Conflict:
             if what.named:
                 raise conflict(ctx.info.resource, ctx.info.group, ctx.info.name) from None
     raise conflict(ctx.info.resource, ctx.info.group, ctx.info.name)
 
 
-async def _attempt(core: Core, ctx: Context, what: Modification, entry: Entry) -> Entry:
+async def _attempt(ctx: Context, what: Modification, entry: Entry) -> Entry:
     serving = ctx.serving
     row = serving.row
     old = serving.decode(entry)
@@ -75,17 +74,17 @@ async def _attempt(core: Core, ctx: Context, what: Modification, entry: Entry) -
     new = serving.store(new)
     row.rules.default(new)
     _keep_system_fields(new["metadata"], old["metadata"])
-    request = admit.asking(ctx, "UPDATE", new, old, dry_run=what.options.dry_run)
-    await core.admission.admit(request)
+    request = ctx.admission("UPDATE", new, old)
+    await ctx.core.admission.admit(request)
     new = prepare(ctx, request.obj, old, what)
-    if core.check_write is not None:
-        core.check_write(ctx.user, ctx.info, new, old)
+    if ctx.core.check_write is not None:
+        ctx.core.check_write(ctx.user, ctx.info, new, old)
     errors = validate_meta_update(new["metadata"], old["metadata"])
     errors += _check(ctx, what)(new, old)
     if errors:
         raise invalid(row.kind, row.gvr.group, ctx.info.name, errors)
-    await core.admission.validate(request)
-    return await _write(core, ctx, what, (entry, new, old))
+    await ctx.core.admission.validate(request)
+    return await _write(ctx, what, (entry, new, old))
 
 
 def _check_version(ctx: Context, new: Object, entry: Entry) -> None:
@@ -162,12 +161,10 @@ def _content(obj: Object, names: Sequence[str]) -> tuple[Object, list[Object]]:
     return {k: v for k, v in obj.items() if k not in apart}, metadata
 
 
-async def _write(
-    core: Core, ctx: Context, what: Modification, states: tuple[Entry, Object, Object]
-) -> Entry:
+async def _write(ctx: Context, what: Modification, states: tuple[Entry, Object, Object]) -> Entry:
     entry, new, old = states
     row = ctx.serving.row
-    hook = core.hook_of(row)
+    hook = ctx.core.hook_of(row)
     finished = ends_deletion(new["metadata"]) and not row.rules.held(new)
 
     def more(obj: Object) -> Sequence[Op]:
@@ -175,10 +172,7 @@ async def _write(
             return ()
         return hook.delete(old) if finished else hook.update(obj, old)
 
-    dry_run = what.options.dry_run
-    return await write(
-        core, ctx, new, more if hook else None, present=(entry, old), dry_run=dry_run, gone=finished
-    )
+    return await write(ctx, new, more if hook else None, present=(entry, old), gone=finished)
 
 
 def ends_deletion(meta: Object) -> bool:

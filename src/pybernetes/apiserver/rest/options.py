@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Query parameters and option bodies of writes: dryRun, fieldManager, fieldValidation."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
 
 from pybernetes.apimachinery import field
@@ -15,16 +15,6 @@ from pybernetes.apis.validation.part import Part
 from pybernetes.apiserver.context import Context
 
 _VALIDATIONS = ("Ignore", "Strict", "Warn")
-
-
-@dataclass(frozen=True, slots=True)
-class WriteOptions:
-    """Create, Update and Patch options. `manager` is never empty."""
-
-    dry_run: bool
-    manager: str
-    validation: str  # Ignore, Warn or Strict
-    force: bool | None  # None: not said
 
 
 @cache
@@ -46,18 +36,17 @@ def default_manager(user_agent: str) -> str:
     return printable or "unknown"
 
 
-def check_dry_run(values: tuple[str, ...] | list[str], kind: str) -> bool:
-    """Whether nothing may be stored. Raises 422 for anything but All."""
+def set_dry_run(ctx: Context, values: Sequence[str], kind: str) -> None:
+    """Nothing is stored where `values` say All. Raises 422 for anything else."""
     wrong = [value for value in values if value not in ("All", "")]
     if wrong:
         finding = field.not_supported("dryRun", list(values), ["All"])
         raise invalid(kind, "meta.k8s.io", "", [finding])
-    return "All" in values
+    ctx.dry_run = ctx.dry_run or "All" in values
 
 
-def write_options(ctx: Context, kind: str) -> WriteOptions:
-    """The options of a create, update or patch. `kind` is CreateOptions, ..., for messages."""
-    params = ctx.params
+def set_options(ctx: Context, kind: str) -> None:
+    """Read the options of a create, update or patch. `kind` is CreateOptions, ..., for messages."""
     manager = ctx.param("fieldManager")
     validation = ctx.param("fieldValidation")
     errors = validate_field_manager(manager)
@@ -65,9 +54,7 @@ def write_options(ctx: Context, kind: str) -> WriteOptions:
         errors.append(field.not_supported("fieldValidation", validation, list(_VALIDATIONS)))
     if errors:
         raise invalid(kind, "meta.k8s.io", "", errors)
-    return WriteOptions(
-        dry_run=check_dry_run(params.get("dryRun", ()), kind),
-        manager=manager or default_manager(ctx.request.headers.get("user-agent", "")),
-        validation=validation or "Warn",
-        force=ctx.flag("force") if "force" in params else None,
-    )
+    set_dry_run(ctx, ctx.params.get("dryRun", ()), kind)
+    ctx.manager = manager or default_manager(ctx.request.headers.get("user-agent", ""))
+    ctx.validation = validation or "Warn"
+    ctx.force = ctx.flag("force")

@@ -21,13 +21,13 @@ from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
-from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest import metadata
 from pybernetes.apiserver.rest.body import check_schema, check_type, media_type, parse
 from pybernetes.apiserver.rest.create import create_object
 from pybernetes.apiserver.rest.managed import record_update, writer
 from pybernetes.apiserver.rest.modify import Modification, Part, modify
-from pybernetes.apiserver.rest.options import WriteOptions, write_options
+from pybernetes.apiserver.rest.options import set_options
 from pybernetes.apiserver.rest.reply import entry_reply
 from pybernetes.apiserver.rest.update import check_name
 from pybernetes.wire.types import Response
@@ -48,31 +48,33 @@ class Patch:
     repeated: Sequence[str] = ()
 
 
-async def patch(core: Core, ctx: Context, rules: Part | None = None) -> Response:
+async def patch(ctx: Context, rules: Part | None = None) -> Response:
     """PATCH of an object, of its status, or of the part that `rules` are about."""
-    options = write_options(ctx, "PatchOptions")
+    set_options(ctx, "PatchOptions")
     document = read_patch(ctx)
 
     def change(old: Object) -> Object:
-        return patched(core, ctx, old, document, options=options)
+        return patched(ctx, old, document)
 
     if document.media == APPLY:
-        _check_apply(ctx, document, options)
-        entry = await _create_applied(core, ctx, document, options)
+        _check_apply(ctx, document)
+    await ctx.core.feed.wait_fresh()
+    if document.media == APPLY:
+        entry = await _create_applied(ctx, document)
         if entry is not None:
             return entry_reply(ctx, entry, 201)
-    what = Modification(change, options, ctx.info.subresource, rules=rules)
-    return entry_reply(ctx, await modify(core, ctx, what))
+    what = Modification(change, ctx.info.subresource, rules=rules)
+    return entry_reply(ctx, await modify(ctx, what))
 
 
-def _check_apply(ctx: Context, document: Patch, options: WriteOptions) -> None:
+def _check_apply(ctx: Context, document: Patch) -> None:
     if not ctx.param("fieldManager"):
         path = "fieldManager"
         finding = field.required(path, "is required for apply patch")
         raise invalid("PatchOptions", "meta.k8s.io", "", [finding])
-    if document.repeated and options.validation == "Strict":
+    if document.repeated and ctx.validation == "Strict":
         raise bad_request(f"error strict decoding patch: {document.repeated[0]}")
-    if options.validation == "Warn":
+    if ctx.validation == "Warn":
         ctx.warnings += document.repeated
     applied = check_type(document.document, ctx.serving.row.gvk)
     metadata.match_namespace(
@@ -81,23 +83,20 @@ def _check_apply(ctx: Context, document: Patch, options: WriteOptions) -> None:
     check_name(applied["metadata"], ctx.info.name)
     applied["metadata"]["name"] = ctx.info.name
     unchecked = codec.loads(codec.dumps(applied))
-    check_schema(ctx, unchecked, ctx.serving.row.schema, options.validation)
+    check_schema(ctx, unchecked, ctx.serving.row.schema)
 
 
-async def _create_applied(
-    core: Core, ctx: Context, document: Patch, options: WriteOptions
-) -> Entry | None:
+async def _create_applied(ctx: Context, document: Patch) -> Entry | None:
     """Apply creates what is missing, but for subresources. None: it is there."""
-    await core.feed.wait_fresh()
     if ctx.info.subresource or ctx.serving.entry(ctx.info.namespace, ctx.info.name):
         return None
     if document.document["metadata"].get("uid"):
         raise not_found(ctx.info.resource, ctx.info.group, ctx.info.name)
-    author = writer(core, ctx, options)
-    new = managedfields.apply(None, document.document, author, force=bool(options.force))
+    author = writer(ctx)
+    new = managedfields.apply(None, document.document, author, force=ctx.force)
     check_schema(ctx, new, ctx.serving.row.schema, "Ignore")
     with forgiving("AlreadyExists"):
-        return await create_object(core, ctx, new, options, recorded=True)
+        return await create_object(ctx, new, recorded=True)
     return None
 
 
@@ -112,19 +111,17 @@ def read_patch(ctx: Context) -> Patch:
     return Patch(media, *parse(ctx.request.body, yaml=media == APPLY))
 
 
-def patched(
-    core: Core, ctx: Context, old: Object, document: Patch, *, options: WriteOptions
-) -> Object:
+def patched(ctx: Context, old: Object, document: Patch) -> Object:
     """`old` (served version) as the patch wants it, with its managers."""
     row = ctx.serving.row
     if document.media == APPLY:
-        author = writer(core, ctx, options)
-        new = managedfields.apply(old, document.document, author, force=bool(options.force))
+        author = writer(ctx)
+        new = managedfields.apply(old, document.document, author, force=ctx.force)
         check_schema(ctx, new, row.schema, "Ignore")
         return new
     new = check_type(apply_patch(document, old, row.schema), row.gvk)
-    check_schema(ctx, new, row.schema, options.validation)
-    return record_update(core, ctx, new, old, options=options)
+    check_schema(ctx, new, row.schema)
+    return record_update(ctx, new, old)
 
 
 def apply_patch(patch: Patch, old: Object, schema: Schema) -> Object:

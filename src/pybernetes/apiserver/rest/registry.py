@@ -3,7 +3,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest.create import create
 from pybernetes.apiserver.rest.delete import delete
 from pybernetes.apiserver.rest.deletecollection import delete_collection
@@ -14,7 +14,7 @@ from pybernetes.apiserver.rest.update import update
 from pybernetes.apiserver.rest.watch import watch
 from pybernetes.wire.types import Reply
 
-Verb = Callable[[Core, Context], Reply | Awaitable[Reply]]
+Verb = Callable[[Context], Reply | Awaitable[Reply]]
 
 VERBS: Mapping[str, Verb] = {
     "get": get,

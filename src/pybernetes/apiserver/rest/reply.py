@@ -28,7 +28,7 @@ def format_of(ctx: Context) -> Format:
     shape = wanted(ctx).shape
     if shape == "table":
         include = ctx.param("includeObject") or "Metadata"
-        return TableFormat(ctx.serving.api_version, include, ctx.clock.now)
+        return TableFormat(ctx.serving.api_version, include, ctx.core.env.clock.now)
     return (
         Partial(ctx.serving.api_version) if shape == "partial" else Plain(ctx.serving.api_version)
     )

@@ -117,16 +117,16 @@ def too_old(revision: int, floor: int) -> ApiError:
 
 
 def when(
-    core: Core, ctx: Context, revision: int, answer: Callable[[Context], Answer | Awaitable[Answer]]
+    ctx: Context, revision: int, answer: Callable[[Context], Answer | Awaitable[Answer]]
 ) -> Answer | Awaitable[Answer]:
     """`answer(ctx)`: at once where the caches have reached `revision`, else when they have."""
-    return answer(ctx) if core.feed.revision >= revision else _later(core, ctx, revision, answer)
+    return answer(ctx) if ctx.core.feed.revision >= revision else _later(ctx, revision, answer)
 
 
 async def _later(
-    core: Core, ctx: Context, revision: int, answer: Callable[[Context], Answer | Awaitable[Answer]]
+    ctx: Context, revision: int, answer: Callable[[Context], Answer | Awaitable[Answer]]
 ) -> Answer:
-    await wait_for(core, revision)
+    await wait_for(ctx.core, revision)
     found = answer(ctx)
     return await found if isinstance(found, Awaitable) else found
 

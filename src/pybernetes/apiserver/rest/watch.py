@@ -8,7 +8,7 @@ from pybernetes.apimachinery.errors import bad_request
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry, Event
 from pybernetes.apiserver.cache.watchers import Watcher
-from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest import versions
 from pybernetes.apiserver.rest.formats import Format
 from pybernetes.apiserver.rest.reply import format_of
@@ -29,7 +29,7 @@ class WatchOptions:
     seconds: float
 
 
-def watch_options(core: Core, ctx: Context) -> WatchOptions:
+def watch_options(ctx: Context) -> WatchOptions:
     """The options of a watch. Raises 400 and 422."""
     versions.check_options(ctx, "watch")
     initial = ctx.flag("sendInitialEvents") if "sendInitialEvents" in ctx.params else None
@@ -39,30 +39,30 @@ def watch_options(core: Core, ctx: Context) -> WatchOptions:
     except ValueError:
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
     if seconds <= 0:
-        least = core.config.min_request_timeout
-        seconds = least + core.env.random.uniform(0, least)
+        least = ctx.core.config.min_request_timeout
+        seconds = least + ctx.core.env.random.uniform(0, least)
     revision = versions.parse_revision(ctx.param("resourceVersion"))
     return WatchOptions(revision, initial, ctx.flag("allowWatchBookmarks"), seconds)
 
 
-def watch(core: Core, ctx: Context) -> StreamingResponse | Awaitable[StreamingResponse]:
+def watch(ctx: Context) -> StreamingResponse | Awaitable[StreamingResponse]:
     """A stream of watch events."""
-    options = watch_options(core, ctx)
+    options = watch_options(ctx)
     wanted = options.revision
     if wanted < 0 or (options.initial and wanted == 0):
-        wanted = core.newest
+        wanted = ctx.core.newest
     from_present = options.initial or options.revision <= 0
     wanted = wanted if from_present else 0
-    return versions.when(core, ctx, wanted, lambda ctx: _start(core, ctx, options))
+    return versions.when(ctx, wanted, lambda ctx: _start(ctx, options))
 
 
-def _start(core: Core, ctx: Context, options: WatchOptions) -> StreamingResponse:
+def _start(ctx: Context, options: WatchOptions) -> StreamingResponse:
     """Register the watcher now, so that nothing is missed before the first read."""
     selection = selection_of(ctx)
     shape = format_of(ctx)
     cache = ctx.serving.cache
-    watcher = Watcher(ctx.namespace, selection, core.config.watch_queue)
-    stream = _Stream(core, ctx, options, watcher=watcher, shape=shape)
+    watcher = Watcher(ctx.namespace, selection, ctx.core.config.watch_queue)
+    stream = _Stream(ctx, options, watcher=watcher, shape=shape)
     from_present = options.initial or (options.revision <= 0 and options.initial is None)
     if from_present:
         stream.first = cache.select(ctx.namespace, selection)
@@ -73,7 +73,7 @@ def _start(core: Core, ctx: Context, options: WatchOptions) -> StreamingResponse
         for event in cache.since(options.revision):
             watcher.offer(event, cache.fields)
         watcher.closed = False
-    stream.revision = core.feed.revision
+    stream.revision = ctx.core.feed.revision
     cache.watchers.add(watcher)
     return StreamingResponse(stream)
 
@@ -83,22 +83,21 @@ class _Stream:
 
     def __init__(
         self,
-        core: Core,
         ctx: Context,
         options: WatchOptions,
         *,
         watcher: Watcher,
         shape: Format,
     ) -> None:
-        self._core = core
+        self._core = ctx.core
         self._serving = ctx.serving
         self._cache = ctx.serving.cache
         self._options = options
         self._watcher = watcher
         self._shape = shape
-        self._clock = core.env.clock
+        self._clock = ctx.core.env.clock
         self._end = self._clock.monotonic() + options.seconds
-        self._bookmark = self._clock.monotonic() + core.config.bookmark_interval
+        self._bookmark = self._clock.monotonic() + ctx.core.config.bookmark_interval
         self._ended = False
         self.first: list[Entry] | None = None
         self.revision = 0

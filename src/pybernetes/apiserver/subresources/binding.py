@@ -4,38 +4,37 @@
 from pybernetes.apimachinery import field, timestamps
 from pybernetes.apimachinery.errors import ApiError, bad_request, conflict, invalid
 from pybernetes.apimachinery.types import GVK, Object
-from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.reading import PODS
-from pybernetes.apiserver.rest import admit
 from pybernetes.apiserver.rest.body import read_object
 from pybernetes.apiserver.rest.commit import change
-from pybernetes.apiserver.rest.options import write_options
+from pybernetes.apiserver.rest.options import set_options
 from pybernetes.apiserver.rest.reply import object_reply, success
 from pybernetes.wire.types import Response
 
 BINDING = GVK("", "v1", "Binding")
 
 
-async def bind(core: Core, ctx: Context) -> Response:
+async def bind(ctx: Context) -> Response:
     """POST of a Binding on a pod, or on bindings."""
-    options = write_options(ctx, "CreateOptions")
-    binding = read_object(ctx, BINDING, options.validation)
+    set_options(ctx, "CreateOptions")
+    binding = read_object(ctx, BINDING)
     name = ctx.info.name or binding["metadata"].get("name", "")
     if ctx.info.name and binding["metadata"].get("name") not in (None, "", name):
         raise bad_request("name in URL does not match name in Binding object")
     _check_target(binding)
-    pods = core.resources.find(PODS)
+    pods = ctx.core.resources.find(PODS)
     assert pods is not None
-    request = admit.asking(ctx, "CREATE", binding, None, dry_run=options.dry_run)
-    await core.admission.both(request)
-    await core.feed.wait_fresh()
+    request = ctx.admission("CREATE", binding, None)
+    await ctx.core.admission.both(request)
+    await ctx.core.feed.wait_fresh()
 
     def bound(pod: Object) -> bool:
         _check_versions(binding["metadata"], pod["metadata"], name)
-        assign(pod, binding, timestamps.rfc3339(core.env.clock.now()))
-        return not options.dry_run
+        assign(pod, binding, timestamps.rfc3339(ctx.core.env.clock.now()))
+        return not ctx.dry_run
 
-    await change(core, pods, (ctx.info.namespace, name), bound)
+    await change(ctx.core, pods, (ctx.info.namespace, name), bound)
     return object_reply(ctx, success({}), 201)
 
 

@@ -3,7 +3,7 @@
 
 from pybernetes.apimachinery.errors import not_found
 from pybernetes.apimachinery.types import Object
-from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.dispatch import not_allowed
 from pybernetes.apiserver.rest.reply import object_reply
 from pybernetes.wire.types import Response
@@ -11,7 +11,7 @@ from pybernetes.wire.types import Response
 _NAMES = ("etcd-0",)
 
 
-def component_statuses(core: Core, ctx: Context) -> Response:
+def component_statuses(ctx: Context) -> Response:
     ctx.warnings.append("v1 ComponentStatus is deprecated in v1.19+")
     if ctx.info.verb == "get":
         if ctx.info.name not in _NAMES:
@@ -19,7 +19,7 @@ def component_statuses(core: Core, ctx: Context) -> Response:
         return object_reply(ctx, {**_type(""), **_status(ctx.info.name)})
     if ctx.info.verb != "list":
         raise not_allowed(ctx)
-    meta = {"resourceVersion": str(core.feed.revision)}
+    meta = {"resourceVersion": str(ctx.core.feed.revision)}
     items = [_status(name) for name in _NAMES]
     return object_reply(ctx, {**_type("List"), "metadata": meta, "items": items})
 

@@ -15,13 +15,12 @@ from pybernetes.apimachinery.types import GVK, GVR, Object
 from pybernetes.apis import conditions
 from pybernetes.apis.core.pod.status import is_finished, is_ready, phase
 from pybernetes.apiserver.cache.selection import EVERYTHING
-from pybernetes.apiserver.context import Context, Core
-from pybernetes.apiserver.rest import admit
+from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest.body import decode_body, read_object
 from pybernetes.apiserver.rest.commit import change
 from pybernetes.apiserver.rest.delete import DeleteOptions, delete_object, options_of
 from pybernetes.apiserver.rest.get import find
-from pybernetes.apiserver.rest.options import write_options
+from pybernetes.apiserver.rest.options import set_options
 from pybernetes.apiserver.rest.reply import object_reply, success
 from pybernetes.apiserver.subresources.binding import set_condition
 from pybernetes.wire.types import Response
@@ -38,26 +37,25 @@ _TARGET = {
 _SEVERAL = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
 
 
-async def evict(core: Core, ctx: Context) -> Response:
+async def evict(ctx: Context) -> Response:
     """POST of an Eviction on a pod."""
-    write = write_options(ctx, "CreateOptions")
+    set_options(ctx, "CreateOptions")
     expected = GVK("policy", "v1", "Eviction")
     if decode_body(ctx, expected).get("apiVersion") == "policy/v1beta1":
         expected = expected._replace(version="v1beta1")
-    eviction = read_object(ctx, expected, write.validation)
+    eviction = read_object(ctx, expected)
     if eviction["metadata"].get("name") != ctx.info.name:
         raise bad_request("name in URL does not match name in Eviction object")
-    options = options_of(eviction.get("deleteOptions") or {})
-    options = replace(options, dry_run=options.dry_run or write.dry_run)
-    request = admit.asking(ctx, "CREATE", eviction, None, dry_run=write.dry_run)
-    await core.admission.both(request)
-    await core.feed.wait_fresh()
+    options = options_of(ctx, eviction.get("deleteOptions") or {})
+    request = ctx.admission("CREATE", eviction, None)
+    await ctx.core.admission.both(request)
+    await ctx.core.feed.wait_fresh()
     pod = ctx.serving.decode(find(ctx))
     if not _beyond_budgets(pod):
-        version_needed = await _ask_budget(core, ctx, pod, dry_run=options.dry_run)
+        version_needed = await _ask_budget(ctx, pod)
         if version_needed and not options.version:
             options = replace(options, version=pod["metadata"]["resourceVersion"])
-    await _delete(core, ctx, options)
+    await _delete(ctx, options)
     return object_reply(ctx, success({}), 201)
 
 
@@ -65,9 +63,9 @@ def _beyond_budgets(pod: Object) -> bool:
     return is_finished(pod) or phase(pod) == "Pending" or meta.is_deleting(pod)
 
 
-async def _ask_budget(core: Core, ctx: Context, pod: Object, *, dry_run: bool) -> bool:
+async def _ask_budget(ctx: Context, pod: Object) -> bool:
     """Take one disruption from the pod's budget. True: the pod must not change meanwhile."""
-    budgets = core.resources.find(BUDGETS)
+    budgets = ctx.core.resources.find(BUDGETS)
     if budgets is None:
         return False
     entries = budgets.cache.select(ctx.info.namespace, EVERYTHING)
@@ -80,10 +78,10 @@ async def _ask_budget(core: Core, ctx: Context, pod: Object, *, dry_run: bool) -
         return True
 
     def taken(budget: Object) -> bool:
-        decrement(budget, ctx.info.name, core.env.clock.now())
-        return not dry_run
+        decrement(budget, ctx.info.name, ctx.core.env.clock.now())
+        return not ctx.dry_run
 
-    await change(core, budgets, (ctx.info.namespace, matching[0]["metadata"]["name"]), taken)
+    await change(ctx.core, budgets, (ctx.info.namespace, matching[0]["metadata"]["name"]), taken)
     return False
 
 
@@ -151,15 +149,15 @@ def _why_none(status: Object, name: str, prefix: str) -> str:
     return f"{prefix} ({reason}): {message}" if message else prefix
 
 
-async def _delete(core: Core, ctx: Context, options: DeleteOptions) -> None:
+async def _delete(ctx: Context, options: DeleteOptions) -> None:
     def marked(pod: Object) -> bool:
         if options.version and options.version != pod["metadata"]["resourceVersion"]:
             raise too_many_requests(_REFUSED, 10)
-        now = timestamps.rfc3339(core.env.clock.now())
+        now = timestamps.rfc3339(ctx.core.env.clock.now())
         set_condition(pod.setdefault("status", {}), _TARGET, now)
         return True
 
-    if not options.dry_run:
-        await change(core, ctx.serving, (ctx.info.namespace, ctx.info.name), marked)
+    if not ctx.dry_run:
+        await change(ctx.core, ctx.serving, (ctx.info.namespace, ctx.info.name), marked)
         options = replace(options, version="")
-    await delete_object(core, ctx.instead("delete"), options)
+    await delete_object(ctx.instead("delete"), options)

@@ -5,12 +5,12 @@ from pybernetes.apimachinery import field, selectors
 from pybernetes.apimachinery.errors import invalid
 from pybernetes.apimachinery.types import GVK, Object
 from pybernetes.apis.catalog import schema_of
-from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest.body import check_type, read_object
 from pybernetes.apiserver.rest.get import find
 from pybernetes.apiserver.rest.managed import record_update
 from pybernetes.apiserver.rest.modify import Modification, modify
-from pybernetes.apiserver.rest.options import WriteOptions, write_options
+from pybernetes.apiserver.rest.options import set_options
 from pybernetes.apiserver.rest.patch import apply_patch, read_patch
 from pybernetes.apiserver.rest.reply import object_reply
 from pybernetes.apiserver.rest.update import check_name
@@ -46,27 +46,25 @@ def _selector(obj: Object) -> str:
     return str(selectors.from_label_selector(selector)) if selector is not None else ""
 
 
-async def get_scale(core: Core, ctx: Context) -> Response:
-    await core.feed.wait_fresh()
+async def get_scale(ctx: Context) -> Response:
+    await ctx.core.feed.wait_fresh()
     return object_reply(ctx, scale_of(ctx.serving.decode(find(ctx))))
 
 
-async def update_scale(core: Core, ctx: Context) -> Response:
-    options = write_options(ctx, "UpdateOptions")
-    scale = read_object(ctx, SCALE, options.validation)
+async def update_scale(ctx: Context) -> Response:
+    set_options(ctx, "UpdateOptions")
+    scale = read_object(ctx, SCALE)
     check_name(scale["metadata"], ctx.info.name)
 
     def change(old: Object) -> Object:
-        return _rescaled(core, ctx, old, scale, options=options)
+        return _rescaled(ctx, old, scale)
 
     named = bool(scale["metadata"].get("resourceVersion"))
-    what = Modification(change, options, named=named)
-    entry = await modify(core, ctx, what)
-    return object_reply(ctx, scale_of(ctx.serving.decode(entry)))
+    return await _changed(ctx, Modification(change, named=named))
 
 
-async def patch_scale(core: Core, ctx: Context) -> Response:
-    options = write_options(ctx, "PatchOptions")
+async def patch_scale(ctx: Context) -> Response:
+    set_options(ctx, "PatchOptions")
     document = read_patch(ctx)
 
     def change(old: Object) -> Object:
@@ -74,15 +72,17 @@ async def patch_scale(core: Core, ctx: Context) -> Response:
         scale = check_type(apply_patch(document, present, schema_of(SCALE)), SCALE)
         if scale["metadata"].get("resourceVersion") == present["metadata"]["resourceVersion"]:
             del scale["metadata"]["resourceVersion"]
-        return _rescaled(core, ctx, old, scale, options=options)
+        return _rescaled(ctx, old, scale)
 
-    entry = await modify(core, ctx, Modification(change, options))
-    return object_reply(ctx, scale_of(ctx.serving.decode(entry)))
+    return await _changed(ctx, Modification(change))
 
 
-def _rescaled(
-    core: Core, ctx: Context, old: Object, scale: Object, *, options: WriteOptions
-) -> Object:
+async def _changed(ctx: Context, what: Modification) -> Response:
+    await ctx.core.feed.wait_fresh()
+    return object_reply(ctx, scale_of(ctx.serving.decode(await modify(ctx, what))))
+
+
+def _rescaled(ctx: Context, old: Object, scale: Object) -> Object:
     """`old` with the scale's replicas; its resourceVersion and UID are the scale's conditions."""
     replicas = (scale.get("spec") or {}).get("replicas") or 0
     if not isinstance(replicas, int) or replicas < 0:
@@ -93,4 +93,4 @@ def _rescaled(
     meta["resourceVersion"] = scale["metadata"].get("resourceVersion") or meta["resourceVersion"]
     meta["uid"] = scale["metadata"].get("uid") or meta["uid"]
     new = {**old, "metadata": meta, "spec": {**old["spec"], "replicas": replicas}}
-    return record_update(core, ctx, new, old, options=options)
+    return record_update(ctx, new, old)
