@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pybernetes.apimachinery.errors import ApiError, not_found
-from pybernetes.apiserver.proxying import Proxying
 from pybernetes.apiserver.proxying.passing import body_of
+from pybernetes.apiserver.proxying.proxying import Proxying
 from pybernetes.apiserver.proxying.rewriting import rewrite_page, rewriter
 from pybernetes.apiserver.proxying.targets import allowed
 from pybernetes.apiserver.requestinfo import parse

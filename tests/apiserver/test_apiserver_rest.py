@@ -75,6 +75,21 @@ async def test_apply_creates_what_is_missing(call):
     assert same["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
 
 
+async def test_apply_to_what_is_there_asks_the_store_once(call, monkeypatch):
+    body = b"apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\n"
+    await call("PATCH", MAPS + "/new?fieldManager=me", body, content_type=APPLY, expect=201)
+    store, asked = call.server.core.store, []
+    current = store.current
+
+    def counted():
+        asked.append(1)
+        return current()
+
+    monkeypatch.setattr(store, "current", counted)
+    await call("PATCH", MAPS + "/new?fieldManager=me", body, content_type=APPLY, expect=200)
+    assert len(asked) == 1
+
+
 async def test_status_is_a_part_of_its_own(call):
     await call("POST", DEPLOYMENTS, {**deployment(), "status": {"replicas": 9}}, expect=201)
     made = await call("GET", DEPLOYMENTS + "/d", expect=200)

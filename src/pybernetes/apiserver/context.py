@@ -64,6 +64,7 @@ def _params(query: str) -> Mapping[str, tuple[str, ...]]:
 _TRUE = ("true", "1", "t", "T", "True", "TRUE")
 
 
+@dataclass(slots=True, eq=False)
 class Context:
     """`params` are the query's; `warnings` go out as headers; `user` is set by authentication.
 
@@ -71,43 +72,30 @@ class Context:
     options of a write: see rest/options.py.
     """
 
-    __slots__ = (
-        "_serving",
-        "audit_id",
-        "core",
-        "counted",
-        "dry_run",
-        "force",
-        "headers",
-        "info",
-        "manager",
-        "params",
-        "request",
-        "started",
-        "user",
-        "validation",
-        "warnings",
-    )
+    request: Request
+    core: Core
+    user: User = NOBODY
+    audit_id: str = ""
+    warnings: list[str] = field(default_factory=list)
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    counted: str = ""  # which in-flight counter holds this request
+    dry_run: bool = False
+    manager: str = ""
+    validation: str = "Warn"
+    force: bool = False
+    started: float = field(init=False)
+    params: Mapping[str, tuple[str, ...]] = field(init=False)
+    info: RequestInfo = field(init=False)
+    serving: Serving = field(init=False)  # set by the dispatcher before any verb runs
 
-    def __init__(self, request: Request, core: Core) -> None:
-        self.request = request
-        self.core = core
-        self.started = core.env.clock.monotonic()
+    def __post_init__(self) -> None:
+        request = self.request
+        self.started = self.core.env.clock.monotonic()
         self.params = _params(request.query) if request.query else {}
-        self.info: RequestInfo = parse(
-            request.method,
-            request.path,
-            self.flag("watch") if self.params else False,
-            self.param("fieldSelector") if self.params else "",
-        )
-        self.user = NOBODY
-        self.audit_id = ""
-        self.warnings: list[str] = []
-        self.headers: list[tuple[str, str]] = []
-        self.dry_run = self.force = False
-        self.manager, self.validation = "", "Warn"
-        self.counted = ""  # which in-flight counter holds this request
-        self._serving: Serving | None = None
+        watch, selector = False, ""
+        if self.params:
+            watch, selector = self.flag("watch"), self.param("fieldSelector")
+        self.info = parse(request.method, request.path, watch, selector)
 
     def param(self, name: str) -> str:
         """The first value of a query parameter, or ""."""
@@ -116,16 +104,6 @@ class Context:
 
     def flag(self, name: str) -> bool:
         return self.param(name) in _TRUE
-
-    @property
-    def serving(self) -> Serving:
-        """The resource asked for. Set by the dispatcher before any verb runs."""
-        assert self._serving is not None
-        return self._serving
-
-    @serving.setter
-    def serving(self, value: Serving) -> None:
-        self._serving = value
 
     def instead(self, verb: str) -> "Context":
         """The same caller's request for the object itself: what a subresource does in its stead."""

@@ -36,6 +36,17 @@ class Security:
     issuer: TokenIssuer | None
     verify_keys: tuple[keys.VerifyKey, ...]
     reviews: Mapping[tuple[str, str], Answer]
+    reader: CacheReader
+
+    def request_token(self, ctx: Context, obj: Object) -> Object:
+        """serviceaccounts/token."""
+        if self.issuer is None:
+            raise ApiError(
+                501,
+                "NotImplemented",
+                "this server has no key to sign service account tokens: none was configured",
+            )
+        return self.issuer.request(self.reader, ctx.info.namespace, ctx.info.name, obj)
 
 
 def build(core: Core, reader: CacheReader) -> Security:
@@ -58,6 +69,7 @@ def build(core: Core, reader: CacheReader) -> Security:
         issuer=issuer,
         verify_keys=verify,
         reviews=_reviews(authorizer, rbac, bearer),
+        reader=reader,
     )
 
 
@@ -70,21 +82,6 @@ def pods_on(core: Core, node: str) -> list[Object]:
     cache = serving.cache
     found = cache.indexes.candidates(terms, cache.entries) or {}
     return [serving.decode(cache.entries[key]) for key in found]
-
-
-def request_token(security: Security, reader: CacheReader) -> Answer:
-    """serviceaccounts/token."""
-
-    def answer(ctx: Context, obj: Object) -> Object:
-        if security.issuer is None:
-            raise ApiError(
-                501,
-                "NotImplemented",
-                "this server has no key to sign service account tokens: none was configured",
-            )
-        return security.issuer.request(reader, ctx.info.namespace, ctx.info.name, obj)
-
-    return answer
 
 
 def _reviews(

@@ -18,14 +18,14 @@ from pybernetes.apiserver.dispatch import Dispatcher
 from pybernetes.apiserver.endpoints.registry import endpoints
 from pybernetes.apiserver.filters.auditlog import AuditLog
 from pybernetes.apiserver.filters.registry import filters
-from pybernetes.apiserver.proxying.table import connect_table
+from pybernetes.apiserver.proxying.proxying import connect_table
 from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.resources import Resources
 from pybernetes.apiserver.rest.commit import probe_forever
 from pybernetes.apiserver.services.allocation import Allocation
 from pybernetes.apiserver.services.ranges import parse as parse_ranges
 from pybernetes.apiserver.services.repair import repair
-from pybernetes.apiserver.subresources.registry import Answers, subresources, virtual
+from pybernetes.apiserver.subresources.registry import subresources, virtual
 from pybernetes.apiserver.types import NodeDialer
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
@@ -64,15 +64,11 @@ class ApiServer:
         ranges = parse_ranges(config.service_cluster_ip_range)
         self._allocation = Allocation(core, ranges)
         core.hooks["", "services"] = self._allocation
-        answers = Answers(
-            token=security.request_token(self.security, self.reader),
-            reviews=self.security.reviews,
-            connect=connect_table(core, self.reader, self.security.authorizer),
-        )
+        connect = connect_table(core, self.reader, self.security.authorizer)
         dispatcher = Dispatcher(
             core,
-            subresources(core, answers),
-            virtual(answers),
+            subresources(core, self.security.request_token, connect),
+            virtual(self.security.reviews),
             endpoints(core, self.security, lambda: self.is_ready),
         )
         self._audit = AuditLog(config) if config.audit_log_path else None

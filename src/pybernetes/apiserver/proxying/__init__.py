@@ -1,6 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the API server passes on: logs, exec, attach, port-forward; and the proxies to pods, services, nodes."""
-
-from pybernetes.apiserver.proxying.proxying import CONNECT, Proxying
-
-__all__ = ["CONNECT", "Proxying"]

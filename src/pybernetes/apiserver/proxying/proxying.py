@@ -9,11 +9,14 @@ verified, as upstream does not.
 
 import ssl
 import urllib.parse
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from pybernetes.apimachinery.errors import ApiError, bad_request, method_not_allowed, not_found
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apiserver.authorization.forbidden import require
+from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.proxying import podstreams
 from pybernetes.apiserver.proxying.logs import serve_log
 from pybernetes.apiserver.proxying.passing import (
@@ -33,7 +36,9 @@ from pybernetes.apiserver.proxying.targets import (
     split_name,
 )
 from pybernetes.apiserver.reading import NODES, PODS, Reader
-from pybernetes.apiserver.types import NodeDialer, RequestInfo
+from pybernetes.apiserver.requestinfo import verb_of
+from pybernetes.apiserver.rest.registry import Verb
+from pybernetes.apiserver.types import Authorizer, NodeDialer, RequestInfo
 from pybernetes.base.env import Env
 from pybernetes.wire.client import HttpPool, PoolConfig
 from pybernetes.wire.types import ClientReply, Reply, Request, Response, StreamingResponse
@@ -43,20 +48,13 @@ _PROXY_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OP
 _ONE_REQUEST = PoolConfig(max_idle=0, connect_timeout=30.0)
 _PAGE_BYTES = 64 * 1024 * 1024
 
-CONNECT: dict[tuple[str, str], frozenset[str]] = {
-    ("pods", "log"): frozenset({"GET", "HEAD"}),
-    ("pods", "exec"): _STREAM_METHODS,
-    ("pods", "attach"): _STREAM_METHODS,
-    ("pods", "portforward"): _STREAM_METHODS,
-    ("pods", "proxy"): _PROXY_METHODS,
-    ("services", "proxy"): _PROXY_METHODS,
-    ("nodes", "proxy"): _PROXY_METHODS,
-}
-"""(resource, subresource) of the core group -> the methods it takes."""
+_STREAMS = frozenset({"exec", "attach", "portforward"})
+Route = tuple[frozenset[str], Callable[[Request, RequestInfo], Awaitable[Reply]]]
+Table = Mapping[tuple[str, str, str], Mapping[str, Verb]]
 
 
 class Proxying:
-    """`await handle(request, info)` answers every (resource, subresource) of CONNECT.
+    """`await handle(request, info)` answers every (resource, subresource) of `routes`.
 
     `reader` reads the API server's own objects, without authorization.
     """
@@ -66,14 +64,14 @@ class Proxying:
         self._reader = reader
         self._dialer = dialer
         self._services = ServiceTargets(env.random.child("proxying"), self._get, reader.list)
-        self._routes: dict[tuple[str, str], Callable[[Request, RequestInfo], Awaitable[Reply]]] = {
-            ("pods", "log"): self._log,
-            ("pods", "exec"): self._exec,
-            ("pods", "attach"): self._exec,
-            ("pods", "portforward"): self._port_forward,
-            ("pods", "proxy"): self._pod_proxy,
-            ("services", "proxy"): self._service_proxy,
-            ("nodes", "proxy"): self._node_proxy,
+        self.routes: dict[tuple[str, str], Route] = {  # of the core group: methods, and the code
+            ("pods", "log"): (frozenset({"GET", "HEAD"}), self._log),
+            ("pods", "exec"): (_STREAM_METHODS, self._exec),
+            ("pods", "attach"): (_STREAM_METHODS, self._exec),
+            ("pods", "portforward"): (_STREAM_METHODS, self._port_forward),
+            ("pods", "proxy"): (_PROXY_METHODS, self._pod_proxy),
+            ("services", "proxy"): (_PROXY_METHODS, self._service_proxy),
+            ("nodes", "proxy"): (_PROXY_METHODS, self._node_proxy),
         }
 
     def _get(self, gvr: GVR, namespace: str, name: str) -> Object:
@@ -84,10 +82,10 @@ class Proxying:
 
     async def handle(self, request: Request, info: RequestInfo) -> Reply:
         """Raises ApiError in upstream's words."""
-        where = (info.resource, info.subresource)
-        if request.method not in CONNECT[where]:
+        methods, answer = self.routes[info.resource, info.subresource]
+        if request.method not in methods:
             raise method_not_allowed(info.resource, info.group, request.method.lower())
-        return await self._routes[where](request, info)
+        return await answer(request, info)
 
     # Through the kubelet.
 
@@ -197,6 +195,24 @@ class Proxying:
         reply = await ask(send, outgoing)
         rewrite = rewriter(prefix, backend, request.headers.get("host", ""))
         return await _passed_back(reply, rewrite)
+
+
+def connect_table(core: Core, reader: Reader, authorizer: Authorizer) -> Table:
+    """(group, resource, subresource) -> verb -> code: authorised, then passed on."""
+    proxying = Proxying(core.env, reader, core.dialer)
+
+    async def connect(ctx: Context) -> Reply:
+        info = ctx.info
+        if info.subresource in _STREAMS and info.verb != "create":
+            # a WebSocket is opened by GET, but what it does is create
+            require(authorizer, ctx.user, replace(info, verb="create"))
+        await core.feed.wait_fresh()
+        return await proxying.handle(ctx.request, info)
+
+    return {
+        ("", *where): dict.fromkeys(map(verb_of, sorted(methods)), connect)
+        for where, (methods, _) in proxying.routes.items()
+    }
 
 
 async def _passed_back(reply: Response | StreamingResponse, rewrite: Callable[[str], str]) -> Reply:

@@ -56,8 +56,6 @@ async def patch(ctx: Context, rules: Part | None = None) -> Response:
     def change(old: Object) -> Object:
         return patched(ctx, old, document)
 
-    if document.media == APPLY:
-        _check_apply(ctx, document)
     await ctx.core.feed.wait_fresh()
     if document.media == APPLY:
         entry = await _create_applied(ctx, document)
@@ -88,6 +86,7 @@ def _check_apply(ctx: Context, document: Patch) -> None:
 
 async def _create_applied(ctx: Context, document: Patch) -> Entry | None:
     """Apply creates what is missing, but for subresources. None: it is there."""
+    _check_apply(ctx, document)
     if ctx.info.subresource or ctx.serving.entry(ctx.info.namespace, ctx.info.name):
         return None
     if document.document["metadata"].get("uid"):

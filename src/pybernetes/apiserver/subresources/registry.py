@@ -2,7 +2,6 @@
 """THE tables of subresources and of virtual resources."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.rest.get import get
@@ -23,20 +22,11 @@ _SCALE = {"get": get_scale, "update": update_scale, "patch": patch_scale}
 _CERTIFICATES = "certificates.k8s.io"
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What other parts of the server decide: token requests and reviews.
+def subresources(core: Core, token: Answer, connect: Table) -> Table:
+    """(group, resource, subresource) -> verb -> code; "*" stands for every resource.
 
-    `connect` are the streaming subresources (log, exec, ...): subresource -> verb.
+    `token` answers token requests; `connect` are the streaming ones (log, exec, ...).
     """
-
-    token: Answer
-    reviews: Mapping[tuple[str, str], Answer]
-    connect: Table
-
-
-def subresources(core: Core, answers: Answers) -> Table:
-    """(group, resource, subresource) -> verb -> code; "*" stands for every resource."""
     approval = parts.approval(core.env.clock.now)
     return {
         ("*", "*", "status"): _STATUS,
@@ -46,16 +36,16 @@ def subresources(core: Core, answers: Answers) -> Table:
         ("", "pods", "ephemeralcontainers"): parts.verbs(parts.EPHEMERAL),
         ("", "pods", "resize"): parts.verbs(parts.RESIZE),
         ("", "namespaces", "finalize"): {"update": parts.verbs(parts.FINALIZE)["update"]},
-        ("", "serviceaccounts", "token"): {"create": reviewing(answers.token)},
+        ("", "serviceaccounts", "token"): {"create": reviewing(token)},
         (_CERTIFICATES, "certificatesigningrequests", "approval"): parts.verbs(approval),
-        **answers.connect,
+        **connect,
     }
 
 
-def virtual(answers: Answers) -> Virtual:
+def virtual(reviews: Mapping[tuple[str, str], Answer]) -> Virtual:
     """(group, resource) -> code, for what is never stored."""
     return {
         ("", "bindings"): bind,
         ("", "componentstatuses"): component_statuses,
-        **{where: reviewing(answer) for where, answer in answers.reviews.items()},
+        **{where: reviewing(answer) for where, answer in reviews.items()},
     }
