@@ -9,8 +9,10 @@ import pytest
 
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.base.env import Env
+from pybernetes.cri.types import CriError
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.pods.images import _REFERENCE, Images, _matching
+from pybernetes.kubelet.record import StartError, Waiting
 
 
 def secret(server):
@@ -61,6 +63,34 @@ async def test_pull_secrets_that_cannot_be_read_are_told_and_left_out():
         "Unable to retrieve some image pull secrets (gone, odd); attempting to pull the image may"
     )
     assert told == [("Warning", "FailedToRetrieveImagePullSecret", f"{text} not succeed.")]
+
+
+@pytest.mark.parametrize("secrets", [{}, {"one": secret("r.io"), "two": secret("*.io")}])
+async def test_refused_credentials_are_not_followed_by_a_try_without_any(secrets):
+    tried, told = [], []
+
+    async def lookup(gvr, namespace, name):
+        return {"data": secrets[name]}
+
+    async def absent(reference):
+        return None
+
+    async def pull(reference, auth, sandbox):
+        tried.append(auth)
+        raise CriError("401 Unauthorized" if len(tried) == 1 else "403 Forbidden")
+
+    runtime = SimpleNamespace(image_status=absent, pull_image=pull)
+    recorder = SimpleNamespace(event=lambda pod, *event, **_: told.append(event[2]))
+    images = Images(Env(), runtime, recorder, Config("n"), lookup=lookup)
+    names = [{"name": name} for name in secrets]
+    metadata = {"namespace": "n", "name": "p", "uid": "u"}
+    spec = {"imagePullSecrets": names, "containers": [{"name": "c", "image": "r.io/x:1"}]}
+    with pytest.raises(StartError) as caught:
+        await images.ensure({"metadata": metadata, "spec": spec}, spec["containers"][0])
+    said = "[401 Unauthorized, 403 Forbidden]" if secrets else "401 Unauthorized"
+    assert caught.value.waiting == Waiting("ErrImagePull", said)
+    assert told[-1] == f'Failed to pull image "r.io/x:1": {said}'
+    assert tried == ([{"username": "me", "password": "x"}] * 2 if secrets else [None])
 
 
 @pytest.mark.node

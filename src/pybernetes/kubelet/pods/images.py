@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import ApiError, aggregate
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs
 from pybernetes.base.backoff import Backoff
@@ -111,21 +111,22 @@ class Images:
             text = f"{message}: {before}"
             raise StartError(Waiting("ImagePullBackOff", text), until - started)
         self._event(pod, container, ("Normal", "Pulling", f'Pulling image "{image}"'))
-        error: CriError | None = None
-        for auth in [*await self._credentials(pod, reference), None]:
+        failed: list[CriError] = []
+        credentials: list[Config | None] = [*await self._credentials(pod, reference)]
+        for auth in credentials or [None]:  # without any only where there are none (upstream)
             try:
                 await self._runtime.pull_image(reference, auth, _sandbox_config(pod))
-                error = None
                 break
             except CriError as failure:
-                error = failure
-        now = self._clock.monotonic()
-        if error is not None:
+                failed.append(failure)
+        else:
+            error = aggregate(list(dict.fromkeys(map(str, failed))))
             message = f'Failed to pull image "{image}": {error}'
             self._event(pod, container, ("Warning", "Failed", message))
             delay = self._backoff.next(key)
-            self._until[key] = (now + delay, f"ErrImagePull: {error}")
-            raise StartError(Waiting("ErrImagePull", str(error)), 0.1) from error
+            self._until[key] = (self._clock.monotonic() + delay, f"ErrImagePull: {error}")
+            raise StartError(Waiting("ErrImagePull", error), 0.1) from failed[-1]
+        now = self._clock.monotonic()
         self._backoff.forget(key)
         self._until.pop(key, None)
         found = await self._inspect(reference, image)
