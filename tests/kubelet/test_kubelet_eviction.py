@@ -23,35 +23,22 @@ def test_thresholds_are_upstreams_defaults():
     found = {item.signal: item.value for item in parse(config())}
     assert found["memory.available"] == found["allocatableMemory.available"] == "100Mi"
     assert (found["nodefs.available"], found["imagefs.inodesFree"]) == ("10%", "5%")
-    assert parse(config(eviction_hard={"nodefs.available": "0%"})) == []
-    with pytest.raises(ValueError, match="unsupported eviction signal cpu"):
-        parse(config(eviction_hard={"cpu": "1"}))
-    with pytest.raises(ValueError, match="grace period must be specified"):
-        parse(config(eviction_soft={"memory.available": "1Gi"}))
 
 
 @pytest.mark.parametrize(
-    ("value", "reclaim", "available", "reclaimed", "expected"),
-    [
-        ("100", "0", 100, False, False),
-        ("100", "0", 99, False, True),
-        ("10%", "0", 99, False, True),
-        ("10%", "0", 101, False, False),
-        ("100", "50", 149, False, False),
-        ("100", "50", 149, True, True),
-    ],
+    ("value", "available", "expected"),
+    [("100", 100, False), ("100", 99, True), ("10%", 99, True), ("10%", 101, False)],
 )
-def test_a_threshold_is_met(value, reclaim, available, reclaimed, expected):
-    threshold = Threshold("memory.available", value, None, reclaim)
+def test_a_threshold_is_met(value, available, expected):
+    threshold = Threshold("memory.available", value)
     seen = {"memory.available": Observation(available, 1000)}
-    assert bool(met([threshold], seen, reclaimed=reclaimed)) == expected
+    assert bool(met([threshold], seen)) == expected
 
 
 def test_pressure_remembers():
-    """A soft threshold acts after its grace; reclaiming goes on to the minimum; conditions linger."""
-    hard = Threshold("nodefs.available", "100", None, "50")
-    soft = Threshold("memory.available", "100", 30.0)
-    pressure = Pressure([hard, soft], transition=60.0)
+    """Memory comes first; conditions linger."""
+    disk, memory = Threshold("nodefs.available", "100"), Threshold("memory.available", "100")
+    pressure = Pressure([disk, memory], transition=60.0)
 
     def at(now, memory, disk):
         seen = {"memory.available": Observation(memory, 1000)}
@@ -59,15 +46,14 @@ def test_pressure_remembers():
         found = [item.signal for item in pressure.observe(seen, now)]
         return found, sorted(pressure.conditions)
 
+    both = ["DiskPressure", "MemoryPressure"]
     assert at(0, 500, 500) == ([], [])
-    assert at(10, 50, 50) == (["nodefs.available"], ["DiskPressure", "MemoryPressure"])
-    assert at(20, 50, 120) == (["nodefs.available"], ["DiskPressure", "MemoryPressure"])
-    assert at(30, 500, 160) == ([], ["DiskPressure", "MemoryPressure"])
-    assert at(40, 50, 500)[0] == []  # memory was fine in between: its grace starts anew
-    assert at(70, 50, 500) == (["memory.available"], ["DiskPressure", "MemoryPressure"])
-    assert at(80, 500, 500)[1] == ["MemoryPressure"]
-    assert at(129, 500, 500)[1] == ["MemoryPressure"]
-    assert at(130, 500, 500)[1] == []
+    assert at(10, 50, 50) == (["memory.available", "nodefs.available"], both)
+    assert at(20, 50, 120) == (["memory.available"], both)
+    assert at(69, 50, 500) == (["memory.available"], both)
+    assert at(70, 500, 500) == ([], ["MemoryPressure"])
+    assert at(128, 500, 500)[1] == ["MemoryPressure"]
+    assert at(129, 500, 500)[1] == []
 
 
 def stats(name, memory=0, disk=0, priority=0, requests=None, limits=None, volumes=None, sizes=None):

@@ -146,10 +146,7 @@ async def test_disk_pressure_takes_unused_images_before_pods(node):
     await node.wait("a", running)
     images = {tag for item in await node.runtime.list_images() for tag in item.tags}
     assert any("pause" in tag for tag in images)
-    await node.restart(
-        eviction_hard={"nodefs.available": "99.99%"}, eviction_interval=0.3,
-        pinned_images=["registry.k8s.io/pause"],
-    )  # fmt: skip
+    await node.restart(eviction_hard={"nodefs.available": "99.99%"}, eviction_interval=0.3)
     pod = await node.wait_pod("a", failed)
     assert pod["status"]["message"].startswith("The node was low on resource: ephemeral-storage. ")
     for _ in range(600):  # then its dead container goes, and the image that nobody uses any more

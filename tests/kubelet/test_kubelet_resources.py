@@ -94,21 +94,19 @@ def test_usage_leaves_out_memory_that_can_be_reclaimed(tmp_path):
     assert cgroups.usage("/b", tmp_path) == cgroups.Usage()
 
 
-def test_reservations_lower_allocatable_and_kubepods():
+def test_what_eviction_keeps_free_lowers_allocatable_alone():
     config = Config(
         node_name="n",
         capacity={"cpu": "2", "memory": "2Gi", "ephemeral-storage": "10Gi"},
-        system_reserved={"cpu": "200m", "memory": "256Mi", "pid": "100"},
-        kube_reserved={"cpu": "300m"},
         eviction_hard={"memory.available": "5%", "nodefs.available": "1Gi"},
     )
     machine = Machine(pids=1000)
     usable = plan.allocatable(config, plan.capacity(config, machine))
-    assert usable["cpu"] == "1500m"
-    assert usable["memory"] == str((2 << 30) - (256 << 20) - ((2 << 30) * 5 // 100))
+    assert usable["cpu"] == "2"
+    assert usable["memory"] == str((2 << 30) - ((2 << 30) * 5 // 100))
     assert (usable["ephemeral-storage"], usable["pods"]) == ("9Gi", "110")
     top = podcgroup.node_limits(config, machine)
-    assert (top.shares, top.memory, top.pids) == (1536, (2 << 30) - (256 << 20), 900)
+    assert (top.shares, top.memory, top.pids) == (2048, 2 << 30, 1000)
 
 
 def test_registration_says_what_the_lab_file_says():
@@ -117,13 +115,12 @@ def test_registration_says_what_the_lab_file_says():
         hostname="w1.lab",
         node_labels={"disk": "ssd"},
         register_with_taints=[{"key": "a", "effect": "NoSchedule"}],
-        provider_id="lab://w1",
     )
     node = plan.registration(config, Machine())
     assert node["metadata"]["labels"]["kubernetes.io/hostname"] == "w1.lab"
     assert node["metadata"]["labels"]["disk"] == "ssd"
     taints = [{"key": "a", "effect": "NoSchedule"}]
-    assert node["spec"] == {"taints": taints, "providerID": "lab://w1"}
+    assert node["spec"] == {"taints": taints}
 
 
 def test_overhead_counts():
@@ -151,7 +148,6 @@ TOLERANT = [{"key": "node.kubernetes.io/memory-pressure", "operator": "Exists"}]
             "SysctlForbidden",
             'forbidden sysctl: "kernel.msgmax" not allowlisted',
         ),
-        ({"securityContext": UNSAFE}, {"unsafe_sysctls": ["kernel.msg*"]}, None, None),
         (
             {"securityContext": SYSCTLS, "hostIPC": True},
             {},

@@ -26,7 +26,6 @@ SYSTEM_CRITICAL = 2_000_000_000
 class Policy:
     """What else decides. `pressure`: node conditions that are true."""
 
-    unsafe_sysctls: Sequence[str] = ()
     pressure: Collection[str] = ()
     stopping: bool = False
     apparmor: bool = True  # whether the host has it
@@ -48,7 +47,7 @@ def admit(
 ) -> Rejection | None:
     """(reason, message) of a rejection; None: admitted. `others` are the pods that run here."""
     policy = policy or Policy()
-    found = _pressure(pod, policy.pressure) or _sysctls(pod, policy.unsafe_sysctls)
+    found = _pressure(pod, policy.pressure) or _sysctls(pod)
     found = found or _unsupported(pod, policy.apparmor)
     found = found or resources(pod, node, others) or _selector(pod, node) or _ports(pod, others)
     found = found or _taints(pod, node)
@@ -109,14 +108,10 @@ def _containers(spec: Object) -> list[Object]:
     return [*spec.get("initContainers", ()), *spec["containers"]]
 
 
-def _sysctls(pod: Object, unsafe: Sequence[str]) -> Rejection | None:
+def _sysctls(pod: Object) -> Rejection | None:
     for item in (pod["spec"].get("securityContext") or {}).get("sysctls", ()):
         name, wrong = item["name"].replace("/", "."), ""
-        allowed = [*_SAFE_SYSCTLS, *(pattern.replace("/", ".") for pattern in unsafe)]
-        if not any(
-            name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1]))
-            for pattern in allowed
-        ):
+        if name not in _SAFE_SYSCTLS:
             wrong = "not allowlisted"
         elif name.startswith("net.") and pod["spec"].get("hostNetwork"):
             wrong = "not allowed with host Net enabled"

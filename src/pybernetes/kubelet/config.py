@@ -32,7 +32,6 @@ class Config:
     hostname: str = ""  # of the Hostname address and label; "": the node's name
     node_labels: Mapping[str, str] = field(default_factory=dict)
     register_with_taints: Sequence[Object] = ()
-    provider_id: str = ""
     port: int = 10250
     cluster_dns: Sequence[str] = ()
     cluster_domain: str = "cluster.local"
@@ -41,27 +40,14 @@ class Config:
     cgroup_root: str = "/pybernetes"
     node_cgroup: str = ""
     capacity: Mapping[str, str] = field(default_factory=dict)
-    system_reserved: Mapping[str, str] = field(default_factory=dict)
-    kube_reserved: Mapping[str, str] = field(default_factory=dict)
-    enforce_node_allocatable: bool = True  # "pods": on the kubepods cgroup
     max_pods: int = 110
-    pod_pids_limit: int = -1
-    allowed_unsafe_sysctls: Sequence[str] = ()  # names, or prefixes ending in *
     eviction_hard: Mapping[str, str] = field(default_factory=lambda: EVICTION_HARD)
-    eviction_soft: Mapping[str, str] = field(default_factory=dict)
-    eviction_soft_grace_period: Mapping[str, float] = field(default_factory=dict)  # seconds
-    eviction_minimum_reclaim: Mapping[str, str] = field(default_factory=dict)
     eviction_pressure_transition_period: float = 300.0
-    eviction_max_pod_grace_period: int = 0
     eviction_interval: float = 10.0  # upstream's evictionMonitoringPeriod
     image_gc_high_threshold_percent: int = 85
     image_gc_low_threshold_percent: int = 80
     image_minimum_gc_age: float = 120.0
-    image_maximum_gc_age: float = 0.0  # 0: however old
     image_gc_interval: float = 300.0
-    pinned_images: Sequence[str] = (
-        "registry.k8s.io/pause",
-    )  # never collected, besides the runtime's
     static_pod_path: Path | None = None
     file_check_frequency: float = 1.0  # upstream: 20 s beside inotify
     version: str = VERSION

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images nobody uses go when the disk fills or when they are old, longest unused first."""
+"""Images nobody uses go when the disk fills, longest unused first."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -12,6 +12,7 @@ from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.stats import Filesystem, Gatherer
 
 _log = logs.get("kubelet.images")
+PINNED = "registry.k8s.io/pause"  # never collected, besides what the runtime pins
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,6 @@ class ImageCollector:
     ) -> None:
         self._tools, self._gatherer, self._event = tools, gatherer, event
         self._seen: dict[str, Seen] = {}
-        self._started = tools.env.clock.monotonic()
         self._collected = metrics.counter(
             tools.env,
             "kubelet_image_garbage_collected",
@@ -56,10 +56,7 @@ class ImageCollector:
 
     async def sync(self) -> None:
         """What the policy asks for. Raises CriError, OSError."""
-        config, now = self._tools.config, self._tools.env.clock.monotonic()
-        unused, oldest = await self._unused(), config.image_maximum_gc_age
-        if oldest and now - self._started > oldest:
-            await self._remove([s for s in unused if now - max(s.first, s.used) > oldest], "age")
+        config = self._tools.config
         if config.image_gc_high_threshold_percent >= 100:
             return
         fs = (await self._gatherer.node()).image_fs
@@ -83,21 +80,21 @@ class ImageCollector:
         now = self._tools.env.clock.monotonic()
         age = self._tools.config.image_minimum_gc_age if youngest is None else youngest
         old = [seen for seen in await self._unused() if now - seen.first >= age]
-        return await self._remove(old, "space", wanted)
+        return await self._remove(old, wanted)
 
-    async def _remove(self, images: Iterable[Seen], reason: str, wanted: float = inf) -> int:
+    async def _remove(self, images: Iterable[Seen], wanted: float) -> int:
         freed, failed = 0, []
         for seen in images:
             if freed >= wanted:
                 break
-            _log.info("An unused image goes", image=seen.image.tags or seen.image.id, reason=reason)
+            _log.info("An unused image goes", image=seen.image.tags or seen.image.id)
             try:
                 await self._tools.runtime.remove_image(seen.image.id)
             except CriError as error:  # the others may go
                 failed.append(str(error))
                 continue
             self._seen.pop(seen.image.id, None)
-            self._collected.labels(reason).inc()
+            self._collected.labels("space").inc()
             freed += seen.image.size
         if failed:
             text = f"wanted to free {wanted} bytes, but freed {freed} bytes space with errors"
@@ -106,7 +103,7 @@ class ImageCollector:
 
     async def _unused(self) -> list[Seen]:
         """Longest unused first."""
-        now, pinned = self._tools.env.clock.monotonic(), tuple(self._tools.config.pinned_images)
+        now = self._tools.env.clock.monotonic()
         images = {item.id: item for item in await self._tools.runtime.list_images()}
         busy = set(self._tools.images.viewed.values())
         for container in await self._tools.runtime.list_containers():
@@ -117,5 +114,5 @@ class ImageCollector:
                 known[id_] = replace(known[id_], used=now)
         self._seen = known
         free = [s for s in known.values() if s.used != now and not s.image.pinned]
-        free = [s for s in free if not any(tag.startswith(pinned) for tag in s.image.tags)]
+        free = [s for s in free if not any(tag.startswith(PINNED) for tag in s.image.tags)]
         return sorted(free, key=lambda seen: (seen.used, seen.first))

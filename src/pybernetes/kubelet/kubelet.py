@@ -237,9 +237,8 @@ class Kubelet:
         self._shared.recorder.event(node, kind, reason, message)
 
     def _policy(self) -> Policy:
-        unsafe = self.config.allowed_unsafe_sysctls
         apparmor = bool(self.runtime.hollow) or APPARMOR.exists()
-        return Policy(unsafe, self.evictions.conditions, self._stopping, apparmor)
+        return Policy(self.evictions.conditions, self._stopping, apparmor)
 
     async def _reclaim_disk(self) -> None:
         """Dead containers of pods that are over, and every unused image."""

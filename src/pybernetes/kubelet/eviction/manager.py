@@ -32,7 +32,7 @@ IMMEDIATE = 1  # seconds of grace, upstream's immediateEvictionGracePeriodSecond
 
 
 class Evictions:
-    """`conditions` says under what pressure the node is. Raises ValueError for bad settings."""
+    """`conditions` says under what pressure the node is."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Evictions:
         if threshold.resource in ("ephemeral-storage", "inodes") and self.reclaim is not None:
             await self.reclaim()
             seen = self._observe(await self._gatherer.node())
-            if not met(self._pressure.thresholds, seen, reclaimed=True):
+            if not met(self._pressure.thresholds, seen):
                 return False
         return await self._evict_one(threshold, seen)
 
@@ -109,32 +109,25 @@ class Evictions:
         for item in await self._gatherer.pods(limited, self._tools.config.eviction_interval / 2):
             found = ranking.beyond_limits(item)
             if found is not None:
-                ended.append(self._evict(item.pod, found, IMMEDIATE, disrupted=False))
+                ended.append(self._evict(item.pod, found, disrupted=False))
         return await self._wait_gone([event for event in ended if event is not None])
 
     async def _evict_one(self, threshold: Threshold, seen: Mapping[str, Observation]) -> bool:
         pods = await self._gatherer.pods(self._workers.active(), 0.0)
         for item in ranking.rank(threshold.resource, pods):
-            grace = (
-                IMMEDIATE
-                if threshold.grace is None
-                else self._tools.config.eviction_max_pod_grace_period
-            )
             text = ranking.message(threshold, item, seen)
-            event = self._evict(item.pod, (threshold.signal, text), grace, disrupted=True)
+            event = self._evict(item.pod, (threshold.signal, text), disrupted=True)
             if event is not None:
                 return await self._wait_gone([event])
         _log.warning("No pod can be evicted", signal=threshold.signal)
         return False
 
-    def _evict(
-        self, pod: Object, why: tuple[str, str], grace: int, *, disrupted: bool
-    ) -> asyncio.Event | None:
+    def _evict(self, pod: Object, why: tuple[str, str], *, disrupted: bool) -> asyncio.Event | None:
         signal, text = why
         if admission.is_critical(pod):
             return None
         over = self._workers.fail(
-            naming.uid(pod), ("Evicted", text), grace=grace, disrupted=text if disrupted else ""
+            naming.uid(pod), ("Evicted", text), grace=IMMEDIATE, disrupted=text if disrupted else ""
         )
         if over is not None:
             self._tools.recorder.event(pod, "Warning", "Evicted", text)

@@ -39,8 +39,6 @@ def registration(config: Config, machine: Machine) -> Object:
     spec: Object = {}
     if config.register_with_taints:
         spec["taints"] = [dict(taint) for taint in config.register_with_taints]
-    if config.provider_id:
-        spec["providerID"] = config.provider_id
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -74,17 +72,11 @@ def amount(text: str, capacity: int) -> int:
     return quantity.parse(text).to_int()
 
 
-def reserved(config: Config, name: str) -> quantity.Quantity:
-    """What systemReserved and kubeReserved keep from pods."""
-    texts = (config.system_reserved.get(name, "0"), config.kube_reserved.get(name, "0"))
-    return quantity.parse(texts[0]) + quantity.parse(texts[1])
-
-
 def allocatable(config: Config, total: Mapping[str, str]) -> dict[str, str]:
-    """Capacity less what is reserved, and less what hard eviction keeps free."""
+    """Capacity less what hard eviction keeps free."""
     result = {}
     for name, text in total.items():
-        left = quantity.parse(text) - reserved(config, name)
+        left = quantity.parse(text)
         signal = _KEPT_FREE.get(name)
         if signal and config.eviction_hard.get(signal):
             free = amount(config.eviction_hard[signal], quantity.parse(text).to_int())

@@ -21,7 +21,7 @@ TIERS = ("/burstable", "/besteffort")
 _UNBOUNDED = 1 << 62
 
 
-def limits(pod: Object, pids: int = -1) -> Limits:
+def limits(pod: Object) -> Limits:
     """A pod is limited only if the pod itself or every container is."""
     requested, limited = pod_requests(pod), pod_limits(pod)
     bounded = {item for item in ("cpu", "memory") if _all_limited(pod, item)}
@@ -30,7 +30,7 @@ def limits(pod: Object, pids: int = -1) -> Limits:
         shares=resources.shares(requested.get("cpu", 0)),
         quota=resources.quota(limited["cpu"]) if "cpu" in bounded else -1,
         memory=limited["memory"] if "memory" in bounded else -1,
-        pids=pids if pids > 0 else -1,
+        pids=-1,
         hugepages={resources.page_size(size): number for size, number in pages.items()},
     )
 
@@ -45,7 +45,7 @@ def _all_limited(pod: Object, resource: str) -> bool:
 
 def create(config: Config, pod: Object) -> list[str]:
     """Make or update the pod's cgroup; what could not be set, in words."""
-    return cgroups.configure(naming.cgroup(config, pod), limits(pod, config.pod_pids_limit))
+    return cgroups.configure(naming.cgroup(config, pod), limits(pod))
 
 
 def remove(config: Config, uid: str) -> None:
@@ -55,17 +55,13 @@ def remove(config: Config, uid: str) -> None:
 
 
 def node_limits(config: Config, machine: Machine) -> Limits:
-    """What all pods together may use: capacity less what is reserved."""
-    total = plan.capacity(config, machine) | {"pid": str(machine.pids)}
-    left = {item: quantity.parse(text) for item, text in total.items()}
-    if config.enforce_node_allocatable:
-        zero = quantity.parse("0")
-        left = {n: max(q - plan.reserved(config, n), zero) for n, q in left.items()}
+    """What all pods together may use: the node's capacity."""
+    left = {n: quantity.parse(text) for n, text in plan.capacity(config, machine).items()}
     pages = {n[10:]: q.to_int() for n, q in left.items() if n.startswith("hugepages-")}
     return Limits(
         shares=resources.shares(left["cpu"].to_milli()),
         memory=left["memory"].to_int(),
-        pids=left["pid"].to_int(),
+        pids=machine.pids,
         hugepages={resources.page_size(size): number for size, number in pages.items()},
     )
 

@@ -38,7 +38,7 @@ class Workers:
         self.synced = False  # every pod of ours is known
         self._sharing = asyncio.Lock()
         self.on_gone: Callable[[], None] = lambda: None
-        self.policy: Callable[[], Policy] = lambda: Policy(tools.config.allowed_unsafe_sysctls)
+        self.policy: Callable[[], Policy] = Policy
 
     def records(self) -> list[Record]:
         return list(self._records.values())
