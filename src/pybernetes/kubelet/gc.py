@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from pybernetes.base import logs
 from pybernetes.cri.types import Container, Sandbox
+from pybernetes.kubelet import volumemanager
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.pods import killer
 from pybernetes.kubelet.pods.tools import Tools
@@ -35,7 +36,7 @@ async def _collect(tools: Tools, workers: Workers, event: Callable[[str, str, st
     uids, now = {record.uid for record in workers.records()}, tools.env.clock.time()
     for uid in await tools.env.offload.run(_folders, tools.config, uids, now):
         try:
-            await tools.volumes.remove(uid)
+            await volumemanager.remove(tools, uid)
         except OSError as error:  # something that a pod has mounted, and holds
             _log.warning("Volumes of a pod long gone stay", uid=uid, err=error)
 

@@ -45,8 +45,6 @@ from pybernetes.kubelet.server.handler import KubeletServer
 from pybernetes.kubelet.staticpods import StaticPods, is_mirror
 from pybernetes.kubelet.stats import Gatherer
 from pybernetes.kubelet.statusmanager import StatusManager
-from pybernetes.kubelet.volumeapi import Sources
-from pybernetes.kubelet.volumemanager import DiskVolumes, Volumes
 from pybernetes.wire.types import Handler
 
 APPARMOR = Path("/sys/kernel/security/apparmor")
@@ -124,23 +122,9 @@ class Kubelet:
     def _make_tools(self) -> Tools:
         env, config, recorder = self.env, self.config, self._shared.recorder
         objects = Objects(env, self.client, config.volume_interval)
-        tokens = Tokens(env, self.client)
-        certificates = PodCertificates(env, self.client, self.node)
-        images = Images(env, self.runtime, recorder, config, lookup=objects.fresh)
-        volumes = Volumes()
         resolver = dns.Resolver()
-        if not self.runtime.hollow:
-            sources = Sources(
-                objects.cached,
-                tokens.token,
-                certificates.get,
-                objects.bundles,
-                images,
-                self._allocatable,
-            )
-            volumes = DiskVolumes(env, config, sources)
-            if config.resolv_conf.exists():
-                resolver = dns.parse(config.resolv_conf.read_text())
+        if not self.runtime.hollow and config.resolv_conf.exists():
+            resolver = dns.parse(config.resolv_conf.read_text())
         return Tools(
             env=env,
             config=config,
@@ -149,12 +133,11 @@ class Kubelet:
             recorder=recorder,
             checkpoint=Checkpoint(env, None if self.runtime.hollow else config.data / STATE),
             objects=objects,
-            tokens=tokens,
-            certificates=certificates,
+            tokens=Tokens(env, self.client),
+            certificates=PodCertificates(env, self.client, self.node),
             pleg=self.pleg,
-            images=images,
+            images=Images(env, self.runtime, recorder, config, lookup=objects.fresh),
             probes=Probes(env, self.runtime, recorder, self.pleg.state),
-            volumes=volumes,
             statuses=StatusManager(self.client, self._api_pod),
             resolver=resolver,
             memory_capacity=quantity.parse(plan.capacity(config, self.machine)["memory"]).to_int(),

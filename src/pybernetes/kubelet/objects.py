@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects that pods refer to, and service account tokens, each with the cache it needs."""
 
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from pybernetes.apimachinery import timestamps
@@ -9,9 +10,10 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base.env import Env
 from pybernetes.client.types import Client
 from pybernetes.kubelet import naming
-from pybernetes.kubelet.volumeapi import Lookup
 
 FORGET = 600.0
+Lookup = Callable[[GVR, str, str], Awaitable[Object]]
+"""lookup(gvr, namespace, name): the object, a few seconds old at most. Raises ApiError."""
 
 
 class _Cached(NamedTuple):

@@ -14,7 +14,8 @@ from pybernetes.kubelet import naming
 from pybernetes.kubelet.atomicwriter import File, write
 from pybernetes.kubelet.containers import fieldpath
 from pybernetes.kubelet.objects import look_up
-from pybernetes.kubelet.volumeapi import MountError, VolumeContext, VolumeType
+from pybernetes.kubelet.record import MountError
+from pybernetes.kubelet.volumeapi import VolumeContext, VolumeType
 from pybernetes.linux import mounts
 
 MODE = 0o644
@@ -40,7 +41,7 @@ async def secret(context: VolumeContext, source: Object, mode: int = MODE) -> di
 
 async def _get(context: VolumeContext, what: tuple[GVR, str], source: Object) -> Object:
     optional = bool(source.get("optional"))
-    return await look_up(context.sources.lookup, context.pod, what, (MountError, optional))
+    return await look_up(context.tools.objects.cached, context.pod, what, (MountError, optional))
 
 
 def _select(
@@ -84,18 +85,20 @@ async def downward_api(context: VolumeContext, source: Object, mode: int = MODE)
 def _downward(context: VolumeContext, item: Object) -> str:
     if "fieldRef" in item:
         path = item["fieldRef"]["fieldPath"]
-        return fieldpath.field_value(context.pod, path, context.node_ips, context.pod_ips)
+        return fieldpath.field_value(
+            context.pod, path, context.tools.config.node_ips, context.pod_ips
+        )
     selector = item["resourceFieldRef"]
     container = naming.find_container(context.pod, selector.get("containerName", ""))
     if container is None:
         raise MountError(f"container {selector.get('containerName', '')!r} not found")
-    return fieldpath.resource_value(container, selector, context.sources.allocatable())
+    return fieldpath.resource_value(container, selector, context.tools.allocatable())
 
 
 async def token(context: VolumeContext, source: Object, mode: int = MODE) -> dict[str, File]:
     """Of a ServiceAccountTokenProjection."""
     try:
-        text = await context.sources.token(
+        text = await context.tools.tokens.token(
             context.pod,
             source.get("audience", ""),
             source.get("expirationSeconds") or TOKEN_SECONDS,
@@ -126,7 +129,7 @@ async def trust_bundle(context: VolumeContext, source: Object, mode: int = MODE)
     """Of a ClusterTrustBundleProjection: the anchors of all that match, each once."""
     name, signer = source.get("name") or "", source.get("signerName") or ""
     try:
-        bundles = await context.sources.bundles(name, signer)
+        bundles = await context.tools.objects.bundles(name, signer)
     except (ApiError, ConnectionError) as error:
         raise MountError(f"while getting ClusterTrustBundle: {error}") from error
     if not name:  # no selector matches nothing, an empty one everything
@@ -157,7 +160,7 @@ async def pod_certificate(
     paths = {name: str(source[name]) for name in _CERTIFICATE_PATHS if source.get(name)}
     place = f"{context.name}/{'/'.join(paths.values())}"
     try:
-        key, chain = await context.sources.certificate(context.pod, place, source)
+        key, chain = await context.tools.certificates.get(context.pod, place, source)
     except (ApiError, ConnectionError) as error:
         raise MountError(f"while requesting a pod certificate: {error}") from error
     chain = "".join(_blocks(chain.decode())).encode()
@@ -219,8 +222,8 @@ def live(payload: Payload, *, secret: bool = True) -> VolumeType:
     async def prepare(context: VolumeContext, source: Object) -> Path:
         mode = MODE if source.get("defaultMode") is None else int(source["defaultMode"])
         files = await payload(context, source, mode)
-        stamp = context.env.clock.now().strftime("%Y_%m_%d_%H_%M_%S")
-        await context.env.offload.run(fill, context, files, stamp)
+        stamp = context.tools.env.clock.now().strftime("%Y_%m_%d_%H_%M_%S")
+        await context.tools.env.offload.run(fill, context, files, stamp)
         return context.folder
 
     return VolumeType(prepare, live=True, owned=False, read_only=True)

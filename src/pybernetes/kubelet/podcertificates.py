@@ -14,7 +14,7 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base.env import Env
 from pybernetes.client.types import Client
 from pybernetes.kubelet import naming
-from pybernetes.kubelet.volumeapi import MountError
+from pybernetes.kubelet.record import MountError
 
 _REQUESTS = GVR("certificates.k8s.io", "v1", "podcertificaterequests")
 _ABANDON = 600.0  # seconds after which a request that is not there has been deleted

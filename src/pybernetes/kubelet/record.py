@@ -34,6 +34,10 @@ class StartError(Exception):
         self.retry = retry
 
 
+class MountError(Exception):
+    """A volume cannot be set up; the text goes into the FailedMount event."""
+
+
 @dataclass(slots=True)
 class Delay:
     """A container's restart back-off: how long, and since when (wall time)."""

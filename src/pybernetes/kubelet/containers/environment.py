@@ -10,8 +10,7 @@ from pathlib import Path
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.containers import fieldpath
-from pybernetes.kubelet.objects import look_up
-from pybernetes.kubelet.volumeapi import Lookup
+from pybernetes.kubelet.objects import Lookup, look_up
 from pybernetes.linux import paths
 
 _MAX_FILE = 1 << 20

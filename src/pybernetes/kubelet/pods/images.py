@@ -17,8 +17,8 @@ from pybernetes.cri.types import Config, CriError, Image, Mount, Runtime
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.config import Config as KubeletConfig
 from pybernetes.kubelet.naming import UNFORESEEN
-from pybernetes.kubelet.record import StartError, Waiting
-from pybernetes.kubelet.volumeapi import Lookup, MountError
+from pybernetes.kubelet.objects import Lookup
+from pybernetes.kubelet.record import MountError, StartError, Waiting
 
 _log = logs.get("kubelet.images")
 _REFERENCE = re.compile(

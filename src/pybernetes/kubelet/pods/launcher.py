@@ -5,15 +5,14 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import metrics
 from pybernetes.cri.types import Config, CriError, Unsupported
-from pybernetes.kubelet import naming
+from pybernetes.kubelet import naming, volumemanager
 from pybernetes.kubelet.containers import configs, dns
 from pybernetes.kubelet.containers.environment import ConfigError, Surroundings, environment
 from pybernetes.kubelet.pods import hooks, killer, mounting, podcgroup
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.checks import Target
-from pybernetes.kubelet.record import Record, StartError, Waiting
-from pybernetes.kubelet.volumeapi import MountError
+from pybernetes.kubelet.record import MountError, Record, StartError, Waiting
 
 _TYPES = {"initContainers": "init_container", "ephemeralContainers": "ephemeral_container"}
 
@@ -22,7 +21,7 @@ async def mount_volumes(tools: Tools, record: Record, state: PodState) -> None:
     """Raises StartError (with the event written)."""
     pod = record.pod
     try:
-        record.volumes = await tools.volumes.mount(pod, state.ips)
+        record.volumes = await volumemanager.mount(tools, pod, state.ips)
     except MountError as error:
         tools.recorder.event(pod, "Warning", "FailedMount", str(error))
         raise StartError(Waiting("ContainerCreating"), 2.0) from error

@@ -20,7 +20,6 @@ from pybernetes.kubelet.pods.images import Images
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.manager import Probes
 from pybernetes.kubelet.statusmanager import StatusManager
-from pybernetes.kubelet.volumemanager import Volumes
 
 
 @dataclass(slots=True)
@@ -39,7 +38,6 @@ class Tools:
     pleg: Pleg
     images: Images
     probes: Probes
-    volumes: Volumes
     statuses: StatusManager
     resolver: Resolver
     memory_capacity: int

@@ -9,13 +9,12 @@ from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs
 from pybernetes.cri.types import Container, CriError
-from pybernetes.kubelet import naming, podactions, status
+from pybernetes.kubelet import naming, podactions, status, volumemanager
 from pybernetes.kubelet.containerstatus import Facts
 from pybernetes.kubelet.pods import killer, launcher, messages, podcgroup, resize
 from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
-from pybernetes.kubelet.record import Record, StartError, Waiting
-from pybernetes.kubelet.volumeapi import MountError
+from pybernetes.kubelet.record import MountError, Record, StartError, Waiting
 
 _log = logs.get("kubelet.pod")
 
@@ -180,7 +179,7 @@ async def _refresh_volumes(tools: Tools, record: Record, state: PodState) -> Non
         return
     record.volumes_at = now
     try:
-        await tools.volumes.refresh(record.pod, state.ips)
+        await volumemanager.refresh(tools, record.pod, state.ips)
     except MountError as error:
         tools.recorder.event(record.pod, "Warning", "FailedMount", str(error))
 
@@ -225,7 +224,7 @@ async def _finish(tools: Tools, record: Record, state: PodState) -> float | None
 async def _release(tools: Tools, record: Record) -> None:
     tools.probes.stop(record.uid)
     try:
-        await tools.volumes.remove(record.uid)
+        await volumemanager.remove(tools, record.uid)
     except OSError as error:
         _log.warning("Volumes could not be removed", pod=naming.full_name(record.pod), err=error)
     if not tools.runtime.hollow:

@@ -6,7 +6,8 @@ from pathlib import Path
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.requests import pod_limits
-from pybernetes.kubelet.volumeapi import MountError, VolumeContext, VolumeType
+from pybernetes.kubelet.record import MountError
+from pybernetes.kubelet.volumeapi import VolumeContext, VolumeType
 from pybernetes.linux import mounts
 
 _MEDIA = ("", "Memory")
@@ -16,11 +17,11 @@ async def prepare(context: VolumeContext, source: Object) -> Path:
     medium = source.get("medium") or ""
     if medium not in _MEDIA:
         raise MountError(f"unsupported emptyDir medium: {medium}")
-    texts = [source.get("sizeLimit"), context.sources.allocatable().get("memory")]
+    texts = [source.get("sizeLimit"), context.tools.allocatable().get("memory")]
     sizes = [quantity.parse(text).to_int() for text in texts if text]
     sizes.append(pod_limits(context.pod).get("memory", 0))
     size = min((size for size in sizes if size), default=0)  # what the pod can have at all
-    await context.env.offload.run(_make, context.folder, medium == "Memory", size)
+    await context.tools.env.offload.run(_make, context.folder, medium == "Memory", size)
     return context.folder
 
 

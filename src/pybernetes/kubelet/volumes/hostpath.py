@@ -5,7 +5,8 @@ import stat
 from pathlib import Path
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.kubelet.volumeapi import MountError, VolumeContext, VolumeType
+from pybernetes.kubelet.record import MountError
+from pybernetes.kubelet.volumeapi import VolumeContext, VolumeType
 
 _CHECKS = {
     "Directory": (stat.S_ISDIR, "a directory"),
@@ -18,7 +19,7 @@ _CHECKS = {
 
 async def prepare(context: VolumeContext, source: Object) -> Path:
     path, kind = Path(source["path"]), source.get("type") or ""
-    await context.env.offload.run(_check, path, kind)
+    await context.tools.env.offload.run(_check, path, kind)
     return path
 
 

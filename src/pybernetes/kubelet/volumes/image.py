@@ -14,12 +14,12 @@ from pybernetes.linux import mounts
 
 
 async def prepare(context: VolumeContext, source: Object) -> Path:
-    images, key = context.sources.images, view_key(naming.uid(context.pod), context.name)
-    if await context.env.offload.run(mounts.is_point, context.folder):
+    images, key = context.tools.images, view_key(naming.uid(context.pod), context.name)
+    if await context.tools.env.offload.run(mounts.is_point, context.folder):
         await images.hold(source, key)
     else:
         rows = await images.view(context.pod, source, key)
-        await context.env.offload.run(_mount, context.folder, rows[0])
+        await context.tools.env.offload.run(_mount, context.folder, rows[0])
     return context.folder
 
 

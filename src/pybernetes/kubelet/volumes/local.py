@@ -4,12 +4,13 @@
 from pathlib import Path
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.kubelet.volumeapi import MountError, VolumeContext, VolumeType
+from pybernetes.kubelet.record import MountError
+from pybernetes.kubelet.volumeapi import VolumeContext, VolumeType
 
 
 async def prepare(context: VolumeContext, source: Object) -> Path:
     path = Path(source["path"])
-    if not await context.env.offload.run(path.exists):
+    if not await context.tools.env.offload.run(path.exists):
         raise MountError(f'path "{path}" does not exist')
     return path
 
