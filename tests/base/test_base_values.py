@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random sources and back-off."""
+"""Random sources, back-off, values that expire."""
 
 import uuid
+from types import SimpleNamespace
 
 from pybernetes.base.backoff import Backoff
+from pybernetes.base.expiring import Expiring
 from pybernetes.base.random import SUFFIX_ALPHABET, Random
 
 
@@ -40,3 +42,19 @@ def test_backoff_doubles_up_to_its_maximum_for_each_key() -> None:
     assert backoff.next("a") == 0.005
     for _ in range(2000):
         assert backoff.next("c") <= 1.0
+
+
+def test_values_expire_and_the_oldest_make_room() -> None:
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    cache: Expiring[str, int] = Expiring(clock, 2)  # type: ignore[arg-type]
+    assert cache.put("a", 1, 10.0) == 1
+    clock.now = 5.0
+    cache.put("b", 2, 10.0)
+    assert (cache.get("a"), cache.get("b"), cache.get("c")) == (1, 2, None)
+    cache.put("a", 3, 10.0)  # is the newest now
+    cache.put("c", 4, 10.0)
+    assert (cache.get("a"), cache.get("b"), cache.get("c")) == (3, None, 4)
+    clock.now = 15.0
+    assert cache.get("a") is None
+    cache.put("d", 5, 1.0)
+    assert list(cache._known) == ["d"]

@@ -21,7 +21,7 @@ from pybernetes.kubelet.logs.rotation import _move, rotate_all
 from pybernetes.kubelet.node import plan
 from pybernetes.kubelet.node.controller import NodeController
 from pybernetes.kubelet.node.machine import Machine
-from pybernetes.kubelet.objects import FORGET, Objects
+from pybernetes.kubelet.objects import Objects
 from pybernetes.kubelet.pleg import Pleg
 from pybernetes.kubelet.pods import killer, messages
 from pybernetes.kubelet.podstate import PodState
@@ -207,9 +207,9 @@ def test_objects_nobody_asks_for_are_forgotten():
     async def main(env):
         objects = Objects(env, Client(), 10.0)
         await objects.fresh(naming.SECRETS, "ns", "old")
-        await asyncio.sleep(FORGET + 1)
+        await asyncio.sleep(11)
         await objects.fresh(naming.SECRETS, "ns", "new")
-        assert [key[2] for key in objects._cache] == ["new"]
+        assert [key[2] for key in objects._cache._known] == ["new"]
 
     virtualtime.run(main)
 

@@ -7,6 +7,7 @@ from pybernetes.apimachinery import errors
 from pybernetes.apimachinery.types import GVR, Object, User
 from pybernetes.base import tls
 from pybernetes.base.env import Env
+from pybernetes.base.expiring import Expiring
 from pybernetes.client.types import Client
 from pybernetes.wire.types import Request
 
@@ -20,11 +21,10 @@ class Authorization:
     """`check(request, subresources)` is the listener's Authorize."""
 
     def __init__(self, env: Env, client: Client, node_name: str) -> None:
-        self._clock = env.clock
         self._client = client
         self._node = node_name
-        self._tokens: dict[str, tuple[float, User]] = {}
-        self._decisions: dict[tuple[User, str, str], tuple[float, bool]] = {}
+        self._tokens: Expiring[str, User] = Expiring(env.clock, MAX_CACHED)
+        self._decisions: Expiring[tuple[User, str, str], bool] = Expiring(env.clock, MAX_CACHED)
 
     async def check(self, request: Request, subresources: Sequence[str]) -> None:
         """Any of the subresources is enough. Raises ApiError 401 or 403."""
@@ -50,54 +50,36 @@ class Authorization:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise errors.unauthorized()
-        now = self._clock.monotonic()
-        known = self._tokens.get(token)
-        if known is not None and now < known[0]:
-            return known[1]
-        review: Object = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenReview",
-            "spec": {"token": token},
-        }
-        status = (await self._client.create(_TOKENS, review)).get("status") or {}
+        if known := self._tokens.get(token):
+            return known
+        status = await self._review(_TOKENS, "TokenReview", {"token": token})
         if not status.get("authenticated"):
             raise errors.unauthorized()
         info = status.get("user") or {}
         user = User(info.get("username", ""), tuple(info.get("groups", ())), info.get("uid", ""))
-        if len(self._tokens) >= MAX_CACHED:
-            self._tokens.clear()
-        self._tokens[token] = (now + TOKEN_SECONDS, user)
-        return user
+        return self._tokens.put(token, user, TOKEN_SECONDS)
 
     async def _allowed(self, user: User, action: str, subresource: str) -> bool:
-        now = self._clock.monotonic()
         key = (user, action, subresource)
-        known = self._decisions.get(key)
-        if known is not None and now < known[0]:
-            return known[1]
-        review: Object = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
-            "spec": {
-                "user": user.name,
-                "groups": list(user.groups),
-                "uid": user.uid,
-                "resourceAttributes": {
-                    "verb": action,
-                    "version": "v1",
-                    "resource": "nodes",
-                    "subresource": subresource,
-                    "name": self._node,
-                },
-            },
+        if (known := self._decisions.get(key)) is not None:
+            return known
+        attributes = {
+            "verb": action,
+            "version": "v1",
+            "resource": "nodes",
+            "subresource": subresource,
+            "name": self._node,
         }
-        status = (await self._client.create(_ACCESS, review)).get("status") or {}
+        who = {"user": user.name, "groups": list(user.groups), "uid": user.uid}
+        spec = {**who, "resourceAttributes": attributes}
+        status = await self._review(_ACCESS, "SubjectAccessReview", spec)
         allowed = bool(status.get("allowed"))
-        if len(self._decisions) >= MAX_CACHED:
-            self._decisions.clear()
-        seconds = ALLOWED_SECONDS if allowed else DENIED_SECONDS
-        self._decisions[key] = (now + seconds, allowed)
-        return allowed
+        return self._decisions.put(key, allowed, ALLOWED_SECONDS if allowed else DENIED_SECONDS)
+
+    async def _review(self, gvr: GVR, kind: str, spec: Object) -> Object:
+        """What the API server says; its status."""
+        review = {"apiVersion": f"{gvr.group}/{gvr.version}", "kind": kind, "spec": spec}
+        return (await self._client.create(gvr, review)).get("status") or {}
 
 
 _SUBRESOURCES = {  # first part of a path -> what is enough

@@ -2,46 +2,34 @@
 """Objects that pods refer to, and service account tokens, each with the cache it needs."""
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 from pybernetes.apimachinery import timestamps
 from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base.env import Env
+from pybernetes.base.expiring import Expiring
 from pybernetes.client.types import Client
 from pybernetes.kubelet import naming
 
-FORGET = 600.0
+MAX_CACHED = 1000
 Lookup = Callable[[GVR, str, str], Awaitable[Object]]
 """lookup(gvr, namespace, name): the object, a few seconds old at most. Raises ApiError."""
-
-
-class _Cached(NamedTuple):
-    at: float
-    obj: Object
 
 
 class Objects:
     """`fresh` always asks; `cached` answers for `ttl` seconds from what anybody asked last."""
 
     def __init__(self, env: Env, client: Client, ttl: float) -> None:
-        self._clock = env.clock
         self._client = client
         self._ttl = ttl
-        self._cache: dict[tuple[GVR, str, str], _Cached] = {}
+        self._cache: Expiring[tuple[GVR, str, str], Object] = Expiring(env.clock, MAX_CACHED)
 
     async def fresh(self, gvr: GVR, namespace: str, name: str) -> Object:
-        obj, now = await self._client.get(gvr, name, namespace), self._clock.monotonic()
-        for key in [key for key, found in self._cache.items() if found.at < now - FORGET]:
-            del self._cache[key]
-        self._cache[gvr, namespace, name] = _Cached(now, obj)
-        return obj
+        found = await self._client.get(gvr, name, namespace)
+        return self._cache.put((gvr, namespace, name), found, self._ttl)
 
     async def cached(self, gvr: GVR, namespace: str, name: str) -> Object:
-        found = self._cache.get((gvr, namespace, name))
-        if found is not None and self._clock.monotonic() - found.at < self._ttl:
-            return found.obj
-        return await self.fresh(gvr, namespace, name)
+        return self._cache.get((gvr, namespace, name)) or await self.fresh(gvr, namespace, name)
 
     async def bundles(self, name: str, signer: str) -> list[Object]:
         """ClusterTrustBundles: the one of a name, or all of a signer. Raises ApiError."""

@@ -3,7 +3,7 @@
 
 import base64
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from pybernetes.apis.core.bootstraptoken import remaining, text
 from pybernetes.apiserver.authentication.users import with_authenticated
 from pybernetes.apiserver.reading import SECRETS, Reader
 from pybernetes.base.clock import Clock
+from pybernetes.base.expiring import Expiring
 from pybernetes.wire.types import Request
 
 _WEBSOCKET_PREFIX = "base64url.bearer.authorization.k8s.io."
@@ -93,28 +94,22 @@ class BearerTokens:
     ) -> None:
         self._kinds = tuple(kinds)
         self.audiences = tuple(audiences)
-        self._monotonic: Callable[[], float] = clock.monotonic
-        self._cache: dict[str, tuple[float, User]] = {}
+        self._cache: Expiring[str, User] = Expiring(clock, MAX_CACHED)
 
     def authenticate(self, request: Request) -> User | None:
         header = request.headers.get("authorization")
         token = _bearer(header) if header else _from_websocket(request)
         if not token:
             return None
-        now = self._monotonic()
-        cached = self._cache.get(token)
-        if cached is not None and now < cached[0]:
-            return cached[1]
+        if cached := self._cache.get(token):
+            return cached
         try:
             found = self.verify(token, self.audiences)
         except TokenError as error:
             raise errors.unauthorized() from error
         if found is None:
             raise errors.unauthorized()
-        if len(self._cache) >= MAX_CACHED:
-            self._cache.clear()
-        self._cache[token] = (now + SUCCESS_TTL, found.user)
-        return found.user
+        return self._cache.put(token, found.user, SUCCESS_TTL)
 
     def verify(self, token: str, audiences: Sequence[str]) -> Verified | None:
         """Whom the token names. Raises TokenError if every kind that knows it finds it bad."""
