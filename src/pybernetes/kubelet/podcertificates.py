@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pod certificates: keys made here, certificates asked for by PodCertificateRequest, both renewed.
 
-A new key is made for every request. Nothing is kept over a restart: then all are asked for anew,
+A new key is made for every request; what is denied or failed stays so, what cannot even be asked for
+is tried again ever less often. Nothing is kept over a restart: then all are asked for anew,
 as upstream does.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from pybernetes.apimachinery import timestamps
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.base.backoff import Backoff
 from pybernetes.base.env import Env
 from pybernetes.client.types import Client
 from pybernetes.kubelet import naming
@@ -34,6 +36,7 @@ class _Credential:
     request: str = ""
     request_key: bytes = b""
     asked_at: float = 0.0
+    retry_at: float = 0.0
 
 
 class PodCertificates:
@@ -44,13 +47,17 @@ class PodCertificates:
         self._client = client
         self._node = node
         self._known: dict[tuple[str, str], _Credential] = {}
+        self._backoff = Backoff(0.005, 1000.0)  # client-go's default
 
     async def get(self, pod: Object, place: str, source: Object) -> tuple[bytes, bytes]:
         """Key and chain (PEM). Raises MountError while there are none, ApiError."""
-        one = self._known.setdefault((naming.uid(pod), place), _Credential())
-        now = self._env.clock.time()
-        if not one.refused and not one.request and now >= one.refresh_at:
+        key = naming.uid(pod), place
+        one = self._known.setdefault(key, _Credential())
+        due = self._env.clock.time() >= max(one.refresh_at, one.retry_at)
+        if due and not (one.refused or one.request):
+            one.retry_at = self._env.clock.time() + self._backoff.next(key)
             await self._ask(one, pod, source)
+            self._backoff.forget(key)
         if one.request:
             await self._look(one, pod)
         if one.refused:
@@ -116,6 +123,7 @@ class PodCertificates:
     def forget(self, uid: str) -> None:
         for known in [known for known in self._known if known[0] == uid]:
             del self._known[known]
+            self._backoff.forget(known)
 
 
 def _new_key(kind: str) -> tuple[bytes, bytes]:
