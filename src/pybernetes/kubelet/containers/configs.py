@@ -32,8 +32,8 @@ class Parts:
     target_id: str = ""  # of an ephemeral container with a target
 
 
-def sandbox(pod: Object, attempt: int, config: KubeletConfig, host: dns.Resolver) -> Config:
-    """PodSandboxConfig. Raises ConfigError."""
+def sandbox(pod: Object, attempt: int, config: KubeletConfig, resolv: Config) -> Config:
+    """PodSandboxConfig; `resolv` is its DNSConfig. Raises ConfigError."""
     namespace, name = naming.key(pod)
     spec = pod["spec"]
     hostname, subdomain = dns.hostname(pod, config.cluster_domain)
@@ -57,9 +57,7 @@ def sandbox(pod: Object, attempt: int, config: KubeletConfig, host: dns.Resolver
         },
         "hostname": hostname,
         "log_directory": str(naming.log_dir(config, pod)),
-        "dns_config": dns.fitting(
-            dns.pod_dns(pod, host, config.cluster_dns, config.cluster_domain)
-        )[0],
+        "dns_config": resolv,
         "port_mappings": [] if spec.get("hostNetwork") else _port_mappings(pod),
         "labels": {**(pod["metadata"].get("labels") or {}), **_labels(pod)},
         "annotations": {

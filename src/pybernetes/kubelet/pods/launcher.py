@@ -33,12 +33,12 @@ async def mount_volumes(tools: Tools, record: Record, state: PodState) -> None:
 
 async def start_sandbox(tools: Tools, record: Record, attempt: int) -> None:
     """Raises StartError (with the event written)."""
-    pod, node = record.pod, tools.config
-    wish = dns.pod_dns(pod, tools.resolver, node.cluster_dns, node.cluster_domain)
-    for text in dns.fitting(wish)[1]:
+    pod = record.pod
+    resolv, told = _resolv(tools, pod)
+    for text in told:
         tools.recorder.event(pod, "Warning", "DNSConfigForming", text)
     try:
-        config = configs.sandbox(pod, attempt, tools.config, tools.resolver)
+        config = configs.sandbox(pod, attempt, tools.config, resolv)
         if not tools.runtime.hollow:
             if pod["spec"].get("hostUsers") is False:
                 raise Unsupported("user namespaces (hostUsers: false) are not supported here")
@@ -50,6 +50,12 @@ async def start_sandbox(tools: Tools, record: Record, attempt: int) -> None:
         tools.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
         raise StartError(Waiting("ContainerCreating")) from error
     metrics.counter(tools.env, "kubelet_started_pods", "Pods started, or restarted.").inc()
+
+
+def _resolv(tools: Tools, pod: Object) -> tuple[Config, list[str]]:
+    """The pod's DNSConfig, and what is said of it."""
+    node = tools.config
+    return dns.fitting(dns.pod_dns(pod, tools.resolver, node.cluster_dns, node.cluster_domain))
 
 
 async def _handler(tools: Tools, pod: Object) -> str:
@@ -104,7 +110,7 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
     except (ConfigError, OSError) as error:
         tools.event(pod, "Warning", "Failed", f"Error: {error}", container=name)
         raise StartError(Waiting("CreateContainerConfigError", str(error))) from error
-    sandbox_config = configs.sandbox(pod, sandbox.attempt, tools.config, tools.resolver)
+    sandbox_config = configs.sandbox(pod, sandbox.attempt, tools.config, _resolv(tools, pod)[0])
     await _run(tools, record, (spec, config, sandbox_config), state)
 
 
