@@ -11,7 +11,7 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.base.env import Env
 from pybernetes.cri.types import CriError
 from pybernetes.kubelet.config import Config
-from pybernetes.kubelet.pods.images import _REFERENCE, Images, _matching
+from pybernetes.kubelet.images import _REFERENCE, Images, _matching
 from pybernetes.kubelet.record import StartError, Waiting
 
 

@@ -9,8 +9,8 @@ from prometheus_client.registry import Collector
 
 from pybernetes.kubelet.admission import is_static
 from pybernetes.kubelet.pods import resize
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
+from pybernetes.kubelet.tools import Tools
 from pybernetes.linux import cgroups
 
 

@@ -11,9 +11,9 @@ from pybernetes.cri.types import Container, Sandbox
 from pybernetes.kubelet import volumemanager
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.pods import killer
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.podstate import PodState
+from pybernetes.kubelet.tools import Tools
 
 _log = logs.get("kubelet.gc")
 

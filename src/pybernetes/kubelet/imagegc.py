@@ -8,8 +8,8 @@ from math import inf
 
 from pybernetes.base import logs, metrics
 from pybernetes.cri.types import CriError, Image
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.stats import Filesystem, Gatherer
+from pybernetes.kubelet.tools import Tools
 
 _log = logs.get("kubelet.images")
 PINNED = "registry.k8s.io/pause"  # never collected, besides what the runtime pins

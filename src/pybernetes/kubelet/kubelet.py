@@ -29,6 +29,7 @@ from pybernetes.kubelet.containers import dns
 from pybernetes.kubelet.counts import Counts
 from pybernetes.kubelet.eviction.manager import Evictions
 from pybernetes.kubelet.imagegc import ImageCollector
+from pybernetes.kubelet.images import Images
 from pybernetes.kubelet.logs import rotation
 from pybernetes.kubelet.node import machine, plan
 from pybernetes.kubelet.node.controller import NodeController
@@ -37,14 +38,13 @@ from pybernetes.kubelet.objects import Objects, Tokens
 from pybernetes.kubelet.pleg import Pleg
 from pybernetes.kubelet.podcertificates import PodCertificates
 from pybernetes.kubelet.pods import podcgroup
-from pybernetes.kubelet.pods.images import Images
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.probes.manager import Probes
 from pybernetes.kubelet.server.handler import KubeletServer
 from pybernetes.kubelet.staticpods import StaticPods, is_mirror
 from pybernetes.kubelet.stats import Gatherer
 from pybernetes.kubelet.statusmanager import StatusManager
+from pybernetes.kubelet.tools import Tools
 from pybernetes.wire.types import Handler
 
 APPARMOR = Path("/sys/kernel/security/apparmor")

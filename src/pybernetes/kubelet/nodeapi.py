@@ -17,10 +17,10 @@ from pybernetes.cri.types import Container, CriError, NotFound, Streams, Unsuppo
 from pybernetes.kubelet import naming, summary
 from pybernetes.kubelet.logs import reader
 from pybernetes.kubelet.logs.reader import Wanted
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.stats import Gatherer
 from pybernetes.kubelet.summary import Page
+from pybernetes.kubelet.tools import Tools
 
 
 class NodeView:

@@ -21,8 +21,8 @@ from pybernetes.base import logs
 from pybernetes.base.tasks import wait_within
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.admission import is_static
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
+from pybernetes.kubelet.tools import Tools
 
 _log = logs.get("kubelet.static")
 HASH, MIRROR = "kubernetes.io/config.hash", "kubernetes.io/config.mirror"

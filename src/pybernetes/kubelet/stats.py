@@ -18,8 +18,8 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.cri import types as cri
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.node import machine, plan
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
+from pybernetes.kubelet.tools import Tools
 from pybernetes.linux import cgroups
 
 DISK_SECONDS = 60.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.kubelet.pods.tools import Tools
+from pybernetes.kubelet.tools import Tools
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.kubelet import naming
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.record import MountError
+from pybernetes.kubelet.tools import Tools
 from pybernetes.kubelet.volumeapi import VolumeContext
 from pybernetes.kubelet.volumes.image import view_key
 from pybernetes.kubelet.volumes.registry import TYPES

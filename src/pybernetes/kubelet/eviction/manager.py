@@ -22,9 +22,9 @@ from pybernetes.kubelet.eviction.thresholds import (
     parse,
 )
 from pybernetes.kubelet.pods import podcgroup
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.stats import Gatherer, NodeStats
+from pybernetes.kubelet.tools import Tools
 
 _log = logs.get("kubelet.eviction")
 CLEANUP_SECONDS = 30.0

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Acting on pods: images, launching, killing, and the worker that applies the plan."""
+"""Acting on pods: launching, killing, and the worker that applies the plan."""

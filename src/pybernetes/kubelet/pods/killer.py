@@ -14,10 +14,10 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.types import Container, CriError, Sandbox
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.pods import hooks
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.checks import Target
 from pybernetes.kubelet.record import RESETTING, Record
+from pybernetes.kubelet.tools import Tools
 from pybernetes.linux.processes import wait_readable
 
 _log = logs.get("kubelet.killer")

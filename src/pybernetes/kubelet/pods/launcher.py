@@ -9,10 +9,10 @@ from pybernetes.kubelet import naming, volumemanager
 from pybernetes.kubelet.containers import configs, dns
 from pybernetes.kubelet.containers.environment import ConfigError, Surroundings, environment
 from pybernetes.kubelet.pods import hooks, killer, mounting, podcgroup
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.checks import Target
 from pybernetes.kubelet.record import MountError, Record, StartError, Waiting
+from pybernetes.kubelet.tools import Tools
 
 _TYPES = {"initContainers": "init_container", "ephemeralContainers": "ephemeral_container"}
 

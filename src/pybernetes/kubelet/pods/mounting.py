@@ -12,8 +12,8 @@ from pybernetes.cri.types import Config
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.containers import configs, dns
 from pybernetes.kubelet.containers.environment import ConfigError
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.record import Record
+from pybernetes.kubelet.tools import Tools
 from pybernetes.kubelet.volumemanager import read_only
 from pybernetes.linux import mounts, paths
 

@@ -16,9 +16,9 @@ from pybernetes.cri.types import Container, CriError
 from pybernetes.kubelet import admission, naming
 from pybernetes.kubelet.containers import resources
 from pybernetes.kubelet.pods import podcgroup
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.record import Record
+from pybernetes.kubelet.tools import Tools
 from pybernetes.linux import cgroups
 
 PENDING, IN_PROGRESS = "PodResizePending", "PodResizeInProgress"

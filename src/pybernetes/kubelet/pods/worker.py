@@ -12,9 +12,9 @@ from pybernetes.cri.types import Container, CriError
 from pybernetes.kubelet import naming, podactions, status, volumemanager
 from pybernetes.kubelet.containerstatus import Facts
 from pybernetes.kubelet.pods import killer, launcher, messages, podcgroup, resize
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.record import MountError, Record, StartError, Waiting
+from pybernetes.kubelet.tools import Tools
 
 _log = logs.get("kubelet.pod")
 

@@ -20,8 +20,8 @@ from pybernetes.kubelet import admission, naming
 from pybernetes.kubelet.admission import Policy, Rejection, admit, is_critical
 from pybernetes.kubelet.naming import UNFORESEEN
 from pybernetes.kubelet.pods import killer, podcgroup, resize, worker
-from pybernetes.kubelet.pods.tools import Tools
 from pybernetes.kubelet.record import Record
+from pybernetes.kubelet.tools import Tools
 
 _log = logs.get("kubelet.pods")
 ERROR_RETRY = 5.0

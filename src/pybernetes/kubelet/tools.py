@@ -13,10 +13,10 @@ from pybernetes.kubelet import naming
 from pybernetes.kubelet.checkpoint import Checkpoint
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.containers.dns import Resolver
+from pybernetes.kubelet.images import Images
 from pybernetes.kubelet.objects import Objects, Tokens
 from pybernetes.kubelet.pleg import Pleg
 from pybernetes.kubelet.podcertificates import PodCertificates
-from pybernetes.kubelet.pods.images import Images
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.probes.manager import Probes
 from pybernetes.kubelet.statusmanager import StatusManager
