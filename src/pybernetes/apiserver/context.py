@@ -8,7 +8,6 @@ from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from pybernetes.apimachinery.types import Object, User
-from pybernetes.apis.resource import Resource
 from pybernetes.apiserver.cache.feed import Feed
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.requestinfo import parse
@@ -48,9 +47,6 @@ class Core:
     def newest(self) -> int:
         """The revision that a consistent read has to wait for; NEWEST where only the store knows it."""
         return NEWEST if self.store.shared else self.store.revision
-
-    def hook_of(self, row: Resource) -> WriteHook | None:
-        return self.hooks.get((row.gvr.group, row.gvr.resource))
 
 
 @lru_cache(maxsize=4096)

@@ -63,7 +63,7 @@ class ApiServer:
         core.admission = admission.build(parts, {"ResourceQuota": ResourceQuota(core)})
         ranges = parse_ranges(config.service_cluster_ip_range)
         self._allocation = Allocation(core, ranges)
-        core.hooks["", "services"] = self._allocation
+        core.hooks["", "services"] = self._allocation.write
         connect = connect_table(core, self.reader, self.security.authorizer)
         dispatcher = Dispatcher(
             core,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API server's seams: what a request asks for, and who decides about it. No implementation here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
@@ -91,18 +91,12 @@ class Admission(Protocol):
         """One after the other, where nothing happens between them."""
 
 
-class WriteHook(Protocol):
-    """Further writes of a resource, in the transaction of the object's own (addresses of Services).
+WriteHook = Callable[[Object | None, Object | None], Sequence[Op]]
+"""(new, old) -> further writes of a resource, in the transaction of the object's own (addresses of Services).
 
-    Called again when the transaction failed on one of them, to choose another address. May change
-    `new`. Raises ApiError to refuse.
-    """
-
-    def create(self, new: Object) -> Sequence[Op]: ...
-
-    def update(self, new: Object, old: Object) -> Sequence[Op]: ...
-
-    def delete(self, old: Object) -> Sequence[Op]: ...
+Called again when the transaction failed on one of them, to choose another address. May change `new`.
+Raises ApiError to refuse.
+"""
 
 
 class NodeDialer(Protocol):

@@ -75,30 +75,30 @@ async def probe_forever(core: Core) -> None:
 
 _TRIES = 64
 _HOOK_TRIES = 16
-More = Callable[[Object], Sequence[Op]]
-"""What a resource's hook adds to a write of an object; may change the object."""
 
 
 async def write(
     ctx: Context,
     obj: Object,
-    more: More | None,
-    *,
     present: tuple[Entry, Object] | None = None,
+    *,
     gone: bool = False,
+    hooked: bool = True,
 ) -> Entry:
     """Store `obj` over `present` (its entry and what it holds), or as a new one; `gone`: delete it.
 
-    Tried again where only what `more` adds collided. Raises Conflict about the object itself.
+    `hooked`: the resource's hook is asked what it adds to the write, and again where only that
+    collided. Raises Conflict about the object itself.
     """
     serving = ctx.serving
     meta, row = obj["metadata"], serving.row
     key = serving.key(meta.get("namespace", ""), meta["name"])
-    pristine = codec.dumps(obj) if more else b""
+    hook = ctx.core.hooks.get((row.gvr.group, row.gvr.resource)) if hooked else None
+    pristine = codec.dumps(obj) if hook else b""
     for attempt in range(_HOOK_TRIES):
         if attempt:
             obj = codec.loads(pristine)
-        added = more(obj) if more else ()
+        added = hook(None if gone else obj, present[1] if present else None) if hook else ()
         if ctx.dry_run:
             return transient(serving, obj)
         if present is not None and obj == present[1] and not added and not gone:

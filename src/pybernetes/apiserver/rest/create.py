@@ -106,11 +106,9 @@ def prepare(ctx: Context, obj: Object) -> None:
 async def _write(ctx: Context, obj: Object) -> Entry:
     serving, meta = ctx.serving, obj["metadata"]
     gvr, name = serving.row.gvr, meta["name"]
-    hook = ctx.core.hook_of(serving.row)
     if serving.entry(meta.get("namespace", ""), name) is None:
         try:
-            more = hook.create if hook else None
-            return await write(ctx, obj, more)
+            return await write(ctx, obj)
         except Conflict:
             pass
     raise already_exists(gvr.resource, gvr.group, name)

@@ -139,15 +139,7 @@ async def _attempt(ctx: Context, entry: Entry, options: DeleteOptions) -> tuple[
     gone = plan(rules, new, options, ctx.core.env.clock.now())
     if not begun and not gone:
         rules.begin_deletion(new)
-    hook = ctx.core.hook_of(serving.row) if gone else None
-    entry = await write(
-        ctx,
-        new,
-        (lambda _: hook.delete(old)) if hook else None,
-        present=(entry, old),
-        gone=gone,
-    )
-    return entry, gone
+    return await write(ctx, new, (entry, old), gone=gone, hooked=gone), gone
 
 
 def plan(rules: Kind, obj: Object, options: DeleteOptions, now: datetime.datetime) -> bool:

@@ -18,7 +18,7 @@ from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.get import find
-from pybernetes.storage.types import Conflict, Op
+from pybernetes.storage.types import Conflict
 
 Change = Callable[[Object], Object]
 """From the present object (served version, a private copy) to the wanted one."""
@@ -84,7 +84,8 @@ async def _attempt(ctx: Context, what: Modification, entry: Entry) -> Entry:
     if errors:
         raise invalid(row.kind, row.gvr.group, ctx.info.name, errors)
     await ctx.core.admission.validate(request)
-    return await _write(ctx, what, (entry, new, old))
+    gone = ends_deletion(new["metadata"]) and not row.rules.held(new)
+    return await write(ctx, new, (entry, old), gone=gone, hooked=gone or not what.part)
 
 
 def _check_version(ctx: Context, new: Object, entry: Entry) -> None:
@@ -159,20 +160,6 @@ def _content(obj: Object, names: Sequence[str]) -> tuple[Object, list[Object]]:
     apart = ("metadata", "status", "apiVersion", "kind")
     metadata = [obj["metadata"].get(name) or {} for name in names]
     return {k: v for k, v in obj.items() if k not in apart}, metadata
-
-
-async def _write(ctx: Context, what: Modification, states: tuple[Entry, Object, Object]) -> Entry:
-    entry, new, old = states
-    row = ctx.serving.row
-    hook = ctx.core.hook_of(row)
-    finished = ends_deletion(new["metadata"]) and not row.rules.held(new)
-
-    def more(obj: Object) -> Sequence[Op]:
-        if hook is None or (what.part and not finished):
-            return ()
-        return hook.delete(old) if finished else hook.update(obj, old)
-
-    return await write(ctx, new, more if hook else None, present=(entry, old), gone=finished)
 
 
 def ends_deletion(meta: Object) -> bool:

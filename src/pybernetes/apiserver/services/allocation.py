@@ -38,22 +38,16 @@ class Allocation:
 
     # -- the hook
 
-    def create(self, new: Object) -> Sequence[Op]:
-        init_families(new, None, self._ranges)
-        return [*self._take_addresses(new, []), *self._take_ports(new, [])]
-
-    def update(self, new: Object, old: Object) -> Sequence[Op]:
-        init_families(new, old, self._ranges)
-        had_ips, had_ports = cluster_ips(old), ports_of(old)
-        ops = [*self._take_addresses(new, had_ips), *self._take_ports(new, had_ports)]
-        keep_ips, keep_ports = cluster_ips(new), ports_of(new)
+    def write(self, new: Object | None, old: Object | None) -> Sequence[Op]:
+        ops: list[Op] = []
+        had_ips, had_ports = (cluster_ips(old), ports_of(old)) if old else ([], [])
+        if new:
+            init_families(new, old, self._ranges)
+            ops = [*self._take_addresses(new, had_ips), *self._take_ports(new, had_ports)]
+        keep_ips, keep_ports = (cluster_ips(new), ports_of(new)) if new else ([], [])
         ops += [Op(self.ip_key(ip), None) for ip in had_ips if ip not in keep_ips]
         ops += [Op(port_key(port), None) for port in had_ports if port not in keep_ports]
         return ops
-
-    def delete(self, old: Object) -> Sequence[Op]:
-        ops = [Op(self.ip_key(ip), None) for ip in cluster_ips(old)]
-        return [*ops, *(Op(port_key(port), None) for port in ports_of(old))]
 
     # -- addresses
 
