@@ -31,6 +31,11 @@ class GVR(NamedTuple):
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def group_resource(self) -> str:
+        """ "deployments.apps", or "pods" in the core group."""
+        return f"{self.resource}.{self.group}" if self.group else self.resource
+
+    @property
     def prefix(self) -> str:
         """The URL path of the group version: /api/v1 or /apis/GROUP/VERSION."""
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"

@@ -31,7 +31,7 @@ NEWEST = 1 << 64  # above every revision
 
 @dataclass(slots=True)
 class Core:
-    """The server's shared parts. Only `admission` and `hooks` change, and only while it is built."""
+    """The server's shared parts. Only `admission`, `hooks` and `check_write` change, and only while it is built."""
 
     env: Env
     config: Config
@@ -41,7 +41,7 @@ class Core:
     dialer: NodeDialer | None = None
     admission: Admission = field(init=False)
     hooks: dict[tuple[str, str], WriteHook] = field(default_factory=dict)  # (group, resource)
-    check_write: Callable[[User, RequestInfo, Object, Object | None], None] | None = None
+    check_write: Callable[[User, RequestInfo, Object, Object | None], None] = field(init=False)
 
     @property
     def newest(self) -> int:

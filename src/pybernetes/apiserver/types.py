@@ -77,6 +77,11 @@ class AdmissionRequest:
     user: User
     dry_run: bool = False
 
+    @property
+    def of(self) -> str:
+        """ "deployments.apps": of what the object is one."""
+        return self.resource.gvr.group_resource
+
 
 class Admission(Protocol):
     """All admission plugins, as one."""

@@ -8,14 +8,14 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.apiserver.admission.plugin import GroupResource, Plugin, forbidden
+from pybernetes.apiserver.admission.plugin import Plugin, forbidden
 from pybernetes.apiserver.authorization.escalation import only_collection
 from pybernetes.apiserver.types import AdmissionRequest, Authorizer, RequestInfo
 
 GROUP = "certificates.k8s.io"
 CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
 MASTERS = "system:masters"
-_REQUESTS: frozenset[GroupResource] = frozenset(((GROUP, "certificatesigningrequests"),))
+_REQUESTS = frozenset(("certificatesigningrequests.certificates.k8s.io",))
 
 
 def _may(authorizer: Authorizer, request: AdmissionRequest, verb: str, signer: str) -> bool:
@@ -86,7 +86,7 @@ class CertificateSubjectRestriction(Plugin):
 
 
 class ClusterTrustBundleAttest(Plugin):
-    resources = frozenset(((GROUP, "clustertrustbundles"),))
+    resources = frozenset(("clustertrustbundles.certificates.k8s.io",))
 
     async def validate(self, request: AdmissionRequest) -> None:
         signer = _signer(request.obj)

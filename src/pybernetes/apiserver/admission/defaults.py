@@ -5,16 +5,11 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core.persistentvolume import CLASS_ANNOTATION
 from pybernetes.apiserver.admission.plugin import (
-    CLAIMS,
-    NODES,
-    PODS,
-    GroupResource,
     Plugin,
     default_class,
-    resource_of,
     spec_of,
 )
-from pybernetes.apiserver.reading import NODES as NODES_GVR
+from pybernetes.apiserver.reading import NODES
 from pybernetes.apiserver.types import AdmissionRequest, Operation
 
 STORAGE_CLASSES = GVR("storage.k8s.io", "v1", "storageclasses")
@@ -22,10 +17,10 @@ INGRESS_CLASSES = GVR("networking.k8s.io", "v1", "ingressclasses")
 _NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 _SECONDS = 300
 _TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-_FINALIZERS: dict[GroupResource, str] = {
-    ("", "persistentvolumes"): "kubernetes.io/pv-protection",
-    CLAIMS: "kubernetes.io/pvc-protection",
-    ("storage.k8s.io", "volumeattributesclasses"): "kubernetes.io/vac-protection",
+_FINALIZERS: dict[str, str] = {
+    "persistentvolumes": "kubernetes.io/pv-protection",
+    "persistentvolumeclaims": "kubernetes.io/pvc-protection",
+    "volumeattributesclasses.storage.k8s.io": "kubernetes.io/vac-protection",
 }
 _COPIED = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
 
@@ -37,7 +32,7 @@ class TaintNodesByCondition(Plugin):
     """A new node takes no pods until it is found ready."""
 
     operations = _CREATE
-    resources = frozenset((NODES,))
+    resources = frozenset(("nodes",))
 
     async def admit(self, request: AdmissionRequest) -> None:
         spec = spec_of(request.obj)
@@ -49,7 +44,7 @@ class TaintNodesByCondition(Plugin):
 class DefaultTolerationSeconds(Plugin):
     """Pods stay five minutes on a node that is not ready or unreachable."""
 
-    resources = frozenset((PODS,))
+    resources = frozenset(("pods",))
 
     async def admit(self, request: AdmissionRequest) -> None:
         spec = spec_of(request.obj)
@@ -69,7 +64,7 @@ class DefaultStorageClass(Plugin):
     """A claim that names no class, nor the older annotation, gets the default one."""
 
     operations = _CREATE
-    resources = frozenset((CLAIMS,))
+    resources = frozenset(("persistentvolumeclaims",))
     classes, field = STORAGE_CLASSES, "storageClassName"
     older = CLASS_ANNOTATION
     marks: tuple[str, ...] = ("storageclass.kubernetes.io", "storageclass.beta.kubernetes.io")
@@ -86,7 +81,7 @@ class DefaultStorageClass(Plugin):
 class DefaultIngressClass(DefaultStorageClass):
     """The same of an Ingress."""
 
-    resources = frozenset((("networking.k8s.io", "ingresses"),))
+    resources = frozenset(("ingresses.networking.k8s.io",))
     classes, field = INGRESS_CLASSES, "ingressClassName"
     older = "kubernetes.io/ingress.class"
     marks = ("ingressclass.kubernetes.io",)
@@ -100,7 +95,7 @@ class StorageObjectInUseProtection(Plugin):
 
     async def admit(self, request: AdmissionRequest) -> None:
         obj = request.obj
-        finalizer = _FINALIZERS[resource_of(request)]
+        finalizer = _FINALIZERS[request.of]
         present = obj["metadata"].get("finalizers") or []
         if finalizer not in present:
             obj["metadata"]["finalizers"] = [*present, finalizer]
@@ -110,13 +105,13 @@ class PodTopologyLabels(Plugin):
     """A pod that is bound gets its node's zone and region as labels."""
 
     operations = _CREATE
-    resources = frozenset((PODS,))
+    resources = frozenset(("pods",))
     subresources = frozenset(("", "binding"))
 
     async def admit(self, request: AdmissionRequest) -> None:
         obj = request.obj
         name = _node_name(obj, request.subresource)
-        node = self.reader.get(NODES_GVR, "", name) if name else None
+        node = self.reader.get(NODES, "", name) if name else None
         present = meta.labels(node or {})
         copied = {key: present[key] for key in _COPIED if key in present}
         if copied:

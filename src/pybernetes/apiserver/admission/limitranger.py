@@ -10,11 +10,8 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core import persistentvolume
 from pybernetes.apis.core.pod.requests import container_total, quantities
 from pybernetes.apiserver.admission.plugin import (
-    CLAIMS,
-    PODS,
     Plugin,
     forbidden,
-    resource_of,
     spec_of,
 )
 from pybernetes.apiserver.types import AdmissionRequest
@@ -26,17 +23,17 @@ Amounts = dict[str, Quantity]
 
 
 class LimitRanger(Plugin):
-    resources = frozenset((PODS, CLAIMS))
+    resources = frozenset(("pods", "persistentvolumeclaims"))
     subresources = frozenset(("", "resize"))
 
     async def admit(self, request: AdmissionRequest) -> None:
-        if resource_of(request) != PODS:
+        if request.of != "pods":
             return
         for limits in self._limits(request):
             set_defaults(request.obj, limits)
 
     async def validate(self, request: AdmissionRequest) -> None:
-        check = check_pod if resource_of(request) == PODS else check_claim
+        check = check_pod if request.of == "pods" else check_claim
         for limits in self._limits(request):
             problems = list(dict.fromkeys(check(request.obj, limits)))
             if problems:
@@ -44,7 +41,7 @@ class LimitRanger(Plugin):
 
     def _limits(self, request: AdmissionRequest) -> Iterator[list[Object]]:
         """The limits of each LimitRange of the namespace that the request has to obey."""
-        pods, resize = resource_of(request) == PODS, request.subresource == "resize"
+        pods, resize = request.of == "pods", request.subresource == "resize"
         if pods and request.operation == "UPDATE" and not resize:
             return
         if meta.is_deleting(request.old):

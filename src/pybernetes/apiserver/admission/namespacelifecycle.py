@@ -2,12 +2,12 @@
 """NamespaceLifecycle: nothing is made in a namespace that is missing or going away."""
 
 from pybernetes.apimachinery import errors
-from pybernetes.apiserver.admission.plugin import Plugin, forbidden, resource_of
+from pybernetes.apiserver.admission.plugin import Plugin, forbidden
 from pybernetes.apiserver.reading import NAMESPACES
 from pybernetes.apiserver.types import AdmissionRequest
 
 IMMORTAL = ("default", "kube-system", "kube-public")
-_REVIEWS = ("authorization.k8s.io", "localsubjectaccessreviews")
+_REVIEWS = "localsubjectaccessreviews.authorization.k8s.io"
 
 
 class NamespaceLifecycle(Plugin):
@@ -15,11 +15,11 @@ class NamespaceLifecycle(Plugin):
     subresources = None
 
     async def admit(self, request: AdmissionRequest) -> None:
-        if resource_of(request) == ("", "namespaces"):
+        if request.of == "namespaces":
             if request.operation == "DELETE" and request.name in IMMORTAL:
                 raise forbidden(request, "this namespace may not be deleted")
             return
-        ignored = request.operation == "DELETE" or resource_of(request) == _REVIEWS
+        ignored = request.operation == "DELETE" or request.of == _REVIEWS
         if ignored or not request.namespace:
             return
         namespace = self.reader.get(NAMESPACES, "", request.namespace)

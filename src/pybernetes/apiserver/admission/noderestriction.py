@@ -11,23 +11,19 @@ from cryptography.x509.oid import NameOID
 
 from pybernetes.apimachinery import errors, meta
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.apis.data.sections import Row, row, sections
+from pybernetes.apis.data.sections import row, sections
 from pybernetes.apiserver.admission.certificates import subject_values
 from pybernetes.apiserver.admission.plugin import (
-    PODS,
-    GroupResource,
     Plugin,
     forbidden,
-    resource_of,
 )
 from pybernetes.apiserver.authorization.references import references
-from pybernetes.apiserver.reading import NODES as NODES_GVR
-from pybernetes.apiserver.reading import PODS as PODS_GVR
+from pybernetes.apiserver.reading import NODES, PODS
 from pybernetes.apiserver.types import AdmissionRequest, RequestInfo
 
 MIRROR = "kubernetes.io/config.mirror"
 CSI_DRIVERS = GVR("storage.k8s.io", "v1", "csidrivers")
-_CLAIMS_GVR = GVR("", "v1", "persistentvolumeclaims")
+_CLAIMS = GVR("", "v1", "persistentvolumeclaims")
 _VOLUMES = GVR("", "v1", "persistentvolumes")
 _NODE_SIGNERS = (
     "kubernetes.io/kubelet-serving",
@@ -51,13 +47,10 @@ _CLAIM_STATUS_OWN = (
 )
 
 
-def _rules() -> Iterator[tuple[GroupResource, list[Row]]]:
-    for name, lines in sections("noderestriction.txt", __package__).items():
-        resource, _, group = name.partition(".")
-        yield (group, resource), [row(line) for line in lines]
-
-
-_RULES = dict(_rules())
+_RULES = {
+    resource: [row(line) for line in lines]
+    for resource, lines in sections("noderestriction.txt", __package__).items()
+}
 
 
 class NodeRestriction(Plugin):
@@ -85,7 +78,7 @@ class NodeRestriction(Plugin):
             "certificate": _certificate,
         }
         asked = self._asked(node, request)
-        for one in _RULES[resource_of(request)]:
+        for one in _RULES[request.of]:
             if one.condition is not None and not one.condition(asked):
                 continue
             if one.word in looks:
@@ -100,7 +93,7 @@ class NodeRestriction(Plugin):
         """What conditions are about."""
         obj = request.obj if request.operation == "CREATE" else request.old
         removed = request.operation == "DELETE" and not request.subresource
-        pods = resource_of(request) == PODS and (removed or request.subresource == "eviction")
+        pods = request.of == "pods" and (removed or request.subresource == "eviction")
         facts = {
             "operation": request.operation,
             "subresource": request.subresource,
@@ -113,7 +106,7 @@ class NodeRestriction(Plugin):
         return {key: value for key, value in facts.items() if value}
 
     def _pod(self, namespace: str, name: str) -> Object:
-        pod = self.reader.get(PODS_GVR, namespace, name)
+        pod = self.reader.get(PODS, namespace, name)
         if pod is None:
             raise errors.not_found("pods", "", name)
         return pod
@@ -137,7 +130,7 @@ class NodeRestriction(Plugin):
             yield f"{who} can only create pods with a controller owner reference set to itself"
         if owners[0].get("blockOwnerDeletion"):
             yield f"{who} must not set blockOwnerDeletion on an owner reference"
-        known = self.reader.get(NODES_GVR, "", node)
+        known = self.reader.get(NODES, "", node)
         if known is None:
             raise errors.not_found("nodes", "", node)
         if owners[0].get("uid") != meta.uid(known):
@@ -194,7 +187,7 @@ class NodeRestriction(Plugin):
         name = (volume.get("persistentVolumeClaim") or {}).get("claimName")
         if "ephemeral" in volume:
             name = f"{meta.name(pod)}-{volume['name']}"
-        claim = self.reader.get(_CLAIMS_GVR, meta.namespace(pod), name) if name else None
+        claim = self.reader.get(_CLAIMS, meta.namespace(pod), name) if name else None
         bound = ((claim or {}).get("spec") or {}).get("volumeName")
         found = self.reader.get(_VOLUMES, "", bound) if bound else None
         return (((found or {}).get("spec") or {}).get("csi") or {}).get("driver") or ""

@@ -3,13 +3,13 @@
 
 from pybernetes.apis.core.persistentvolume import class_of, requested
 from pybernetes.apiserver.admission.defaults import STORAGE_CLASSES
-from pybernetes.apiserver.admission.plugin import CLAIMS, Plugin, forbidden
+from pybernetes.apiserver.admission.plugin import Plugin, forbidden
 from pybernetes.apiserver.types import AdmissionRequest
 
 
 class PersistentVolumeClaimResize(Plugin):
     operations = frozenset(("UPDATE",))
-    resources = frozenset((CLAIMS,))
+    resources = frozenset(("persistentvolumeclaims",))
 
     async def validate(self, request: AdmissionRequest) -> None:
         new, old = request.obj, request.old

@@ -12,11 +12,6 @@ from pybernetes.apiserver.reading import Reader
 from pybernetes.apiserver.types import AdmissionRequest, Authorizer, Operation
 from pybernetes.base.env import Env
 
-GroupResource = tuple[str, str]
-PODS: GroupResource = ("", "pods")
-NODES: GroupResource = ("", "nodes")
-CLAIMS: GroupResource = ("", "persistentvolumeclaims")
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -32,7 +27,7 @@ class Plugin:
     see at all; "" is the object itself."""
 
     operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE", "UPDATE"))
-    resources: ClassVar[frozenset[GroupResource] | None] = None
+    resources: ClassVar[frozenset[str] | None] = None
     subresources: ClassVar[frozenset[str] | None] = frozenset(("",))
 
     def __init__(self, parts: Parts) -> None:
@@ -45,10 +40,6 @@ class Plugin:
 
     async def validate(self, request: AdmissionRequest) -> None:
         """Nothing to refuse."""
-
-
-def resource_of(request: AdmissionRequest) -> GroupResource:
-    return request.resource.gvr.group, request.resource.gvr.resource
 
 
 def forbidden(request: AdmissionRequest, detail: str) -> ApiError:

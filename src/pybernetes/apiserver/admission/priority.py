@@ -4,24 +4,20 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.admission.plugin import (
-    PODS,
-    GroupResource,
     Plugin,
     forbidden,
-    resource_of,
     spec_of,
 )
 from pybernetes.apiserver.types import AdmissionRequest
 
 CLASSES = GVR("scheduling.k8s.io", "v1", "priorityclasses")
-_CLASSES: GroupResource = (CLASSES.group, CLASSES.resource)
 
 
 class Priority(Plugin):
-    resources = frozenset((PODS, _CLASSES))
+    resources = frozenset(("pods", CLASSES.group_resource))
 
     async def admit(self, request: AdmissionRequest) -> None:
-        if resource_of(request) != PODS:
+        if request.of != "pods":
             return
         spec = spec_of(request.obj)
         if request.operation == "UPDATE":
@@ -50,7 +46,7 @@ class Priority(Plugin):
 
     async def validate(self, request: AdmissionRequest) -> None:
         obj = request.obj
-        if resource_of(request) != _CLASSES or not obj.get("globalDefault"):
+        if request.of == "pods" or not obj.get("globalDefault"):
             return
         default = self._default()
         if default is None:

@@ -5,13 +5,47 @@ Those of `last` are made elsewhere, or charged last: they come after all others,
 are handed in. What upstream turns on by default and is not built is `unsupported`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pkgutil import resolve_name
 from types import MappingProxyType
 
 from pybernetes.apis.data.sections import document
-from pybernetes.apiserver.admission.chain import Chain
 from pybernetes.apiserver.admission.plugin import Parts, Plugin
+from pybernetes.apiserver.types import AdmissionRequest, Operation
+
+
+class Chain:
+    """`Admission`: plugins in their order."""
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self.plugins = plugins
+        self._chosen: dict[tuple[str, str, Operation], list[Plugin]] = {}
+
+    async def both(self, request: AdmissionRequest) -> None:
+        await self.admit(request)
+        await self.validate(request)
+
+    async def admit(self, request: AdmissionRequest) -> None:
+        for plugin in self._for(request):
+            await plugin.admit(request)
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        for plugin in self._for(request):
+            await plugin.validate(request)
+
+    def _for(self, request: AdmissionRequest) -> list[Plugin]:
+        resource, subresource, operation = key = request.of, request.subresource, request.operation
+        chosen = self._chosen.get(key)
+        if chosen is None:
+            chosen = [
+                plugin
+                for plugin in self.plugins
+                if operation in plugin.operations
+                and (plugin.resources is None or resource in plugin.resources)
+                and (plugin.subresources is None or subresource in plugin.subresources)
+            ]
+            self._chosen[key] = chosen
+        return chosen
 
 
 def build(parts: Parts, last: Mapping[str, Plugin] = MappingProxyType({})) -> Chain:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.apiserver.admission.plugin import PODS, Plugin, forbidden, spec_of
+from pybernetes.apiserver.admission.plugin import Plugin, forbidden, spec_of
 from pybernetes.apiserver.types import AdmissionRequest
 
 CLASSES = GVR("node.k8s.io", "v1", "runtimeclasses")
@@ -15,7 +15,7 @@ _UNEXPECTED = "pod rejected: Pod Overhead set without corresponding RuntimeClass
 
 class RuntimeClass(Plugin):
     operations = frozenset(("CREATE",))
-    resources = frozenset((PODS,))
+    resources = frozenset(("pods",))
 
     async def admit(self, request: AdmissionRequest) -> None:
         spec = spec_of(request.obj)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
-from pybernetes.apiserver.admission.plugin import PODS, Plugin, forbidden, spec_of
+from pybernetes.apiserver.admission.plugin import Plugin, forbidden, spec_of
 from pybernetes.apiserver.authorization.references import references
 from pybernetes.apiserver.reading import SERVICE_ACCOUNTS
 from pybernetes.apiserver.types import AdmissionRequest
@@ -21,7 +21,7 @@ _TRIES = 10  # for the default account, which a controller makes soon after its 
 
 
 class ServiceAccount(Plugin):
-    resources = frozenset((PODS,))
+    resources = frozenset(("pods",))
     subresources = frozenset(("", "ephemeralcontainers"))
 
     async def admit(self, request: AdmissionRequest) -> None:

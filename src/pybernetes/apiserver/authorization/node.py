@@ -64,8 +64,7 @@ class NodeAuthorizer:
             return _no()
         if not node:
             return _no(f'unknown node for user "{user.name}"')
-        resource = f"{info.resource}.{info.group}" if info.group else info.resource
-        rows = self._table.get(resource) if info.is_resource else None
+        rows = self._table.get(info.gvr.group_resource) if info.is_resource else None
         if rows is not None:
             return self._decide(node, info, rows)
         return _ALLOW if any(rule.covers_request(info) for rule in _rules()) else _no()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """CREATE: decode, default, admit, prepare, validate, store; with generated names tried again."""
 
+import contextlib
+
 from pybernetes.apimachinery.errors import ApiError, already_exists, bad_request, invalid
 from pybernetes.apimachinery.schema import check
 from pybernetes.apimachinery.types import Object
@@ -72,8 +74,7 @@ async def _create_named(ctx: Context, obj: Object) -> Entry:
     await ctx.core.admission.admit(request)
     obj = request.obj
     prepare(ctx, obj)
-    if ctx.core.check_write is not None:
-        ctx.core.check_write(ctx.user, ctx.info, obj, None)
+    ctx.core.check_write(ctx.user, ctx.info, obj, None)
     errors = validate_meta(obj["metadata"], row.namespaced, row.rules.validate_name)
     errors += row.rules.validate_create(obj)
     if errors:
@@ -83,7 +84,11 @@ async def _create_named(ctx: Context, obj: Object) -> Entry:
         ctx.warnings.append(
             f"{row.kind} is stored but not acted on: {_NOT_ACTED_ON[row.gvr.group]}"
         )
-    return await _write(ctx, obj)
+    gvr, name = row.gvr, obj["metadata"]["name"]
+    if ctx.serving.entry(obj["metadata"].get("namespace", ""), name) is None:
+        with contextlib.suppress(Conflict):
+            return await write(ctx, obj)
+    raise already_exists(gvr.resource, gvr.group, name)
 
 
 def prepare(ctx: Context, obj: Object) -> None:
@@ -101,14 +106,3 @@ def prepare(ctx: Context, obj: Object) -> None:
         obj.setdefault("status", check.zero(status))
     if row.rules.requestor is not None:
         row.rules.requestor(obj, ctx.user)
-
-
-async def _write(ctx: Context, obj: Object) -> Entry:
-    serving, meta = ctx.serving, obj["metadata"]
-    gvr, name = serving.row.gvr, meta["name"]
-    if serving.entry(meta.get("namespace", ""), name) is None:
-        try:
-            return await write(ctx, obj)
-        except Conflict:
-            pass
-    raise already_exists(gvr.resource, gvr.group, name)

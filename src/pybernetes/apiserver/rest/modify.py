@@ -77,8 +77,7 @@ async def _attempt(ctx: Context, what: Modification, entry: Entry) -> Entry:
     request = ctx.admission("UPDATE", new, old)
     await ctx.core.admission.admit(request)
     new = prepare(ctx, request.obj, old, what)
-    if ctx.core.check_write is not None:
-        ctx.core.check_write(ctx.user, ctx.info, new, old)
+    ctx.core.check_write(ctx.user, ctx.info, new, old)
     errors = validate_meta_update(new["metadata"], old["metadata"])
     errors += _check(ctx, what)(new, old)
     if errors:
