@@ -90,6 +90,11 @@ async def test_apply_to_what_is_there_asks_the_store_once(call, monkeypatch):
     assert len(asked) == 1
 
 
+async def test_a_grace_period_that_is_no_number_is_refused(call):
+    refused = await call("DELETE", MAPS + "/x?gracePeriodSeconds=soon", expect=400)
+    assert refused["message"] == 'strconv.ParseInt: parsing "soon": invalid syntax'
+
+
 async def test_status_is_a_part_of_its_own(call):
     await call("POST", DEPLOYMENTS, {**deployment(), "status": {"replicas": 9}}, expect=201)
     made = await call("GET", DEPLOYMENTS + "/d", expect=200)

@@ -62,6 +62,12 @@ class User:
     uid: str = ""
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
+    def info(self) -> Object:
+        """Its authentication.k8s.io UserInfo."""
+        extra = {key: list(values) for key, values in self.extra}
+        pairs = {"uid": self.uid, "groups": list(self.groups), "extra": extra}
+        return {"username": self.name, **{key: value for key, value in pairs.items() if value}}
+
 
 def split_api_version(api_version: str) -> tuple[str, str]:
     """("apps", "v1") of "apps/v1"; ("", "v1") of "v1"."""

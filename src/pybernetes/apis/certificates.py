@@ -29,13 +29,7 @@ def set_requestor(obj: Object, user: User) -> None:
     spec = obj["spec"]
     for field in ("username", "uid", "groups", "extra"):
         spec.pop(field, None)
-    spec["username"] = user.name
-    if user.uid:
-        spec["uid"] = user.uid
-    if user.groups:
-        spec["groups"] = list(user.groups)
-    if user.extra:
-        spec["extra"] = {key: list(values) for key, values in user.extra}
+    spec |= user.info()
 
 
 def prepare_update(new: Object, old: Object) -> None:

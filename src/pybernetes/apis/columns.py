@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from pybernetes.apimachinery import meta, selectors, timestamps
+from pybernetes.apimachinery import selectors, timestamps
 from pybernetes.apimachinery.table import Column
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.data.sections import code
@@ -126,23 +126,6 @@ def selectable(text: str) -> Callable[[Object], str]:
     return lambda obj: str(shown(obj, _NOW))
 
 
-NAME = Column(
-    "Name", lambda obj, _: meta.name(obj), format="name", description="Name of the object"
-)
-AGE = Column(
-    "Age",
-    cell("age .metadata.creationTimestamp ?? <unknown>"),
-    description="Time since its creation",
-)
-CREATED = Column(  # what upstream shows of kinds without columns of their own
-    "Created At",
-    cell(".metadata.creationTimestamp"),
-    type="date",
-    description="When it was created",
-)
-_STANDARD = {column.name: column for column in (NAME, AGE, CREATED)}
-
-
 def column(text: str) -> Column:
     """`NAME | CELL [| FLAGS [| DESCRIPTION]]`; flags: wide, and a type or a format. NAME alone: a
     column that many kinds have."""
@@ -150,7 +133,7 @@ def column(text: str) -> Column:
     if not rest:
         return _STANDARD[name]
     flags = rest[1].split() if len(rest) > 1 else []
-    types = [flag for flag in flags if flag in ("integer", "boolean")]
+    types = [flag for flag in flags if flag in ("integer", "boolean", "date")]
     return Column(
         name,
         cell(rest[0]),
@@ -159,3 +142,10 @@ def column(text: str) -> Column:
         description=rest[2] if len(rest) > 2 else "",
         priority=int("wide" in flags),
     )
+
+
+NAME = column("Name | .metadata.name | name | Name of the object")
+AGE = column("Age | age .metadata.creationTimestamp ?? <unknown> | | Time since its creation")
+# What upstream shows of kinds without columns of their own:
+CREATED = column("Created At | .metadata.creationTimestamp | date | When it was created")
+_STANDARD = {one.name: one for one in (NAME, AGE, CREATED)}

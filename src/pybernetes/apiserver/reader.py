@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.cache.entry import Entry, Event
-from pybernetes.apiserver.cache.resource import ResourceCache
 from pybernetes.apiserver.resources import Resources
 from pybernetes.apiserver.serving import Serving
 
@@ -21,7 +20,6 @@ class CacheReader:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._lists: dict[tuple[GVR, str], tuple[ResourceCache, int, list[Object]]] = {}
         self._objects: dict[GVR, dict[str, tuple[Entry, Object]]] = {}
 
     def share(self, other: "CacheReader") -> None:
@@ -39,14 +37,8 @@ class CacheReader:
         serving = self._resources.find(gvr)
         if serving is None or not serving.stored:
             return []
-        cache = serving.cache
-        kept = self._lists.get((gvr, namespace))
-        if kept is not None and kept[0] is cache and kept[1] == cache.changed:
-            return kept[2]
-        found = [self._decoded(serving, cache.entries[key]) for key in cache.range(namespace)]
-        if gvr.resource not in _NUMEROUS:
-            self._lists[gvr, namespace] = (cache, cache.changed, found)
-        return found
+        entries = serving.cache.entries
+        return [self._decoded(serving, entries[key]) for key in serving.cache.range(namespace)]
 
     def _decoded(self, serving: Serving, entry: Entry) -> Object:
         gvr = serving.row.gvr

@@ -10,7 +10,6 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.authentication import keys, union
 from pybernetes.apiserver.authentication.token import BearerTokens
 from pybernetes.apiserver.authentication.tokens import TokenIssuer
-from pybernetes.apiserver.authentication.users import user_info
 from pybernetes.apiserver.authorization import review
 from pybernetes.apiserver.authorization import union as authorizers
 from pybernetes.apiserver.authorization.escalation import EscalationCheck
@@ -21,7 +20,7 @@ from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.reading import PODS
 from pybernetes.apiserver.subresources.reviews import Answer
-from pybernetes.apiserver.types import Authenticator, Authorizer
+from pybernetes.apiserver.types import Authorizer
 
 _AUTHN, _AUTHZ = "authentication.k8s.io", "authorization.k8s.io"
 
@@ -30,7 +29,7 @@ _AUTHN, _AUTHZ = "authentication.k8s.io", "authorization.k8s.io"
 class Security:
     """The parts that decide about callers."""
 
-    authenticator: Authenticator
+    authenticator: union.Union
     authorizer: Authorizer
     escalation: EscalationCheck
     issuer: TokenIssuer | None
@@ -91,7 +90,7 @@ def _reviews(
         (_AUTHN, "tokenreviews"): lambda ctx, obj: union.review_token(bearer, obj),
         (_AUTHN, "selfsubjectreviews"): lambda ctx, obj: {
             **obj,
-            "status": {"userInfo": user_info(ctx.user)},
+            "status": {"userInfo": ctx.user.info()},
         },
         (_AUTHZ, "subjectaccessreviews"): lambda _, obj: review.access_review(authorizer, obj),
         (_AUTHZ, "localsubjectaccessreviews"): lambda ctx, obj: review.access_review(

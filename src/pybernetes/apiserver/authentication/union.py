@@ -16,7 +16,7 @@ from pybernetes.apiserver.authentication.token import (
     TokenAuthenticator,
     TokenError,
 )
-from pybernetes.apiserver.authentication.users import NOBODY, user_info, with_authenticated
+from pybernetes.apiserver.authentication.users import NOBODY, with_authenticated
 from pybernetes.apiserver.authentication.x509 import ClientCertificates
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.reading import Reader
@@ -89,6 +89,6 @@ def review_token(bearer: BearerTokens, obj: Object) -> Object:
         if found is None:
             status["error"] = "invalid bearer token"
     if found is not None:
-        status = {"authenticated": True, "user": user_info(found.user)}
+        status = {"authenticated": True, "user": found.user.info()}
         status["audiences"] = list(found.audiences)
     return {**obj, "status": status}

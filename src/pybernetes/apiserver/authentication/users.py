@@ -3,7 +3,7 @@
 
 from dataclasses import replace
 
-from pybernetes.apimachinery.types import Object, User
+from pybernetes.apimachinery.types import User
 
 ANONYMOUS = "system:anonymous"
 AUTHENTICATED = "system:authenticated"
@@ -24,13 +24,3 @@ def with_authenticated(user: User) -> User:
 
 def extra_of(pairs: dict[str, list[str]]) -> Extra:
     return tuple((key, tuple(values)) for key, values in pairs.items())
-
-
-def user_info(user: User) -> Object:
-    """authentication.k8s.io UserInfo."""
-    result: Object = {"username": user.name, "groups": list(user.groups)}
-    if user.uid:
-        result["uid"] = user.uid
-    if user.extra:
-        result["extra"] = {key: list(values) for key, values in user.extra}
-    return result

@@ -8,7 +8,7 @@ from pybernetes.apis import apidiscovery
 from pybernetes.apis.catalog import priorities
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.context import Context, Core
-from pybernetes.apiserver.rest.reply import encoded
+from pybernetes.apiserver.rest.reply import encoded, tagged
 from pybernetes.wire.types import Response
 
 _AGGREGATED = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -43,11 +43,7 @@ class Discovery:
     def _aggregated(self, ctx: Context, path: str) -> Response:
         body = self._documents["aggregated" + path]
         etag = '"' + hashlib.sha256(body).hexdigest().upper()[:64] + '"'
-        headers = (("ETag", etag), ("Vary", "Accept"))
-        content = "application/json;" + _AGGREGATED
-        if ctx.request.headers.get("if-none-match") == etag:
-            return Response(304, b"", content, headers)
-        return Response(200, body, content, headers)
+        return tagged(ctx, body, etag, "application/json;" + _AGGREGATED, vary="Accept")
 
     def _refresh(self) -> None:
         resources = self._core.resources

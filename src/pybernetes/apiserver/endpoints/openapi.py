@@ -7,6 +7,7 @@ from pybernetes.apis.openapi import published
 from pybernetes.apis.openapi.published import PROTOBUF_V2, PROTOBUF_V2_ANSWER, Document
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.dispatch import no_such_path
+from pybernetes.apiserver.rest.reply import tagged
 from pybernetes.wire.types import Response
 
 
@@ -44,7 +45,4 @@ class OpenApiEndpoint:
 
 
 def _reply(ctx: Context, document: Document, content: str = "application/json") -> Response:
-    headers = (("ETag", document.etag), ("Vary", "Accept-Encoding, Accept"))
-    if ctx.request.headers.get("if-none-match") == document.etag:
-        return Response(304, b"", content, headers)
-    return Response(200, document.body, content, headers)
+    return tagged(ctx, document.body, document.etag, content, vary="Accept-Encoding, Accept")

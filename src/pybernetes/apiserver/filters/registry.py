@@ -8,7 +8,7 @@ from pybernetes.apiserver.filters.audit import Headers
 from pybernetes.apiserver.filters.auditlog import AuditLog
 from pybernetes.apiserver.filters.inflight import MaxInFlight
 from pybernetes.apiserver.filters.metrics import Metrics
-from pybernetes.apiserver.filters.security import Authentication, Authorization, Impersonation
+from pybernetes.apiserver.filters.security import Authentication, Authorization
 from pybernetes.apiserver.filters.types import Filter
 from pybernetes.apiserver.security import Security
 
@@ -18,8 +18,7 @@ def filters(core: Core, security: Security, audit: AuditLog | None) -> Sequence[
         *((audit,) if audit else ()),
         Headers(core.env),
         Metrics(core.env),
-        Authentication(security.authenticator),
-        Impersonation(security.authorizer),
+        Authentication(security),
         MaxInFlight(core.config),
-        Authorization(security.authorizer),
+        Authorization(security),
     )

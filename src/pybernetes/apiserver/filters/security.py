@@ -1,42 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who calls, as whom they act, and whether they may: authentication, impersonation, authorization."""
 
-from pybernetes.apimachinery.errors import unauthorized
 from pybernetes.apiserver.authentication.impersonation import impersonate
 from pybernetes.apiserver.authorization.forbidden import require
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.filters.types import Filter
-from pybernetes.apiserver.types import Authenticator, Authorizer
+from pybernetes.apiserver.security import Security
 
 
 class Authentication(Filter):
-    """Sets `ctx.user`. In-process callers say who they are; the authenticator knows them too."""
+    """Sets `ctx.user`: who calls, or as whom they act. In-process callers say who they are."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
-        self._authenticator = authenticator
-
-    def enter(self, ctx: Context) -> None:
-        user = self._authenticator.authenticate(ctx.request)
-        if user is None:
-            raise unauthorized()
-        ctx.user = user
-
-
-class Impersonation(Filter):
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer = authorizer
+    def __init__(self, security: Security) -> None:
+        self._security = security
 
     def enter(self, ctx: Context) -> None:
-        headers = ctx.request.headers
-        for name in headers:
-            if name.startswith("impersonate-"):
-                ctx.user = impersonate(ctx.request, ctx.user, self._authorizer)
-                return
+        user = self._security.authenticator.authenticate(ctx.request)
+        ctx.user = impersonate(ctx.request, user, self._security.authorizer)
 
 
 class Authorization(Filter):
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer = authorizer
+    def __init__(self, security: Security) -> None:
+        self._authorizer = security.authorizer
 
     def enter(self, ctx: Context) -> None:
         require(self._authorizer, ctx.user, ctx.info)

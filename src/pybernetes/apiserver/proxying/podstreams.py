@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pybernetes.apimachinery import timestamps
 from pybernetes.apimachinery.errors import bad_request, invalid
 from pybernetes.apimachinery.types import Object
-from pybernetes.apiserver.rest.options import findings
+from pybernetes.apiserver.rest.options import findings, integer
 
 Query = Mapping[str, Sequence[str]]
 _LISTS = ("initContainers", "containers", "ephemeralContainers")
@@ -52,14 +52,17 @@ def exec_query(query: Query) -> str:
 def forward_query(query: Query) -> str:
     ports = [port for value in query.get("ports", ()) for port in value.split(",")]
     for port in ports:
-        if not port.isdigit():
-            raise bad_request(f'strconv.ParseInt: parsing "{port}": invalid syntax')
+        integer(port)
     return urllib.parse.urlencode({"port": ",".join(ports)}) if ports else ""
 
 
 def log_query(name: str, query: Query) -> str:
     """PodLogOptions, checked, for the kubelet. Raises ApiError 400 or 422."""
-    numbers = {key: _integer(query, key) for key in ("sinceSeconds", "tailLines", "limitBytes")}
+    numbers = {
+        key: integer(query[key][0])
+        for key in ("sinceSeconds", "tailLines", "limitBytes")
+        if query.get(key, [""])[0]
+    }
     since = query.get("sinceTime", [""])[0]
     stream = query.get("stream", [""])[0] or "All"
     if since:
@@ -71,19 +74,9 @@ def log_query(name: str, query: Query) -> str:
     if errors:
         raise invalid("PodLogOptions", "", name, errors)
     pairs = [(key, "true") for key in ("follow", "previous", "timestamps") if flag(query, key)]
-    pairs += [(key, str(value)) for key, value in numbers.items() if value is not None]
+    pairs += [(key, str(value)) for key, value in numbers.items()]
     if since:
         pairs.append(("sinceTime", since))
     if stream != "All":
         pairs.append(("stream", stream))
     return urllib.parse.urlencode(pairs)
-
-
-def _integer(query: Query, name: str) -> int | None:
-    text = query.get(name, [""])[0]
-    if not text:
-        return None
-    try:
-        return int(text)
-    except ValueError as error:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from error

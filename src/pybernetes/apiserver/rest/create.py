@@ -13,7 +13,6 @@ from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest import metadata
 from pybernetes.apiserver.rest.body import read_object
 from pybernetes.apiserver.rest.commit import write
-from pybernetes.apiserver.rest.managed import record_update
 from pybernetes.apiserver.rest.options import set_options
 from pybernetes.apiserver.rest.reply import entry_reply
 from pybernetes.storage.types import Conflict
@@ -52,7 +51,7 @@ async def create_object(ctx: Context, obj: Object, *, recorded: bool = False) ->
     metadata.fill_system_fields(ctx.core.env, meta)
     generated = bool(meta.get("generateName")) and not meta.get("name")
     if not recorded:
-        obj = record_update(ctx, obj, None)
+        obj = metadata.record_update(ctx, obj, None)
     obj = serving.store(obj)
     row.rules.default(obj)
     original = codec.dumps(obj) if generated else b""

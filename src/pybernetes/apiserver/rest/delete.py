@@ -13,7 +13,7 @@ from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest.body import check_type, decode_body
 from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.get import find
-from pybernetes.apiserver.rest.options import findings, set_dry_run
+from pybernetes.apiserver.rest.options import findings, integer, set_dry_run
 from pybernetes.apiserver.rest.reply import entry_reply, object_reply, success
 from pybernetes.storage.types import Conflict
 from pybernetes.wire.types import Response
@@ -68,7 +68,7 @@ def options_of(ctx: Context, body: Object) -> DeleteOptions:
 def _query_options(ctx: Context) -> Object:
     options: Object = {"dryRun": list(ctx.params.get("dryRun", ()))}
     if ctx.param("gracePeriodSeconds"):
-        options["gracePeriodSeconds"] = int(ctx.param("gracePeriodSeconds"))
+        options["gracePeriodSeconds"] = integer(ctx.param("gracePeriodSeconds"))
     if ctx.param("propagationPolicy"):
         options["propagationPolicy"] = ctx.param("propagationPolicy")
     if ctx.param("orphanDependents"):

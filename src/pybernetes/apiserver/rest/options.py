@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from pybernetes.apimachinery import field
-from pybernetes.apimachinery.errors import invalid
+from pybernetes.apimachinery.errors import bad_request, invalid
 from pybernetes.apimachinery.field import Errors
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.data.sections import sections
@@ -15,6 +15,13 @@ from pybernetes.apis.validation.part import Part
 from pybernetes.apiserver.context import Context
 
 _VALIDATIONS = ("Ignore", "Strict", "Warn")
+
+
+def integer(text: str) -> int:
+    """A number of a query. Raises 400."""
+    if not (text.isascii() and text.removeprefix("-").isdigit()):
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    return int(text)
 
 
 @cache

@@ -25,7 +25,6 @@ from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest import metadata
 from pybernetes.apiserver.rest.body import check_schema, check_type, media_type, parse
 from pybernetes.apiserver.rest.create import create_object
-from pybernetes.apiserver.rest.managed import record_update, writer
 from pybernetes.apiserver.rest.modify import Modification, Part, modify
 from pybernetes.apiserver.rest.options import set_options
 from pybernetes.apiserver.rest.reply import entry_reply
@@ -91,7 +90,7 @@ async def _create_applied(ctx: Context, document: Patch) -> Entry | None:
         return None
     if document.document["metadata"].get("uid"):
         raise not_found(ctx.info.resource, ctx.info.group, ctx.info.name)
-    author = writer(ctx)
+    author = metadata.writer(ctx)
     new = managedfields.apply(None, document.document, author, force=ctx.force)
     check_schema(ctx, new, ctx.serving.row.schema, "Ignore")
     with forgiving("AlreadyExists"):
@@ -114,13 +113,13 @@ def patched(ctx: Context, old: Object, document: Patch) -> Object:
     """`old` (served version) as the patch wants it, with its managers."""
     row = ctx.serving.row
     if document.media == APPLY:
-        author = writer(ctx)
+        author = metadata.writer(ctx)
         new = managedfields.apply(old, document.document, author, force=ctx.force)
         check_schema(ctx, new, row.schema, "Ignore")
         return new
     new = check_type(apply_patch(document, old, row.schema), row.gvk)
     check_schema(ctx, new, row.schema)
-    return record_update(ctx, new, old)
+    return metadata.record_update(ctx, new, old)
 
 
 def apply_patch(patch: Patch, old: Object, schema: Schema) -> Object:

@@ -7,7 +7,6 @@ from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest import metadata
 from pybernetes.apiserver.rest.body import read_object
 from pybernetes.apiserver.rest.create import create_object
-from pybernetes.apiserver.rest.managed import record_update
 from pybernetes.apiserver.rest.modify import Modification, Part, modify
 from pybernetes.apiserver.rest.options import set_options
 from pybernetes.apiserver.rest.reply import entry_reply
@@ -29,7 +28,7 @@ async def update(ctx: Context, rules: Part | None = None) -> Response:
         return entry_reply(ctx, await create_object(ctx, obj), 201)
 
     def replace(old: Object) -> Object:
-        return record_update(ctx, obj, old)
+        return metadata.record_update(ctx, obj, old)
 
     named = (meta.get("resourceVersion") or "0") != "0"
     what = Modification(replace, info.subresource, named, rules)

@@ -19,7 +19,7 @@ from pybernetes.apimachinery.errors import (
     service_unavailable,
 )
 from pybernetes.apiserver.context import NEWEST, Context, Core
-from pybernetes.apiserver.rest.options import findings
+from pybernetes.apiserver.rest.options import findings, integer
 
 EXACT = "Exact"
 Answer = TypeVar("Answer")
@@ -60,7 +60,7 @@ def list_options(ctx: Context) -> ListOptions:
     """The options of a list. Raises 400 and 422."""
     check_options(ctx, "list")
     version, token = ctx.param("resourceVersion"), ctx.param("continue")
-    limit = _limit(ctx.param("limit"))
+    limit = max(integer(ctx.param("limit") or "0"), 0)
     if not token:
         return ListOptions(parse_revision(version), ctx.param("resourceVersionMatch"), limit)
     if version not in ("", "0"):
@@ -75,13 +75,6 @@ def check_options(ctx: Context, verb: str) -> None:
     errors = findings(verb, {k: text for k, text in given.items() if text or k == _INITIAL})
     if errors:
         raise invalid("ListOptions", "meta.k8s.io", "", errors)
-
-
-def _limit(text: str) -> int:
-    try:
-        return max(int(text or 0), 0)
-    except ValueError:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
 
 
 def encode_token(revision: int, start: str) -> str:

@@ -4,13 +4,13 @@
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 
-from pybernetes.apimachinery.errors import bad_request
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry, Event
 from pybernetes.apiserver.cache.watchers import Watcher
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest import versions
 from pybernetes.apiserver.rest.formats import Format
+from pybernetes.apiserver.rest.options import integer
 from pybernetes.apiserver.rest.reply import format_of
 from pybernetes.apiserver.rest.selecting import selection_of
 from pybernetes.wire.types import StreamingResponse
@@ -33,11 +33,7 @@ def watch_options(ctx: Context) -> WatchOptions:
     """The options of a watch. Raises 400 and 422."""
     versions.check_options(ctx, "watch")
     initial = ctx.flag("sendInitialEvents") if "sendInitialEvents" in ctx.params else None
-    text = ctx.param("timeoutSeconds")
-    try:
-        seconds = float(int(text or 0))
-    except ValueError:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    seconds = float(integer(ctx.param("timeoutSeconds") or "0"))
     if seconds <= 0:
         least = ctx.core.config.min_request_timeout
         seconds = least + ctx.core.env.random.uniform(0, least)

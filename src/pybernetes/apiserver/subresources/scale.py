@@ -8,7 +8,7 @@ from pybernetes.apis.catalog import schema_of
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest.body import check_type, read_object
 from pybernetes.apiserver.rest.get import find
-from pybernetes.apiserver.rest.managed import record_update
+from pybernetes.apiserver.rest.metadata import record_update
 from pybernetes.apiserver.rest.modify import Modification, modify
 from pybernetes.apiserver.rest.options import set_options
 from pybernetes.apiserver.rest.patch import apply_patch, read_patch
