@@ -6,12 +6,12 @@ memory. A snapshot written here has the newest state and no history.
 """
 
 import contextlib
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pybernetes.base import files
 from pybernetes.storage.expiry import Deadline
 from pybernetes.storage.sqlite import queries, schema
 from pybernetes.storage.transaction import after
@@ -30,9 +30,7 @@ class Content:
 
 
 def write(path: Path, content: Content) -> None:
-    """Write `content` to a new file, which takes the name `path` when it is complete. Blocks."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.unlink(missing_ok=True)
+    """Write `content` to a file that replaces `path` when it is complete. Blocks."""
     times = {(key, revision): moment for moment, key, revision in content.deadlines}
     used: Counter[int] = Counter()  # positions within a revision
     rows: list[queries.Row] = []
@@ -41,14 +39,16 @@ def write(path: Path, content: Content) -> None:
         used[record.revision] += 1
         deadline = times.get((record.key, record.revision))
         rows.append((identity, record.key, record.value, record.created, deadline))
-    with contextlib.closing(schema.open_writer(temporary)) as connection:
+    with (
+        files.replacing(path) as new,
+        contextlib.closing(schema.open_writer(new)) as connection,
+    ):
         for start in range(0, len(rows), ROWS):
             queries.insert(connection, rows[start : start + ROWS])
         queries.set_meta(connection, "floor", content.revision)
         queries.set_meta(connection, "swept", content.revision)
         connection.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
-    os.replace(temporary, path)
-    schema.sync_directory(path.parent)
+    files.sync_directory(path.parent)
 
 
 def revision_of(path: Path) -> int:

@@ -164,7 +164,7 @@ class Store(Protocol):
         """An independent store with the same content and revision. Drivers that cannot raise StoreError."""
 
     async def snapshot(self, path: str) -> None:
-        """A consistent copy in a file at `path`, made while writes go on."""
+        """A consistent copy in a file at `path`, made while writes go on; it replaces the file when it is whole."""
 
     async def close(self) -> None:
         """Finish acknowledged writes and release everything. Safe to call twice."""

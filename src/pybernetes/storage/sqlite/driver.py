@@ -8,7 +8,6 @@
 
 import asyncio
 import contextlib
-import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -182,11 +181,7 @@ class SqliteStore(Watched):
 
     async def snapshot(self, path: str) -> None:
         self._check()
-        target = Path(path)
-        temporary = target.with_name(target.name + ".part")
-        await self._readers.run(queries.copy, temporary)
-        await self._env.offload.run(os.replace, temporary, target)
-        await self._env.offload.run(schema.sync_directory, target.parent)
+        await self._readers.run(queries.copy, Path(path))
 
     async def _close(self) -> None:
         self._expiry.close()

@@ -9,7 +9,6 @@ is no larger than what the allocator and the processor's cache keep at hand.
 
 import contextlib
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from importlib import resources
@@ -19,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from pybernetes.base import files
 from pybernetes.storage.sqlite.schema import SHIFT, first_id
 from pybernetes.storage.transaction import after
 from pybernetes.storage.types import Change, Record, Unavailable
@@ -247,9 +247,7 @@ def vacuum(connection: sqlite3.Connection, pages: int) -> None:
 
 
 def copy(connection: sqlite3.Connection, path: Path) -> None:
-    """A consistent, compact copy of the whole file, on the disk when this returns."""
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    connection.execute("VACUUM INTO ?", (str(path),))
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    """Replace `path` by a consistent, compact copy of the whole file."""
+    with files.replacing(path) as new:
+        connection.execute("VACUUM INTO ?", (str(new),))
+    files.sync_directory(path.parent)

@@ -6,7 +6,6 @@ whether the version is a deletion, packed so that ids sort by time. The newest v
 its largest id, which the index finds without touching values.
 """
 
-import os
 import sqlite3
 from importlib import resources
 from pathlib import Path
@@ -80,7 +79,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise translated(error, path) from error
     path.chmod(0o600)
-    sync_directory(path.parent)
+    files.sync_directory(path.parent)
     return connection
 
 
@@ -143,12 +142,3 @@ def state(connection: sqlite3.Connection) -> tuple[int, int, int]:
     (newest,) = connection.execute("SELECT max(id) FROM log").fetchone()
     floor = int(meta["floor"])
     return max((newest or 0) >> SHIFT, floor), floor, int(meta["swept"])
-
-
-def sync_directory(path: Path) -> None:
-    """Make new names in a directory durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

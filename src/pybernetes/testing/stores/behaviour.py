@@ -409,7 +409,8 @@ class StoreSuite(Driver):
         async with TaskGroup("t") as group:
             group.start(write(), "write")
             await changes_until(store.watch("/", store.revision), store.revision + 1)
-            await store.snapshot(str(tmp_path / "copy"))
+            for name in ("first", "second"):  # to one file: the later one is it, whole
+                group.start(store.snapshot(str(tmp_path / "copy")), name)
         copy = await self.restored(tmp_path / "copy")
         records = (await copy.list("/")).records
         assert len(records) == 2
