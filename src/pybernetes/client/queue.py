@@ -10,7 +10,6 @@
 import asyncio
 import heapq
 import math
-from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
@@ -63,10 +62,9 @@ class WorkQueue(Generic[K]):
         self._clock = env.clock
         self._backoff = Backoff(0.005, 1000.0)
         self._bucket = TokenBucket(env.clock, BUCKET_RATE, BUCKET_BURST)
-        self._order: deque[K] = deque()
+        self._order: asyncio.Queue[K] = asyncio.Queue()
         self._dirty: dict[K, float] = {}  # to be worked on -> since when
         self._processing: dict[K, float] = {}  # being worked on -> since when
-        self._getters: deque[asyncio.Future[None]] = deque()
         self._delayed: list[tuple[float, int, K]] = []  # when, sequence, key: a heap
         self._due: dict[K, float] = {}  # the earliest time of each waiting key
         self._sequence = 0
@@ -74,7 +72,7 @@ class WorkQueue(Generic[K]):
         self._metrics = _Metrics(env, name)
 
     def __len__(self) -> int:
-        return len(self._order)
+        return self._order.qsize()
 
     @property
     def idle(self) -> bool:
@@ -121,18 +119,9 @@ class WorkQueue(Generic[K]):
 
     async def get(self) -> K:
         """The next key, which must be given to `done`."""
-        while not self._order:
-            getter = asyncio.get_running_loop().create_future()
-            self._getters.append(getter)
-            try:
-                await getter
-            except asyncio.CancelledError:
-                if getter.done() and not getter.cancelled() and self._order:
-                    self._wake()  # the wake-up was ours: hand it on
-                raise
-        key = self._order.popleft()
+        key = await self._order.get()
         now = self._clock.monotonic()
-        self._metrics.depth.set(len(self._order))
+        self._metrics.depth.set(len(self))
         self._metrics.waited.observe(now - self._dirty.pop(key))
         self._processing[key] = now
         return key
@@ -143,16 +132,8 @@ class WorkQueue(Generic[K]):
             self._enqueue(key)
 
     def _enqueue(self, key: K) -> None:
-        self._order.append(key)
-        self._metrics.depth.set(len(self._order))
-        self._wake()
-
-    def _wake(self) -> None:
-        while self._getters:
-            getter = self._getters.popleft()
-            if not getter.done():
-                getter.set_result(None)
-                return
+        self._order.put_nowait(key)
+        self._metrics.depth.set(len(self))
 
     def _set_timer(self) -> None:
         if self._timer is not None:
