@@ -7,7 +7,7 @@ here children are kept in start order and cancelled newest first.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -132,6 +132,24 @@ async def gather_ordered(
     async with TaskGroup(name) as group:
         tasks = [group.start(coro, str(index)) for index, coro in enumerate(coros)]
     return [task.result() for task in tasks]
+
+
+async def failures_of(
+    items: Sequence[_T],
+    act: Callable[[_T], Awaitable[None]],
+    kinds: tuple[type[Exception], ...],
+) -> list[tuple[_T, Exception]]:
+    """Act on all items at once; those with which it failed, in their order. Other errors are raised."""
+
+    async def one(item: _T) -> Exception | None:
+        try:
+            await act(item)
+        except kinds as error:
+            return error
+        return None
+
+    errors = await gather_ordered(map(one, items))
+    return [(item, error) for item, error in zip(items, errors, strict=True) if error]
 
 
 async def wait_within(event: asyncio.Event, seconds: float | None) -> bool:

@@ -12,7 +12,7 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis import conditions
 from pybernetes.base import logs
 from pybernetes.base.env import Env
-from pybernetes.base.tasks import TaskGroup
+from pybernetes.base.tasks import failures_of
 from pybernetes.client.events import Recorder
 from pybernetes.client.types import Client
 from pybernetes.scheduler.config import SchedulerConfig
@@ -53,20 +53,13 @@ class Binder:
     async def _all(
         self, items: Sequence[_T], act: Callable[[_T], Awaitable[None]]
     ) -> list[tuple[_T, Exception]]:
-        """Do it to all at once, so many at a time; those with which it failed."""
-        failures: list[tuple[_T, Exception]] = []
+        """Do it to all, so many at a time; those with which it failed."""
 
         async def one(item: _T) -> None:
             async with self._slots:
-                try:
-                    await act(item)
-                except (ApiError, ConnectionError, TimeoutError) as error:
-                    failures.append((item, error))
+                await act(item)
 
-        async with TaskGroup("scheduler.binder") as group:
-            for item in items:
-                group.start(one(item), "one")
-        return failures
+        return await failures_of(items, one, (ApiError, ConnectionError, TimeoutError))
 
     async def _bind(self, decision: Decision) -> None:
         pod = decision.pod

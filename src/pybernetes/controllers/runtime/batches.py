@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.base.tasks import TaskGroup
+from pybernetes.base.tasks import failures_of
 from pybernetes.client.types import Client
 
 T = TypeVar("T")
@@ -15,20 +15,8 @@ T = TypeVar("T")
 
 async def all_at_once(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None:
     """`act` on every item, together; then raise the first failure, if any."""
-    errors: list[Exception | None] = [None] * len(items)
-
-    async def one(number: int) -> None:
-        try:
-            await act(items[number])
-        except (ApiError, ConnectionError) as error:
-            errors[number] = error
-
-    async with TaskGroup("batch") as group:
-        for number in range(len(items)):
-            group.start(one(number), str(number))
-    for error in errors:
-        if error is not None:
-            raise error
+    for _, error in await failures_of(items, act, (ApiError, ConnectionError)):
+        raise error
 
 
 async def slow_start(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None:
