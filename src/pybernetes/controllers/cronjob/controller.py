@@ -11,42 +11,26 @@ from pybernetes.client.frozen import copy_object
 from pybernetes.controllers.cronjob import plan, schedule
 from pybernetes.controllers.runtime import owners
 from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.resources import CRON_JOBS, JOBS
+from pybernetes.controllers.runtime.workload import Owning
 
 
-class CronJobController(Controller):
-    """Keys are namespace/name of the CronJob."""
-
+class CronJobController(Owning):
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._cron_jobs = self._follow(context.informers.get(CRON_JOBS))
-        self._jobs = context.informers.get(JOBS)
-        owners.index_by_controller(self._jobs)
-        self._jobs.on_change(self._job_changed)
+        super().__init__(context, CRON_JOBS, "CronJob", JOBS)
 
-    def _job_changed(self, old: Object | None, new: Object | None) -> None:
-        job = new or old or {}
-        owner = meta.controller_of(job) or {}
-        if owner.get("kind") == "CronJob":
-            self._queue.add(meta.make_key(meta.namespace(job), owner["name"]))
-
-    async def sync(self, key: str) -> None:
-        found = self._cron_jobs.find(*meta.split_key(key))
-        if found is None:
-            return
-        cron_job = copy_object(found)
-        jobs = self._jobs.by_index(owners.BY_CONTROLLER, meta.uid(cron_job))
+    async def _sync(self, key: str, owner: Object) -> None:
+        cron_job = copy_object(owner)
+        jobs = self._owned.by_index(owners.BY_CONTROLLER, meta.uid(cron_job))
         status = cron_job.setdefault("status", {})
-        before = copy_object(status)
         self._look_at(cron_job, jobs)
         wait = None
         try:
             if not meta.is_deleting(cron_job) and not cron_job["spec"].get("suspend"):
                 wait = await self._run_if_due(cron_job)
         finally:
-            if {k: v for k, v in status.items() if v} != {k: v for k, v in before.items() if v}:
-                await self._client.update_status(CRON_JOBS, cron_job, status)
+            await self._write_status(owner, status)
         for job in plan.too_old(cron_job, jobs):
             await self._delete(cron_job, job)
         if wait is not None:
@@ -77,7 +61,7 @@ class CronJobController(Controller):
 
     def _is_new(self, reference: Object) -> bool:
         """True if the cache has not come as far as the job's creation."""
-        seen, made = self._jobs.resource_version, reference.get("resourceVersion", "")
+        seen, made = self._owned.resource_version, reference.get("resourceVersion", "")
         return seen.isdigit() and made.isdigit() and int(seen) < int(made)
 
     async def _run_if_due(self, cron_job: Object) -> float | None:
@@ -109,7 +93,7 @@ class CronJobController(Controller):
             return due.next
         if spec.get("concurrencyPolicy") == "Replace":
             for reference in list(status["active"]):
-                job = self._jobs.find(meta.namespace(cron_job), reference["name"])
+                job = self._owned.find(meta.namespace(cron_job), reference["name"])
                 if job is not None:
                     await self._delete(cron_job, job)
                 status["active"].remove(reference)

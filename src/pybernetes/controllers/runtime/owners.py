@@ -44,8 +44,8 @@ def enqueue_owner(
 
 
 def selector_of(owner: Object) -> Selector:
-    """The pods that `owner` selects; a ReplicationController's selector is a plain map."""
-    selector = owner["spec"].get("selector") or {}
+    """What `owner` selects (nothing where it has no selector); a ReplicationController's selector is a plain map."""
+    selector = owner["spec"].get("selector")
     if owner.get("kind") == "ReplicationController":
         return selectors.from_set(selector)
     return selectors.from_label_selector(selector)
