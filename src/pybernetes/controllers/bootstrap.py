@@ -16,7 +16,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.bootstraptoken import remaining, text
 from pybernetes.client.informer import Informer
 from pybernetes.controllers.runtime.batches import delete_if_there
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Controller, Keyed
 from pybernetes.controllers.runtime.resources import CONFIG_MAPS, SECRETS
 
 SIGNATURE_PREFIX = "jws-kubeconfig-"
@@ -81,17 +81,14 @@ class BootstrapSigner(Controller):
                 await self._client.update(CONFIG_MAPS, wanted, _PUBLIC)
 
 
-class TokenCleaner(Controller):
+class TokenCleaner(Keyed):
     """Keys are namespace/name of token Secrets; each comes back when its token ends."""
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._tokens = self._follow(_tokens(context))
+        super().__init__(context, _tokens(context))
+        self._follow(self._objects)
 
-    async def sync(self, key: str) -> None:
-        secret = self._tokens.find(*meta.split_key(key))
-        if secret is None:
-            return
+    async def _sync(self, key: str, secret: Object) -> None:
         left = remaining(secret, self._now())
         if left:
             self._queue.add_after(key, left)

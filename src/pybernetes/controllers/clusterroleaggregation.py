@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pybernetes.apimachinery import meta, selectors
 from pybernetes.apimachinery.types import Object
 from pybernetes.client.types import APPLY_PATCH
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.resources import CLUSTER_ROLES
 
 
@@ -25,26 +25,20 @@ def aggregated_rules(role: Object, roles: Sequence[Object]) -> list[Object] | No
     return result
 
 
-class ClusterRoleAggregationController(Controller):
-    """Keys are names of ClusterRoles with an aggregationRule."""
-
+class ClusterRoleAggregationController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._roles = context.informers.get(CLUSTER_ROLES)
-        self._roles.add_index(
+        super().__init__(context, context.informers.get(CLUSTER_ROLES))
+        self._objects.add_index(
             "aggregated", lambda role: ["yes"] if role.get("aggregationRule") else []
         )
-        self._roles.on_change(self._changed)
+        self._objects.on_change(self._changed)
 
     def _changed(self, _old: Object | None, _new: Object | None) -> None:
-        for role in self._roles.by_index("aggregated", "yes"):
+        for role in self._objects.by_index("aggregated", "yes"):
             self._queue.add(meta.name(role))
 
-    async def sync(self, key: str) -> None:
-        role = self._roles.find("", key)
-        if role is None:
-            return
-        rules = aggregated_rules(role, self._roles.items())
+    async def _sync(self, key: str, role: Object) -> None:
+        rules = aggregated_rules(role, self._objects.items())
         if rules is None or rules == (role.get("rules") or []):
             return
         applied = {

@@ -11,7 +11,7 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis import conditions
 from pybernetes.apis.core.pod.status import is_finished, is_ready
 from pybernetes.client.informer import BY_NAMESPACE
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.resources import (
     BUDGETS,
     DEPLOYMENTS,
@@ -126,26 +126,21 @@ _SCALED: dict[str, GVR] = {
 }
 
 
-class DisruptionController(Controller):
-    """Keys are namespace/name of the budget."""
-
+class DisruptionController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._budgets = self._follow(context.informers.get(BUDGETS))
+        super().__init__(context, context.informers.get(BUDGETS))
+        self._follow(self._objects)
         self._pods = context.informers.get(PODS)
         self._owners = {kind: context.informers.get(gvr) for kind, gvr in _SCALED.items()}
         self._pods.on_change(self._pod_changed)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         for pod in filter(None, (old, new)):
-            for budget in self._budgets.by_index(BY_NAMESPACE, meta.namespace(pod)):
+            for budget in self._objects.by_index(BY_NAMESPACE, meta.namespace(pod)):
                 if _selects(budget, pod):
                     self._queue.add(meta.key(budget))
 
-    async def sync(self, key: str) -> None:
-        budget = self._budgets.find(*meta.split_key(key))
-        if budget is None:
-            return
+    async def _sync(self, key: str, budget: Object) -> None:
         now = self._now()
         pods = [
             pod

@@ -5,7 +5,7 @@ import ipaddress
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.resources import NODES, reference
 
 
@@ -61,14 +61,11 @@ class Ranges:
         return f"{address}/{self._prefix}"
 
 
-class NodeIpamController(Controller):
-    """Keys are node names."""
-
+class NodeIpamController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
+        super().__init__(context, context.informers.get(NODES))
         self._ranges = [_ranges(context, cidr) for cidr in context.config.cluster_cidrs]
-        self._nodes = context.informers.get(NODES)
-        self._nodes.on_change(self._changed)
+        self._objects.on_change(self._changed)
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None:
@@ -83,9 +80,8 @@ class NodeIpamController(Controller):
         for ranges in self._ranges:
             ranges.release(node)
 
-    async def sync(self, key: str) -> None:
-        node = self._nodes.find("", key)
-        if node is None or _pod_cidrs(node):
+    async def _sync(self, key: str, node: Object) -> None:
+        if _pod_cidrs(node):
             return
         given = [ranges.take(key) for ranges in self._ranges]
         if None in given:

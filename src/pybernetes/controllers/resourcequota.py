@@ -7,7 +7,7 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core import quota as rules
 from pybernetes.client.informer import BY_NAMESPACE, Informer
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.discovery import discover
 
 
@@ -21,17 +21,14 @@ _FULL = (rules.PODS, rules.SERVICES, rules.CLAIMS)
 RESYNC = 300.0  # seconds (upstream's resource-quota-sync-period)
 
 
-class ResourceQuotaController(Controller):
-    """Keys are namespace/name of quotas."""
-
+class ResourceQuotaController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._quotas = context.informers.get(QUOTAS)
+        super().__init__(context, context.informers.get(QUOTAS))
         self._watched: dict[GVR, Informer] = {}
         for gvr in dict.fromkeys((*_FULL, *rules.COUNTED.values())):
             self._watch(gvr)
         self._names = {f"{gvr.resource}.{gvr.group}".strip("."): gvr for gvr in self._watched}
-        self._quotas.on_change(self._quota_changed)
+        self._objects.on_change(self._quota_changed)
 
     def _watch(self, gvr: GVR) -> Informer:
         informers = self._context.informers
@@ -52,21 +49,18 @@ class ResourceQuotaController(Controller):
         """Creates were charged by admission; what frees something has to be counted again."""
         if old is None or not frees(gvr, old, new):
             return
-        for quota in self._quotas.by_index(BY_NAMESPACE, meta.namespace(old)):
+        for quota in self._objects.by_index(BY_NAMESPACE, meta.namespace(old)):
             self._queue.add(meta.key(quota))
 
-    async def sync(self, key: str) -> None:
-        quota = self._quotas.find(*meta.split_key(key))
-        if quota is None:
-            return
+    async def _sync(self, key: str, quota: Object) -> None:
         await self._watch_named(quota)
         hard = (quota.get("spec") or {}).get("hard") or {}
-        status = {"hard": hard, "used": rules.total(quota, self._objects(meta.namespace(quota)))}
+        status = {"hard": hard, "used": rules.total(quota, self._counted(meta.namespace(quota)))}
         if status != (quota.get("status") or {}):
             await self._client.update_status(QUOTAS, quota, status)
         self._queue.add_after(key, RESYNC)
 
-    def _objects(self, namespace: str) -> Iterator[tuple[GVR, Object]]:
+    def _counted(self, namespace: str) -> Iterator[tuple[GVR, Object]]:
         for gvr, informer in self._watched.items():
             for obj in informer.by_index(BY_NAMESPACE, namespace):
                 yield gvr, obj

@@ -6,7 +6,7 @@ import hashlib
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.runtime.batches import delete_if_there, put
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Controller, Keyed
 from pybernetes.controllers.runtime.resources import CLUSTER_TRUST_BUNDLES, CONFIG_MAPS, NAMESPACES
 
 NAME = "kube-root-ca.crt"
@@ -49,20 +49,20 @@ def plan_bundle(root_ca: str) -> Object:
     }
 
 
-class RootCaPublisher(Controller):
+class RootCaPublisher(Keyed):
     """Keys are namespaces. Does nothing where no CA is configured."""
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
+        super().__init__(context, context.informers.get(NAMESPACES))
         self._root_ca = context.config.root_ca
-        self._namespaces = self._follow(context.informers.get(NAMESPACES))
+        self._follow(self._objects)
         self._maps = context.informers.get(CONFIG_MAPS, field_selector=f"metadata.name={NAME}")
         self._maps.on_change(lambda old, new: context.queue.add(meta.namespace(new or old or {})))
 
-    async def sync(self, key: str) -> None:
-        namespace, current = self._namespaces.find("", key), self._maps.find(key, NAME)
-        if namespace is None or not self._root_ca:
+    async def _sync(self, key: str, namespace: Object) -> None:
+        if not self._root_ca:
             return
+        current = self._maps.find(key, NAME)
         planned = plan_config_map(namespace, current, self._root_ca)
         if planned is not None:
             await put(self._client, CONFIG_MAPS, planned, current)

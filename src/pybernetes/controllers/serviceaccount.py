@@ -4,15 +4,15 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.runtime.batches import put
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.resources import NAMESPACES, SERVICE_ACCOUNTS
 
 DEFAULT = "default"
 
 
-def missing_account(namespace: Object | None, account: Object | None) -> Object | None:
+def missing_account(namespace: Object, account: Object | None) -> Object | None:
     """The ServiceAccount to create, if any."""
-    if namespace is None or account is not None:
+    if account is not None:
         return None
     if (namespace.get("status") or {}).get("phase") == "Terminating" or meta.is_deleting(namespace):
         return None
@@ -20,12 +20,10 @@ def missing_account(namespace: Object | None, account: Object | None) -> Object 
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
 
 
-class ServiceAccountController(Controller):
-    """Keys are namespaces."""
-
+class ServiceAccountController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._namespaces = self._follow(context.informers.get(NAMESPACES))
+        super().__init__(context, context.informers.get(NAMESPACES))
+        self._follow(self._objects)
         self._accounts = context.informers.get(SERVICE_ACCOUNTS)
         self._accounts.on_change(self._account_changed)
 
@@ -33,8 +31,7 @@ class ServiceAccountController(Controller):
         if new is None and old is not None and meta.name(old) == DEFAULT:
             self._queue.add(meta.namespace(old))
 
-    async def sync(self, key: str) -> None:
-        namespace, account = self._namespaces.find("", key), self._accounts.find(key, DEFAULT)
-        missing = missing_account(namespace, account)
+    async def _sync(self, key: str, namespace: Object) -> None:
+        missing = missing_account(namespace, self._accounts.find(key, DEFAULT))
         if missing is not None:
             await put(self._client, SERVICE_ACCOUNTS, missing, None)

@@ -9,7 +9,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.taints import no_execute_seconds
 from pybernetes.base.metrics import counter
 from pybernetes.controllers.runtime.batches import delete_if_there
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.resources import BY_NODE, NODES, PODS, index_by_node, taints
 from pybernetes.controllers.runtime.workload import mark_disrupted
 
@@ -34,26 +34,23 @@ def eviction_time(
     return (now if since is None else since) + seconds
 
 
-class TaintEvictionController(Controller):
-    """Keys are namespace/name of pods."""
-
+class TaintEvictionController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
+        super().__init__(context, context.informers.get(PODS))
         self._nodes = context.informers.get(NODES)
-        self._pods = context.informers.get(PODS)
         self._since: dict[str, tuple[str, float]] = {}  # key -> uid, begin of its toleration
         self._deletions = counter(
             context.env,
             "taint_eviction_controller_pod_deletions_total",
             "Total number of Pods deleted by TaintEvictionController since its start.",
         )
-        index_by_node(self._pods)
+        index_by_node(self._objects)
         self._nodes.on_change(self._node_changed)
-        self._pods.on_change(self._pod_changed)
+        self._objects.on_change(self._pod_changed)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and taints(old) != taints(new):
-            for pod in self._pods.by_index(BY_NODE, meta.name(new)):
+            for pod in self._objects.by_index(BY_NODE, meta.name(new)):
                 self._queue.add(meta.key(pod))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
@@ -63,10 +60,12 @@ class TaintEvictionController(Controller):
         elif new["spec"].get("nodeName") and (old is None or _moved(old, new)):
             self._queue.add(meta.key(new))
 
-    async def sync(self, key: str) -> None:
-        pod = self._pods.find(*meta.split_key(key))
-        if pod is None or meta.is_deleting(pod):
-            self._since.pop(key, None)
+    async def _gone(self, key: str) -> None:
+        self._since.pop(key, None)
+
+    async def _sync(self, key: str, pod: Object) -> None:
+        if meta.is_deleting(pod):
+            await self._gone(key)
             return
         now = self._context.env.clock.monotonic()
         uid, since = self._since.get(key, ("", 0.0))

@@ -8,7 +8,7 @@ from pybernetes.apimachinery.timestamps import parse
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.batch.job import end_of
 from pybernetes.controllers.runtime.batches import delete_if_there
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.resources import JOBS
 
 
@@ -23,22 +23,18 @@ def left(job: Object, now: datetime.datetime) -> float | None:
     return float(seconds - (now - parse(end["lastTransitionTime"])).total_seconds())
 
 
-class TtlAfterFinishedController(Controller):
-    """Keys are namespace/name of Jobs."""
-
+class TtlAfterFinishedController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._jobs = context.informers.get(JOBS)
-        self._jobs.on_change(self._changed)
+        super().__init__(context, context.informers.get(JOBS))
+        self._objects.on_change(self._changed)
 
     def _changed(self, _old: Object | None, new: Object | None) -> None:
         if new is not None and left(new, self._now()) is not None:
             self._queue.add(meta.key(new))
 
-    async def sync(self, key: str) -> None:
-        job = self._jobs.find(*meta.split_key(key))
-        wait = left(job, self._now()) if job is not None else None
-        if job is None or wait is None:
+    async def _sync(self, key: str, job: Object) -> None:
+        wait = left(job, self._now())
+        if wait is None:
             return
         if wait > 0:
             self._queue.add_after(key, wait)

@@ -7,7 +7,7 @@ from functools import partial
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core.pod.status import is_finished
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.pods import claims_of
 from pybernetes.controllers.runtime.resources import ATTRIBUTES_CLASSES, CLAIMS, PODS, VOLUMES
 
@@ -34,8 +34,8 @@ def classes_used(obj: Object) -> list[str]:
     return [name for name in dict.fromkeys(names) if name]
 
 
-class ProtectionController(Controller):
-    """Keys are those of the objects of `gvr`. `users`: by resource, the keys of what an object uses."""
+class ProtectionController(Keyed):
+    """`users`: by resource, the keys of what an object uses."""
 
     def __init__(
         self,
@@ -44,9 +44,9 @@ class ProtectionController(Controller):
         finalizer: str,
         users: Mapping[GVR, Callable[[Object], list[str]]],
     ) -> None:
-        super().__init__(context)
+        super().__init__(context, context.informers.get(gvr))
         self._gvr, self._finalizer = gvr, finalizer
-        self._objects = self._follow(context.informers.get(gvr))
+        self._follow(self._objects)
         self._users = [context.informers.get(one) for one in users]
         for informer, used in zip(self._users, users.values(), strict=True):
             informer.add_index(finalizer, used)
@@ -58,10 +58,7 @@ class ProtectionController(Controller):
         for key in (key for one in (old, new) if one for key in used(one)):
             self._queue.add(key)
 
-    async def sync(self, key: str) -> None:
-        obj = self._objects.find(*meta.split_key(key))
-        if obj is None:
-            return
+    async def _sync(self, key: str, obj: Object) -> None:
         has, going = meta.has_finalizer(obj, self._finalizer), meta.is_deleting(obj)
         in_use = any(user.by_index(self._finalizer, key) for user in self._users)
         if going == has and not (going and in_use):

@@ -10,7 +10,7 @@ from pybernetes.apis import conditions
 from pybernetes.base import tls
 from pybernetes.controllers.certificates import plan
 from pybernetes.controllers.runtime.batches import delete_if_there
-from pybernetes.controllers.runtime.controller import Context, Controller, NotYet
+from pybernetes.controllers.runtime.controller import Context, Keyed, NotYet
 from pybernetes.controllers.runtime.resources import CERTIFICATE_SIGNING_REQUESTS, NODES
 
 _REVIEWS = GVR("authorization.k8s.io", "v1", "subjectaccessreviews")
@@ -18,12 +18,11 @@ _CLEANING_PERIOD = 3600.0  # seconds
 _BY_USER = "spec.username"
 
 
-class _Requests(Controller):
+class _Requests(Keyed):
     """What the three share: the requests, and writing a condition."""
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._requests = context.informers.get(CERTIFICATE_SIGNING_REQUESTS)
+        super().__init__(context, context.informers.get(CERTIFICATE_SIGNING_REQUESTS))
 
     def _with(self, request: Object, kind: str, reason: str, message: str) -> Object:
         now, status = self._now(), request.get("status") or {}
@@ -40,8 +39,8 @@ class Approving(_Requests):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._requests.add_index(_BY_USER, lambda one: [one["spec"].get("username") or ""])
-        self._follow(self._requests)
+        self._objects.add_index(_BY_USER, lambda one: [one["spec"].get("username") or ""])
+        self._follow(self._objects)
         self._serving = context.config.approve_kubelet_serving
         if self._serving:
             self._nodes = context.informers.get(NODES)
@@ -50,13 +49,12 @@ class Approving(_Requests):
     def _node_changed(self, _: Object | None, node: Object | None) -> None:
         """A request that came before its Node had all addresses is looked at again."""
         if node is not None:
-            for request in self._requests.by_index(_BY_USER, plan.NODE_PREFIX + meta.name(node)):
+            for request in self._objects.by_index(_BY_USER, plan.NODE_PREFIX + meta.name(node)):
                 if not plan.is_decided(request):
                     self._queue.add(meta.name(request))
 
-    async def sync(self, key: str) -> None:
-        request = self._requests.find("", key)
-        if request is None or plan.is_decided(request):
+    async def _sync(self, key: str, request: Object) -> None:
+        if plan.is_decided(request):
             return
         try:
             asked = plan.read(request)
@@ -101,11 +99,10 @@ class Signing(_Requests):
         super().__init__(context)
         self._ca = context.config.signing_ca
         if self._ca is not None:
-            self._follow(self._requests)
+            self._follow(self._objects)
 
-    async def sync(self, key: str) -> None:
-        request = self._requests.find("", key)
-        if request is None or self._ca is None or not plan.awaits_signature(request):
+    async def _sync(self, key: str, request: Object) -> None:
+        if self._ca is None or not plan.awaits_signature(request):
             return
         try:
             wrong = plan.refusal(request["spec"]["signerName"], plan.read(request))
@@ -139,6 +136,6 @@ class Cleaning(_Requests):
     async def sync(self, key: str) -> None:
         now = self._now()
         self._queue.add_after(key, _CLEANING_PERIOD)
-        for request in self._requests.items():
+        for request in self._objects.items():
             if plan.is_stale(request, now):
                 await delete_if_there(self._client, CERTIFICATE_SIGNING_REQUESTS, request)

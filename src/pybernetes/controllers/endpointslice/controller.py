@@ -7,7 +7,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.client.informer import BY_NAMESPACE
 from pybernetes.controllers.endpointslice.plan import MANAGER, plan_slices
 from pybernetes.controllers.runtime.batches import is_terminating_namespace
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.resources import (
     BY_NODE,
     ENDPOINT_SLICES,
@@ -21,19 +21,16 @@ from pybernetes.controllers.runtime.slices import apply_plan, follow_slices
 from pybernetes.controllers.runtime.writes import Writes
 
 
-class EndpointSliceController(Controller):
-    """Keys are namespace/name of services."""
-
+class EndpointSliceController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._services = context.informers.get(SERVICES)
+        super().__init__(context, context.informers.get(SERVICES))
         self._pods = context.informers.get(PODS)
         self._nodes = context.informers.get(NODES)
         self._slices = context.informers.get(ENDPOINT_SLICES)
         self._writes = Writes(context.env.clock, self._slices, context.queue.add)
         follow_slices(self._slices, MANAGER, context.queue.add)
         index_by_node(self._pods)
-        follow(self._services, self._pods, context.queue.add)
+        follow(self._objects, self._pods, context.queue.add)
         self._nodes.on_change(self._node_changed)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
@@ -42,14 +39,16 @@ class EndpointSliceController(Controller):
         if new is None or (old and meta.labels(old).get(zone) == meta.labels(new).get(zone)):
             return
         for pod in self._pods.by_index(BY_NODE, meta.name(new)):
-            for service in self._services.by_index(BY_NAMESPACE, meta.namespace(pod)):
+            for service in self._objects.by_index(BY_NAMESPACE, meta.namespace(pod)):
                 if has_selector(service):
                     self._queue.add(meta.key(service))
 
-    async def sync(self, key: str) -> None:
-        service = self._services.find(*meta.split_key(key))
-        if service is None or not has_selector(service) or meta.is_deleting(service):
-            self._writes.forget(key)
+    async def _gone(self, key: str) -> None:
+        self._writes.forget(key)
+
+    async def _sync(self, key: str, service: Object) -> None:
+        if not has_selector(service) or meta.is_deleting(service):
+            await self._gone(key)
             return
         if not self._writes.seen(key):
             return

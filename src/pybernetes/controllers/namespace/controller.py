@@ -6,7 +6,7 @@ from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.namespace.plan import Findings, plan_conditions
 from pybernetes.controllers.runtime.batches import delete_if_there
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.discovery import Served, discover
 from pybernetes.controllers.runtime.resources import NAMESPACES, PODS
 
@@ -14,13 +14,10 @@ FINALIZER = "kubernetes"
 _BACKGROUND: Object = {"propagationPolicy": "Background"}
 
 
-class NamespaceController(Controller):
-    """Keys are namespaces."""
-
+class NamespaceController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._namespaces = context.informers.get(NAMESPACES)
-        self._namespaces.on_change(self._changed)
+        super().__init__(context, context.informers.get(NAMESPACES))
+        self._objects.on_change(self._changed)
         context.informers.get(PODS).on_change(self._pod_changed)
 
     def _changed(self, _: Object | None, new: Object | None) -> None:
@@ -30,13 +27,11 @@ class NamespaceController(Controller):
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         """Pods are what takes longest: look again as soon as one is gone."""
         if new is None and old is not None:
-            self._changed(None, self._namespaces.find("", meta.namespace(old)))
+            self._changed(None, self._objects.find("", meta.namespace(old)))
 
-    async def sync(self, key: str) -> None:
-        namespace = self._namespaces.find("", key)
-        if namespace is None or not meta.is_deleting(namespace):
-            return
-        if not (namespace.get("spec") or {}).get("finalizers"):
+    async def _sync(self, key: str, namespace: Object) -> None:
+        held = (namespace.get("spec") or {}).get("finalizers")
+        if not held or not meta.is_deleting(namespace):
             return
         findings = await self._delete_content(key)
         namespace = await self._write_conditions(namespace, findings)

@@ -12,7 +12,7 @@ from pybernetes.client.queue import TokenBucket
 from pybernetes.controllers.nodelifecycle import plan
 from pybernetes.controllers.nodelifecycle.health import Heartbeats
 from pybernetes.controllers.runtime.batches import get_if_there
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.resources import (
     BY_NODE,
     LEASES,
@@ -28,13 +28,10 @@ BY_ZONE = "zone"
 RETRY = 5.0  # seconds until a node asks again for its turn (upstream looks at all as often)
 
 
-class NodeLifecycleController(Controller):
-    """Keys are node names."""
-
+class NodeLifecycleController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
+        super().__init__(context, context.informers.get(NODES))
         self._clock = context.env.clock
-        self._nodes = context.informers.get(NODES)
         self._pods = context.informers.get(PODS)
         self._leases = context.informers.get(LEASES, LEASE_NAMESPACE)
         self._heartbeats = Heartbeats(context.env.clock)
@@ -45,8 +42,8 @@ class NodeLifecycleController(Controller):
         self._states: dict[str, tuple[str, plan.Disruption]] = {}  # zone -> revision, state
         self._cut_off = False  # every node is lost: it is rather us who are cut off
         index_by_node(self._pods)
-        self._nodes.add_index(BY_ZONE, lambda node: [plan.zone_of(node)])
-        self._nodes.on_change(self._node_changed)
+        self._objects.add_index(BY_ZONE, lambda node: [plan.zone_of(node)])
+        self._objects.on_change(self._node_changed)
         self._leases.on_change(lambda _, new: self._heartbeats.lease(new) if new else None)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
@@ -58,11 +55,7 @@ class NodeLifecycleController(Controller):
         if old is None or new is None or _needs_look(old, new):
             self._queue.add(meta.name(node))
 
-    async def sync(self, key: str) -> None:
-        node = self._nodes.find("", key)
-        if node is None:
-            self._removed(key)
-            return
+    async def _sync(self, key: str, node: Object) -> None:
         self._register(node)
         node = await self._check_silence(node)
         self._check_cut_off()
@@ -75,13 +68,13 @@ class NodeLifecycleController(Controller):
             self._registered[name] = uid
             self._tell(name, uid, "RegisteredNode", f"event: Registered Node {name} in Controller")
 
-    def _removed(self, name: str) -> None:
-        uid = self._registered.pop(name, None)
+    async def _gone(self, key: str) -> None:
+        uid = self._registered.pop(key, None)
         if uid is not None:
-            self._tell(name, uid, "RemovingNode", f"event: Removing Node {name} from Controller")
-        self._heartbeats.forget(name)
-        self._ready.pop(name, None)
-        self._unmarked.pop(name, None)
+            self._tell(key, uid, "RemovingNode", f"event: Removing Node {key} from Controller")
+        self._heartbeats.forget(key)
+        self._ready.pop(key, None)
+        self._unmarked.pop(key, None)
 
     def _tell(self, name: str, uid: str, reason: str, text: str) -> None:
         self._event(reference(name, uid), "Normal", reason, f"Node {name} {text}")
@@ -153,15 +146,15 @@ class NodeLifecycleController(Controller):
 
     def _check_cut_off(self) -> None:
         """Nobody is evicted while all nodes are lost; then, and after it, all are looked at."""
-        cut_off = self._state("*", self._nodes.items) == "full"
+        cut_off = self._state("*", self._objects.items) == "full"
         if cut_off != self._cut_off:
             self._cut_off = cut_off
-            for node in self._nodes.items():
+            for node in self._objects.items():
                 self._queue.add(meta.name(node))
 
     def _state(self, zone: str, members: Callable[[], list[Object]]) -> plan.Disruption:
         """The state of a zone ("*": of the cluster), counted once for each version of the nodes."""
-        version = self._nodes.resource_version
+        version = self._objects.resource_version
         known = self._states.get(zone)
         if known is None or known[0] != version:
             state = plan.disruption(members(), self._context.config.unhealthy_zone_threshold)
@@ -170,7 +163,7 @@ class NodeLifecycleController(Controller):
 
     def _take_token(self, zone: str) -> bool:
         config = self._context.config
-        members = self._nodes.by_index(BY_ZONE, zone)
+        members = self._objects.by_index(BY_ZONE, zone)
         rate = plan.eviction_rate(self._state(zone, lambda: members), len(members), config)
         if rate == 0:
             return False

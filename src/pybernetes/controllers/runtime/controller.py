@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.types import Object
 from pybernetes.base.env import Env
 from pybernetes.client.events import Recorder
 from pybernetes.client.informer import Informer, Informers
@@ -58,6 +59,25 @@ class Controller:
         """Queue the key of every object of `informer` that comes, changes or goes."""
         informer.on_change(lambda old, new: self._queue.add(meta.key(new or old or {})))
         return informer
+
+
+class Keyed(Controller):
+    """Keys are those of the objects of one informer."""
+
+    def __init__(self, context: Context, objects: Informer) -> None:
+        super().__init__(context)
+        self._objects = objects
+
+    async def sync(self, key: str) -> None:
+        obj = self._objects.find(*meta.split_key(key))
+        await (self._gone(key) if obj is None else self._sync(key, obj))
+
+    async def _sync(self, key: str, obj: Object) -> None:
+        """`sync`, of an object that is there."""
+        raise NotImplementedError
+
+    async def _gone(self, key: str) -> None:
+        """The object is not there (any more)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pybernetes.controllers.runtime.batches import (
     is_terminating_namespace,
     slow_start,
 )
-from pybernetes.controllers.runtime.controller import Context, Controller
+from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.pods import next_available
 from pybernetes.controllers.runtime.resources import PODS
 from pybernetes.controllers.runtime.writes import Writes
@@ -32,7 +32,7 @@ def comparable(status: Object) -> Object:
     return {key: value for key, value in status.items() if value or key in _ALWAYS}
 
 
-class Owning(Controller):
+class Owning(Keyed):
     """Keys are namespace/name of the owner, of kind `kind`; `owned`: what it owns.
 
     An owner is looked at when the cache shows what we wrote into it the last time: until then the
@@ -40,9 +40,9 @@ class Owning(Controller):
     """
 
     def __init__(self, context: Context, gvr: GVR, kind: str, owned: GVR) -> None:
-        super().__init__(context)
+        super().__init__(context, context.informers.get(gvr))
         self._gvrs = gvr, owned
-        self._owners = self._follow(context.informers.get(gvr))
+        self._owners = self._follow(self._objects)
         self._owned = context.informers.get(owned)
         self._own_writes = Writes(context.env.clock, self._owners, context.queue.add)
         self._writes = Writes(context.env.clock, self._owned, context.queue.add)
@@ -51,19 +51,11 @@ class Owning(Controller):
         owners.enqueue_owner(self._owned, kind, self._owners, context.queue.add)
 
     async def sync(self, key: str) -> None:
-        owner = self._owners.find(*meta.split_key(key))
-        if owner is None:
+        if self._owners.find(*meta.split_key(key)) is None:
             self._own_writes.forget(key)
             self._writes.forget(key)
-            await self._gone(key)
-        elif self._own_writes.seen(key):
-            await self._sync(key, owner)
-
-    async def _sync(self, key: str, owner: Object) -> None:
-        raise NotImplementedError
-
-    async def _gone(self, key: str) -> None:
-        """The owner is not there (any more)."""
+        if self._own_writes.seen(key):
+            await super().sync(key)
 
     async def _claimed(
         self, owner: Object, wanted: Callable[[Object], bool] = lambda _: True
