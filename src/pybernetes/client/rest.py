@@ -11,22 +11,6 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.wire.types import ClientReply, Request, Response, StreamingResponse
 
 JSON = "application/json"
-_REASONS = {  # for answers without a Status (upstream's errors.NewGenericServerResponse)
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    405: "MethodNotAllowed",
-    406: "NotAcceptable",
-    409: "Conflict",
-    410: "Gone",
-    415: "UnsupportedMediaType",
-    422: "Invalid",
-    429: "TooManyRequests",
-    500: "InternalError",
-    503: "ServiceUnavailable",
-    504: "Timeout",
-}
 
 
 def new_request(
@@ -57,7 +41,7 @@ def error_of(status: int, body: bytes) -> ApiError:
     if isinstance(found, dict) and found.get("kind") == "Status":
         return ApiError.from_status(found, status)
     text = body.decode(errors="replace").strip() or f"the server answered {status}"
-    return ApiError(status, _REASONS.get(status, "Unknown"), text)
+    return ApiError(status, "Unknown", text)
 
 
 def retry_after(reply: Response) -> float | None:

@@ -36,6 +36,9 @@ class Session:
             if plugin.weight and not plugin.dynamic
             if (raw := plugin.score(nodes, pod, _ALL)) is not None
         ]
+        self._rate()
+
+    def _rate(self) -> None:
         self._fixed = self._normalized()
         self._total = self._fixed + self._dynamic_score(_ALL)
         self._total[~self._feasible] = -1
@@ -67,9 +70,7 @@ class Session:
             self._feasible[row] = False
             self._total[row] = -1
             if self._raw:  # the largest raw score may be gone: normalise anew
-                self._fixed = self._normalized()
-                self._total = self._fixed + self._dynamic_score(_ALL)
-                self._total[~self._feasible] = -1
+                self._rate()
             return
         self._total[row] = self._fixed[row] + self._dynamic_score(only)[0]
 
