@@ -12,11 +12,10 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import User
 from pybernetes.apiserver.authorization import bootstrap, review
 from pybernetes.apiserver.authorization.escalation import EscalationCheck
-from pybernetes.apiserver.authorization.forbidden import forbidden_error
 from pybernetes.apiserver.authorization.node import NodeAuthorizer
 from pybernetes.apiserver.authorization.rbac import CLUSTER_ROLES, ROLE_BINDINGS, Rbac
 from pybernetes.apiserver.authorization.rules import missing
-from pybernetes.apiserver.authorization.union import Union
+from pybernetes.apiserver.authorization.union import Union, forbidden_error
 from pybernetes.apiserver.reading import PODS
 from pybernetes.apiserver.requestinfo import parse
 from pybernetes.apiserver.types import RequestInfo

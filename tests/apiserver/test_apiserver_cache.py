@@ -3,8 +3,8 @@
 
 from pybernetes.apimachinery.selectors import FieldTerm
 from pybernetes.apiserver import codec
+from pybernetes.apiserver.cache.entry import EVERYTHING, Selection
 from pybernetes.apiserver.cache.resource import ResourceCache
-from pybernetes.apiserver.cache.selection import EVERYTHING, Selection
 from pybernetes.apiserver.cache.watchers import Watcher
 from pybernetes.storage.types import Change, Record
 

@@ -4,7 +4,7 @@
 import datetime
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.validation.part import IMMUTABLE, Part
+from pybernetes.apis.validation.part import Part
 
 GROUP = "rbac.authorization.k8s.io"
 
@@ -25,11 +25,6 @@ def validate_cluster_binding(binding: Part) -> None:
     for subject in binding.each("subjects"):
         if subject.get("kind") == "ServiceAccount":
             subject.need("namespace")
-
-
-def validate_role_kept(binding: Part, old: Object) -> None:
-    if binding.get("roleRef") != old.get("roleRef"):
-        binding.invalid("roleRef", binding.get("roleRef"), IMMUTABLE)
 
 
 def accounts(binding: Object, _: datetime.datetime) -> str:

@@ -18,5 +18,3 @@ def validate_class(part: Part) -> None:
         part.invalid("parameters", "", "field can not be empty.")
     if sum(len(key) + len(value) for key, value in parameters.items()) > 256 * 1024:
         part.errors.append(too_long("parameters", 256 * 1024))
-    if part.get("reclaimPolicy"):
-        part.choice("reclaimPolicy", ["Delete", "Retain"])

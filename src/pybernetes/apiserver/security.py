@@ -15,7 +15,7 @@ from pybernetes.apiserver.authorization import union as authorizers
 from pybernetes.apiserver.authorization.escalation import EscalationCheck
 from pybernetes.apiserver.authorization.node import NodeAuthorizer
 from pybernetes.apiserver.authorization.rbac import WATCHED, Rbac
-from pybernetes.apiserver.cache.selection import Selection
+from pybernetes.apiserver.cache.entry import Selection
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.reading import PODS

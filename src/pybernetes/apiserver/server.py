@@ -11,7 +11,6 @@ from pybernetes.apiserver.admission.resourcequota import ResourceQuota
 from pybernetes.apiserver.bootstrap.writer import write_bootstrap
 from pybernetes.apiserver.cache.feed import Feed
 from pybernetes.apiserver.chain import Chain
-from pybernetes.apiserver.compaction import compact_forever
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.dispatch import Dispatcher
@@ -21,7 +20,7 @@ from pybernetes.apiserver.filters.registry import filters
 from pybernetes.apiserver.proxying.proxying import connect_table
 from pybernetes.apiserver.reader import CacheReader
 from pybernetes.apiserver.resources import Resources
-from pybernetes.apiserver.rest.commit import probe_forever
+from pybernetes.apiserver.rest.commit import compact_forever, probe_forever
 from pybernetes.apiserver.services.allocation import Allocation
 from pybernetes.apiserver.services.ranges import parse as parse_ranges
 from pybernetes.apiserver.services.repair import repair

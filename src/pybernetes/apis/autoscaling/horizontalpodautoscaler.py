@@ -17,9 +17,6 @@ def _fields(type_: str) -> str:
 
 def default_autoscaler(autoscaler: Object) -> None:
     spec = autoscaler["spec"]
-    if not spec.get("metrics"):
-        target = {"type": "Utilization", "averageUtilization": 80}
-        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
     if spec.get("behavior") is not None:
         _default_behavior(spec["behavior"])
 

@@ -4,12 +4,13 @@
 import datetime
 
 from pybernetes.apimachinery import meta
+from pybernetes.apimachinery.field import too_long
 from pybernetes.apimachinery.timestamps import human_duration, parse
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis import conditions
 from pybernetes.apis.apps.workload import selects
 from pybernetes.apis.columns import look
-from pybernetes.apis.validation.names import dns1123_label
+from pybernetes.apis.validation.names import dns1123_label, domain_prefixed_path
 from pybernetes.apis.validation.part import Part, validate_immutable
 
 NAME_LABELS = ("job-name", "batch.kubernetes.io/job-name")
@@ -141,3 +142,43 @@ def duration(job: Object, now: datetime.datetime) -> str:
     if not start:
         return ""
     return human_duration(((parse(end) if end else now) - parse(start)).total_seconds())
+
+
+def validate_job_spec(spec: Part) -> None:
+    """After the rows of data/rules.txt. Rules of failure and success policies are not checked."""
+    manager = spec.get("managedBy")
+    if manager is not None:
+        spec.errors.extend(domain_prefixed_path(manager, spec.path("managedBy")))
+        if len(manager) > 63:
+            spec.errors.append(too_long(spec.path("managedBy"), 63))
+    if spec.get("completionMode") == "Indexed":
+        _indexed(spec)
+    _restart(spec)
+
+
+def _indexed(spec: Part) -> None:
+    completions, failed = spec.get("completions"), spec.get("maxFailedIndexes")
+    if completions is not None and failed is not None and failed > completions:
+        spec.invalid("maxFailedIndexes", failed, "must be less than or equal to completions")
+    if (completions or 0) > 100000 and spec.get("backoffLimitPerIndex") is not None:
+        if failed is None:
+            spec.required("maxFailedIndexes", "must be specified when completions is above 100000")
+        for field in ("parallelism", "maxFailedIndexes"):
+            if (spec.get(field) or 0) > 10000:
+                text = (
+                    "must be less than or equal to 10000 when completions are above 100000 "
+                    "and used with backoff limit per index"
+                )
+                spec.invalid(field, spec.get(field), text)
+
+
+def _restart(spec: Part) -> None:
+    pod = spec.child("template").child("spec")
+    policy = pod.get("restartPolicy")
+    if policy in {None, "", "Always"}:
+        pod.required("restartPolicy", 'valid values: "OnFailure", "Never"')
+        return
+    pod.choice("restartPolicy", ["Never", "OnFailure"])
+    if policy == "OnFailure" and spec.get("podFailurePolicy") is not None:
+        text = 'only "Never" is supported when podFailurePolicy is specified'
+        pod.invalid("restartPolicy", policy, text)

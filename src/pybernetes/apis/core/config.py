@@ -41,13 +41,13 @@ def _keys(part: Part, field: str) -> dict[str, str]:
     return data
 
 
-def _immutable(part: Part, old: Object, *fields: str) -> None:
+def validate_kept(part: Part, old: Object) -> None:
     """What `immutable: true` forbids, itself included."""
     if not old.get("immutable"):
         return
     if not part.get("immutable"):
         part.forbidden("immutable", _IMMUTABLE)
-    for field in fields:
+    for field in ("data", "binaryData"):
         if (part.get(field) or {}) != (old.get(field) or {}):
             part.forbidden(field, _IMMUTABLE)
 
@@ -60,10 +60,6 @@ def validate_config_map(part: Part) -> None:
     size = sum(len(value.encode()) for value in data.values()) + _decoded_size(binary)
     if size > MAX_SIZE:
         part.errors.append(too_long("", MAX_SIZE))
-
-
-def validate_config_map_update(part: Part, old: Object) -> None:
-    _immutable(part, old, "data", "binaryData")
 
 
 def size(config: Object, _: object) -> int:
@@ -111,10 +107,6 @@ def _docker(part: Part, data: dict[str, str], key: str) -> None:
     if not isinstance(content, dict):
         text = "json: cannot unmarshal into Go value of type map[string]interface {}"
         part.invalid(at, shown, text)
-
-
-def validate_secret_update(part: Part, old: Object) -> None:
-    _immutable(part, old, "data")
 
 
 def prepare_account(account: Object, _: Object | None = None) -> None:

@@ -65,7 +65,6 @@ def _cidr(text: str) -> list[str]:
 
 
 def validate_node_update(node: Part, old: Object) -> None:
-    validate_addresses(node, old)
     spec, was = node.child("spec"), old.get("spec") or {}
     if was.get("podCIDRs") and was["podCIDRs"] != spec.get("podCIDRs"):
         text = 'node updates may not change podCIDR except from "" to valid'
@@ -73,11 +72,6 @@ def validate_node_update(node: Part, old: Object) -> None:
     if was.get("providerID") and was["providerID"] != spec.get("providerID"):
         verb = "modified" if spec.get("providerID") else "cleared"
         spec.invalid("providerID", None, f"field cannot be {verb} once set")
-
-
-def validate_addresses(node: Part, _: Object) -> None:
-    status = node.child("status")
-    status.unique("addresses", status.get("addresses") or ())
 
 
 def status(node: Object, _: datetime.datetime) -> str:

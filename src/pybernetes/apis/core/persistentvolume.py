@@ -6,7 +6,7 @@ import datetime
 from pybernetes.apimachinery import meta, quantity
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
-from pybernetes.apis.validation.part import IMMUTABLE, Part, same
+from pybernetes.apis.validation.part import IMMUTABLE, Part, changed, same
 
 CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 _SHORT = {
@@ -61,9 +61,7 @@ def validate_claim_update(part: Part, old: Object) -> None:
         was.pop("volumeAttributesClassName", None)
     if not was.get("storageClassName"):
         was["storageClassName"] = spec.get("storageClassName")  # defaulted after the fact
-    changed = sorted(key for key in {*spec, *was} if not same(spec.get(key), was.get(key)))
-    if changed:
-        listed = ", ".join(f"spec.{field}" for field in changed)
+    if listed := changed(spec, was):
         part.forbidden("spec", f"{_FROZEN}\nchanged: {listed}")
 
 

@@ -109,20 +109,15 @@ def _operations(
     for one in _table()[place]:
         if one["verb"] in verbs:
             patches = _table()["patchTypes"] if one["method"] == "patch" and "body" in one else ()
-            yield Operation(
-                method=one["method"],
-                action=one["action"],
-                id=one["id"].format_map(names),
-                text=one["text"].format_map(names),
-                answer=one["answer"].format_map(names),
-                gvk=gvk,
-                body=one.get("body", "").format_map(names),
-                body_required=one.get("body_required", True),
-                consumes=tuple(patches) or ("*/*",),
-                parameters=tuple(_table()["parameters"].get(one.get("parameters"), ())),
-                codes=tuple(one.get("codes", (200,))),
-                watches=one.get("watches", False) and "watch" in verbs,
-            )
+            row: Object = {
+                key: value.format_map(names) if isinstance(value, str) else value
+                for key, value in one.items()
+                if key != "verb"
+            }
+            row["consumes"] = tuple(patches) or ("*/*",)
+            row["parameters"] = _table()["parameters"].get(one.get("parameters"), ())
+            row["watches"] = one.get("watches", False) and "watch" in verbs
+            yield Operation(**row, gvk=gvk)
 
 
 def group_item(group: str, version: str) -> PathItem:

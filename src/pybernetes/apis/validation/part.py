@@ -180,6 +180,12 @@ def same(new: Any, old: Any) -> bool:
     return bool(new == old) or (_pruned(new) or None) == (_pruned(old) or None)
 
 
+def changed(new: Object, old: Object) -> str:
+    """The fields of a spec that differ, as "spec.a, spec.b"."""
+    fields = sorted(key for key in {*new, *old} if not same(new.get(key), old.get(key)))
+    return ", ".join(f"spec.{field}" for field in fields)
+
+
 def validate_immutable(new: Any, old: Any, at: str, errors: Errors) -> None:
     """Add a finding if a value changed."""
     if not same(new, old):

@@ -7,7 +7,7 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core import quota as rules
 from pybernetes.apis.core.pod.requests import Amounts
 from pybernetes.apiserver.admission.plugin import Plugin, forbidden
-from pybernetes.apiserver.cache.selection import EVERYTHING
+from pybernetes.apiserver.cache.entry import EVERYTHING
 from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.rest.commit import change
 from pybernetes.apiserver.serving import Serving

@@ -15,7 +15,7 @@ from pybernetes.apiserver.authentication.users import (
     extra_of,
     with_authenticated,
 )
-from pybernetes.apiserver.authorization.forbidden import require
+from pybernetes.apiserver.authorization.union import require
 from pybernetes.apiserver.types import Authorizer, RequestInfo
 from pybernetes.wire.types import Request
 

@@ -2,7 +2,9 @@
 """Entry: one object at one revision, as bytes; and Event: one change of it. Both never change."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from pybernetes.apimachinery.selectors import FieldTerm, Selector
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver import codec
 
@@ -72,3 +74,29 @@ class Event:
             assert self.old is not None
             self._gone = self.old.at(self.revision)
         return self._gone
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which objects of a resource a list or watch is about (label and field selectors).
+
+    `exact` is a ("label" or "field", name, value) that every match has: for indexes."""
+
+    labels: Selector | None = None
+    terms: tuple[FieldTerm, ...] = ()
+    exact: tuple[str, str, str] | None = None
+
+    @property
+    def everything(self) -> bool:
+        return self.labels is None and not self.terms
+
+    def matches(self, entry: Entry, fields: Fields) -> bool:
+        if self.terms:
+            values = entry.fields(fields)
+            for term in self.terms:
+                if not term.matches(values):
+                    return False
+        return self.labels is None or self.labels.matches(entry.labels())
+
+
+EVERYTHING = Selection()

@@ -3,8 +3,7 @@
 
 from collections.abc import Mapping
 
-from pybernetes.apiserver.cache.entry import Entry, Event, Fields
-from pybernetes.apiserver.cache.selection import Selection
+from pybernetes.apiserver.cache.entry import Entry, Event, Fields, Selection
 from pybernetes.base.buckets import Buckets
 
 _MAXIMUM = 16  # indexes a resource may have: selectors on ever new label keys must not grow memory

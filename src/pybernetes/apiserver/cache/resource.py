@@ -11,9 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pybernetes.apiserver import codec
-from pybernetes.apiserver.cache.entry import Entry, Event, Fields
+from pybernetes.apiserver.cache.entry import Entry, Event, Fields, Selection
 from pybernetes.apiserver.cache.index import Indexes
-from pybernetes.apiserver.cache.selection import Selection
 from pybernetes.apiserver.cache.watchers import Watchers
 from pybernetes.base.shared import Shared
 from pybernetes.storage.types import Change, Record

@@ -8,8 +8,7 @@ stands in the bucket of that value; an event goes to the buckets of its old and 
 import asyncio
 from collections import deque
 
-from pybernetes.apiserver.cache.entry import Entry, Event, Fields
-from pybernetes.apiserver.cache.selection import Selection
+from pybernetes.apiserver.cache.entry import Entry, Event, Fields, Selection
 
 Bucket = tuple[str, str]
 _ALL: Bucket = ("", "")

@@ -2,7 +2,7 @@
 """THE list of endpoints outside the resources."""
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.authentication.tokens import (
@@ -31,7 +31,6 @@ _PATHS = (
     "/livez/ping",
     "/readyz/ping",
 )
-Document = Callable[[Context], Response]
 MAJOR, MINOR, PATCH = "1", "37", "1"
 
 
@@ -53,7 +52,7 @@ def endpoints(core: Core, security: Security, ready: Callable[[], bool]) -> list
         content_type, body = metrics.exposition(core.env)
         return Response(200, body, content_type)
 
-    documents = {
+    documents: dict[str, Callable[[Context], Response]] = {
         "/version": lambda ctx: object_reply(ctx, version_info()),
         "/metrics": show_metrics,
         CONFIGURATION_PATH: lambda ctx: object_reply(ctx, configuration),
@@ -67,28 +66,18 @@ def endpoints(core: Core, security: Security, ready: Callable[[], bool]) -> list
         },
     )
     discovery = Discovery(core)
-    paths = Documents(documents, lambda: [*_PATHS, *discovery.paths()])
-    return [health, discovery, OpenApiEndpoint(core), paths]
 
-
-class Documents:
-    """path -> its document; GET only. `paths` lists what / shows besides."""
-
-    def __init__(self, table: Mapping[str, Document], paths: Callable[[], list[str]]) -> None:
-        self._table = table
-        self._paths = paths
-
-    def __call__(self, ctx: Context) -> Response | None:
+    def show_document(ctx: Context) -> Response | None:
         path = ctx.info.path.rstrip("/")
         if not path:
-            listed = sorted({*self._paths(), *self._table})
-            return object_reply(ctx, {"paths": listed})
-        document = self._table.get(path)
-        if document is None:
-            return None
-        if ctx.request.method not in ("GET", "HEAD"):
+            listed = {*_PATHS, *discovery.paths(), *documents}
+            return object_reply(ctx, {"paths": sorted(listed)})
+        document = documents.get(path)
+        if document is not None and ctx.request.method not in ("GET", "HEAD"):
             raise not_allowed(ctx)
-        return document(ctx)
+        return document(ctx) if document else None
+
+    return [health, discovery, OpenApiEndpoint(core), show_document]
 
 
 def version_info() -> Object:

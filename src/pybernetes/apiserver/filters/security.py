@@ -2,7 +2,7 @@
 """Who calls, as whom they act, and whether they may: authentication, impersonation, authorization."""
 
 from pybernetes.apiserver.authentication.impersonation import impersonate
-from pybernetes.apiserver.authorization.forbidden import require
+from pybernetes.apiserver.authorization.union import require
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.filters.types import Filter
 from pybernetes.apiserver.security import Security

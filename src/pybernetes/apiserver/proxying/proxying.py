@@ -15,7 +15,7 @@ from functools import cached_property
 
 from pybernetes.apimachinery.errors import ApiError, bad_request, method_not_allowed, not_found
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.apiserver.authorization.forbidden import require
+from pybernetes.apiserver.authorization.union import require
 from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.proxying import podstreams
 from pybernetes.apiserver.proxying.logs import serve_log

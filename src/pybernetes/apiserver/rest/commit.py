@@ -14,7 +14,7 @@ from pybernetes.apiserver.context import Context, Core
 from pybernetes.apiserver.rest.reply import transient
 from pybernetes.apiserver.serving import Serving
 from pybernetes.base import logs, metrics
-from pybernetes.storage.types import Conflict, NoSpace, Op, StoreError, Unavailable
+from pybernetes.storage.types import Conflict, NoSpace, Op, Store, StoreError, Unavailable
 
 PROBE = "/registry/health"
 SIZED = 30  # seconds between measurements of the store's size
@@ -71,6 +71,25 @@ async def probe_forever(core: Core) -> None:
         if core.feed.refused:
             with contextlib.suppress(ApiError):
                 await commit(core, [Op(PROBE, b"")])
+
+
+async def compact_forever(store: Store, interval: float) -> None:
+    """Every `interval` seconds, forget what was history at the time before. 0: never.
+
+    So history older than one to two intervals is forgotten (upstream: five minutes).
+    """
+    if interval <= 0:
+        return
+    before = store.revision
+    while True:
+        await asyncio.sleep(interval)
+        now = store.revision
+        try:
+            if before > store.floor:
+                await store.compact(before)
+        except StoreError as error:
+            log.warning("The store could not be compacted", error=str(error))
+        before = now
 
 
 _TRIES = 64

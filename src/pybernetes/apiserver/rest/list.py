@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Sequence
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver import codec
-from pybernetes.apiserver.cache.entry import Entry
-from pybernetes.apiserver.cache.selection import Selection
+from pybernetes.apiserver.cache.entry import Entry, Selection
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest import versions
 from pybernetes.apiserver.rest.formats import Format, Plain

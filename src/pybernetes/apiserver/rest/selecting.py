@@ -6,7 +6,7 @@ from dataclasses import replace
 from pybernetes.apimachinery import selectors
 from pybernetes.apimachinery.errors import bad_request
 from pybernetes.apimachinery.selectors import FieldTerm
-from pybernetes.apiserver.cache.selection import EVERYTHING, Selection
+from pybernetes.apiserver.cache.entry import EVERYTHING, Selection
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.serving import Serving
 

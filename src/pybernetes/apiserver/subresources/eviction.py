@@ -14,7 +14,7 @@ from pybernetes.apimachinery.errors import (
 from pybernetes.apimachinery.types import GVK, GVR, Object
 from pybernetes.apis import conditions
 from pybernetes.apis.core.pod.status import is_finished, is_ready, phase
-from pybernetes.apiserver.cache.selection import EVERYTHING
+from pybernetes.apiserver.cache.entry import EVERYTHING
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest.body import decode_body, read_object
 from pybernetes.apiserver.rest.commit import change

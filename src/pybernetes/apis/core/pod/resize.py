@@ -5,8 +5,7 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.field import Errors, forbidden
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
-from pybernetes.apis.core.pod.podlevel import default_pod_level
-from pybernetes.apis.core.pod.requests import qos_class
+from pybernetes.apis.core.pod.requests import default_pod_level, qos_class
 from pybernetes.apis.core.pod.validation import checked
 from pybernetes.apis.validation.part import Part
 

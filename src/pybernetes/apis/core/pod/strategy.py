@@ -4,8 +4,7 @@
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
-from pybernetes.apis.core.pod.podlevel import default_pod_level
-from pybernetes.apis.core.pod.requests import qos_class
+from pybernetes.apis.core.pod.requests import default_pod_level, qos_class
 from pybernetes.apis.core.pod.status import is_finished
 
 _GATED = "Scheduling is blocked due to non-empty scheduling gates"

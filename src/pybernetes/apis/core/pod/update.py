@@ -13,7 +13,7 @@ from pybernetes.apis.core.pod.status import may_restart_all
 from pybernetes.apis.core.pod.validation import checked
 from pybernetes.apis.validation.addresses import address, ip
 from pybernetes.apis.validation.names import dns1123_subdomain, qualified_name, user_id
-from pybernetes.apis.validation.part import IMMUTABLE, Part, same
+from pybernetes.apis.validation.part import IMMUTABLE, Part, changed, same
 
 _UPDATABLE = (
     "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
@@ -73,9 +73,7 @@ def _fixed_fields(part: Part, was: Object) -> None:
         kept[field] = [_but(container, ["image"]) for container in was.get(field) or ()]
     if was.get("schedulingGates"):
         _gated(part, munged, kept)
-    changed = sorted(key for key in {*munged, *kept} if not same(munged.get(key), kept.get(key)))
-    if changed:
-        listed = ", ".join(f"spec.{field}" for field in changed)
+    if listed := changed(munged, kept):
         text = f"pod updates may not change fields other than {_UPDATABLE}\nchanged: {listed}"
         part.forbidden("", text)
 
