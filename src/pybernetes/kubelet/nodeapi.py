@@ -151,7 +151,7 @@ class NodeView:
     async def stats_summary(self) -> Object:
         with _told():
             page = Page(self._gatherer, self._start, rfc3339(self._tools.env.clock.now()))
-            return page.summary(*await self._gatherer.both(self._workers.active()))
+            return summary.summary(page, *await self._gatherer.both(self._workers.active()))
 
     async def metrics(self, page: str) -> bytes:
         """One of summary.PAGES."""

@@ -63,13 +63,12 @@ class Tokens:
     def __init__(self, env: Env, client: Client) -> None:
         self._clock = env.clock
         self._client = client
-        self._tokens: dict[tuple[str, str, int], tuple[str, float]] = {}
+        self._tokens: Expiring[tuple[str, str, int], str] = Expiring(env.clock, MAX_CACHED)
 
     async def token(self, pod: Object, audience: str, seconds: int) -> str:
         key = (naming.uid(pod), audience, seconds)
-        known = self._tokens.get(key)
-        if known is not None and self._clock.time() < known[1]:
-            return known[0]
+        if known := self._tokens.get(key):
+            return known
         spec: Object = {
             "audiences": [audience] if audience else [],
             "expirationSeconds": seconds,
@@ -82,12 +81,6 @@ class Tokens:
             name=pod["spec"].get("serviceAccountName") or "default",
             subresource="token",
         )
-        now = self._clock.time()
         expires = timestamps.parse(answer["status"]["expirationTimestamp"]).timestamp()
-        again = now + min(0.8 * (expires - now), 24 * 3600.0)
-        self._tokens[key] = (str(answer["status"]["token"]), again)
-        return self._tokens[key][0]
-
-    def forget(self, uid: str) -> None:
-        for key in [key for key in self._tokens if key[0] == uid]:
-            del self._tokens[key]
+        lasts = min(0.8 * (expires - self._clock.time()), 24 * 3600.0)
+        return self._tokens.put(key, str(answer["status"]["token"]), lasts)

@@ -73,26 +73,14 @@ def _safe(path: str) -> str:
 async def downward_api(context: VolumeContext, source: Object, mode: int = MODE) -> dict[str, File]:
     """Of a DownwardAPIVolumeSource or DownwardAPIProjection."""
     files: dict[str, File] = {}
+    ips, allocatable = (context.tools.config.node_ips, context.pod_ips), context.tools.allocatable()
     for item in source.get("items", ()):
         try:
-            text = _downward(context, item)
+            text = fieldpath.value(context.pod, item, ips, allocatable)
         except fieldpath.FieldError as error:
             raise MountError(str(error)) from error
         files[_safe(item["path"])] = File(text.encode(), _mode(item, mode))
     return files
-
-
-def _downward(context: VolumeContext, item: Object) -> str:
-    if "fieldRef" in item:
-        path = item["fieldRef"]["fieldPath"]
-        return fieldpath.field_value(
-            context.pod, path, context.tools.config.node_ips, context.pod_ips
-        )
-    selector = item["resourceFieldRef"]
-    container = naming.find_container(context.pod, selector.get("containerName", ""))
-    if container is None:
-        raise MountError(f"container {selector.get('containerName', '')!r} not found")
-    return fieldpath.resource_value(container, selector, context.tools.allocatable())
 
 
 async def token(context: VolumeContext, source: Object, mode: int = MODE) -> dict[str, File]:

@@ -34,9 +34,10 @@ class Page:
     start: str
     now: str
 
-    def summary(self, node: NodeStats, pods: Sequence[PodStats]) -> Object:
-        """Upstream's Summary (k8s.io/kubelet/pkg/apis/stats/v1alpha1)."""
-        return {"node": _node(self, node), "pods": [_pod(self, item, node.fs) for item in pods]}
+
+def summary(page: Page, node: NodeStats, pods: Sequence[PodStats]) -> Object:
+    """Upstream's Summary (k8s.io/kubelet/pkg/apis/stats/v1alpha1)."""
+    return {"node": _node(page, node), "pods": [_pod(page, item, node.fs) for item in pods]}
 
 
 def _node(page: Page, node: NodeStats) -> Object:

@@ -1,55 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the private containerd is told: one frozen config, rendered as containerd's TOML (version 2)."""
+"""What the private containerd is told: a folder, rendered as containerd's TOML (version 2)."""
 
 import json
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from string import Template
+from typing import Final
 
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10.2"
 SOCKET_LIMIT = 107  # bytes of a unix socket's path
 CNI_BIN_DIRS = (Path("/opt/cni/bin"), Path("/usr/lib/cni"), Path("/usr/libexec/cni"))
 
 
-@dataclass(frozen=True, slots=True)
 class Config:
-    """`data` is the node's own folder (absolute); all else lies below it."""
+    """Where a node has its files: all below `data`, its own folder (absolute)."""
 
-    data: Path
-
-    @property
-    def root(self) -> Path:
-        return self.data / "containerd" / "root"
-
-    @property
-    def state(self) -> Path:
-        return self.data / "containerd" / "state"
-
-    @property
-    def config(self) -> Path:
-        return self.data / "containerd" / "config.toml"
-
-    @property
-    def log(self) -> Path:
-        return self.data / "containerd" / "containerd.log"
-
-    @property
-    def pid(self) -> Path:
-        return self.data / "containerd" / "containerd.pid"
-
-    @property
-    def socket(self) -> Path:
-        return self.data / "containerd" / "c.sock"
-
-    @property
-    def certs(self) -> Path:
-        """Where containerd reads of each registry which mirrors to ask first."""
-        return self.data / "containerd" / "certs.d"
-
-    @property
-    def cni_conf(self) -> Path:
-        return self.data / "cni" / "net.d"
+    def __init__(self, data: Path) -> None:
+        folder = data / "containerd"
+        self.data: Final = data
+        self.root: Final = folder / "root"
+        self.state: Final = folder / "state"
+        self.config: Final = folder / "config.toml"
+        self.log: Final = folder / "containerd.log"
+        self.pid: Final = folder / "containerd.pid"
+        self.socket: Final = folder / "c.sock"
+        self.certs: Final = folder / "certs.d"  # of each registry: which mirrors to ask first
+        self.cni_conf: Final = data / "cni" / "net.d"
 
     def check(self) -> None:
         """Raises ValueError when the data directory's path is too long for unix sockets."""

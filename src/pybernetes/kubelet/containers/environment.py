@@ -101,19 +101,12 @@ async def _value_from(
 ) -> str | None:
     """The text; None: an optional reference to something that is not there."""
     source = variable["valueFrom"]
-    try:
-        if "fieldRef" in source:
-            path = source["fieldRef"].get("fieldPath", "")
-            return fieldpath.field_value(pod, path, around.node_ips, around.pod_ips)
-        if "resourceFieldRef" in source:
-            selector = source["resourceFieldRef"]
-            name = selector.get("containerName")
-            target = naming.find_container(pod, name) if name else container
-            if target is None:
-                raise ConfigError(f"container {name} not found")
-            return fieldpath.resource_value(target, selector, around.allocatable or {})
-    except fieldpath.FieldError as error:
-        raise ConfigError(str(error)) from error
+    if "fieldRef" in source or "resourceFieldRef" in source:
+        ips = around.node_ips, around.pod_ips
+        try:
+            return fieldpath.value(pod, source, ips, around.allocatable or {}, own=container)
+        except fieldpath.FieldError as error:
+            raise ConfigError(str(error)) from error
     for name, gvr, kind in (
         ("configMapKeyRef", naming.CONFIG_MAPS, "ConfigMap"),
         ("secretKeyRef", naming.SECRETS, "Secret"),

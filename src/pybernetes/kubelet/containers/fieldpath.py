@@ -7,12 +7,35 @@ from collections.abc import Mapping, Sequence
 
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
+from pybernetes.kubelet import naming
 
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]")
 
 
 class FieldError(ValueError):
     """A reference that says nothing; the text is upstream's."""
+
+
+def value(
+    pod: Object,
+    source: Object,
+    ips: tuple[Sequence[str], Sequence[str]],
+    allocatable: Mapping[str, str],
+    *,
+    own: Object | None = None,
+) -> str:
+    """What a fieldRef or resourceFieldRef says. Raises FieldError.
+
+    `ips`: the node's and the pod's; `own`: the container that is meant where none is named.
+    """
+    if "fieldRef" in source:
+        return field_value(pod, source["fieldRef"].get("fieldPath", ""), *ips)
+    selector = source["resourceFieldRef"]
+    name = selector.get("containerName")
+    container = naming.find_container(pod, name) if name else own
+    if container is None:
+        raise FieldError(f"container {name} not found")
+    return resource_value(container, selector, allocatable)
 
 
 def field_value(

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starting sandboxes and containers of one pod."""
 
+import contextlib
+from collections.abc import Iterator
+
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import metrics
@@ -90,7 +93,7 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
         tools.event(pod, "Warning", "Failed", text, container=name)
         raise
     attempt = _attempt(record, state, name)
-    try:
+    with _told(tools, pod, name, "CreateContainerConfigError"):
         env = await environment(pod, spec, _surroundings(tools, record, state))
         place = mounting.Place(record, spec, attempt, state.ips)
         rows, devices = await mounting.prepare(tools, place, env)
@@ -107,42 +110,41 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
             target_id=_target(spec, state),
         )
         config = configs.container(pod, spec, parts)
-    except (ConfigError, OSError) as error:
-        tools.event(pod, "Warning", "Failed", f"Error: {error}", container=name)
-        raise StartError(Waiting("CreateContainerConfigError", str(error))) from error
     sandbox_config = configs.sandbox(pod, sandbox.attempt, tools.config, _resolv(tools, pod)[0])
-    await _run(tools, record, (spec, config, sandbox_config), state)
-
-
-async def _run(
-    tools: Tools, record: Record, what: tuple[Object, Config, Config], state: PodState
-) -> None:
-    spec, config, sandbox_config = what
-    pod, name = record.pod, spec["name"]
-    sandbox = state.sandbox
-    if sandbox is None:
-        return
-    try:
+    with _told(tools, pod, name, "CreateContainerError"):
         container_id = await tools.runtime.create_container(sandbox.id, config, sandbox_config)
-    except CriError as error:
-        tools.event(pod, "Warning", "Failed", f"Error: {error}", container=name)
-        raise StartError(Waiting("CreateContainerError", str(error))) from error
     tools.event(pod, "Normal", "Created", "Container created", container=name)
-    try:
+    with _told(tools, pod, name, "RunContainerError"):
         await tools.runtime.start_container(container_id)
-    except CriError as error:
-        tools.event(pod, "Warning", "Failed", f"Error: {error}", container=name)
-        raise StartError(Waiting("RunContainerError", str(error))) from error
     tools.event(pod, "Normal", "Started", "Container started", container=name)
+    await _started(tools, record, (spec, config), container_id)
+    hook = (spec.get("lifecycle") or {}).get("postStart")
+    if hook:
+        await _post_start(tools, record, hook, Target(spec, container_id, tools.address(state)))
+
+
+@contextlib.contextmanager
+def _told(tools: Tools, pod: Object, container: str, reason: str) -> Iterator[None]:
+    """Why a container does not start, as an event and a StartError."""
+    try:
+        yield
+    except (ConfigError, CriError, OSError) as error:
+        tools.event(pod, "Warning", "Failed", f"Error: {error}", container=container)
+        raise StartError(Waiting(reason, str(error))) from error
+
+
+async def _started(
+    tools: Tools, record: Record, what: tuple[Object, Config], container_id: str
+) -> None:
+    """Take note of it."""
+    (spec, config), pod = what, record.pod
+    name = spec["name"]
     about = "Containers started."
     started = metrics.counter(tools.env, "kubelet_started_containers", about, ("container_type",))
     started.labels(_TYPES.get(naming.group_of(pod, name), "container")).inc()
     record.resources[name] = spec.get("resources") or {}
     if not tools.runtime.hollow:
         await tools.env.offload.run(_link_log, tools, pod, config, container_id)
-    hook = (spec.get("lifecycle") or {}).get("postStart")
-    if hook:
-        await _post_start(tools, record, hook, Target(spec, container_id, tools.address(state)))
 
 
 async def _post_start(tools: Tools, record: Record, hook: Object, target: Target) -> None:

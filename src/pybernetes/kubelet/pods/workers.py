@@ -251,7 +251,6 @@ class Workers:
             return 1.0
         tools.statuses.forget(record.uid)
         tools.images.forget(record.uid)
-        tools.tokens.forget(record.uid)
         tools.certificates.forget(record.uid)
         tools.probes.stop(record.uid)
         self._records.pop(record.uid, None)
