@@ -67,9 +67,12 @@ class Node:
         )  # fmt: skip
         self.network = Network(self.env, self.user, network)
 
-    async def start(self):
+    def launch(self):
         self.kubelet = Kubelet(self.env, self.user, self.runtime, self.config)
         self.task = asyncio.ensure_future(self.kubelet.run())
+
+    async def start(self):
+        self.launch()
         await self.kubelet.wait_ready()
 
     async def stop(self):

@@ -2,6 +2,7 @@
 """A real node's own pods, its restarts and its shutdown."""
 
 import asyncio
+import dataclasses
 import json
 
 import pytest
@@ -72,6 +73,41 @@ async def test_static_pods_run_change_and_go_with_their_files(node, tmp_path):
     file.unlink()
     await mirror(node, "web-real", lambda p: p is None)
     await node.wait_gone()
+
+
+async def test_static_pods_need_no_api_server(node, tmp_path, monkeypatch):
+    async def down(request, *, stream):
+        raise ConnectionError("there is none")
+
+    async def there():
+        for _ in range(600):
+            if up := [c for c in await node.runtime.list_containers() if c.state == "running"]:
+                return up[0]
+            await asyncio.sleep(0.05)
+        raise AssertionError("it does not start")
+
+    await node.run("bound", {"command": SLEEP})
+    await node.wait("bound", running)
+    await node.stop()
+    for sandbox in await node.runtime.list_sandboxes():
+        await node.runtime.stop_sandbox(sandbox.id)
+    (tmp_path / "web.yaml").write_text(manifest("web"))
+    changed = {"static_pod_path": tmp_path, "file_check_frequency": 0.1}
+    node.config = dataclasses.replace(node.config, **changed)
+    with monkeypatch.context() as patch:
+        patch.setattr(node.user, "exchange", down)
+        node.launch()
+        found = await there()
+        await asyncio.sleep(1)
+        names = [c.labels["io.kubernetes.pod.name"] for c in await node.runtime.list_containers()]
+        assert (found.name, names.count("web-real")) == ("c", 1)
+        assert not node.kubelet.workers.synced
+    await node.kubelet.wait_ready()
+    pod = await mirror(node, "web-real", runs)
+    assert pod["status"]["containerStatuses"][0]["containerID"].endswith(found.id)
+    await node.wait("bound", running)
+    (tmp_path / "web.yaml").unlink()
+    await mirror(node, "web-real", lambda p: p is None)
 
 
 async def test_a_restarted_kubelet_remembers_what_pods_were_given_and_their_back_off(node):

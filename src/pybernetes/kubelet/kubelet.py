@@ -148,8 +148,8 @@ class Kubelet:
 
     def node(self) -> Object:
         """Our Node, as new as we know."""
-        seen = self._shared.nodes.find("", self.config.node_name)
-        return seen or self.node_controller.node
+        seen = self._shared.nodes.find("", self.config.node_name) or self.node_controller.node
+        return seen or plan.expected(self.config, self.machine)
 
     def _allocatable(self) -> Mapping[str, str]:
         status = self.node().get("status") or {}
@@ -200,7 +200,7 @@ class Kubelet:
                 group.start(gc.run(self.tools, self.workers, self.event), "gc")
                 group.start(self.images.run(), "images")
                 group.start(self.evictions.run(), "evictions")
-                group.start(self._reflect_static(), "static pods")
+                group.start(self._run_static(), "static pods")
                 group.start(rotation.run(self.env, self.runtime, self.config), "logs")
                 group.start(self._refresh_volumes(), "volumes")
             self.event("Normal", "Starting", "Starting kubelet.")
@@ -248,8 +248,8 @@ class Kubelet:
         if not self.runtime.hollow:
             self.static.load()  # before what nobody wants is ended
 
-    async def _reflect_static(self) -> None:
-        await self._known()
+    async def _run_static(self) -> None:
+        await self.pleg.wait_listed()
         await self.static.run()
 
     async def shutdown(self, grace: float, critical: float) -> None:

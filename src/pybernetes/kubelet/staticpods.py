@@ -174,8 +174,10 @@ class StaticPods:
             await wait_within(self._wake, config.file_check_frequency if watched else None)
 
     async def _reflect(self) -> None:
-        """Bring mirror pods in line. Raises ApiError, ConnectionError."""
+        """Bring mirror pods in line, once they are known. Raises ApiError, ConnectionError."""
         self._wake.clear()
+        if not self._workers.synced:
+            return
         wanted, there = self._wanted(), self._running()
         for key, mirror in list(self.mirrors.items()):
             metadata, pod = mirror["metadata"], wanted.get(key)

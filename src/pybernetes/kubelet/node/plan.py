@@ -51,6 +51,12 @@ def registration(config: Config, machine: Machine) -> Object:
     }
 
 
+def expected(config: Config, machine: Machine) -> Object:
+    """The Node as far as pods need it while it is not registered."""
+    usable = allocatable(config, capacity(config, machine))
+    return {**registration(config, machine), "status": {"allocatable": usable}}
+
+
 def capacity(config: Config, machine: Machine) -> dict[str, str]:
     measured = {
         "cpu": str(machine.cpus),

@@ -17,7 +17,7 @@ from pybernetes.base import logs, metrics
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.types import CriError
 from pybernetes.kubelet import admission, naming
-from pybernetes.kubelet.admission import Policy, Rejection, admit, is_critical
+from pybernetes.kubelet.admission import Policy, Rejection, admit, is_critical, is_static
 from pybernetes.kubelet.naming import UNFORESEEN
 from pybernetes.kubelet.pods import killer, podcgroup, resize, worker
 from pybernetes.kubelet.record import Record
@@ -63,17 +63,20 @@ class Workers:
         return record.pod if record is not None and not record.gone else None
 
     async def run(self, ready: Callable[[], Any]) -> None:
-        """Work until cancelled. `ready()` is awaited first: pods and runtime are known then."""
+        """Work until cancelled. `ready()` is awaited first: pods and runtime are known then.
+
+        Static pods do not wait for it: whether they run is no business of the API server's.
+        """
         async with TaskGroup("pods") as group:
-            await ready()
             self._group = group
-            self.synced = True
-            self.adopt_orphans()
-            self._tools.checkpoint.keep(self._records)
-            by_age = sorted(self._records.values(), key=lambda item: _created(item.pod))
-            for record in by_age:
-                self.wake(record.uid)
             try:
+                await ready()
+                self.synced = True
+                self.adopt_orphans()
+                self._tools.checkpoint.keep(self._records)
+                by_age = sorted(self._records.values(), key=lambda item: _created(item.pod))
+                for record in by_age:
+                    self.wake(record.uid)
                 await asyncio.get_running_loop().create_future()
             finally:
                 self._group = None
@@ -123,7 +126,8 @@ class Workers:
             return
         _stop_timer(record)
         record.dirty = True
-        if record.task is None and self._group is not None:
+        known = self.synced or is_static(record.pod)
+        if record.task is None and self._group is not None and known:
             record.task = self._group.start(self._drive(record), naming.full_name(record.pod))
 
     def _interrupt(self, record: Record) -> None:
