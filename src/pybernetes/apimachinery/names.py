@@ -5,13 +5,14 @@ Every function returns the findings; none means the text is fine.
 """
 
 import re
+import sys
+from collections.abc import Callable
 
 _LABEL_CHARS = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 
-_LABEL_RE = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
-_SUBDOMAIN_RE = re.compile(SUBDOMAIN)
+_is_name = re.compile(_LABEL_CHARS).fullmatch
 
 _ALPHANUMERIC = (
     "must consist of alphanumeric characters, '-', '_' or '.', "
@@ -33,8 +34,22 @@ def regex_error(message: str, pattern: str, *examples: str) -> str:
     return f"{message} (e.g. {shown}regex used for validation is '{pattern}')"
 
 
-def too_long(maximum: int) -> str:
-    return f"must be no more than {maximum} bytes"
+def rule(
+    pattern: str, text: str, *examples: str, most: int = sys.maxsize, unit: str = "bytes"
+) -> Callable[[str], list[str]]:
+    """A pattern, what to say of a value that does not match, and the greatest length."""
+    matches = re.compile(pattern).fullmatch
+
+    def found(value: str) -> list[str]:
+        long = len(value.encode() if unit == "bytes" else value) > most
+        wrong = [f"must be no more than {most} {unit}"] if long else []
+        return wrong if matches(value) else [*wrong, regex_error(text, pattern, *examples)]
+
+    return found
+
+
+_prefix = rule(SUBDOMAIN, SUBDOMAIN_TEXT, "example.com", most=253)
+label_value = rule(f"({_LABEL_CHARS})?", _LABEL_VALUE, "MyValue", "my_value", "12345", most=63)
 
 
 def label_key(text: str) -> list[str]:
@@ -53,32 +68,12 @@ def label_key(text: str) -> list[str]:
     if slash and not prefix:
         found.append("prefix part must be non-empty")
     elif slash:
-        found += ["prefix part " + message for message in dns1123_subdomain(prefix)]
+        found += ["prefix part " + message for message in _prefix(prefix)]
     if not name:
         found.append("name part must be non-empty")
     elif len(name.encode()) > 63:
-        found.append("name part " + too_long(63))
-    if not _LABEL_RE.fullmatch(name):
+        found.append("name part must be no more than 63 bytes")
+    if not _is_name(name):
         message = regex_error(_ALPHANUMERIC, _LABEL_CHARS, "MyName", "my.name", "123-abc")
         found.append("name part " + message)
-    return found
-
-
-def label_value(text: str) -> list[str]:
-    found = []
-    if len(text.encode()) > 63:
-        found.append(too_long(63))
-    if text and not _LABEL_RE.fullmatch(text):
-        found.append(
-            regex_error(_LABEL_VALUE, f"({_LABEL_CHARS})?", "MyValue", "my_value", "12345")
-        )
-    return found
-
-
-def dns1123_subdomain(text: str) -> list[str]:
-    found = []
-    if len(text.encode()) > 253:
-        found.append(too_long(253))
-    if not _SUBDOMAIN_RE.fullmatch(text):
-        found.append(regex_error(SUBDOMAIN_TEXT, SUBDOMAIN, "example.com"))
     return found

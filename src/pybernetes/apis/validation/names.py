@@ -6,8 +6,6 @@ An empty list means that the value is fine. Wording and patterns are upstream's
 """
 
 import re
-import sys
-from collections.abc import Callable
 from typing import Any
 
 from pybernetes.apimachinery.field import Errors, invalid, required
@@ -18,6 +16,7 @@ from pybernetes.apimachinery.names import (
     label_key,
     label_value,
     regex_error,
+    rule,
 )
 
 __all__ = ["label_value", "qualified_name"]  # upstream keeps them here, too
@@ -49,41 +48,26 @@ def in_range(low: int, high: int) -> str:
     return f"must be between {low} and {high}, inclusive"
 
 
-def _format(
-    pattern: str, text: str, *examples: str, most: int = sys.maxsize
-) -> Callable[[str], list[str]]:
-    """A rule: a pattern, what to say of a value that does not match, and the greatest length."""
-    matches = re.compile(pattern).fullmatch
-
-    def rule(value: str) -> list[str]:
-        matched = matches(value)
-        if matched and len(value) <= most:
-            return []
-        found = [too_long(most)] if len(value) > most else []
-        return found if matched else [*found, regex_error(text, pattern, *examples)]
-
-    return rule
-
-
-dns1123_subdomain = _format(SUBDOMAIN, SUBDOMAIN_TEXT, "example.com", most=253)
-percent = _format(
+dns1123_subdomain = rule(SUBDOMAIN, SUBDOMAIN_TEXT, "example.com", most=253, unit="characters")
+percent = rule(
     "[0-9]+%",
     "a valid percent string must be a numeric string followed by an ending '%'",
     "1%",
     "93%",
 )
-header_name = _format(
+header_name = rule(
     "[-A-Za-z0-9]+",
     "a valid HTTP header must consist of alphanumeric characters or '-'",
     "X-Header-Name",
 )
-_config_key = _format(
+_config_key = rule(
     "[-._a-zA-Z0-9]+",
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
     "key.name",
     "KEY_NAME",
     "key-name",
     most=253,
+    unit="characters",
 )
 
 
