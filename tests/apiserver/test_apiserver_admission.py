@@ -10,7 +10,7 @@ from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import GVR, User
 from pybernetes.apis.data.sections import document
 from pybernetes.apis.resource import Resource
-from pybernetes.apiserver.admission.plugin import Parts, Plugin
+from pybernetes.apiserver.admission.plugin import Plugin
 from pybernetes.apiserver.admission.registry import build
 from pybernetes.apiserver.types import AdmissionRequest
 from pybernetes.base.env import Env
@@ -53,7 +53,7 @@ class World:
         self.objects.put("serviceaccounts", "ns/default")
         self.objects.put("nodes", "n1")
         self.allowed = set()
-        self.chain = build(Parts(Env(), self.objects, self))
+        self.chain = build(Env(), self.objects, self)
 
     def authorize(self, user, info):
         known = (info.verb, info.name) in self.allowed
@@ -334,9 +334,8 @@ async def test_plugins_that_are_handed_in_come_last(world):
         async def admit(self, request):
             seen.append(request.obj["spec"]["priority"])
 
-    parts = Parts(Env(), world.objects, world)
-    quota = Quota(parts)
-    world.chain = build(parts, {"ResourceQuota": quota})
+    parts = Env(), world.objects, world
+    world.chain = build(*parts, {"ResourceQuota": Quota(*parts)})
     await world.send("CREATE", "pods", pod())
     assert seen == [0]
     names = [

@@ -6,7 +6,6 @@ import asyncio
 from pybernetes.apis.catalog import builtin
 from pybernetes.apiserver import security
 from pybernetes.apiserver.admission import registry as admission
-from pybernetes.apiserver.admission.plugin import Parts
 from pybernetes.apiserver.admission.resourcequota import ResourceQuota
 from pybernetes.apiserver.bootstrap.writer import write_bootstrap
 from pybernetes.apiserver.cache.feed import Feed
@@ -58,8 +57,8 @@ class ApiServer:
         self.reader = CacheReader(self.resources)
         self.security = security.build(core, self.reader)
         core.check_write = self.security.escalation.check
-        parts = Parts(env, self.reader, self.security.authorizer)
-        core.admission = admission.build(parts, {"ResourceQuota": ResourceQuota(core)})
+        last = {"ResourceQuota": ResourceQuota(core)}
+        core.admission = admission.build(env, self.reader, self.security.authorizer, last)
         ranges = parse_ranges(config.service_cluster_ip_range)
         self._allocation = Allocation(core, ranges)
         core.hooks["", "services"] = self._allocation.write

@@ -2,7 +2,6 @@
 """Plugin: what every admission plugin starts from, and the words they share."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import ClassVar
 
 from pybernetes.apimachinery import errors, meta
@@ -13,15 +12,6 @@ from pybernetes.apiserver.types import AdmissionRequest, Authorizer, Operation
 from pybernetes.base.env import Env
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What plugins are made from."""
-
-    env: Env
-    reader: Reader
-    authorizer: Authorizer
-
-
 class Plugin:
     """Does nothing. `operations`, `resources` and `subresources` (None: all) say what it wants to
     see at all; "" is the object itself."""
@@ -30,10 +20,10 @@ class Plugin:
     resources: ClassVar[frozenset[str] | None] = None
     subresources: ClassVar[frozenset[str] | None] = frozenset(("",))
 
-    def __init__(self, parts: Parts) -> None:
-        self.env = parts.env
-        self.reader = parts.reader
-        self.authorizer = parts.authorizer
+    def __init__(self, env: Env, reader: Reader, authorizer: Authorizer) -> None:
+        self.env = env
+        self.reader = reader
+        self.authorizer = authorizer
 
     async def admit(self, request: AdmissionRequest) -> None:
         """Nothing to change."""

@@ -10,8 +10,10 @@ from pkgutil import resolve_name
 from types import MappingProxyType
 
 from pybernetes.apis.data.sections import document
-from pybernetes.apiserver.admission.plugin import Parts, Plugin
-from pybernetes.apiserver.types import AdmissionRequest, Operation
+from pybernetes.apiserver.admission.plugin import Plugin
+from pybernetes.apiserver.reading import Reader
+from pybernetes.apiserver.types import AdmissionRequest, Authorizer, Operation
+from pybernetes.base.env import Env
 
 
 class Chain:
@@ -48,11 +50,16 @@ class Chain:
         return chosen
 
 
-def build(parts: Parts, last: Mapping[str, Plugin] = MappingProxyType({})) -> Chain:
+def build(
+    env: Env,
+    reader: Reader,
+    authorizer: Authorizer,
+    last: Mapping[str, Plugin] = MappingProxyType({}),
+) -> Chain:
     """The chain. `last`: plugins of the table's `last` that are made elsewhere."""
     known = document("plugins.json", __package__)
     first = [
-        resolve_name(f"{__package__}.{module}:{name}")(parts)
+        resolve_name(f"{__package__}.{module}:{name}")(env, reader, authorizer)
         for name, module in known["plugins"].items()
     ]
     return Chain([*first, *(last[name] for name in known["last"] if name in last)])
