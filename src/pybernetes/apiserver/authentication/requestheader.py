@@ -26,13 +26,8 @@ class FrontProxy:
         self._verifier = ChainVerifier(config.requestheader_client_ca, clock)
 
     def authenticate(self, request: Request) -> User | None:
-        chain = request.peer.certificates
-        if not chain or not self._verifier.verify(chain):
-            return None
-        if tls.identity(chain[0])[0] != ALLOWED_NAME:
-            return None
-        headers = request.headers
-        if not headers.get(_USERNAME):
+        leaf, headers = self._verifier.leaf(request), request.headers
+        if not leaf or tls.identity(leaf)[0] != ALLOWED_NAME or not headers.get(_USERNAME):
             return None
         name, group, uid = (headers.pop(header, "") for header in (_USERNAME, _GROUP, _UID))
         extra: dict[str, list[str]] = {}

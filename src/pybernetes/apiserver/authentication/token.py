@@ -3,9 +3,8 @@
 
 import base64
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from pybernetes.apimachinery import errors, meta
 from pybernetes.apimachinery.types import User
@@ -33,22 +32,17 @@ class Verified:
     audiences: tuple[str, ...] = ()
 
 
-class TokenAuthenticator(Protocol):
-    """One kind of bearer token."""
+TokenKind = Callable[[str, Sequence[str]], Verified | None]
+"""One kind of bearer token: (token, audiences, any one of which will do) -> whom it names.
 
-    def verify(self, token: str, audiences: Sequence[str]) -> Verified | None:
-        """None: not a token of this kind. Raises TokenError. Audiences: any one of them will do."""
+None: not a token of this kind. Raises TokenError.
+"""
 
 
-class StaticTokens:
+def static_tokens(users: Mapping[str, tuple[str, tuple[str, ...]]]) -> TokenKind:
     """Tokens of upstream's --token-auth-file: token -> (user, groups)."""
-
-    def __init__(self, users: Mapping[str, tuple[str, tuple[str, ...]]]) -> None:
-        self._users = {token: User(name, groups) for token, (name, groups) in users.items()}
-
-    def verify(self, token: str, audiences: Sequence[str]) -> Verified | None:
-        user = self._users.get(token)
-        return Verified(user, tuple(audiences)) if user else None
+    known = {token: User(*user) for token, user in users.items()}
+    return lambda token, meant: Verified(known[token], tuple(meant)) if token in known else None
 
 
 class BootstrapTokens:
@@ -89,9 +83,7 @@ class BearerTokens:
     - A success is remembered for ten seconds, so a repeat costs one look-up.
     """
 
-    def __init__(
-        self, kinds: Sequence[TokenAuthenticator], audiences: Sequence[str], clock: Clock
-    ) -> None:
+    def __init__(self, kinds: Sequence[TokenKind], audiences: Sequence[str], clock: Clock) -> None:
         self._kinds = tuple(kinds)
         self.audiences = tuple(audiences)
         self._cache: Expiring[str, User] = Expiring(clock, MAX_CACHED)
@@ -116,7 +108,7 @@ class BearerTokens:
         failures = []
         for kind in self._kinds:
             try:
-                found = kind.verify(token, audiences)
+                found = kind(token, audiences)
             except TokenError as error:
                 failures.append(str(error))
                 continue

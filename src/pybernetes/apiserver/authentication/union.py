@@ -12,9 +12,8 @@ from pybernetes.apiserver.authentication.serviceaccount import ServiceAccountTok
 from pybernetes.apiserver.authentication.token import (
     BearerTokens,
     BootstrapTokens,
-    StaticTokens,
-    TokenAuthenticator,
     TokenError,
+    static_tokens,
 )
 from pybernetes.apiserver.authentication.users import NOBODY, with_authenticated
 from pybernetes.apiserver.authentication.x509 import ClientCertificates
@@ -53,12 +52,11 @@ def bearer_tokens(
     config: Config, keys: Sequence[VerifyKey], reader: Reader, clock: Clock
 ) -> BearerTokens:
     """The token authenticators that a configuration asks for; TokenReview asks these alone."""
-    kinds: list[TokenAuthenticator] = []
-    if config.token_users:
-        kinds.append(StaticTokens(config.token_users))
-    issuers = (config.service_account_issuer,)
-    kinds.append(ServiceAccountTokens(issuers, keys, reader, clock))
-    kinds.append(BootstrapTokens(reader, clock))
+    kinds = [
+        static_tokens(config.token_users),
+        ServiceAccountTokens((config.service_account_issuer,), keys, reader, clock).verify,
+        BootstrapTokens(reader, clock).verify,
+    ]
     return BearerTokens(kinds, config.audiences, clock)
 
 
@@ -79,16 +77,12 @@ def review_token(bearer: BearerTokens, obj: Object) -> Object:
     token = spec.get("token")
     if not token:
         raise errors.bad_request("token is required for TokenReview in authentication")
-    status: Object = {}
     try:
         found = bearer.verify(token, spec.get("audiences") or bearer.audiences)
+        problem = "invalid bearer token"
     except TokenError as error:
-        status["error"] = f"[invalid bearer token, {error}]"
-        found = None
-    else:
-        if found is None:
-            status["error"] = "invalid bearer token"
-    if found is not None:
-        status = {"authenticated": True, "user": found.user.info()}
-        status["audiences"] = list(found.audiences)
+        found, problem = None, f"[invalid bearer token, {error}]"
+    if found is None:
+        return {**obj, "status": {"error": problem}}
+    status = {"authenticated": True, "user": found.user.info(), "audiences": [*found.audiences]}
     return {**obj, "status": status}

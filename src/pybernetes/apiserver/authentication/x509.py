@@ -34,9 +34,11 @@ class ChainVerifier:
         self._clock = clock
         self._ends = lru_cache(10_000)(self._end_of)
 
-    def verify(self, chain: tuple[bytes, ...]) -> bool:
-        end = self._ends(chain)
-        return end > 0 and self._clock.time() <= end
+    def leaf(self, request: Request) -> bytes | None:
+        """The certificate of a caller whose chain leads to us."""
+        chain = request.peer.certificates
+        end = self._ends(chain) if chain else 0
+        return chain[0] if end > 0 and self._clock.time() <= end else None
 
     def _end_of(self, chain: tuple[bytes, ...]) -> float:
         """When the chain ends, in seconds since the epoch; 0 if it does not lead to us."""
@@ -108,11 +110,9 @@ class ClientCertificates:
         self._users = lru_cache(10_000)(_user)
 
     def authenticate(self, request: Request) -> User | None:
-        chain = request.peer.certificates
-        if not chain or not self._verifier.verify(chain):
-            return None
-        user = self._users(chain[0])
-        return user if user.name else None
+        leaf = self._verifier.leaf(request)
+        user = self._users(leaf) if leaf else None
+        return user if user and user.name else None
 
 
 def _user(leaf: bytes) -> User:
