@@ -11,7 +11,6 @@ from typing import Any
 from pybernetes.apimachinery import errors
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.patch.clone import clone
-from pybernetes.apimachinery.patch.elementorder import normalize
 from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import Object
 
@@ -80,7 +79,7 @@ def _merge_list(original: list[Any], patch: list[Any], schema: Schema) -> list[A
         return original
     if not _holds_maps(original, patch):
         merged = list(dict.fromkeys(original + patch))
-        return normalize(merged, patch, original, "")
+        return _normalize(merged, patch, original, "")
     merge_key = schema.patch_merge_key
     if not merge_key:
         raise _failed(f"cannot merge lists without merge key for {schema.name}")
@@ -94,7 +93,7 @@ def _merge_list(original: list[Any], patch: list[Any], schema: Schema) -> list[A
             merged.append(_without_directives(item))
         else:
             merged[position] = _merge_map(merged[position], item, schema.items or _UNKNOWN)
-    return normalize(merged, patch, original, merge_key)
+    return _normalize(merged, patch, original, merge_key)
 
 
 def _list_directives(
@@ -161,7 +160,7 @@ def _set_element_order(original: Object, patch: Object, directive: str, schema: 
         merged = _without_directives(new)
     else:
         merged = _merge_list(old, new, field) if _strategy(field) == "merge" else new
-    original[key] = normalize(merged, order, old or [], field.patch_merge_key)
+    original[key] = _normalize(merged, order, old or [], field.patch_merge_key)
 
 
 def _check_order(patch: list[Any], order: list[Any], merge_key: str) -> None:
@@ -234,3 +233,42 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_nulls(item) for item in value]
     return value
+
+
+def _normalize(
+    merged: list[Any], order: list[Any], original: list[Any], merge_key: str
+) -> list[Any]:
+    """`merged` reordered: items named in `order` follow it, the others keep the original's order.
+
+    The two runs are interleaved by where their items stood in `original`. `merge_key` is "" for
+    lists of primitives.
+    """
+    wanted = _positions(order, merge_key)
+    former = _positions(original, merge_key)
+    named = [item for item in merged if _named(item, merge_key) in wanted]
+    others = [item for item in merged if _named(item, merge_key) not in wanted]
+    named.sort(key=lambda item: wanted[_named(item, merge_key)])
+    others.sort(key=lambda item: former.get(_named(item, merge_key), len(former)))
+    result: list[Any] = []
+    left, right = 0, 0
+    while left < len(others) and right < len(named):
+        other = former.get(_named(others[left], merge_key))
+        name = former.get(_named(named[right], merge_key))
+        if other is not None and name is not None and other < name:
+            result.append(others[left])
+            left += 1
+        else:
+            result.append(named[right])
+            right += 1
+    return result + others[left:] + named[right:]
+
+
+def _named(item: Any, merge_key: str) -> Any:
+    return item.get(merge_key) if merge_key and isinstance(item, dict) else item
+
+
+def _positions(items: list[Any], merge_key: str) -> dict[Any, int]:
+    result: dict[Any, int] = {}
+    for position, item in enumerate(items):
+        result.setdefault(_named(item, merge_key), position)
+    return result

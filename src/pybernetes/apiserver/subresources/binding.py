@@ -4,6 +4,7 @@
 from pybernetes.apimachinery import field, timestamps
 from pybernetes.apimachinery.errors import ApiError, bad_request, conflict, invalid
 from pybernetes.apimachinery.types import GVK, Object
+from pybernetes.apis import conditions
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.reading import PODS
 from pybernetes.apiserver.rest.body import read_object
@@ -86,17 +87,11 @@ def assign(pod: Object, binding: Object, now: str) -> None:
 
 def set_condition(status: Object, condition: Object, now: str) -> None:
     """Enter a condition in a pod's status; its transition time moves only with its status."""
-    conditions = status.setdefault("conditions", [])
-    for index, old in enumerate(conditions):
-        if old.get("type") == condition["type"]:
-            same = old.get("status") == condition["status"]
-            since = old.get("lastTransitionTime") if same else now
-            kept = {k: old[k] for k in ("observedGeneration",) if k in old}
-            conditions[index] = {
-                **kept,
-                "lastProbeTime": None,
-                "lastTransitionTime": since,
-                **condition,
-            }
-            return
-    conditions.append({"lastProbeTime": None, "lastTransitionTime": now, **condition})
+    present = status.get("conditions") or []
+    old = conditions.find(present, condition["type"]) or {}
+    same = old.get("status") == condition["status"]
+    since = old.get("lastTransitionTime") if same else now
+    kept = {k: old[k] for k in ("observedGeneration",) if k in old}
+    new = {**kept, "lastProbeTime": None, "lastTransitionTime": since, **condition}
+    replaced = [new if one is old else one for one in present]
+    status["conditions"] = replaced if old else [*present, new]

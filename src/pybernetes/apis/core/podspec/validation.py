@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """PodSpec and PodTemplateSpec: what is wrong with one, beyond the rows of data/rules.txt.
 
-The parts have files of their own: containers, volumes, mounts, probes, environment, resources,
+The parts have files of their own: containers, volumes, mounts, environment, resources,
 security and affinity.
 """
 
