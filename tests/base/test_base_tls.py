@@ -52,7 +52,7 @@ async def test_mutual_tls(ca: tls.KeyPair) -> None:
     admin = tls.issue(
         ca, tls.Subject("admin", groups=["system:masters", "a,b"]), CLOCK, usages=["client"]
     )
-    context = tls.server_context(server, [ca.certificate])
+    context = tls.server_context(server, ca.certificate)
     client = tls.client_context(ca.certificate, admin)
     for host in ("kubernetes", "10.96.0.1"):
         der, protocol = await _handshake(context, client, host)

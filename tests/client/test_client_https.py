@@ -71,8 +71,8 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
         assert tls.identity(sent.peer.certificates[0]) == ("me", ["team"])
         return handle(sent)
 
-    context = tls.server_context(own, [ca.certificate])
-    server = await serve(env, checked, ssl_context=context, client_ca=ca.certificate.decode())
+    context = tls.server_context(own, ca.certificate)
+    server = await serve(env, checked, ssl_context=context)
     url = f"https://127.0.0.1:{server.port}"
     remote = Https(env, ClusterConfig(url, ca.certificate, user.certificate, user.key))
     yield remote

@@ -25,9 +25,8 @@ def who(request: Request) -> Response:
 
 @contextlib.asynccontextmanager
 async def listening(**options) -> AsyncIterator[int]:
-    authorities = (CA.certificate + OTHER.certificate).decode()
-    context = tls.server_context(SERVER)
-    server = await serve(ENV, who, ssl_context=context, client_ca=authorities, **options)
+    context = tls.server_context(SERVER, CA.certificate + OTHER.certificate)
+    server = await serve(ENV, who, ssl_context=context, **options)
     yield server.port
     await server.close()
 

@@ -246,6 +246,13 @@ def names(certificate: bytes) -> set[str]:
     return {str(name.value) for name in value}
 
 
+def good_for(pair: KeyPair | None, who: Subject, clock: Clock) -> datetime.timedelta:
+    """How long a certificate serves under all of `who`'s names; 0 and less: it does not."""
+    if pair is None or not names(pair.certificate) >= {*who.dns, *who.ips}:
+        return _NO_TIME
+    return not_after(pair.certificate) - clock.now()
+
+
 def not_before(certificate: bytes) -> datetime.datetime:
     """When a PEM certificate begins."""
     return x509.load_pem_x509_certificate(certificate).not_valid_before_utc
@@ -278,14 +285,19 @@ def present(context: ssl.SSLContext, pair: KeyPair) -> None:
         context.load_cert_chain(file.name)
 
 
-def server_context(pair: KeyPair, client_cas: Sequence[bytes] = ()) -> ssl.SSLContext:
-    """TLS 1.2 and up, HTTP/1.1 only; with `client_cas` (PEM) clients may show a certificate."""
+def server_context(pair: KeyPair, client_cas: bytes = b"") -> ssl.SSLContext:
+    """TLS 1.2 and up, HTTP/1.1 only; with `client_cas` (PEM) clients may show a certificate.
+
+    Sessions are not resumed: such a one would not show the client's chain.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     present(context, pair)
-    for authority in client_cas:
-        context.load_verify_locations(cadata=authority.decode())
+    context.num_tickets = 0
+    context.options |= ssl.OP_NO_TICKET
+    if client_cas:
+        context.load_verify_locations(cadata=client_cas.decode())
         context.verify_mode = ssl.CERT_OPTIONAL
     return context
 

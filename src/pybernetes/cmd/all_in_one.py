@@ -131,8 +131,8 @@ async def serve_api(
 ) -> Server:
     """An HTTPS listener of the API server; clients may show certificates of the cluster's CAs."""
     cas = pki.ca.certificate + pki.front_proxy_ca.certificate
-    context = tls.server_context(pki.apiserver)
-    return await serve(env, handler, address, port, ssl_context=context, client_ca=cas.decode())
+    context = tls.server_context(pki.apiserver, cas)
+    return await serve(env, handler, address, port, ssl_context=context)
 
 
 class AllInOne:
@@ -212,8 +212,8 @@ class AllInOne:
         self._report("starting containerd")
         agents = node_config(config)
         await check_free(agents.network)
-        context = tls.server_context(pki.kubelet)
-        node = RealNode(self._env, plane.client, agents, context=context, ca=pki.ca.certificate)
+        context = tls.server_context(pki.kubelet, pki.ca.certificate)
+        node = RealNode(self._env, plane.client, agents, context=context)
         nodes.add_local(config.node_name, node.kubelet.handler)
         group.start(node.run(), "node")
         await node.network_ready.wait()

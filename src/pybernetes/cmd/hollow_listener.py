@@ -11,21 +11,14 @@ import asyncio
 import functools
 import ssl
 from collections.abc import Awaitable, Mapping
+from typing import Any
 
-from pybernetes.apimachinery.errors import ApiError
-from pybernetes.base import logs, tls
+from pybernetes.base import tls
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.types import Client
 from pybernetes.cmd.hollow import HollowFleet
-from pybernetes.cmd.node_certificates import (
-    LOOK_AGAIN,
-    PATIENCE,
-    SERVING,
-    NotGranted,
-    ask,
-    time_left,
-)
+from pybernetes.cmd.node_certificates import SERVING, due, obtain
 from pybernetes.wire.server import Server, serve
 from pybernetes.wire.types import Handler, Reply, Request, Response
 
@@ -33,7 +26,6 @@ AT_ONCE = 4  # requests for certificates
 RETRY = 30.0
 LIFE = 0.8  # of a certificate: then the next one is asked for
 _OF_PODS = ("containerLogs", "exec", "attach", "portForward", "run")
-_log = logs.get("hollow")
 
 
 class FleetListener:
@@ -47,16 +39,15 @@ class FleetListener:
         self.fleet: HollowFleet | None = None
         self._pairs: dict[str, tls.KeyPair] = {}
         self._context = functools.lru_cache(maxsize=64)(
-            lambda name: tls.server_context(self._pairs[name], [ca])
+            lambda name: tls.server_context(self._pairs[name], ca)
         )
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def listen(self, address: str, port: int) -> Server:
         own = tls.new_ca("hollow nodes", self._env.clock, days=365)
-        context = tls.server_context(own)
+        context = tls.server_context(own, self._ca)
         context.sni_callback = self._choose
-        ca = self._ca.decode()
-        return await serve(self._env, self.handle, address, port, ssl_context=context, client_ca=ca)
+        return await serve(self._env, self.handle, address, port, ssl_context=context)
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         if name in self._handlers:
@@ -92,15 +83,8 @@ class FleetListener:
 
     async def _keep(self, name: str) -> None:
         who = tls.Subject(f"system:node:{name}", ["system:nodes"], dns=[name])
+        how: dict[str, Any] = {"approve": True, "places": self._places, "longest_wait": RETRY}
         while True:
-            left = time_left(self._pairs.get(name), LIFE, self._env.clock)
-            if left > 0:
-                await asyncio.sleep(min(left, LOOK_AGAIN))
-                continue
-            try:
-                async with self._places, asyncio.timeout(PATIENCE):
-                    self._pairs[name] = await ask(self._client, SERVING, who, approve=True)
-                self._context.cache_clear()
-            except (ApiError, ConnectionError, TimeoutError, NotGranted) as error:
-                _log.warning("No serving certificate yet", node=name, err=error)
-                await asyncio.sleep(RETRY)
+            self._pairs[name] = await obtain(self._client, SERVING, who, **how)
+            self._context.cache_clear()
+            await due(self._pairs[name], LIFE, self._env.clock)

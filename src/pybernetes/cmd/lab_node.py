@@ -67,7 +67,6 @@ async def work(env: Env, config: ClusterConfig, own: LabNode, ca: bytes) -> None
         lambda _user: api,
         node_config(config, own),
         context=await certificates.serving(),
-        ca=ca,
         informers=informers,
     )
     async with TaskGroup("lab node") as group:

@@ -113,7 +113,7 @@ def _on_shared_disk(config: KubeletConfig) -> KubeletConfig:
 class RealNode:
     """`run` until cancelled. Containers outlive it, so that a restarted node finds them again.
 
-    `ca` (PEM) vouches for callers of the kubelet. The agents share `informers` where they are given.
+    `context`: what the kubelet serves with. The agents share `informers` where they are given.
     """
 
     def __init__(
@@ -123,11 +123,9 @@ class RealNode:
         config: NodeConfig,
         *,
         context: ssl.SSLContext,
-        ca: bytes,
         informers: Informers | None = None,
     ) -> None:
-        self._env, self._config = env, config
-        self._context, self._ca = context, ca
+        self._env, self._config, self._context = env, config, context
         self._containerd = PrivateContainerd(env, config.machine)
         self._runtime = Containerd(self._containerd.socket)
         client = client_for(node_user(config.kubelet.node_name))
@@ -161,7 +159,6 @@ class RealNode:
                 config.kubelet.node_ips,
                 config.kubelet.port,
                 ssl_context=self._context,
-                client_ca=self._ca.decode(),
             )
             try:
                 await asyncio.get_running_loop().create_future()  # until cancelled

@@ -7,8 +7,10 @@ node's folder, and renewed when 70 to 90 % of their lives are over, as upstream'
 
 import asyncio
 import base64
+import datetime
 import ssl
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +30,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0
 PATIENCE = 900.0  # seconds for one request to be granted, as upstream's kubelet has
 RENEW_AFTER = (0.7, 0.9)  # of a certificate's life, drawn for each
 LOOK_AGAIN = 3600.0  # a clock may be set
+_ANYWHERE = nullcontext()
 _log = logs.get("certificates")
 
 
@@ -81,7 +84,7 @@ class NodeCertificates:
         """What the kubelet's listener shows."""
         assert self._api is not None, "client comes first"
         pair = self._load(SERVING) or await self._obtain(SERVING, self._api)
-        context = tls.server_context(pair)
+        context = tls.server_context(pair, self._access.ca)
         self._use[SERVING] = lambda pair: tls.present(context, pair)
         return context
 
@@ -93,49 +96,57 @@ class NodeCertificates:
 
     def _load(self, purpose: Purpose) -> tls.KeyPair | None:
         """What an earlier process got, if it is still good and for our present address."""
-        pair, subject = tls.load(self._folder, purpose.file), self._subjects[purpose]
-        if pair is None or tls.not_after(pair.certificate) <= self._env.clock.now():
-            return None
-        return pair if tls.names(pair.certificate) >= {*subject.dns, *subject.ips} else None
+        pair = tls.load(self._folder, purpose.file)
+        left = tls.good_for(pair, self._subjects[purpose], self._env.clock)
+        return pair if left > datetime.timedelta() else None
 
     async def _renew(self, purpose: Purpose) -> None:
         assert self._api is not None
         part = self._random.uniform(*RENEW_AFTER)
         while True:
-            pair = tls.load(self._folder, purpose.file)
-            left = time_left(pair, part, self._env.clock)
-            if left > 0:
-                await asyncio.sleep(min(left, LOOK_AGAIN))
-                continue
+            await due(tls.load(self._folder, purpose.file), part, self._env.clock)
             self._use[purpose](await self._obtain(purpose, self._api))
             _log.info("A certificate was renewed", name=purpose.file)
 
     async def _obtain(self, purpose: Purpose, client: Client) -> tls.KeyPair:
-        """A new certificate for a new key, however long it takes."""
-        wait = FIRST_WAIT
-        while True:
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    pair = await ask(client, purpose, self._subjects[purpose])
-            except (ApiError, ConnectionError, TimeoutError, NotGranted) as error:
-                _log.warning("No certificate yet", name=purpose.file, err=error)
-                await asyncio.sleep(wait)
-                wait = min(LONGEST_WAIT, 2 * wait)
-                continue
-            tls.save(pair, self._folder, purpose.file)
-            return pair
+        pair = await obtain(client, purpose, self._subjects[purpose])
+        tls.save(pair, self._folder, purpose.file)
+        return pair
 
 
-def time_left(pair: tls.KeyPair | None, part: float, clock: Clock) -> float:
-    """Seconds until `part` of the certificate's life is over; 0 and less: it is, or there is none."""
-    if pair is None:
-        return 0.0
-    begin, end = tls.not_before(pair.certificate), tls.not_after(pair.certificate)
-    return (begin + (end - begin) * part - clock.now()).total_seconds()
+async def due(pair: tls.KeyPair | None, part: float, clock: Clock) -> None:
+    """Wait until `part` of the certificate's life is over, if there is one."""
+    while pair is not None:
+        begin, end = tls.not_before(pair.certificate), tls.not_after(pair.certificate)
+        left = (begin + (end - begin) * part - clock.now()).total_seconds()
+        if left <= 0:
+            return
+        await asyncio.sleep(min(left, LOOK_AGAIN))
 
 
-async def ask(
-    client: Client, purpose: Purpose, subject: tls.Subject, *, approve: bool = False
+async def obtain(
+    client: Client,
+    purpose: Purpose,
+    subject: tls.Subject,
+    *,
+    approve: bool = False,
+    places: AbstractAsyncContextManager[None] = _ANYWHERE,
+    longest_wait: float = LONGEST_WAIT,
+) -> tls.KeyPair:
+    """A new certificate for a new key, however long it takes. `places`: for so many at once."""
+    wait = FIRST_WAIT
+    while True:
+        try:
+            async with places, asyncio.timeout(PATIENCE):
+                return await _ask(client, purpose, subject, approve=approve)
+        except (ApiError, ConnectionError, TimeoutError, NotGranted) as error:
+            _log.warning("No certificate yet", of=subject.name, name=purpose.file, err=error)
+        await asyncio.sleep(wait)
+        wait = min(longest_wait, 2 * wait)
+
+
+async def _ask(
+    client: Client, purpose: Purpose, subject: tls.Subject, *, approve: bool
 ) -> tls.KeyPair:
     """A certificate of the cluster's signer for a new key. Raises ApiError, NotGranted."""
     key = tls.new_key()

@@ -34,12 +34,12 @@ def ensure(config: ClusterConfig, clock: Clock) -> Pki:
         return _kept(folder, name, lambda: tls.new_ca(common_name, clock), lambda _: True)
 
     def issued(name: str, subject: tls.Subject, *usages: str) -> tls.KeyPair:
-        def good(pair: tls.KeyPair) -> bool:
-            left = tls.not_after(pair.certificate) - clock.now()
-            named = tls.names(pair.certificate) >= {*subject.dns, *subject.ips}
-            return named and left >= RENEW_BEFORE
-
-        return _kept(folder, name, lambda: tls.issue(ca, subject, clock, usages=usages), good)
+        return _kept(
+            folder,
+            name,
+            lambda: tls.issue(ca, subject, clock, usages=usages),
+            lambda pair: tls.good_for(pair, subject, clock) >= RENEW_BEFORE,
+        )
 
     ca = authority("ca", "kubernetes")
     names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]

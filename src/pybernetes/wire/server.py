@@ -47,22 +47,13 @@ async def serve(
     *,
     ssl_context: ssl.SSLContext | None = None,
     limits: Limits = _LIMITS,
-    client_ca: str = "",
 ) -> Server:
-    """Listen on host and port.
+    """Listen on host and port, with TLS if there is an `ssl_context` (base.tls.server_context).
 
-    `ssl_context` is taken over: ALPN and session tickets are set here. With `client_ca` (PEM, the
-    union of all CAs) clients may show a certificate that one of these signed; `Request.peer` has
-    the chain, and which CA may vouch for what is the handler's to check.
+    `Request.peer` has the chain of a certificate that the client has shown; which CA may vouch for
+    what is the handler's to check.
     """
     hub = Hub(env, handler, limits)
-    if ssl_context is not None:
-        ssl_context.set_alpn_protocols(["http/1.1"])
-        ssl_context.num_tickets = 0  # a resumed session would not show the client's chain
-        ssl_context.options |= ssl.OP_NO_TICKET
-    if ssl_context is not None and client_ca:
-        ssl_context.load_verify_locations(cadata=client_ca)
-        ssl_context.verify_mode = ssl.CERT_OPTIONAL
     listener = await asyncio.get_running_loop().create_server(
         lambda: Connection(hub),
         host,
