@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from pybernetes import __version__
-from pybernetes.cli.errors import CliError
+from pybernetes.base.errors import Told
 from pybernetes.cli.registry import VERBS
 
 _EPILOG = """examples:
@@ -33,13 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         return int(options.run(options) or 0)
-    except CliError as error:
-        print(f"pybernetes: {error}", file=sys.stderr)
-        return error.code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 1
+    except (Told, OSError) as error:
+        print(f"pybernetes: {error}", file=sys.stderr)
+        return getattr(error, "code", 1)
 
 
 def _verb(name: str) -> argparse.ArgumentParser:

@@ -7,25 +7,21 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from pybernetes.cli.clusters import Cluster
-from pybernetes.cli.errors import CliError
 
 
 def offline(work: Callable[[Any], Coroutine[None, None, None]]) -> None:
-    """Run `work(env)` here. Raises CliError."""
+    """Run `work(env)` here. Raises Told, OSError."""
     from pybernetes.base.env import Env
-    from pybernetes.cmd.stores import FAILURES
 
     env = Env()
     try:
         asyncio.run(work(env))
-    except FAILURES as error:
-        raise CliError(str(error)) from error
     finally:
         env.offload.close()
 
 
 def carry_out(cluster: Cluster, do: str, path: str) -> None:
-    """`backup` or `restore`. Raises CliError."""
+    """`backup` or `restore`. Raises Told, OSError."""
     request = {"do": do, "path": path}
     if cluster.pid():
         from pybernetes.cli.progress import ask

@@ -12,13 +12,14 @@ from typing import Any
 import yaml
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.base.errors import Told
 from pybernetes.base.files import write_private
 
 _UNSUPPORTED_USER = ("exec", "auth-provider", "username", "password")
 _UNSUPPORTED_CLUSTER = ("proxy-url", "tls-server-name")
 
 
-class KubeconfigError(Exception):
+class KubeconfigError(Told):
     """The file, or what it says, cannot be used."""
 
 

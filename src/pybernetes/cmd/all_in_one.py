@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +21,9 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver.config import Config as ApiConfig
 from pybernetes.base import files, gcpolicy, tls
 from pybernetes.base.env import Env
+from pybernetes.base.errors import Told
 from pybernetes.base.tasks import TaskGroup, gather_ordered
 from pybernetes.client import kubeconfig
-from pybernetes.client.informer import Informers
 from pybernetes.cmd import addons, control
 from pybernetes.cmd.config import ClusterConfig, read_json
 from pybernetes.cmd.control import Report
@@ -33,11 +34,9 @@ from pybernetes.cmd.pki import Pki, ensure
 from pybernetes.cmd.process import run
 from pybernetes.cmd.stores import REQUESTS, open_store
 from pybernetes.controllers.config import ControllersConfig
-from pybernetes.linux.commands import CommandError
-from pybernetes.machine.containerd import StartError
 from pybernetes.machine.detect import Missing, detect
-from pybernetes.network.network import NetworkError, check_free
-from pybernetes.storage.types import Store, StoreError
+from pybernetes.network.network import check_free
+from pybernetes.storage.types import Store
 from pybernetes.wire.server import Server, serve
 from pybernetes.wire.types import Handler
 
@@ -45,21 +44,6 @@ if TYPE_CHECKING:
     from pybernetes.cmd.lab import Lab
 
 NODES = GVR("", "v1", "nodes")
-
-
-class StartFailed(Exception):
-    """The cluster cannot start; one line that says why and what to do."""
-
-
-_CANNOT_START = (
-    StartFailed,
-    StartError,
-    NetworkError,
-    ConfigError,
-    StoreError,
-    CommandError,
-    OSError,
-)
 
 
 def api_config(config: ClusterConfig, pki: Pki, port: int) -> ApiConfig:
@@ -76,28 +60,25 @@ def api_config(config: ClusterConfig, pki: Pki, port: int) -> ApiConfig:
     )
 
 
-async def choose_port(config: ClusterConfig) -> int:
-    """The port asked for; where any will do, the last one if it is still free. Raises StartFailed."""
-    with contextlib.suppress(OSError, ValueError, KeyError, StartFailed):
+def choose_port(config: ClusterConfig) -> int:
+    """The port asked for; where any will do, the last one if it is still free. Raises ConfigError."""
+    with contextlib.suppress(OSError, ValueError, KeyError, ConfigError):
         if not config.port:
             state = json.loads((config.data_dir / "state.json").read_text())
-            return await free_port(urlsplit(state["server"]).port or 0)
-    return await free_port(config.port)
+            return free_port(urlsplit(state["server"]).port or 0)
+    return free_port(config.port)
 
 
-async def free_port(port: int) -> int:
-    """The port to serve on: the one asked for, if it is free, or any. Raises StartFailed."""
+def free_port(port: int) -> int:
+    """The port to serve on: the one asked for, if it is free, or any. Raises ConfigError."""
     try:
-        probe = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", port)
+        with socket.create_server(("127.0.0.1", port)) as probe:
+            return int(probe.getsockname()[1])
     except OSError as error:
-        raise StartFailed(
+        raise ConfigError(
             f"port {port} is taken or not allowed ({error.strerror or error}): "
             "choose another with --port, or --port 0 for any free one"
         ) from error
-    found: int = probe.sockets[0].getsockname()[1]
-    probe.close()
-    await probe.wait_closed()
-    return found
 
 
 async def settled(data_dir: Path) -> ClusterConfig:
@@ -148,13 +129,13 @@ class AllInOne:
         self._lab: Lab | None = None
 
     async def run(self) -> None:
-        """Run until cancelled. Raises StartFailed."""
+        """Run until cancelled. Raises Told, OSError."""
         config = self._config
         pki = await self._env.offload.run(ensure, config, self._env.clock)
         store = await open_store(self._env, config)
         nodes = Nodes(self._env, tls.client_context(pki.ca.certificate, pki.kubelet_client))
         try:
-            port = await choose_port(config)
+            port = choose_port(config)
             plane = ControlPlane(
                 self._env,
                 store,
@@ -186,12 +167,12 @@ class AllInOne:
             await store.close()
 
     def _prepare(self, group: TaskGroup, plane: ControlPlane, pki: Pki) -> None:
-        """What nodes there will be; start what takes time. Raises StartFailed."""
+        """What nodes there will be; start what takes time. Raises ConfigError."""
         config = self._config
         self._missing = detect() if config.node != "hollow" else []
         self._hints = [f"hollow: {item}" for item in self._missing]
         if config.node == "containerd" and self._missing:
-            raise StartFailed("; ".join(str(item) for item in self._missing))
+            raise ConfigError("; ".join(str(item) for item in self._missing))
         if config.lab is not None and config.node != "hollow" and not self._missing:
             from pybernetes.cmd.lab import Lab
 
@@ -260,16 +241,9 @@ class AllInOne:
 
     async def _wait_node_ready(self, plane: ControlPlane) -> None:
         self._report("waiting for the node to be Ready")
-        changed = asyncio.Event()
-        informers = Informers(self._env, plane.client())
-        watched = informers.get(NODES)
-        watched.on_change(lambda _old, _new: changed.set())
-        async with TaskGroup("ready") as group:
-            group.start(informers.run(), "informers")
-            while not any(ready_since(node) for node in watched.items()):
-                await changed.wait()
-                changed.clear()
-            group.cancel()
+        async for event in plane.client().watch(NODES):
+            if ready_since(event.object):
+                return
 
     async def _take_requests(self, store: Store) -> None:
         async def handle(request: Object, report: Report) -> None:
@@ -332,7 +306,7 @@ def main() -> int:
             return run(work)
     except BlockingIOError:
         return failed(f"{options.data_dir} is in use by another process")
-    except _CANNOT_START as error:
+    except (Told, OSError) as error:
         return failed(" ".join(str(error).split()))
 
 

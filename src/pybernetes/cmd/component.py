@@ -46,16 +46,12 @@ async def _apiserver(env: Env, config: ComponentConfig) -> None:
     from pybernetes.cmd.config import ClusterConfig
     from pybernetes.cmd.nodes import Nodes
     from pybernetes.cmd.stores import open_store
-    from pybernetes.storage.types import StoreError
 
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     cluster = ClusterConfig(config.data_dir, **config.etcd)
     keys = await env.offload.run(pki.ensure, cluster, env.clock)
-    port = await all_in_one.free_port(config.port or cluster.port)
-    try:
-        store = await open_store(env, cluster)
-    except StoreError as error:
-        raise all_in_one.StartFailed(str(error)) from error
+    port = all_in_one.free_port(config.port or cluster.port)
+    store = await open_store(env, cluster)
     nodes = Nodes(env, tls.client_context(keys.ca.certificate, keys.kubelet_client))
     server = ApiServer(env, all_in_one.api_config(cluster, keys, port), store, nodes)
     try:
@@ -138,7 +134,7 @@ COMPONENTS: Mapping[str, Callable[[Env, Access, ComponentConfig], Coroutine[None
 
 
 def main(config: ComponentConfig) -> int:
-    """Run the component until SIGTERM; the exit code. Raises KubeconfigError, StartFailed."""
+    """Run the component until SIGTERM; the exit code. Raises Told, OSError."""
     if config.name == API_SERVER:
         return run(lambda env: _apiserver(env, config))
     access = kubeconfig.load(config.kubeconfig)

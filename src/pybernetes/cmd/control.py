@@ -12,25 +12,15 @@ from pathlib import Path
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs
+from pybernetes.base.errors import Told
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.cmd.labconfig import ConfigError
-from pybernetes.linux.commands import CommandError
-from pybernetes.storage.types import StoreError
 
 NAME = "control.sock"
 REQUEST_SECONDS = 10.0  # for a caller to say what it wants
 Report = Callable[[str], None]
 Handle = Callable[[Object, Report], Awaitable[None]]
-_FAILURES = (
-    StoreError,
-    ConfigError,
-    CommandError,
-    ApiError,
-    OSError,
-    TimeoutError,
-    KeyError,
-    ValueError,
-)
+_FAILURES = (Told, ApiError, OSError, KeyError, ValueError)
 _log = logs.get("control")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.base.errors import Told
 from pybernetes.cmd.labnodes import node_faults
 
 CONTROL_PLANE, WORKER = "control-plane", "worker"
@@ -29,7 +30,7 @@ _RANGES: Mapping[str, Sequence[str]] = {  # of a cluster that is no lab
 }
 
 
-class ConfigError(Exception):
+class ConfigError(Told):
     """The settings cannot be used; one line that says what to change."""
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from pybernetes.apimachinery.types import Object
 from pybernetes.base.env import Env
 from pybernetes.cmd.config import ClusterConfig, read_json, write_json
-from pybernetes.cmd.labconfig import ConfigError
 from pybernetes.storage import snapshot
 from pybernetes.storage.etcd import EtcdConfig, EtcdStore
 from pybernetes.storage.restore import restore as restore_content
@@ -18,7 +17,6 @@ from pybernetes.storage.types import Store, StoreError
 
 Report = Callable[[str], None]
 FILE = "store.db"
-FAILURES = (StoreError, ConfigError, OSError)
 
 
 async def open_store(env: Env, config: ClusterConfig) -> Store:

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import BinaryIO
 
+from pybernetes.base.errors import Told
 from pybernetes.linux.processes import wait_readable
 
 
-class CommandError(Exception):
+class CommandError(Told):
     """A tool failed or is missing. The message is one line: the command and what it said."""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pybernetes.base import logs
 from pybernetes.base.env import Env
+from pybernetes.base.errors import Told
 from pybernetes.cri.containerd import Containerd
 from pybernetes.cri.types import CriError
 from pybernetes.linux.processes import wait_end
@@ -25,7 +26,7 @@ RETRY = 1.0
 _log = logs.get("machine.containerd")
 
 
-class StartError(Exception):
+class StartError(Told):
     """containerd did not come up; the text ends with the last lines of its log."""
 
 

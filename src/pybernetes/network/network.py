@@ -16,6 +16,7 @@ from string import Template
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import files, logs
 from pybernetes.base.env import Env
+from pybernetes.base.errors import Told
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
@@ -29,7 +30,7 @@ CONF_NAME = "10-pybernetes.conflist"
 _log = logs.get("network")
 
 
-class NetworkError(Exception):
+class NetworkError(Told):
     """The network cannot be set up; the message says what to do."""
 
 

@@ -21,8 +21,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from pybernetes.base.errors import Told
 
-class StoreError(Exception):
+
+class StoreError(Told):
     """Root of this room's errors.
 
     StoreError

@@ -33,8 +33,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from pybernetes.client.kubeconfig import KubeconfigError
-    from pybernetes.cmd.all_in_one import StartFailed
     from pybernetes.cmd.component import ComponentConfig, main
     from pybernetes.cmd.stages import parse
 
@@ -56,7 +54,4 @@ def run(options: argparse.Namespace) -> int:
         etcd=etcd.settings(options),
         stages=parse(stages.check(options.stages)) if options.stages else None,
     )
-    try:
-        return main(config)
-    except (KubeconfigError, StartFailed, OSError) as error:
-        raise CliError(str(error)) from error
+    return main(config)
