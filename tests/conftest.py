@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests with real parts: skipped loudly where a part is missing, but never in CI.
+"""Tests with real parts: skipped loudly where a part is missing ("needs ..."), but never in CI.
 
 `golden` tests read what upstream publishes inside its Go modules; scripts/ci-tools.sh fetches them.
 """
@@ -41,10 +41,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip of a test with real parts into a failure when CI is set."""
+    """Turn a skip of a test with real parts, or for want of something, into a failure in CI."""
     report = yield
     marked = any(item.get_closest_marker(name) for name in NEVER_SKIPPED)
-    if report.skipped and marked and os.environ.get("CI"):
+    needs = "'Skipped: needs " in str(report.longrepr)
+    if report.skipped and (marked or needs) and os.environ.get("CI"):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where it must run: {report.longrepr}"
     return report

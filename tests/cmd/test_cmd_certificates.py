@@ -71,6 +71,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
         yield Cluster(env, plane, Access(url, keys.ca.certificate, token=token), keys)
         await server.close()
         group.cancel()
+    env.offload.close()
 
 
 def certificate(folder: Path) -> bytes:

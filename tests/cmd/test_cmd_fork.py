@@ -136,11 +136,13 @@ def content(store: Path, revision: int) -> list[tuple[str, bytes, int]]:
     """Every key, value and revision that the store of a stopped cluster had at a revision."""
 
     async def read() -> list[tuple[str, bytes, int]]:
-        opened = await SqliteStore.open(Env(), SqliteConfig(store))
+        env = Env()
+        opened = await SqliteStore.open(env, SqliteConfig(store))
         try:
             page = await opened.list("/", revision=revision)
         finally:
             await opened.close()
+            env.offload.close()
         return [(record.key, record.value, record.revision) for record in page.records]
 
     return asyncio.run(read())

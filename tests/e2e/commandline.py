@@ -28,7 +28,6 @@ RANGES = (
     "--service-cidr",
     "10.63.0.0/16",
 )  # not those of a user's cluster
-IN_CI = bool(os.environ.get("CI"))
 
 
 def can_run_containers() -> bool:
@@ -38,9 +37,9 @@ def can_run_containers() -> bool:
 
 
 def require(present: bool, what: str) -> None:
-    """Skip loudly on a developer's machine; fail in CI, where nothing may be skipped."""
+    """Skip the test where something is missing (in CI that is a failure: tests/conftest.py)."""
     if not present:
-        (pytest.fail if IN_CI else pytest.skip)(f"needs {what}")
+        pytest.skip(f"needs {what}")
 
 
 def without_root() -> tuple[str, ...]:

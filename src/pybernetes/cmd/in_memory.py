@@ -59,6 +59,7 @@ class Cluster:
         origin: "Cluster | None" = None,
     ) -> None:
         self.env = env or Env()
+        self._owns_env = env is None or origin is not None
         self.store = store or MemoryStore(self.env)
         self._stages, self._delays = stages, delays
         self._dialer = Nodes(self.env, None)
@@ -104,7 +105,7 @@ class Cluster:
         """
         if not self.control_plane.api.is_ready:
             raise RuntimeError("only a cluster that serves can be forked: enter its block first")
-        env = replace(Env(), clock=self.env.clock, offload=self.env.offload)
+        env = replace(Env(), clock=self.env.clock, offload=type(self.env.offload)())
         env = replace(env, random=Random(self.env.random.uuid()))
         store = self.store.fork(env) if isinstance(self.store, MemoryStore) else self.store.fork()
         how: dict[str, Any] = {"stages": self._stages, "delays": self._delays}
@@ -200,6 +201,8 @@ class Cluster:
             if error is None:
                 raise
         await self.store.close()
+        if self._owns_env:
+            self.env.offload.close()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
