@@ -64,9 +64,7 @@ def test_every_action_on_nodes_is_taught() -> None:
 def test_the_lab_files_are_right(tmp_path: Path) -> None:
     blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs/labs.md").read_text(), re.S | re.M)
     (tmp_path / "lab.yaml").write_text(blocks[0])
-    nodes = {
-        node["name"]: node for node in file.load(tmp_path / "lab.yaml").settings["lab"]["nodes"]
-    }
+    nodes = {node["name"]: node for node in file.load(tmp_path / "lab.yaml")["lab"]["nodes"]}
     assert nodes["boss"]["taints"] == []
     for example in (ROOT / "examples" / "labs").iterdir():
         file.load(example)

@@ -32,10 +32,10 @@ def errors(tmp_path: Path, text: str) -> list[str]:
 
 def test_the_example_becomes_settings() -> None:
     lab = file.load(EXAMPLE)
-    assert lab.name == "m-k8s"
-    assert lab.settings["cluster_cidr"] == "172.16.0.0/16"
-    assert lab.settings["lab"]["network"] == "192.168.1.0/24"
-    nodes = {node["name"]: (node["role"], node["address"]) for node in lab.settings["lab"]["nodes"]}
+    assert lab["name"] == "m-k8s"
+    assert lab["cluster_cidr"] == "172.16.0.0/16"
+    assert lab["lab"]["network"] == "192.168.1.0/24"
+    nodes = {node["name"]: (node["role"], node["address"]) for node in lab["lab"]["nodes"]}
     assert nodes == {
         "m-k8s": ("control-plane", "192.168.1.10"),
         "w1": ("worker", "192.168.1.101"),
@@ -48,13 +48,14 @@ def test_a_file_says_little_and_gets_a_control_plane(tmp_path: Path) -> None:
     path = tmp_path / "lab.yaml"
     path.write_text(HEAD + "spec: {nodes: [{name: w1, cpu: 2, memory: 1Gi, labels: {}}]}\n")
     lab = file.load(path)
-    assert lab.settings == {
+    assert lab == {
+        "name": "lab",
         "lab": {
             "nodes": [
                 {"name": "lab-control-plane", "role": "control-plane"},
                 {"name": "w1", "role": "worker", "cpu": "2", "memory": "1Gi", "labels": {}},
             ]
-        }
+        },
     }
 
 

@@ -131,17 +131,18 @@ class AllInOne:
     async def run(self) -> None:
         """Run until cancelled. Raises Told, OSError."""
         config = self._config
-        pki = await self._env.offload.run(ensure, config, self._env.clock)
+        self._pki = pki = await self._env.offload.run(ensure, config, self._env.clock)
         store = await open_store(self._env, config)
-        nodes = Nodes(self._env, tls.client_context(pki.ca.certificate, pki.kubelet_client))
+        context = tls.client_context(pki.ca.certificate, pki.kubelet_client)
+        self._nodes = Nodes(self._env, context)
         try:
-            port = choose_port(config)
-            plane = ControlPlane(
+            self._port = choose_port(config)
+            self._plane = plane = ControlPlane(
                 self._env,
                 store,
-                nodes,
+                self._nodes,
                 ControlPlaneConfig(
-                    api=api_config(config, pki, port),
+                    api=api_config(config, pki, self._port),
                     controllers=ControllersConfig(
                         root_ca=pki.ca.certificate.decode(),
                         signing_ca=pki.ca,
@@ -151,22 +152,21 @@ class AllInOne:
                 ),
             )
             async with TaskGroup("all in one") as group:
-                self._prepare(group, plane, pki)
+                self._prepare(group)
                 group.start(plane.run(), "control plane")
                 await plane.wait_ready()
-                await self._serve(plane, pki, "127.0.0.1", port)
+                await self._serve("127.0.0.1", self._port)
                 await addons.ensure(plane.client())
                 group.start(self._take_requests(store), "control")
-                node = await self._start_node(group, plane, nodes, pki, port=port)
-                self._settle(pki, port, node)
+                self._settle(await self._start_node(group))
                 gcpolicy.freeze()
                 await asyncio.get_running_loop().create_future()  # until cancelled
         finally:
             await gather_ordered(server.close(grace=1.0) for server in self._servers)
-            await nodes.close()
+            await self._nodes.close()
             await store.close()
 
-    def _prepare(self, group: TaskGroup, plane: ControlPlane, pki: Pki) -> None:
+    def _prepare(self, group: TaskGroup) -> None:
         """What nodes there will be; start what takes time. Raises ConfigError."""
         config = self._config
         self._missing = detect() if config.node != "hollow" else []
@@ -176,72 +176,65 @@ class AllInOne:
         if config.lab is not None and config.node != "hollow" and not self._missing:
             from pybernetes.cmd.lab import Lab
 
-            self._lab = Lab(self._env, config, plane.client())
+            self._lab = Lab(self._env, config, self._plane.client())
             group.start(self._lab.seed.ensure(), "seed")
 
-    async def _start_node(
-        self, group: TaskGroup, plane: ControlPlane, nodes: Nodes, pki: Pki, *, port: int
-    ) -> str:
+    async def _start_node(self, group: TaskGroup) -> str:
         """Start the node, or the lab's; a phrase that says what they are."""
         config = self._config
         if self._lab is not None:
-            return await self._start_lab(self._lab, group, plane, pki)
+            return await self._start_lab(self._lab, group)
         if config.node == "hollow" or self._missing:
-            return await self._start_hollow(group, plane, nodes)
+            return await self._start_hollow(group)
         from pybernetes.cmd.node import RealNode, node_config
 
         self._report("starting containerd")
         agents = node_config(config)
         await check_free(agents.network)
-        context = tls.server_context(pki.kubelet, pki.ca.certificate)
-        node = RealNode(self._env, plane.client, agents, context=context)
-        nodes.add_local(config.node_name, node.kubelet.handler)
+        context = tls.server_context(self._pki.kubelet, self._pki.ca.certificate)
+        node = RealNode(self._env, self._plane.client, agents, context=context)
+        self._nodes.add_local(config.node_name, node.kubelet.handler)
         group.start(node.run(), "node")
         await node.network_ready.wait()
-        await self._serve(plane, pki, config.gateway, port)
-        await self._wait_node_ready(plane)
+        await self._serve(config.gateway, self._port)
+        await self._wait_node_ready()
         return f"node {config.node_name} runs containers (containerd)"
 
-    async def _serve(self, plane: ControlPlane, pki: Pki, address: str, port: int) -> None:
-        server = await serve_api(self._env, plane.api.handler, pki, address, port=port)
-        self._servers.append(server)
+    async def _serve(self, address: str, port: int) -> None:
+        handler = self._plane.api.handler
+        self._servers.append(await serve_api(self._env, handler, self._pki, address, port=port))
 
-    async def _start_hollow(self, group: TaskGroup, plane: ControlPlane, nodes: Nodes) -> str:
+    async def _start_hollow(self, group: TaskGroup) -> str:
         from pybernetes.cmd.hollow import HollowFleet, HollowNode, numbered
 
-        config = self._config
+        config, client = self._config, self._plane.client
         wanted: Sequence[HollowNode] = [HollowNode(**one) for one in config.hollow_nodes]
         wanted = wanted or numbered(config.nodes, config.node_name)
         if config.lab is not None:
             from pybernetes.cmd import hollow_lab
 
-            wanted = await hollow_lab.introduced(self._env, config.lab, plane.client())
-        fleet = HollowFleet(
-            self._env,
-            plane.client,
-            wanted,
-            cache=plane.client(shared=True),
-            stages=config.stages(),
-        )
+            wanted = await hollow_lab.introduced(self._env, config.lab, client())
+        cache = client(shared=True)
+        fleet = HollowFleet(self._env, client, wanted, cache=cache, stages=config.stages())
         for name, handler in fleet.handlers.items():
-            nodes.add_local(name, handler)
+            self._nodes.add_local(name, handler)
         group.start(fleet.run(), "hollow nodes")
-        await self._wait_node_ready(plane)
+        await self._wait_node_ready()
         return f"{len(fleet.handlers)} hollow node(s): pods are simulated, nothing is started"
 
-    async def _start_lab(self, lab: "Lab", group: TaskGroup, plane: ControlPlane, pki: Pki) -> str:
-        await addons.ensure(plane.client(), "lab.json")
+    async def _start_lab(self, lab: "Lab", group: TaskGroup) -> str:
+        await addons.ensure(self._plane.client(), "lab.json")
         await lab.set_up()
-        await self._serve(plane, pki, self._config.gateway, API_PORT)
+        await self._serve(self._config.gateway, API_PORT)
         count = len(lab.settings.nodes)
         self._report(f"starting {count} nodes")
         group.start(lab.run(), "lab")
         await lab.wait_ready(self._report)
         return f"{count} nodes run containers (containerd)"
 
-    async def _wait_node_ready(self, plane: ControlPlane) -> None:
+    async def _wait_node_ready(self) -> None:
         self._report("waiting for the node to be Ready")
-        async for event in plane.client().watch(NODES):
+        async for event in self._plane.client().watch(NODES):
             if ready_since(event.object):
                 return
 
@@ -258,11 +251,11 @@ class AllInOne:
 
         await control.serve(self._config.data_dir, handle)
 
-    def _settle(self, pki: Pki, port: int, node: str) -> None:
+    def _settle(self, node: str) -> None:
         """Write admin.kubeconfig and state.json, then say that we are ready."""
         config = self._config
-        server = f"https://127.0.0.1:{port}"
-        path = write_kubeconfig(config, pki, server)
+        server = f"https://127.0.0.1:{self._port}"
+        path = write_kubeconfig(config, self._pki, server)
         state = {
             "server": server,
             "node": node,

@@ -11,9 +11,10 @@ import asyncio
 import contextlib
 import logging
 import math
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import httptools
 
@@ -47,10 +48,6 @@ class _Parsed(NamedTuple):
     chunked: bool  # HTTP/1.1: may be answered in chunks
 
 
-class _TlsObject(Protocol):
-    def getpeercert(self, binary_form: bool) -> bytes | None: ...
-
-
 def _peer(transport: asyncio.BaseTransport) -> Peer:
     name = transport.get_extra_info("peername")
     address = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else str(name or "")
@@ -60,7 +57,7 @@ def _peer(transport: asyncio.BaseTransport) -> Peer:
     return Peer(address, _chain(tls), getattr(tls, "asked_for", ""))
 
 
-def _chain(tls: _TlsObject) -> tuple[bytes, ...]:
+def _chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
     """The verified chain, leaf first. Before Python 3.13 only the inner object shows it."""
     inner = tls if hasattr(tls, "get_verified_chain") else getattr(tls, "_sslobj", None)
     chain = inner.get_verified_chain() if inner is not None else None
@@ -93,14 +90,17 @@ class Connection(asyncio.Protocol):
         self._handed: TransportStream | None = None  # after a 101
         self._unsent = 0  # bytes, when the deadline was over last
         self.deadline = math.inf
-        # The request that is being parsed:
+        self._begin()
         self._in_head = False
+
+    def _begin(self) -> None:
+        """Of the request that is being parsed."""
+        self._in_head = True
         self._head_bytes = 0  # seen by the parser
         self._head_fed = 0  # given to the parser
         self._url = b""
         self._headers: dict[str, str] = {}
-        self._body = b""
-        self._parts: list[bytes] | None = None
+        self._body: list[bytes] = []
         self._body_bytes = 0
 
     # The transport calls these.
@@ -167,14 +167,7 @@ class Connection(asyncio.Protocol):
     # The parser calls these.
 
     def on_message_begin(self) -> None:
-        self._in_head = True
-        self._head_bytes = 0
-        self._head_fed = 0
-        self._url = b""
-        self._headers = {}
-        self._body = b""
-        self._parts = None
-        self._body_bytes = 0
+        self._begin()
         if self._task is None:
             self.deadline = self._hub.now + self._hub.limits.header_timeout
 
@@ -219,12 +212,7 @@ class Connection(asyncio.Protocol):
         self._body_bytes += len(data)
         if self._body_bytes > self._hub.limits.body_bytes:
             self._raise(413, f"limit is {self._hub.limits.body_bytes}")
-        if self._parts is not None:
-            self._parts.append(data)
-        elif self._body:
-            self._parts = [self._body, data]
-        else:
-            self._body = data
+        self._body.append(data)
 
     def on_message_complete(self) -> None:
         method = self._parser.get_method().decode()
@@ -235,7 +223,7 @@ class Connection(asyncio.Protocol):
         except BadTarget as error:
             self._raise(400, str(error))
             return
-        body = self._body if self._parts is None else b"".join(self._parts)
+        body = b"".join(self._body)
         request = Request(method, raw_path, path, query, self._headers, body, self._peer)
         chunked = self._parser.get_http_version() != "1.0"
         self._ready.append(_Parsed(request, self._parser.should_keep_alive(), chunked))
@@ -295,10 +283,14 @@ class Connection(asyncio.Protocol):
     async def _work(self, request: Request, reply: Reply | Awaitable[Reply]) -> None:
         """The task behind a reply that has to be waited for."""
         try:
-            if isinstance(reply, StreamingResponse | UpgradeResponse | Response):
-                await self._deliver(request, reply)
+            if not isinstance(reply, StreamingResponse | UpgradeResponse | Response):
+                reply = await self._hub.wait(request, reply)
+            if isinstance(reply, Response):
+                self._send(request, reply)
+            elif isinstance(reply, StreamingResponse):
+                await self._stream(request, reply)
             else:
-                await self._deliver(request, await self._hub.wait(request, reply))
+                await self._upgrade(request, reply)
         except ConnectionError:
             self._abandon()
         except Exception:
@@ -307,14 +299,6 @@ class Connection(asyncio.Protocol):
         finally:
             self._task = None
             self._next()
-
-    async def _deliver(self, request: Request, reply: Reply) -> None:
-        if isinstance(reply, Response):
-            self._send(request, reply)
-        elif isinstance(reply, StreamingResponse):
-            await self._stream(request, reply)
-        else:
-            await self._upgrade(request, reply)
 
     def _next(self) -> None:
         if self._ending:

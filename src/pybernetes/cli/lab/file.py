@@ -9,7 +9,6 @@ import functools
 import ipaddress
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path as FilePath
 from typing import Any
@@ -25,16 +24,8 @@ _RANGES = {"nodeCIDR": 29, "podCIDR": 22, "serviceCIDR": 28}  # with the longest
 Node = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Lab:
-    """What a file asks for: the cluster's name, and settings as config.json has them."""
-
-    name: str
-    settings: dict[str, Any]
-
-
-def load(path: FilePath) -> Lab:
-    """The lab that the file describes. Raises CliError with a line per error."""
+def load(path: FilePath) -> dict[str, Any]:
+    """The lab that the file describes, as config.json has it. Raises CliError with a line per error."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -103,20 +94,20 @@ def _nodes(value: dict[str, Any]) -> tuple[list[tuple[Path, Node]], str]:
     return listed, spec.get("networking", {}).get("nodeCIDR", "")
 
 
-def _settings(value: dict[str, Any]) -> Lab:
+def _settings(value: dict[str, Any]) -> dict[str, Any]:
     listed, network = _nodes(value)
     nodes = [node_entry(node, "worker") for _, node in listed]
     nodes[0]["role"] = "control-plane"
     spec = value["spec"]
     networking = spec.get("networking", {})
     asked = {
+        "name": value["metadata"]["name"],
         "lab": {"nodes": nodes, **({"network": network} if network else {})},
         "cluster_cidr": networking.get("podCIDR"),
         "service_cidr": networking.get("serviceCIDR"),
         "port": spec.get("apiServer", {}).get("port"),
     }
-    found = {key: item for key, item in asked.items() if item is not None}
-    return Lab(value["metadata"]["name"], found)
+    return {key: item for key, item in asked.items() if item is not None}
 
 
 def node_entry(node: Node, role: str) -> Node:

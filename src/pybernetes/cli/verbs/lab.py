@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.file is None:
         raise CliError("lab check: name a file", 2)
-    lab = file.load(options.file)
-    names = ", ".join(node["name"] for node in lab.settings["lab"]["nodes"])
-    print(f'{options.file}: lab "{lab.name}" with the nodes {names}')
+    found = file.load(options.file)
+    names = ", ".join(node["name"] for node in found["lab"]["nodes"])
+    print(f'{options.file}: lab "{found["name"]}" with the nodes {names}')
     return 0

@@ -104,12 +104,12 @@ def _settings_of_file(options: argparse.Namespace) -> dict[str, Any]:
 
     if options.nodes is not None:
         raise CliError("--nodes: the file says which nodes there are", 2)
-    lab = load(options.file)
+    found = load(options.file)
     asked = options.name or options.name_flag
-    if asked not in {"", lab.name}:
-        raise CliError(f'{options.file} is about the lab "{lab.name}", not "{asked}"', 2)
-    options.name = lab.name
-    return lab.settings
+    if asked not in {"", found["name"]}:
+        raise CliError(f'{options.file} is about the lab "{found["name"]}", not "{asked}"', 2)
+    options.name = found["name"]
+    return found
 
 
 def _check_store(old: dict[str, Any], asked: dict[str, Any]) -> None:
