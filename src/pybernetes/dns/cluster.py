@@ -4,6 +4,7 @@
 from collections.abc import Callable, Iterable
 
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.core.service import cluster_ips
 from pybernetes.client.informer import Informers
 
 SERVICES = GVR("", "v1", "services")
@@ -22,7 +23,7 @@ class InformedCluster:
         self._services = informers.get(SERVICES)
         self._slices = informers.get(SLICES)
         self._namespaces = informers.get(NAMESPACES)
-        self._services.add_index("address", _service_addresses)
+        self._services.add_index("address", cluster_ips)
         self._slices.add_index("service", _slice_service)
         self._slices.add_index("address", _named_addresses)
         self.informers = (self._services, self._slices, self._namespaces)
@@ -49,7 +50,7 @@ class InformedCluster:
             meta = (new or old or {})["metadata"]
             forget(f"svc/{meta['namespace']}/{meta['name']}")
             slices = self.slices(meta["namespace"], meta["name"])
-            own = [ip for one in (old, new) if one for ip in _service_addresses(one)]
+            own = [ip for one in (old, new) if one for ip in cluster_ips(one)]
             for address in (*own, *(ip for one in slices for ip in _named_addresses(one))):
                 forget(f"ip/{address}")
 
@@ -65,11 +66,6 @@ class InformedCluster:
         self._namespaces.on_change(
             lambda old, new: forget(f"ns/{(new or old or {})['metadata']['name']}")
         )
-
-
-def _service_addresses(service: Object) -> list[str]:
-    spec = service["spec"]
-    return [one for one in spec.get("clusterIPs") or [spec.get("clusterIP", "")] if one]
 
 
 def _slice_service(one: Object) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.service import cluster_ips
 
 SCHEMA_VERSION = "1.1.0"
 
@@ -161,14 +162,14 @@ class Zone:
         if _headless(service):
             found = _addresses(name, [one.address for one in endpoints], kind)
             return found if endpoints else Answer()
-        return _addresses(name, _cluster_ips(service), kind)
+        return _addresses(name, cluster_ips(service), kind)
 
     def _srv(self, name: str, service: Object, endpoints: list[_Endpoint], kind: str) -> Answer:
         port_name, protocol = (label[1:] for label in name.lower().split(".")[:2])
         meta = service["metadata"]
         base = self._full(meta["name"], meta["namespace"])
         answer = Answer()
-        targets = [(base, _cluster_ips(service), service["spec"].get("ports") or ())]
+        targets = [(base, cluster_ips(service), service["spec"].get("ports") or ())]
         if _headless(service):
             targets = [(f"{one.label}.{base}", [one.address], one.ports) for one in endpoints]
         for target, addresses, ports in targets:
@@ -196,11 +197,6 @@ class Zone:
 
 def _headless(service: Object) -> bool:
     return bool(service["spec"].get("clusterIP") == "None")
-
-
-def _cluster_ips(service: Object) -> list[str]:
-    spec = service["spec"]
-    return list(spec.get("clusterIPs") or [spec.get("clusterIP", "")])
 
 
 def _is_port(port: Object, name: str, protocol: str) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.apis.core.service import cluster_ips
 
 SERVICE_NAME = "kubernetes.io/service-name"
 NOT_OURS = ("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless")
@@ -85,7 +86,7 @@ def view(service: Object | None, slices: Iterable[Object], here: Place) -> View:
     if service is None or not _is_ours(service):
         return View()
     spec = service["spec"]
-    address = next(iter(_ipv4(spec.get("clusterIPs") or [spec.get("clusterIP", "")])), "")
+    address = next(iter(_ipv4(cluster_ips(service))), "")
     if spec.get("type") == "ExternalName" or not address:
         return View()
     own = [one for one in slices if one.get("addressType") == "IPv4" and _is_ours(one)]

@@ -6,14 +6,11 @@ import email.utils
 import logging
 from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup, wait_within
 from pybernetes.wire.types import Handler, Reply, Request, Response
-
-if TYPE_CHECKING:
-    from pybernetes.wire.connection import Connection
 
 log = logging.getLogger("pybernetes.wire")
 _TICK = 1.0  # seconds; deadlines and the Date header are this coarse
@@ -36,6 +33,18 @@ class Limits:
     connections: int = 20_000
 
 
+class Member(Protocol):
+    """What the hub knows of a connection."""
+
+    deadline: float
+
+    def retire(self) -> None: ...
+
+    def expire(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
 class Hub:
     """Every connection asks it; it ends those that are late. It ticks only while there are any."""
 
@@ -45,7 +54,7 @@ class Hub:
         self.now = 0.0
         self.date = b""
         self.draining = False
-        self.members: dict[Connection, None] = {}
+        self.members: dict[Member, None] = {}
         self._env = env
         self._group = TaskGroup("connections")
         self._emptied = asyncio.Event()
@@ -58,7 +67,7 @@ class Hub:
         """Run a request's `work`, which must not raise."""
         return self._group.start(work, "request")
 
-    def welcome(self, member: "Connection") -> bool:
+    def welcome(self, member: Member) -> bool:
         """Count a new connection in; False: there are too many."""
         if self.draining or len(self.members) >= self.limits.connections:
             return False
@@ -67,7 +76,7 @@ class Hub:
         self.members[member] = None
         return True
 
-    def farewell(self, member: "Connection") -> None:
+    def farewell(self, member: Member) -> None:
         self.members.pop(member, None)
         if self.draining and not self.members:
             self._emptied.set()
