@@ -11,8 +11,7 @@ from pybernetes.apimachinery.types import Object, User
 from pybernetes.apiserver.cache.feed import Feed
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.requestinfo import parse
-from pybernetes.apiserver.resources import Resources
-from pybernetes.apiserver.serving import Serving
+from pybernetes.apiserver.resources import Resources, Serving
 from pybernetes.apiserver.types import (
     Admission,
     AdmissionRequest,

@@ -17,8 +17,7 @@ from pybernetes.apiserver.authorization.node import NodeAuthorizer
 from pybernetes.apiserver.authorization.rbac import WATCHED, Rbac
 from pybernetes.apiserver.cache.entry import Selection
 from pybernetes.apiserver.context import Context, Core
-from pybernetes.apiserver.reader import CacheReader
-from pybernetes.apiserver.reading import PODS
+from pybernetes.apiserver.reading import PODS, CacheReader
 from pybernetes.apiserver.subresources.reviews import Answer
 from pybernetes.apiserver.types import Authorizer
 

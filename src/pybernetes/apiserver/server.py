@@ -7,7 +7,7 @@ from pybernetes.apis.catalog import builtin
 from pybernetes.apiserver import security
 from pybernetes.apiserver.admission import registry as admission
 from pybernetes.apiserver.admission.resourcequota import ResourceQuota
-from pybernetes.apiserver.bootstrap.writer import write_bootstrap
+from pybernetes.apiserver.bootstrap.objects import write_bootstrap
 from pybernetes.apiserver.cache.feed import Feed
 from pybernetes.apiserver.chain import Chain
 from pybernetes.apiserver.config import Config
@@ -17,7 +17,7 @@ from pybernetes.apiserver.endpoints.registry import endpoints
 from pybernetes.apiserver.filters.auditlog import AuditLog
 from pybernetes.apiserver.filters.registry import filters
 from pybernetes.apiserver.proxying.proxying import connect_table
-from pybernetes.apiserver.reader import CacheReader
+from pybernetes.apiserver.reading import CacheReader
 from pybernetes.apiserver.resources import Resources
 from pybernetes.apiserver.rest.commit import compact_forever, probe_forever
 from pybernetes.apiserver.services.allocation import Allocation

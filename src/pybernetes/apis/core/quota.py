@@ -14,6 +14,7 @@ from pybernetes.apis.core.nodeaffinity import requirement_matches
 from pybernetes.apis.core.persistentvolume import class_of, requests
 from pybernetes.apis.core.pod.requests import Amounts, pod_limits, pod_requests, qos_class
 from pybernetes.apis.core.pod.status import is_finished
+from pybernetes.apis.core.podspec.affinity import pod_terms
 from pybernetes.apis.core.service import needs_node_port, type_of
 
 PODS = GVR("", "v1", "pods")
@@ -125,22 +126,12 @@ def _in_scope(scope: Object, pod: Object) -> bool:
     if name in {"BestEffort", "NotBestEffort"}:
         return bool((qos_class(pod) == "BestEffort") == (name == "BestEffort"))
     if name == "CrossNamespacePodAffinity":
-        return _reaches_out(spec.get("affinity") or {})
+        terms = pod_terms(spec)
+        return any(term.get("namespaces") or "namespaceSelector" in term for term in terms)
     if name == "PriorityClass":
         has = spec.get("priorityClassName")
         labels = {"class": has} if has else {}
         return requirement_matches({**scope, "key": "class"}, labels)
-    return False
-
-
-def _reaches_out(affinity: Object) -> bool:
-    for kind in ("podAffinity", "podAntiAffinity"):
-        rules = affinity.get(kind) or {}
-        terms = list(rules.get("requiredDuringSchedulingIgnoredDuringExecution") or ())
-        preferred = rules.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
-        terms += [one.get("podAffinityTerm") or {} for one in preferred]
-        if any(term.get("namespaces") or "namespaceSelector" in term for term in terms):
-            return True
     return False
 
 

@@ -9,8 +9,8 @@ from pybernetes.apis.core.pod.requests import Amounts
 from pybernetes.apiserver.admission.plugin import Plugin, forbidden
 from pybernetes.apiserver.cache.entry import EVERYTHING
 from pybernetes.apiserver.context import Core
+from pybernetes.apiserver.resources import Serving
 from pybernetes.apiserver.rest.commit import change
-from pybernetes.apiserver.serving import Serving
 from pybernetes.apiserver.types import AdmissionRequest
 
 QUOTAS = GVR("", "v1", "resourcequotas")

@@ -29,12 +29,7 @@ _Key = tuple[str, str]  # (namespace of the binding, subject)
 _Question = tuple[str, str, str, str]
 
 
-@dataclass(slots=True)
-class _Grant:
-    """A rule, and the sentence that says where it comes from."""
-
-    rule: Rule
-    source: str
+_Grant = tuple[Rule, str]  # and the sentence that says where it comes from
 
 
 @dataclass(slots=True)
@@ -80,12 +75,11 @@ class Rbac:
         if grants is None:
             if len(profile.answers) >= MAX_CACHED:
                 profile.answers.clear()
-            grants = [grant for grant in profile.grants if grant.rule.covers_request(info)]
+            grants = [grant for grant in profile.grants if grant[0].covers_request(info)]
             profile.answers[question] = grants
-        for grant in grants:
-            names = grant.rule.names
-            if not names or not info.is_resource or info.name in names:
-                return "allow", f"RBAC: allowed by {grant.source}"
+        for rule, source in grants:
+            if not rule.names or not info.is_resource or info.name in rule.names:
+                return "allow", f"RBAC: allowed by {source}"
         return "no-opinion", f"RBAC: {aggregate(profile.errors)}" if profile.errors else ""
 
     def rules_for(self, user: User, namespace: str) -> tuple[list[Object], list[str]]:
@@ -113,7 +107,7 @@ class Rbac:
                 profile.errors.append(role)
                 continue
             source = _describe(binding, subject)
-            profile.grants += [_Grant(rule, source) for rule in self._compiled(role)]
+            profile.grants += [(rule, source) for rule in self._compiled(role)]
         return profile
 
     def _compiled(self, role: Object) -> list[Rule]:

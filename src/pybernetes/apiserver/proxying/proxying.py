@@ -11,7 +11,7 @@ import ssl
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from pybernetes.apimachinery.errors import ApiError, bad_request, method_not_allowed, not_found
 from pybernetes.apimachinery.types import GVR, Object
@@ -131,12 +131,7 @@ class Proxying:
     def _to_node(self, node: Object) -> Send:
         if self._dialer is None:
             raise ApiError(501, "NotImplemented", "this API server has no way to reach nodes")
-        dialer = self._dialer
-
-        async def send(request: Request) -> ClientReply:
-            return await dialer.send(node, request)
-
-        return send
+        return partial(self._dialer.send, node)
 
     # The proxies.
 

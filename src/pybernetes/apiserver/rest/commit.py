@@ -11,8 +11,8 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
+from pybernetes.apiserver.resources import Serving
 from pybernetes.apiserver.rest.reply import transient
-from pybernetes.apiserver.serving import Serving
 from pybernetes.base import logs, metrics
 from pybernetes.storage.types import Conflict, NoSpace, Op, Store, StoreError, Unavailable
 

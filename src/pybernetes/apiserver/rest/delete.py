@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DELETE: preconditions, grace, finalizers; the object goes at once where nothing holds it."""
+"""DELETE and DELETECOLLECTION: preconditions, grace, finalizers; the object goes at once where nothing holds it."""
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pybernetes.apimachinery import field, timestamps
-from pybernetes.apimachinery.errors import conflict, invalid, not_found
+from pybernetes.apimachinery.errors import conflict, forgiving, invalid, not_found
 from pybernetes.apimachinery.types import GVK, Object
 from pybernetes.apis.kind import Kind
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context
+from pybernetes.apiserver.rest import versions
 from pybernetes.apiserver.rest.body import check_type, decode_body
 from pybernetes.apiserver.rest.commit import write
 from pybernetes.apiserver.rest.get import find
+from pybernetes.apiserver.rest.list import select
 from pybernetes.apiserver.rest.options import findings, integer, set_dry_run
-from pybernetes.apiserver.rest.reply import entry_reply, object_reply, success
+from pybernetes.apiserver.rest.reply import encoded, entry_reply, format_of, object_reply, success
+from pybernetes.apiserver.rest.selecting import selection_of
 from pybernetes.storage.types import Conflict
 from pybernetes.wire.types import Response
 
@@ -111,6 +114,21 @@ async def delete_named(ctx: Context, options: DeleteOptions, entry: Entry) -> tu
         except Conflict:
             continue
     raise conflict(info.resource, info.group, name)
+
+
+async def delete_collection(ctx: Context) -> Response:
+    """DELETE of what a list would show, one after the other; the answer lists it, as it was."""
+    options = delete_options(ctx)
+    listing = versions.list_options(ctx)
+    await ctx.core.feed.wait_fresh()
+    entries = select(ctx, selection_of(ctx), listing.start)
+    if listing.limit:
+        entries = entries[: listing.limit]
+    for entry in entries:
+        with forgiving(404):
+            await delete_named(ctx, replace(options, uid="", version=""), entry)
+    meta = {"resourceVersion": str(ctx.core.feed.revision)}
+    return encoded(ctx, format_of(ctx).many(ctx.serving, entries, meta))
 
 
 def _check_preconditions(ctx: Context, entry: Entry, options: DeleteOptions) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Protocol
 
 from pybernetes.apimachinery.errors import ApiError, bad_request
 from pybernetes.apimachinery.table import INCLUDES, partial_metadata, table
@@ -13,7 +12,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import AGE, NAME
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
-from pybernetes.apiserver.serving import Serving
+from pybernetes.apiserver.resources import Serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +56,6 @@ def check_plain(header: str) -> None:
         types = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
         text = f"only the following media types are accepted: {types}"
         raise ApiError(406, "NotAcceptable", text)
-
-
-class Format(Protocol):
-    """One shape. `key` tells the encodings of an entry apart."""
-
-    key: str
-
-    def one(self, serving: Serving, entry: Entry) -> bytes: ...
-
-    def many(self, serving: Serving, entries: Sequence[Entry], meta: Object) -> bytes: ...
 
 
 class Plain:
@@ -131,3 +120,7 @@ class TableFormat:
             for row in made["rows"]:
                 row["object"] = serving.serve(row["object"])
         return codec.dumps(made)
+
+
+Format = Plain | Partial | TableFormat
+"""One shape. `key` tells the encodings of an entry apart."""

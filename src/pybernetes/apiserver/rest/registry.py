@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest.create import create
-from pybernetes.apiserver.rest.delete import delete
-from pybernetes.apiserver.rest.deletecollection import delete_collection
+from pybernetes.apiserver.rest.delete import delete, delete_collection
 from pybernetes.apiserver.rest.get import get
 from pybernetes.apiserver.rest.list import list_
 from pybernetes.apiserver.rest.patch import patch

@@ -7,6 +7,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context
+from pybernetes.apiserver.resources import Serving
 from pybernetes.apiserver.rest.formats import (
     Accepted,
     Format,
@@ -15,7 +16,6 @@ from pybernetes.apiserver.rest.formats import (
     TableFormat,
     accepted,
 )
-from pybernetes.apiserver.serving import Serving
 from pybernetes.wire.types import Response
 
 

@@ -8,7 +8,7 @@ from pybernetes.apimachinery.errors import bad_request
 from pybernetes.apimachinery.selectors import FieldTerm
 from pybernetes.apiserver.cache.entry import EVERYTHING, Selection
 from pybernetes.apiserver.context import Context
-from pybernetes.apiserver.serving import Serving
+from pybernetes.apiserver.resources import Serving
 
 _GENERIC = ("metadata.name", "metadata.namespace")
 

@@ -55,10 +55,10 @@ def watch(ctx: Context) -> StreamingResponse | Awaitable[StreamingResponse]:
 def _start(ctx: Context, options: WatchOptions) -> StreamingResponse:
     """Register the watcher now, so that nothing is missed before the first read."""
     selection = selection_of(ctx)
-    shape = format_of(ctx)
-    cache = ctx.serving.cache
+    cache, now = ctx.serving.cache, ctx.core.env.clock.monotonic()
     watcher = Watcher(ctx.namespace, selection, ctx.core.config.watch_queue)
-    stream = _Stream(ctx, options, watcher=watcher, shape=shape)
+    times = now + options.seconds, now + ctx.core.config.bookmark_interval
+    stream = _Stream(ctx, options, watcher, format_of(ctx), *times)
     from_present = options.initial or (options.revision <= 0 and options.initial is None)
     if from_present:
         stream.first = cache.select(ctx.namespace, selection)
@@ -74,29 +74,19 @@ def _start(ctx: Context, options: WatchOptions) -> StreamingResponse:
     return StreamingResponse(stream)
 
 
+@dataclass(slots=True, eq=False)
 class _Stream:
     """The chunks of one watch. `aclose` may come at any time, or never begun."""
 
-    def __init__(
-        self,
-        ctx: Context,
-        options: WatchOptions,
-        *,
-        watcher: Watcher,
-        shape: Format,
-    ) -> None:
-        self._core = ctx.core
-        self._serving = ctx.serving
-        self._cache = ctx.serving.cache
-        self._options = options
-        self._watcher = watcher
-        self._shape = shape
-        self._clock = ctx.core.env.clock
-        self._end = self._clock.monotonic() + options.seconds
-        self._bookmark = self._clock.monotonic() + ctx.core.config.bookmark_interval
-        self._ended = False
-        self.first: list[Entry] | None = None
-        self.revision = 0
+    ctx: Context
+    options: WatchOptions
+    watcher: Watcher
+    shape: Format
+    end: float  # by the monotonic clock
+    bookmark: float
+    ended: bool = False
+    first: list[Entry] | None = None
+    revision: int = 0
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -106,34 +96,34 @@ class _Stream:
             chunk = self._initial()
             if chunk:
                 return chunk
-        while not self._ended:
+        while not self.ended:
             chunk = self._drain()
             if chunk:
                 return chunk
-            if self._watcher.closed:
+            if self.watcher.closed:
                 break
-            now = self._clock.monotonic()
-            if now >= self._end:
+            now = self.ctx.core.env.clock.monotonic()
+            if now >= self.end:
                 break
-            if self._options.bookmarks and now >= self._bookmark:
-                self._bookmark = now + self._core.config.bookmark_interval
-                known = max(self._core.feed.revision, self._watcher.after)
+            if self.options.bookmarks and now >= self.bookmark:
+                self.bookmark = now + self.ctx.core.config.bookmark_interval
+                known = max(self.ctx.core.feed.revision, self.watcher.after)
                 return self._bookmark_frame(known, end=False)
-            until = min(self._end, self._bookmark) if self._options.bookmarks else self._end
-            await self._watcher.wait(until - now)
+            until = min(self.end, self.bookmark) if self.options.bookmarks else self.end
+            await self.watcher.wait(until - now)
         await self.aclose()
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        self._ended = True
-        self._cache.watchers.remove(self._watcher)
+        self.ended = True
+        self.ctx.serving.cache.watchers.remove(self.watcher)
 
     def _initial(self) -> bytes:
         """Synthetic ADDED events, in slices; then the bookmark of a watch-list."""
         frames: list[bytes] = []
         size = 0
         entries = self.first or []
-        one, serving = self._shape.one, self._serving
+        one, serving = self.shape.one, self.ctx.serving
         for taken, entry in enumerate(entries):
             frame = b'{"type":"ADDED","object":%b}\n' % one(serving, entry).rstrip(b"\n")
             frames.append(frame)
@@ -142,12 +132,12 @@ class _Stream:
                 self.first = entries[taken + 1 :]
                 return b"".join(frames)
         self.first = None
-        if self._options.initial and self._options.bookmarks:
+        if self.options.initial and self.options.bookmarks:
             frames.append(self._bookmark_frame(self.revision, end=True))
         return b"".join(frames)
 
     def _drain(self) -> bytes:
-        queue = self._watcher.queue
+        queue = self.watcher.queue
         frames = []
         size = 0
         while queue and size < _CHUNK:
@@ -158,12 +148,12 @@ class _Stream:
         return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def _frame(self, kind: str, event: Event) -> bytes:
-        where = (kind, self._shape.key)
+        where = (kind, self.shape.key)
         frame = event.frames.get(where)
         if frame is None:
             entry = event.gone() if kind == "DELETED" else event.new
             assert entry is not None
-            body = self._shape.one(self._serving, entry)
+            body = self.shape.one(self.ctx.serving, entry)
             frame = b'{"type":"%b","object":%b}\n' % (kind.encode(), body)
             event.frames[where] = frame
         return frame
@@ -173,8 +163,8 @@ class _Stream:
         if end:
             metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
         obj = {
-            "kind": self._serving.row.kind,
-            "apiVersion": self._serving.api_version,
+            "kind": self.ctx.serving.row.kind,
+            "apiVersion": self.ctx.serving.api_version,
             "metadata": metadata,
         }
         return codec.dumps({"type": "BOOKMARK", "object": obj}) + b"\n"

@@ -6,6 +6,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apis.columns import look
 from pybernetes.apis.core.pod.requests import default_pod_level, qos_class
 from pybernetes.apis.core.pod.status import is_finished
+from pybernetes.apis.core.podspec.affinity import pod_terms
 
 _GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
@@ -70,19 +71,9 @@ def prepare_create(pod: Object) -> None:
 def _merge_label_keys(pod: Object) -> None:
     """Write matchLabelKeys and mismatchLabelKeys into the selectors they stand for."""
     spec, labels = pod["spec"], look(pod, "metadata", "labels") or {}
-    for constraint in spec.get("topologySpreadConstraints") or ():
-        if constraint.get("labelSelector") is not None:
-            _add_keys(constraint["labelSelector"], constraint, labels)
-    for name in ("podAffinity", "podAntiAffinity"):
-        affinity = look(spec, "affinity", name) or {}
-        preferred = affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
-        terms = [
-            *(affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or ()),
-            *(weighted["podAffinityTerm"] for weighted in preferred),
-        ]
-        for term in terms:
-            if term.get("labelSelector") is not None:
-                _add_keys(term["labelSelector"], term, labels)
+    for term in (*(spec.get("topologySpreadConstraints") or ()), *pod_terms(spec)):
+        if term.get("labelSelector") is not None:
+            _add_keys(term["labelSelector"], term, labels)
 
 
 def _add_keys(selector: Object, term: Object, labels: dict[str, str]) -> None:

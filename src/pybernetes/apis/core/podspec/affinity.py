@@ -1,8 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Affinity and topology spread constraints of a pod spec, beyond the rows of data/rules.txt."""
 
+from collections.abc import Iterator
+
+from pybernetes.apimachinery.types import Object
+from pybernetes.apis.columns import look
+from pybernetes.apis.core.nodeaffinity import PREFERRED, REQUIRED
 from pybernetes.apis.validation.names import dns1123_label, qualified_name
 from pybernetes.apis.validation.part import Part
+
+
+def pod_terms(spec: Object) -> Iterator[Object]:
+    """Every term of a pod's affinity and anti-affinity to other pods, required or preferred."""
+    for kind in ("podAffinity", "podAntiAffinity"):
+        affinity = look(spec, "affinity", kind) or {}
+        yield from affinity.get(REQUIRED) or ()
+        yield from (one.get("podAffinityTerm") or {} for one in affinity.get(PREFERRED) or ())
 
 
 def validate_pod_term(term: Part) -> None:
