@@ -10,12 +10,6 @@ from pybernetes.client.informer import BY_NAMESPACE, Informer
 from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.discovery import discover
 
-
-def frees(gvr: GVR, old: Object, new: Object | None) -> bool:
-    """True if what an object uses became less (or other): its quotas have to be counted again."""
-    return new is None or rules.usage(gvr, old) != rules.usage(gvr, new)
-
-
 QUOTAS = GVR("", "v1", "resourcequotas")
 _FULL = (rules.PODS, rules.SERVICES, rules.CLAIMS)
 RESYNC = 300.0  # seconds (upstream's resource-quota-sync-period)
@@ -46,8 +40,8 @@ class ResourceQuotaController(Keyed):
             self._queue.add(meta.key(new))
 
     def _object_changed(self, gvr: GVR, old: Object | None, new: Object | None) -> None:
-        """Creates were charged by admission; what frees something has to be counted again."""
-        if old is None or not frees(gvr, old, new):
+        """Creates were charged by admission; where less (or other) is used it has to be counted again."""
+        if old is None or (new and rules.usage(gvr, old) == rules.usage(gvr, new)):
             return
         for quota in self._objects.by_index(BY_NAMESPACE, meta.namespace(old)):
             self._queue.add(meta.key(quota))

@@ -34,13 +34,8 @@ class DaemonSetController(Revised):
         self._failures = {at: when for at, when in self._failures.items() if at[0] != key}
 
     async def _sync(self, key: str, owner: Object) -> None:
-        if meta.is_deleting(owner):
-            return
-        if not owner["spec"].get("selector"):
-            text = "This daemon set is selecting all pods. A non-empty selector is required."
-            self._event(owner, "Warning", "SelectingAll", text)
-            return
-        await super()._sync(key, owner)
+        if not meta.is_deleting(owner):
+            await super()._sync(key, owner)
 
     async def _manage(self, owner: Object, pods: list[Object], history: Revisions) -> None:
         view = self._view(owner, pods, history)

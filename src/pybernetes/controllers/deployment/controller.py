@@ -41,9 +41,6 @@ class DeploymentController(Owning):
         if not self._writes.seen(key):
             return
         deployment = copy_object(owner)
-        if not deployment["spec"].get("selector"):
-            await self._selects_all(deployment)
-            return
         sets = plan.split(deployment, await self._claimed(deployment))
         if meta.is_deleting(deployment):
             await self._put_status(deployment, status.plan_status(deployment, sets, self._now()))
@@ -56,12 +53,6 @@ class DeploymentController(Owning):
             await self._roll(deployment, sets)
         else:
             await self._recreate(deployment, sets)
-
-    async def _selects_all(self, deployment: Object) -> None:
-        text = "This deployment is selecting all pods. A non-empty selector is required."
-        self._event(deployment, "Warning", "SelectingAll", text)
-        observed = {"observedGeneration": deployment["metadata"].get("generation", 0)}
-        await self._put_status(deployment, (deployment.get("status") or {}) | observed)
 
     # --- the steps of a sync
 

@@ -29,8 +29,7 @@ class GarbageCollector(Controller):
         self._graph = Graph(context.queue.add)
         self._monitors = Monitors(context.informers, self._graph)
         self._discovery = Discovery([], {}, [])
-        self._discovered_at = 0.0
-        self._followed = False
+        self._discovered_at: float | None = None
         self._crds = context.informers.get_metadata(CRDS)
         self._crds.on_change(lambda _old, _new: context.queue.add_after(RESYNC, 1.0))
         context.queue.add(RESYNC)
@@ -58,12 +57,11 @@ class GarbageCollector(Controller):
         finally:
             self._queue.add_after(RESYNC, RESYNC_SECONDS)
         self._monitors.follow(self._discovery)
-        if not self._followed:
-            self._followed = True
+        if self._discovered_at is None:
             self._discovered_at = self._context.env.clock.monotonic()
 
     def _ready(self) -> bool:
-        if not self._followed:
+        if self._discovered_at is None:
             return False
         waited = self._context.env.clock.monotonic() - self._discovered_at
         return self._monitors.synced or waited > SYNC_SECONDS
@@ -143,8 +141,6 @@ class GarbageCollector(Controller):
         self._event(obj, "Warning", "OwnerRefInvalidNamespace", text)
 
     async def _delete(self, node: Node, latest: Object, policy: str) -> None:
-        if not meta.owner_references(latest):
-            return
         preconditions = {"uid": node.uid, "resourceVersion": meta.resource_version(latest)}
         options = {"propagationPolicy": policy, "preconditions": preconditions}
         assert node.gvr is not None

@@ -150,6 +150,5 @@ class Revised(Workload):
         live = {meta.labels(pod).get(HASH_LABEL, "") for pod in pods}  # a hash or a name
         live |= {meta.name(history.current), meta.name(history.update)}
         old = [one for one in history.listed if not live & {meta.name(one), hash_of(one)}]
-        limit = owner["spec"].get("revisionHistoryLimit")
-        for one in old[: max(0, len(old) - (10 if limit is None else limit))]:
+        for one in old[: max(0, len(old) - owner["spec"].get("revisionHistoryLimit", 10))]:
             await delete_if_there(self._client, CONTROLLER_REVISIONS, one)
