@@ -23,7 +23,7 @@ from pybernetes.base import gcpolicy, virtualtime
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
-from pybernetes.client.inprocess import Decoder, InProcess
+from pybernetes.client.inprocess import InProcess, decoder
 from pybernetes.cmd.hollow import HollowFleet, numbered
 from pybernetes.cmd.identities import ADMIN, SCHEDULER
 from pybernetes.cmd.in_memory import POD_RANGE
@@ -143,10 +143,10 @@ class ChaosWorld:
         self._control_dies = asyncio.Event()
         self.lost = Counter[str]()  # made, and their makers may not know it; by owner's UID
         self.client = self._client_for(ADMIN)
-        cache = self._client_for(ADMIN, Decoder())
+        cache = self._client_for(ADMIN, decoder())
         self.fleet = HollowFleet(env, self._client_for, numbered(nodes), cache=cache, stages=stages)
 
-    def _client_for(self, user: User, decode: Decoder | None = None) -> InProcess:
+    def _client_for(self, user: User, decode: Callable[[bytes], Any] | None = None) -> InProcess:
         return InProcess(self._route, user, decode)
 
     def calm(self) -> None:
@@ -213,7 +213,7 @@ class ChaosWorld:
     async def _control(self) -> None:
         """One life of controllers and scheduler."""
         self._control_dies.clear()
-        decode = Decoder()
+        decode = decoder()
         manager = Manager(
             self.env,
             lambda name: self._client_for(identity(name), decode if name == MANAGER else None),

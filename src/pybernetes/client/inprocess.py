@@ -3,11 +3,12 @@
 
 Who calls is said by `Request.identity`; authorization and admission are the server's as ever.
 Bodies cross as JSON bytes, so neither side can change the other's objects. Clients that only feed
-informers may share a Decoder: their caches then hold each object once in the process.
+informers may share a decoder: their caches then hold each object once in the process.
 """
 
 import asyncio
-from collections.abc import Awaitable
+import functools
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -28,24 +29,15 @@ from pybernetes.wire.types import (
     UpgradeResponse,
 )
 
+Decoder = Callable[[bytes], Any]
 _log = logs.get("client")
 RECENT = 128  # events
 _FLUSH = 10.0  # seconds for what is on its way when an upgraded connection ends
 
 
-class Decoder:
+def decoder() -> Decoder:
     """Decodes what several watchers get at about the same time once; nobody may change it."""
-
-    def __init__(self) -> None:
-        self._recent: dict[bytes, Any] = {}
-
-    def __call__(self, line: bytes) -> Any:
-        found = self._recent.get(line)
-        if found is None:
-            found = self._recent[line] = orjson.loads(line)
-            if len(self._recent) > RECENT:
-                del self._recent[next(iter(self._recent))]
-        return found
+    return functools.lru_cache(RECENT)(orjson.loads)
 
 
 class InProcess(Client):

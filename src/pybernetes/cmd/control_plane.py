@@ -13,7 +13,7 @@ from pybernetes.apiserver.server import ApiServer
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
-from pybernetes.client.inprocess import Decoder, InProcess
+from pybernetes.client.inprocess import InProcess, decoder
 from pybernetes.cmd.identities import ADMIN, SCHEDULER
 from pybernetes.cmd.nodes import Nodes
 from pybernetes.controllers.config import ControllersConfig
@@ -58,7 +58,7 @@ class ControlPlane:
         self.handler: Handler = self.api.handler if origin is None else self._waking
         self.awake = asyncio.Event()
         self._clients: list[InProcess] = []
-        self._decode = Decoder()
+        self._decode = decoder()
         self.manager = Manager(env, self._controller, config.controllers)
         self._watched = Informers(env, self.client(SCHEDULER, shared=True))  # by the scheduler
         self._started = asyncio.Event()
