@@ -18,7 +18,7 @@ from pybernetes.base import logs
 from pybernetes.base.backoff import Backoff
 from pybernetes.base.env import Env
 from pybernetes.base.random import Random
-from pybernetes.client.types import Client, Listing, WatchEvent
+from pybernetes.client.types import Client, WatchEvent
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 PAGE = 500
@@ -121,10 +121,18 @@ class Reflector:
             self._watch_list = False
 
     async def _list_by_pages(self) -> None:
+        gvr, namespace, labels, fields, _ = self._target.scope
         objects: list[Object] = []
         token = ""
         while True:
-            page = await self._page(token)
+            page = await self._client.list(
+                gvr,
+                namespace,
+                label_selector=labels,
+                field_selector=fields,
+                limit=PAGE,
+                continue_token=token,
+            )
             objects += page.items
             for obj in page.items:
                 _trim(obj)
@@ -133,17 +141,6 @@ class Reflector:
                 break
         self._target.replace(objects, page.resource_version)
         self._listed = True
-
-    async def _page(self, token: str) -> Listing:
-        gvr, namespace, labels, fields, _ = self._target.scope
-        return await self._client.list(
-            gvr,
-            namespace,
-            label_selector=labels,
-            field_selector=fields,
-            limit=PAGE,
-            continue_token=token,
-        )
 
     async def _follow(self, events: AsyncIterator[WatchEvent]) -> bool:
         """Hand events on until the watch ends. True if there were any."""

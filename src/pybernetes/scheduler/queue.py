@@ -21,7 +21,7 @@ QUEUES = ("active", "backoff", "unschedulable")  # as the metric calls them
 class _Entry:
     pod: PodInfo
     added: float
-    place: str = "active"  # active, backoff, waiting
+    place: str = "active"  # one of QUEUES
     since: float = 0.0
 
 
@@ -33,7 +33,7 @@ class SchedulingQueue:
         self._flush = flush
         self._backoff = Backoff(initial, maximum)
         self._entries: dict[str, _Entry] = {}
-        self._waiting: dict[str, None] = {}  # uids with place "waiting", oldest first
+        self._waiting: dict[str, None] = {}  # uids with place "unschedulable", oldest first
         self._active: list[tuple[int, float, int, str]] = []  # -priority, added, sequence, uid
         self._delayed: list[tuple[float, int, str]] = []  # when, sequence, uid
         self._sequence = 0
@@ -43,8 +43,7 @@ class SchedulingQueue:
 
     def length(self, queue: str) -> int:
         """How many pods are in one of QUEUES."""
-        place = "waiting" if queue == "unschedulable" else queue
-        return sum(entry.place == place for entry in self._entries.values())
+        return sum(entry.place == queue for entry in self._entries.values())
 
     def add(self, pod: PodInfo) -> None:
         """A pod to be tried at once (new, or changed by its user)."""
@@ -62,7 +61,9 @@ class SchedulingQueue:
     def refused(self, pod: PodInfo) -> None:
         """No node would take the pod: wait for the cluster to change."""
         now = self._clock.monotonic()
-        self._entries[pod.uid] = _Entry(pod, now, "waiting", now + self._backoff.next(pod.uid))
+        self._entries[pod.uid] = _Entry(
+            pod, now, "unschedulable", now + self._backoff.next(pod.uid)
+        )
         self._waiting[pod.uid] = None
 
     def failed(self, pod: PodInfo) -> None:
