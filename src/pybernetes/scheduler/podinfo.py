@@ -22,8 +22,7 @@ class Template:
     requests: dict[str, int]  # milli-CPU, bytes, counts; "pods" is not among them
     scored_cpu: int
     scored_memory: int
-    node_selector: dict[str, str]
-    node_affinity: Object
+    choice: Object  # of nodes: what there is of a spec's nodeSelector and affinity.nodeAffinity
     tolerations: list[Object]
     host_ports: tuple[hostports.HostPort, ...]
 
@@ -100,11 +99,16 @@ def _template(spec: Object, signature: bytes) -> Template:
         requests={name: amount for name, amount in requests.items() if amount},
         scored_cpu=scored.get("cpu", 0),
         scored_memory=scored.get("memory", 0),
-        node_selector=spec.get("nodeSelector") or {},
-        node_affinity=(spec.get("affinity") or {}).get("nodeAffinity") or {},
+        choice=_choice(spec),
         tolerations=spec.get("tolerations") or [],
         host_ports=tuple(hostports.of(spec)),
     )
+
+
+def _choice(spec: Object) -> Object:
+    selector, affinity = spec.get("nodeSelector"), (spec.get("affinity") or {}).get("nodeAffinity")
+    chosen = {"nodeSelector": selector} if selector else {}
+    return chosen | ({"affinity": {"nodeAffinity": affinity}} if affinity else {})
 
 
 def _with_assumed_requests(spec: Object) -> Object:

@@ -19,5 +19,5 @@ class NodeUnschedulable(Plugin):
         return nodes.ruled(b"unschedulable", _is_cordoned)[rows] < 1
 
 
-def _is_cordoned(node: Object) -> int:
-    return int(bool((node.get("spec") or {}).get("unschedulable")))
+def _is_cordoned(node: Object) -> bool:
+    return bool((node.get("spec") or {}).get("unschedulable"))
