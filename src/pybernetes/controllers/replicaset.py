@@ -47,12 +47,11 @@ def plan_status(
     spec, old = owner["spec"], owner.get("status") or {}
     active = [pod for pod in pods if is_active(pod)]
     labels = (spec.get("template") or {}).get("metadata", {}).get("labels") or {}
-    min_ready = spec.get("minReadySeconds") or 0
     status: Object = {
         "replicas": len(active),
         "fullyLabeledReplicas": sum(labels.items() <= meta.labels(pod).items() for pod in active),
         "readyReplicas": sum(map(is_ready, active)),
-        "availableReplicas": sum(available_in(pod, min_ready, now) == 0 for pod in active),
+        "availableReplicas": sum(available_in(owner, pod, now) == 0 for pod in active),
         "observedGeneration": owner["metadata"].get("generation", 0),
     }
     if owner["kind"] == "ReplicaSet":

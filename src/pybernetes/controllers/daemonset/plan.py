@@ -41,8 +41,7 @@ class View(NamedTuple):
     now: datetime.datetime
 
     def is_available(self, pod: Object) -> bool:
-        min_ready = self.daemon_set["spec"].get("minReadySeconds") or 0
-        return available_in(pod, min_ready, self.now) == 0
+        return available_in(self.daemon_set, pod, self.now) == 0
 
     def is_new(self, pod: Object) -> bool:
         return meta.labels(pod).get(HASH_LABEL) == self.hashed

@@ -22,8 +22,9 @@ def is_terminating(pod: Object) -> bool:
     return meta.is_deleting(pod) and not is_finished(pod)
 
 
-def available_in(pod: Object, min_ready: int, now: datetime.datetime) -> float | None:
-    """Seconds until the pod counts as available, 0 if it does; None if it is not ready."""
+def available_in(owner: Object, pod: Object, now: datetime.datetime) -> float | None:
+    """Seconds until the pod counts as available to its owner, 0 if it does; None if it is not ready."""
+    min_ready = owner["spec"].get("minReadySeconds") or 0
     condition = conditions.of(pod, "Ready")
     if condition is None or condition.get("status") != "True":
         return None
@@ -33,12 +34,6 @@ def available_in(pod: Object, min_ready: int, now: datetime.datetime) -> float |
     if not since:
         return None
     return max(0.0, min_ready - (now - parse(since)).total_seconds())
-
-
-def next_available(pods: Sequence[Object], min_ready: int, now: datetime.datetime) -> float | None:
-    """Seconds until the next ready pod counts as available; None if there is none to wait for."""
-    times = [available_in(pod, min_ready, now) for pod in pods if is_active(pod)]
-    return min((time for time in times if time), default=None)
 
 
 def claims_of(pod: Object) -> list[str]:

@@ -8,6 +8,7 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis import conditions
+from pybernetes.apis.core.pod.status import is_active
 from pybernetes.controllers.runtime import owners
 from pybernetes.controllers.runtime.batches import (
     all_at_once,
@@ -16,7 +17,7 @@ from pybernetes.controllers.runtime.batches import (
     slow_start,
 )
 from pybernetes.controllers.runtime.controller import Context, Keyed
-from pybernetes.controllers.runtime.pods import next_available
+from pybernetes.controllers.runtime.pods import available_in
 from pybernetes.controllers.runtime.resources import PODS
 from pybernetes.controllers.runtime.writes import Writes
 
@@ -122,9 +123,8 @@ class Workload(Owning):
 
     def _await_available(self, owner: Object, pods: Iterable[Object]) -> None:
         """Look again when the next ready pod counts as available."""
-        min_ready = owner["spec"].get("minReadySeconds") or 0
-        wait = next_available(list(pods), min_ready, self._now())
-        if wait is not None:
+        times = (available_in(owner, pod, self._now()) for pod in pods if is_active(pod))
+        if wait := min(filter(None, times), default=None):
             self._queue.add_after(meta.key(owner), wait)
 
 

@@ -49,8 +49,7 @@ def plan_step(
 
 
 def _settled(stateful_set: Object, pod: Object, now: datetime.datetime) -> bool:
-    min_ready = stateful_set["spec"].get("minReadySeconds") or 0
-    return _healthy(pod) and available_in(pod, min_ready, now) == 0
+    return _healthy(pod) and available_in(stateful_set, pod, now) == 0
 
 
 def _healthy(pod: Object) -> bool:
@@ -121,7 +120,6 @@ def plan_status(
     stateful_set: Object, pods: Iterable[Object], revisions: Revisions, now: datetime.datetime
 ) -> Object:
     """The new status, without collisionCount."""
-    min_ready = stateful_set["spec"].get("minReadySeconds") or 0
     mine = [pod for pod in pods if ordinal(stateful_set, pod) >= 0]
     running = [pod for pod in mine if phase(pod) == "Running" and is_ready(pod)]
     current, update = meta.name(revisions.current), meta.name(revisions.update)
@@ -131,7 +129,7 @@ def plan_status(
     status: Object = {
         "replicas": len(mine),
         "readyReplicas": len(running),
-        "availableReplicas": sum(available_in(pod, min_ready, now) == 0 for pod in running),
+        "availableReplicas": sum(available_in(stateful_set, pod, now) == 0 for pod in running),
         "currentReplicas": len(old),
         "updatedReplicas": len(new),
         "currentRevision": current,
