@@ -22,10 +22,6 @@ class Findings:
     finalizers: dict[str, int] = field(default_factory=dict)
     wait: float = 0.0
 
-    @property
-    def empty(self) -> bool:
-        return not (self.discovery_error or self.errors or self.remaining)
-
     def count(self, gvr: GVR, items: list[Object]) -> None:
         """Note what is still there of one resource."""
         if not items:

@@ -2,7 +2,6 @@
 """What makes pod number N of a StatefulSet: its name, labels, claims and volumes. Pure."""
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from pybernetes.apimachinery import meta
@@ -67,29 +66,26 @@ def new_pod(stateful_set: Object, revision: Object, number: int) -> Object:
 
 
 def _volumes(stateful_set: Object, own: list[Object], number: int) -> list[Object]:
+    names = [meta.name(one) for one in stateful_set["spec"].get("volumeClaimTemplates") or ()]
     claimed = [
-        {"name": name, "persistentVolumeClaim": {"claimName": claim}}
-        for name, claim in _claim_names(stateful_set, number)
+        {"name": one, "persistentVolumeClaim": {"claimName": _claim(stateful_set, one, number)}}
+        for one in names
     ]
-    names = {volume["name"] for volume in claimed}
     return [*claimed, *(volume for volume in own if volume["name"] not in names)]
 
 
-def _claim_names(stateful_set: Object, number: int) -> Iterator[tuple[str, str]]:
-    for claim in stateful_set["spec"].get("volumeClaimTemplates") or ():
-        name = meta.name(claim)
-        yield name, f"{name}-{meta.name(stateful_set)}-{number}"
+def _claim(stateful_set: Object, template: str, number: int) -> str:
+    return f"{template}-{meta.name(stateful_set)}-{number}"
 
 
 def claims(stateful_set: Object, number: int) -> list[Object]:
     """The PersistentVolumeClaims that pod `number` needs."""
     found = []
     selected = stateful_set["spec"]["selector"].get("matchLabels") or {}
-    names = dict(_claim_names(stateful_set, number))
     for template in stateful_set["spec"].get("volumeClaimTemplates") or ():
         claim = copy_object(template)
         metadata = claim["metadata"]
-        metadata["name"] = names[meta.name(template)]
+        metadata["name"] = _claim(stateful_set, meta.name(template), number)
         metadata["namespace"] = meta.namespace(stateful_set)
         metadata["labels"] = {**meta.labels(template), **selected}
         claim.pop("status", None)
@@ -98,13 +94,13 @@ def claims(stateful_set: Object, number: int) -> list[Object]:
 
 
 def claim_owners(
-    stateful_set: Object, pod: Object | None, claim: Object, *, condemned: bool
+    stateful_set: Object, pod: Object, claim: Object, *, condemned: bool
 ) -> list[Object]:
     """The owner references a claim should have (persistentVolumeClaimRetentionPolicy)."""
     policy = stateful_set["spec"].get("persistentVolumeClaimRetentionPolicy") or {}
-    gone = {meta.uid(stateful_set), *([meta.uid(pod)] if pod is not None else [])}
+    gone = {meta.uid(stateful_set), meta.uid(pod)}
     kept = [one for one in meta.owner_references(claim) if one.get("uid") not in gone]
-    if policy.get("whenScaled") == "Delete" and condemned and pod is not None:
+    if policy.get("whenScaled") == "Delete" and condemned:
         return [*kept, meta.owner_reference(pod)]
     if policy.get("whenDeleted") == "Delete":
         return [*kept, meta.owner_reference(stateful_set)]
