@@ -11,15 +11,8 @@ from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis import conditions
 from pybernetes.apis.core.pod.status import is_finished, is_ready
 from pybernetes.client.informer import BY_NAMESPACE
+from pybernetes.controllers.runtime import resources
 from pybernetes.controllers.runtime.controller import Context, Keyed
-from pybernetes.controllers.runtime.resources import (
-    BUDGETS,
-    DEPLOYMENTS,
-    PODS,
-    REPLICA_SETS,
-    REPLICATION_CONTROLLERS,
-    STATEFUL_SETS,
-)
 
 GIVE_UP = 120.0  # seconds an eviction may take before its pod counts again (DeletionTimeout)
 
@@ -119,18 +112,18 @@ def _allowed(
 
 
 _SCALED: dict[str, GVR] = {
-    "Deployment": DEPLOYMENTS,
-    "ReplicaSet": REPLICA_SETS,
-    "ReplicationController": REPLICATION_CONTROLLERS,
-    "StatefulSet": STATEFUL_SETS,
+    "Deployment": resources.DEPLOYMENTS,
+    "ReplicaSet": resources.REPLICA_SETS,
+    "ReplicationController": resources.REPLICATION_CONTROLLERS,
+    "StatefulSet": resources.STATEFUL_SETS,
 }
 
 
 class DisruptionController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context, context.informers.get(BUDGETS))
+        super().__init__(context, context.informers.get(resources.BUDGETS))
         self._follow(self._objects)
-        self._pods = context.informers.get(PODS)
+        self._pods = context.informers.get(resources.PODS)
         self._owners = {kind: context.informers.get(gvr) for kind, gvr in _SCALED.items()}
         self._pods.on_change(self._pod_changed)
 
@@ -188,7 +181,7 @@ class DisruptionController(Keyed):
 
     async def _write(self, budget: Object, status: Object) -> None:
         if status != (budget.get("status") or {}):
-            await self._client.update_status(BUDGETS, budget, status)
+            await self._client.update_status(resources.BUDGETS, budget, status)
 
 
 def _selects(budget: Object, pod: Object) -> bool:

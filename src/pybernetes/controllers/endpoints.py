@@ -9,19 +9,10 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.status import belongs_in_endpoints, is_ready
+from pybernetes.controllers.runtime import services
 from pybernetes.controllers.runtime.batches import delete_if_there, is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import ENDPOINTS, PODS, SERVICES
-from pybernetes.controllers.runtime.services import (
-    HEADLESS_LABEL,
-    address_of,
-    endpoint_ports,
-    follow,
-    has_selector,
-    is_headless,
-    place_of,
-    pods_of,
-)
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 MANAGER = "endpoint-controller"
@@ -32,31 +23,27 @@ MAXIMUM = 1000
 def plan_subsets(service: Object, pods: Sequence[Object]) -> list[Object]:
     """Subsets: one for each distinct set of ports, addresses by IP."""
     publish = bool(service["spec"].get("publishNotReadyAddresses"))
+    family = (service["spec"].get("ipFamilies") or ["IPv4"])[0]
     groups: dict[bytes, Object] = {}
     for pod in pods:
         if not belongs_in_endpoints(pod, include_terminating=publish):
             continue
-        address, ports = _address(service, pod), endpoint_ports(pod, service)
-        if address is None or ports is None:
+        ip, ports = services.address_of(pod, family), services.endpoint_ports(pod, service)
+        if not ip or ports is None:
             continue
         group = groups.setdefault(
             orjson.dumps(ports), {"addresses": [], "notReadyAddresses": [], "ports": ports}
         )
         ready = publish or is_ready(pod)
-        group["addresses" if ready else "notReadyAddresses"].append(address)
+        group["addresses" if ready else "notReadyAddresses"].append(
+            {"ip": ip, **services.place_of(pod, service)}
+        )
     result = []
     for _, group in sorted(groups.items()):
         for addresses in (group["addresses"], group["notReadyAddresses"]):
             addresses.sort(key=lambda one: (one["ip"], one["targetRef"]["uid"]))
         result.append({key: value for key, value in group.items() if value})
     return result
-
-
-def _address(service: Object, pod: Object) -> Object | None:
-    ip = address_of(pod, (service["spec"].get("ipFamilies") or ["IPv4"])[0])
-    if not ip:
-        return None
-    return {"ip": ip, **place_of(pod, service)}
 
 
 def truncate(subsets: list[Object]) -> tuple[list[Object], bool]:
@@ -84,9 +71,9 @@ def plan_endpoints(
     """The Endpoints to write; None if `current` is right."""
     subsets, truncated = truncate(plan_subsets(service, pods))
     labels = {**meta.labels(service), MANAGED_BY: MANAGER}
-    labels.pop(HEADLESS_LABEL, None)
-    if is_headless(service):
-        labels[HEADLESS_LABEL] = ""
+    labels.pop(services.HEADLESS_LABEL, None)
+    if services.is_headless(service):
+        labels[services.HEADLESS_LABEL] = ""
     annotations = {**meta.annotations(current or {})}
     annotations.pop(OVER_CAPACITY, None)
     if truncated:
@@ -112,7 +99,7 @@ class EndpointsController(Controller):
         self._services = context.informers.get(SERVICES)
         self._pods = context.informers.get(PODS)
         self._endpoints = context.informers.get(ENDPOINTS)
-        follow(self._services, self._pods, context.queue.add)
+        services.follow(self._services, self._pods, context.queue.add)
         self._endpoints.on_change(self._endpoints_changed)
 
     def _endpoints_changed(self, old: Object | None, new: Object | None) -> None:
@@ -129,9 +116,9 @@ class EndpointsController(Controller):
             if current is not None:
                 await delete_if_there(self._client, ENDPOINTS, current)
             return
-        if not has_selector(service):
+        if not services.has_selector(service):
             return
-        planned = plan_endpoints(service, pods_of(service, self._pods), current)
+        planned = plan_endpoints(service, services.pods_of(service, self._pods), current)
         if planned is not None:
             await self._write(service, planned, current)
 

@@ -10,18 +10,11 @@ import orjson
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
+from pybernetes.controllers.runtime import slices
 from pybernetes.controllers.runtime.batches import is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import ENDPOINT_SLICES, ENDPOINTS, SERVICES
-from pybernetes.controllers.runtime.slices import (
-    MANAGED_BY,
-    SERVICE_NAME,
-    Group,
-    Plan,
-    apply_plan,
-    follow_slices,
-    plan_changes,
-)
+from pybernetes.controllers.runtime.services import endpoint_port
 from pybernetes.controllers.runtime.writes import Writes
 
 MANAGER = "endpointslicemirroring-controller.k8s.io"
@@ -42,18 +35,18 @@ def is_mirrored(endpoints: Object | None, service: Object | None) -> bool:
     return meta.labels(endpoints).get(SKIP) != "true" and _LEADER not in meta.annotations(endpoints)
 
 
-def plan_mirror(endpoints: Object, current: Sequence[Object]) -> tuple[Plan, int, int]:
+def plan_mirror(endpoints: Object, current: Sequence[Object]) -> tuple[slices.Plan, int, int]:
     """The changes; how many addresses are no IP addresses; how many were too many."""
     wanted, invalid, skipped = _wanted(endpoints)
-    plan = plan_changes(wanted, current, MAXIMUM, functools.partial(_metadata, endpoints))
+    plan = slices.plan_changes(wanted, current, MAXIMUM, functools.partial(_metadata, endpoints))
     return plan, invalid, skipped
 
 
-def _wanted(endpoints: Object) -> tuple[dict[Group, list[Object]], int, int]:
-    wanted: dict[Group, dict[str, Object]] = {}
+def _wanted(endpoints: Object) -> tuple[dict[slices.Group, list[Object]], int, int]:
+    wanted: dict[slices.Group, dict[str, Object]] = {}
     invalid = skipped = 0
     for subset in endpoints.get("subsets") or ():
-        ports = [_port(one) for one in subset.get("ports") or ()]
+        ports = [endpoint_port(one, one["port"]) for one in subset.get("ports") or ()]
         room = MAXIMUM
         for key, ready in (("addresses", True), ("notReadyAddresses", False)):
             for address in subset.get(key) or ():
@@ -71,20 +64,17 @@ def _wanted(endpoints: Object) -> tuple[dict[Group, list[Object]], int, int]:
     return {key: list(found.values()) for key, found in wanted.items()}, invalid, skipped
 
 
-def _port(one: Object) -> Object:
-    """A port with its keys in the order that slices' ports have here."""
-    port: Object = {"name": one.get("name", ""), "port": one["port"]}
-    port["protocol"] = one.get("protocol", "TCP")
-    return port | ({"appProtocol": one["appProtocol"]} if one.get("appProtocol") else {})
-
-
 def _endpoint(address: Object, ip: str, ready: bool) -> Object:
     kept: Object = {key: address[key] for key in _KEPT if key in address}
     return {"addresses": [ip], "conditions": {"ready": ready}, **kept}
 
 
 def _metadata(endpoints: Object, old: Object | None) -> Object:
-    labels = {**meta.labels(endpoints), SERVICE_NAME: meta.name(endpoints), MANAGED_BY: MANAGER}
+    labels = {
+        **meta.labels(endpoints),
+        slices.SERVICE_NAME: meta.name(endpoints),
+        slices.MANAGED_BY: MANAGER,
+    }
     notes = {key: x for key, x in meta.annotations(endpoints).items() if key not in _NOT_MIRRORED}
     made = meta.new_metadata(
         namespace=meta.namespace(endpoints),
@@ -106,7 +96,7 @@ class EndpointSliceMirroringController(Controller):
         self._services = self._follow(context.informers.get(SERVICES))
         self._endpoints = self._follow(context.informers.get(ENDPOINTS))
         self._slices = context.informers.get(ENDPOINT_SLICES)
-        follow_slices(self._slices, MANAGER, context.queue.add)
+        slices.follow_slices(self._slices, MANAGER, context.queue.add)
         self._writes = Writes(context.env.clock, self._slices, context.queue.add)
 
     async def sync(self, key: str) -> None:
@@ -115,13 +105,13 @@ class EndpointSliceMirroringController(Controller):
         )
         if not self._writes.seen(key):
             return
-        slices = self._slices.by_index(MANAGER, key)
-        plan = Plan(delete=slices)
+        current = self._slices.by_index(MANAGER, key)
+        plan = slices.Plan(delete=current)
         if endpoints is not None and is_mirrored(endpoints, service):
-            plan, invalid, skipped = plan_mirror(endpoints, slices)
+            plan, invalid, skipped = plan_mirror(endpoints, current)
             self._tell(endpoints, invalid, skipped)
         try:
-            await apply_plan(self._client, self._writes, key, plan)
+            await slices.apply_plan(self._client, self._writes, key, plan)
         except ApiError as error:
             if not is_terminating_namespace(error):
                 raise

@@ -6,16 +6,9 @@ from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.client.informer import BY_NAMESPACE
 from pybernetes.controllers.endpointslice.plan import MANAGER, plan_slices
+from pybernetes.controllers.runtime import resources
 from pybernetes.controllers.runtime.batches import is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context, Keyed
-from pybernetes.controllers.runtime.resources import (
-    BY_NODE,
-    ENDPOINT_SLICES,
-    NODES,
-    PODS,
-    SERVICES,
-    index_by_node,
-)
 from pybernetes.controllers.runtime.services import follow, has_selector, pods_of
 from pybernetes.controllers.runtime.slices import apply_plan, follow_slices
 from pybernetes.controllers.runtime.writes import Writes
@@ -23,13 +16,13 @@ from pybernetes.controllers.runtime.writes import Writes
 
 class EndpointSliceController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context, context.informers.get(SERVICES))
-        self._pods = context.informers.get(PODS)
-        self._nodes = context.informers.get(NODES)
-        self._slices = context.informers.get(ENDPOINT_SLICES)
+        super().__init__(context, context.informers.get(resources.SERVICES))
+        self._pods = context.informers.get(resources.PODS)
+        self._nodes = context.informers.get(resources.NODES)
+        self._slices = context.informers.get(resources.ENDPOINT_SLICES)
         self._writes = Writes(context.env.clock, self._slices, context.queue.add)
         follow_slices(self._slices, MANAGER, context.queue.add)
-        index_by_node(self._pods)
+        resources.index_by_node(self._pods)
         follow(self._objects, self._pods, context.queue.add)
         self._nodes.on_change(self._node_changed)
 
@@ -38,7 +31,7 @@ class EndpointSliceController(Keyed):
         zone = "topology.kubernetes.io/zone"
         if new is None or (old and meta.labels(old).get(zone) == meta.labels(new).get(zone)):
             return
-        for pod in self._pods.by_index(BY_NODE, meta.name(new)):
+        for pod in self._pods.by_index(resources.BY_NODE, meta.name(new)):
             for service in self._objects.by_index(BY_NAMESPACE, meta.namespace(pod)):
                 if has_selector(service):
                     self._queue.add(meta.key(service))

@@ -10,44 +10,30 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis import conditions
 from pybernetes.apis.core.pod.status import belongs_in_endpoints, is_ready
-from pybernetes.controllers.runtime.services import (
-    HEADLESS_LABEL,
-    address_of,
-    endpoint_ports,
-    is_headless,
-    place_of,
-)
-from pybernetes.controllers.runtime.slices import (
-    MANAGED_BY,
-    SERVICE_NAME,
-    Family,
-    Group,
-    Plan,
-    plan_changes,
-)
+from pybernetes.controllers.runtime import services, slices
 
 MAXIMUM = 100  # endpoints in a slice
 MANAGER = "endpointslice-controller.k8s.io"
 TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
-_OURS = (SERVICE_NAME, MANAGED_BY, HEADLESS_LABEL)
+_OURS = (slices.SERVICE_NAME, slices.MANAGED_BY, services.HEADLESS_LABEL)
 
 FindNode = Callable[[str], Object | None]
 
 
 def plan_slices(
     service: Object, pods: Sequence[Object], current: Sequence[Object], node: FindNode
-) -> Plan:
+) -> slices.Plan:
     """`current`: the slices of ours that the service has."""
     wanted = _wanted(service, pods, node)
     for family in families_of(service):  # a service without endpoints keeps one empty slice
         if not any(group[0] == family for group in wanted):
             wanted[family, orjson.dumps([])] = []
-    plan = plan_changes(wanted, current, MAXIMUM, functools.partial(_metadata, service))
+    plan = slices.plan_changes(wanted, current, MAXIMUM, functools.partial(_metadata, service))
     _note_triggers(plan, pods, current)
     return plan
 
 
-def _note_triggers(plan: Plan, pods: Sequence[Object], current: Sequence[Object]) -> None:
+def _note_triggers(plan: slices.Plan, pods: Sequence[Object], current: Sequence[Object]) -> None:
     """On each slice to write: since when the longest waiting of its changed endpoints is as it is,
     from which proxies count how long changes take."""
     since = {
@@ -63,20 +49,22 @@ def _note_triggers(plan: Plan, pods: Sequence[Object], current: Sequence[Object]
         one["metadata"]["annotations"] = annotations | ({TRIGGER: times[0]} if times else {})
 
 
-def families_of(service: Object) -> list[Family]:
+def families_of(service: Object) -> list[slices.Family]:
     return list(service["spec"].get("ipFamilies") or ["IPv4"])
 
 
-def _wanted(service: Object, pods: Sequence[Object], node: FindNode) -> dict[Group, list[Object]]:
+def _wanted(
+    service: Object, pods: Sequence[Object], node: FindNode
+) -> dict[slices.Group, list[Object]]:
     """Endpoints by group."""
-    result: dict[Group, list[Object]] = {}
+    result: dict[slices.Group, list[Object]] = {}
     publish = bool(service["spec"].get("publishNotReadyAddresses"))
     for pod in pods:
         if not belongs_in_endpoints(pod, include_terminating=True):
             continue
         name = pod["spec"].get("nodeName") or ""
         found = node(name)
-        ports = endpoint_ports(pod, service)
+        ports = services.endpoint_ports(pod, service)
         if ports is None or (found is None and not publish):
             continue
         for family in families_of(service):
@@ -89,8 +77,10 @@ def _wanted(service: Object, pods: Sequence[Object], node: FindNode) -> dict[Gro
     return result
 
 
-def _endpoint(service: Object, pod: Object, family: Family, node: Object | None) -> Object | None:
-    address = address_of(pod, family)
+def _endpoint(
+    service: Object, pod: Object, family: slices.Family, node: Object | None
+) -> Object | None:
+    address = services.address_of(pod, family)
     if not address:
         return None
     serving, terminating = is_ready(pod), meta.is_deleting(pod)
@@ -102,7 +92,7 @@ def _endpoint(service: Object, pod: Object, family: Family, node: Object | None)
             "serving": serving,
             "terminating": terminating,
         },
-        **place_of(pod, service),
+        **services.place_of(pod, service),
     }
     zone = meta.labels(node or {}).get("topology.kubernetes.io/zone")
     return endpoint | ({"zone": zone} if zone else {})
@@ -136,7 +126,7 @@ def _metadata(service: Object, old: Object | None) -> Object:
 def _labels(service: Object) -> dict[str, str]:
     """The service's labels and ours; of labels that others put on the slice nothing stays."""
     labels = {key: value for key, value in meta.labels(service).items() if key not in _OURS}
-    labels |= {SERVICE_NAME: meta.name(service), MANAGED_BY: MANAGER}
-    if is_headless(service):
-        labels[HEADLESS_LABEL] = ""
+    labels |= {slices.SERVICE_NAME: meta.name(service), slices.MANAGED_BY: MANAGER}
+    if services.is_headless(service):
+        labels[services.HEADLESS_LABEL] = ""
     return labels

@@ -11,17 +11,9 @@ from pybernetes.apis.core.pod.status import is_ready
 from pybernetes.client.queue import TokenBucket
 from pybernetes.controllers.nodelifecycle import plan
 from pybernetes.controllers.nodelifecycle.health import Heartbeats
+from pybernetes.controllers.runtime import resources
 from pybernetes.controllers.runtime.batches import get_if_there
 from pybernetes.controllers.runtime.controller import Context, Keyed
-from pybernetes.controllers.runtime.resources import (
-    BY_NODE,
-    LEASES,
-    NODES,
-    PODS,
-    index_by_node,
-    reference,
-    taints,
-)
 
 LEASE_NAMESPACE = "kube-node-lease"
 BY_ZONE = "zone"
@@ -30,10 +22,10 @@ RETRY = 5.0  # seconds until a node asks again for its turn (upstream looks at a
 
 class NodeLifecycleController(Keyed):
     def __init__(self, context: Context) -> None:
-        super().__init__(context, context.informers.get(NODES))
+        super().__init__(context, context.informers.get(resources.NODES))
         self._clock = context.env.clock
-        self._pods = context.informers.get(PODS)
-        self._leases = context.informers.get(LEASES, LEASE_NAMESPACE)
+        self._pods = context.informers.get(resources.PODS)
+        self._leases = context.informers.get(resources.LEASES, LEASE_NAMESPACE)
         self._heartbeats = Heartbeats(context.env.clock)
         self._registered: dict[str, str] = {}  # name -> uid
         self._ready: dict[str, str] = {}  # name -> status of Ready at the last look
@@ -41,7 +33,7 @@ class NodeLifecycleController(Keyed):
         self._limits: dict[str, tuple[float, TokenBucket]] = {}  # zone -> rate, tokens
         self._states: dict[str, tuple[str, plan.Disruption]] = {}  # zone -> revision, state
         self._cut_off = False  # every node is lost: it is rather us who are cut off
-        index_by_node(self._pods)
+        resources.index_by_node(self._pods)
         self._objects.add_index(BY_ZONE, lambda node: [plan.zone_of(node)])
         self._objects.on_change(self._node_changed)
         self._leases.on_change(lambda _, new: self._heartbeats.lease(new) if new else None)
@@ -77,7 +69,7 @@ class NodeLifecycleController(Keyed):
         self._unmarked.pop(key, None)
 
     def _tell(self, name: str, uid: str, reason: str, text: str) -> None:
-        self._event(reference(name, uid), "Normal", reason, f"Node {name} {text}")
+        self._event(resources.reference(name, uid), "Normal", reason, f"Node {name} {text}")
 
     async def _check_silence(self, node: Object) -> Object:
         """Mark a node Unknown that was not heard of for too long; the node as it then is."""
@@ -88,7 +80,7 @@ class NodeLifecycleController(Keyed):
         left = grace - self._heartbeats.silent(name)
         if left < 0:
             # The cache may lag: nobody is declared lost before the API was asked.
-            if lease := await get_if_there(self._client, LEASES, name, LEASE_NAMESPACE):
+            if lease := await get_if_there(self._client, resources.LEASES, name, LEASE_NAMESPACE):
                 self._heartbeats.lease(lease)
             left = grace - self._heartbeats.silent(name)
         if left >= 0:
@@ -98,7 +90,7 @@ class NodeLifecycleController(Keyed):
         if changed is None:
             return node
         status = {**(node.get("status") or {}), "conditions": changed}
-        return await self._client.update_status(NODES, node, status)
+        return await self._client.update_status(resources.NODES, node, status)
 
     async def _report_transition(self, node: Object) -> None:
         name, status = meta.name(node), plan.ready_status(node)
@@ -111,7 +103,7 @@ class NodeLifecycleController(Keyed):
         if status == "True":
             self._unmarked.pop(name, None)
         elif name in self._unmarked:
-            for pod in filter(is_ready, self._pods.by_index(BY_NODE, name)):
+            for pod in filter(is_ready, self._pods.by_index(resources.BY_NODE, name)):
                 await self._mark(pod)
             del self._unmarked[name]
 
@@ -123,7 +115,7 @@ class NodeLifecycleController(Keyed):
         }
         patch = {"status": {"conditions": [condition]}}
         with forgiving(404, 409):
-            await self._client.patch_object(PODS, pod, patch, subresource="status")
+            await self._client.patch_object(resources.PODS, pod, patch, subresource="status")
             self._event(pod, "Warning", "NodeNotReady", "Node is not ready")
 
     async def _set_taints(self, node: Object) -> None:
@@ -132,14 +124,16 @@ class NodeLifecycleController(Keyed):
             return
         version = meta.resource_version(node)
         patch = {"metadata": {"resourceVersion": version}, "spec": {"taints": planned or None}}
-        await self._client.patch(NODES, meta.name(node), patch)
+        await self._client.patch(resources.NODES, meta.name(node), patch)
 
     def _no_execute(self, node: Object) -> str:
         """The key of the NoExecute taint that the node may have now; tries again if not yet."""
         key = plan.no_execute_key(node)
         if not key or self._cut_off:
             return ""
-        if any(map(plan.is_no_execute, taints(node))) or self._take_token(plan.zone_of(node)):
+        if any(map(plan.is_no_execute, resources.taints(node))) or self._take_token(
+            plan.zone_of(node)
+        ):
             return key
         self._queue.add_after(meta.name(node), RETRY)
         return ""

@@ -103,14 +103,15 @@ def endpoint_ports(pod: Object, service: Object) -> list[Object] | None:
     result = []
     for port in listed:
         number = resolve_port(pod, port)
-        if number is None:
-            continue
-        entry = {"name": port.get("name", ""), "port": number}
-        entry["protocol"] = port.get("protocol", "TCP")
-        if port.get("appProtocol"):
-            entry["appProtocol"] = port["appProtocol"]
-        result.append(entry)
+        if number is not None:
+            result.append(endpoint_port(port, number))
     return result or None
+
+
+def endpoint_port(port: Object, number: int) -> Object:
+    """A service's port as its endpoints have it: keys in one order, since it is compared as text."""
+    entry = {"name": port.get("name", ""), "port": number, "protocol": port.get("protocol", "TCP")}
+    return entry | ({"appProtocol": port["appProtocol"]} if port.get("appProtocol") else {})
 
 
 def place_of(pod: Object, service: Object) -> Object:
