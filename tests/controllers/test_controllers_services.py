@@ -4,7 +4,7 @@
 import asyncio
 
 from pybernetes.apimachinery.types import GVR, Object
-from pybernetes.controllers.endpoints import plan_subsets, truncate
+from pybernetes.controllers.endpoints import plan_subsets
 from pybernetes.controllers.endpointslice.plan import MAXIMUM, plan_slices
 from pybernetes.controllers.endpointslicemirroring import MANAGER, plan_mirror
 from pybernetes.controllers.runtime.slices import MANAGED_BY
@@ -64,14 +64,14 @@ def test_a_slice_of_no_more_use_takes_other_ports() -> None:
 
 
 def test_a_named_port_may_be_another_number_on_each_pod() -> None:
-    subsets = plan_subsets(service(), [pod(1), pod(2, port=9090), pod(3, ready=False)])
+    subsets, _ = plan_subsets(service(), [pod(1), pod(2, port=9090), pod(3, ready=False)])
     assert [subset["ports"][0]["port"] for subset in subsets] == [8080, 9090]
     assert [one["ip"] for one in subsets[0]["addresses"]] == ["10.0.0.2"]
     assert [one["ip"] for one in subsets[0]["notReadyAddresses"]] == ["10.0.0.4"]
 
 
 def test_endpoints_are_cut_at_a_thousand() -> None:
-    subsets, cut = truncate(plan_subsets(service(), [pod(n) for n in range(1200)]))
+    subsets, cut = plan_subsets(service(), [pod(n) for n in range(1200)])
     assert cut
     assert len(subsets[0]["addresses"]) == 1000
 

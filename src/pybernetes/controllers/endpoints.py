@@ -18,10 +18,11 @@ MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 MANAGER = "endpoint-controller"
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
 MAXIMUM = 1000
+_LISTS = ("addresses", "notReadyAddresses")  # room is for the ready ones first
 
 
-def plan_subsets(service: Object, pods: Sequence[Object]) -> list[Object]:
-    """Subsets: one for each distinct set of ports, addresses by IP."""
+def plan_subsets(service: Object, pods: Sequence[Object]) -> tuple[list[Object], bool]:
+    """Subsets: one for each distinct set of ports, addresses by IP; and whether some were too many."""
     publish = bool(service["spec"].get("publishNotReadyAddresses"))
     family = (service["spec"].get("ipFamilies") or ["IPv4"])[0]
     groups: dict[bytes, Object] = {}
@@ -32,44 +33,25 @@ def plan_subsets(service: Object, pods: Sequence[Object]) -> list[Object]:
         if not ip or ports is None:
             continue
         group = groups.setdefault(
-            orjson.dumps(ports), {"addresses": [], "notReadyAddresses": [], "ports": ports}
+            orjson.dumps(ports), {**{kind: [] for kind in _LISTS}, "ports": ports}
         )
-        ready = publish or is_ready(pod)
-        group["addresses" if ready else "notReadyAddresses"].append(
-            {"ip": ip, **services.place_of(pod, service)}
-        )
-    result = []
-    for _, group in sorted(groups.items()):
-        for addresses in (group["addresses"], group["notReadyAddresses"]):
-            addresses.sort(key=lambda one: (one["ip"], one["targetRef"]["uid"]))
-        result.append({key: value for key, value in group.items() if value})
-    return result
-
-
-def truncate(subsets: list[Object]) -> tuple[list[Object], bool]:
-    """At most MAXIMUM addresses, ready ones first; True if some had to go."""
-    total = sum(len(one.get(key, ())) for one in subsets for key in _LISTS)
-    if total <= MAXIMUM:
-        return subsets, False
-    room = MAXIMUM
-    kept: list[Object] = [dict(one) for one in subsets]
-    for key in _LISTS:
-        for subset in kept:
-            if key in subset:
-                subset[key] = subset[key][:room]
-                room -= len(subset[key])
-    kept = [{key: value for key, value in one.items() if value} for one in kept]
-    return [one for one in kept if "addresses" in one or "notReadyAddresses" in one], True
-
-
-_LISTS = ("addresses", "notReadyAddresses")
+        kind = _LISTS[not (publish or is_ready(pod))]
+        group[kind].append({"ip": ip, **services.place_of(pod, service)})
+    subsets, room, cut = [groups[key] for key in sorted(groups)], MAXIMUM, False
+    for kind in _LISTS:
+        for subset in subsets:
+            listed = sorted(subset[kind], key=lambda one: (one["ip"], one["targetRef"]["uid"]))
+            subset[kind], cut = listed[:room], cut or len(listed) > room
+            room -= len(subset[kind])
+    kept = [{key: value for key, value in one.items() if value} for one in subsets]
+    return [one for one in kept if any(kind in one for kind in _LISTS)], cut
 
 
 def plan_endpoints(
     service: Object, pods: Sequence[Object], current: Object | None
 ) -> Object | None:
     """The Endpoints to write; None if `current` is right."""
-    subsets, truncated = truncate(plan_subsets(service, pods))
+    subsets, truncated = plan_subsets(service, pods)
     labels = {**meta.labels(service), MANAGED_BY: MANAGER}
     labels.pop(services.HEADLESS_LABEL, None)
     if services.is_headless(service):
