@@ -6,9 +6,9 @@ again; failures wait 0.8 s to 30 s (client-go's times).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Any, NamedTuple, Protocol, cast
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import NamedTuple, Protocol
 
 import orjson
 
@@ -142,11 +142,11 @@ class Reflector:
         self._target.replace(objects, page.resource_version)
         self._listed = True
 
-    async def _follow(self, events: AsyncIterator[WatchEvent]) -> bool:
+    async def _follow(self, events: AsyncGenerator[WatchEvent, None]) -> bool:
         """Hand events on until the watch ends. True if there were any."""
         initial: dict[tuple[str, str], Object] = {}
         count = 0
-        async with _closing(events):
+        async with aclosing(events):
             async for kind, obj in events:
                 count += 1
                 if not count % SLICE:
@@ -171,7 +171,7 @@ class Reflector:
 
     async def _watch(
         self, extra: dict[str, str], *, fresh: bool = False
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         gvr, namespace, labels, fields, metadata_only = self._target.scope
         seconds = int(self._random.jitter(WATCH_SECONDS, 1.0))
         events = self._client.watch(
@@ -182,15 +182,10 @@ class Reflector:
             field_selector=fields,
             params={"allowWatchBookmarks": "true", "timeoutSeconds": str(seconds), **extra},
         )
-        async with _closing(events):
+        async with aclosing(events):
             async for event in events:
                 _trim(event.object)
                 yield _only_metadata(event) if metadata_only else event
-
-
-def _closing(events: AsyncIterator[WatchEvent]) -> AbstractAsyncContextManager[Any]:
-    """Watches are generators: leaving them early must end the request at once."""
-    return aclosing(cast("AsyncGenerator[WatchEvent, None]", events))
 
 
 def _ends_initial(kind: str, obj: Object) -> bool:

@@ -7,7 +7,7 @@ by informers are shared and read-only.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -120,7 +120,7 @@ class Client:
         label_selector: str = "",
         field_selector: str = "",
         params: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         query = {
             "watch": "true",
             "resourceVersion": resource_version,
