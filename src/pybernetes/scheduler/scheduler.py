@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core.pod.status import is_finished
 from pybernetes.base import logs
@@ -203,8 +204,7 @@ class Scheduler:
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:
-            if old is not None:
-                self._columns.remove(old["metadata"]["name"])
+            self._columns.remove(meta.name(old or {}))
         elif old is not None and _for_scheduling(old) == _for_scheduling(new):
             return
         else:
@@ -213,12 +213,7 @@ class Scheduler:
         self._cycle.changed()
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        pod = new or old
-        if pod is None:
-            return
-        uid = pod["metadata"]["uid"]
-        if old is not None and new is not None and old["metadata"]["uid"] != uid:
-            self._forget(old["metadata"]["uid"])
+        uid = meta.uid(new or old or {})
         if new is None or is_finished(new):
             self._forget(uid)
         elif new["spec"].get("nodeName"):
@@ -229,7 +224,7 @@ class Scheduler:
             if old is None or old["spec"] != new["spec"]:
                 self._queue.add(self._templates.info(new))
                 self._wake.set()
-        elif new["metadata"].get("deletionTimestamp"):
+        elif meta.is_deleting(new):
             self._queue.remove(uid)
 
     def _has_node(self, old: Object | None, new: Object) -> None:
@@ -266,9 +261,9 @@ class Scheduler:
         return obj if self._is_ours(obj) else None
 
     def _is_ours(self, pod: Object) -> bool:
-        spec, meta = pod["spec"], pod["metadata"]
+        spec = pod["spec"]
         named = spec.get("schedulerName", "default-scheduler") == self._config.scheduler_name
-        return named and not meta.get("deletionTimestamp") and not spec.get("schedulingGates")
+        return named and not meta.is_deleting(pod) and not spec.get("schedulingGates")
 
 
 def plugins(config: SchedulerConfig) -> tuple[Plugin, ...]:
