@@ -71,8 +71,7 @@ def look(job: Object, owned: Sequence[Object]) -> Facts:
     for pod in owned:
         _sort(job, pod, facts)
     if is_indexed(job):
-        facts.base["succeeded"] = len(facts.completed)
-        facts.succeeded = len(facts.completed)
+        facts.base["succeeded"] = facts.succeeded = len(facts.completed)
     else:
         facts.succeeded = facts.base["succeeded"] + len(facts.uncounted["succeeded"])
     facts.failed = facts.base["failed"] + len(facts.uncounted["failed"])

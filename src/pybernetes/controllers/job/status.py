@@ -29,7 +29,6 @@ def plan_status(
         "uncountedTerminatedPods": {kind: ids for kind, ids in facts.uncounted.items() if ids},
     }
     if is_indexed(job):
-        status["succeeded"] = len(facts.completed)
         status["completedIndexes"] = indexes.render(facts.completed)
         if job["spec"].get("backoffLimitPerIndex") is not None:
             status["failedIndexes"] = indexes.render(facts.failed_indexes)
