@@ -6,8 +6,7 @@ import copy
 import pytest
 
 from pybernetes.apimachinery.errors import ApiError
-from pybernetes.apimachinery.patch.json_patch import json_patch
-from pybernetes.apimachinery.patch.merge_patch import merge_patch
+from pybernetes.apimachinery.patch.json_patch import json_patch, merge_patch
 from pybernetes.apimachinery.patch.strategic import strategic_merge_patch
 from pybernetes.apimachinery.schema.types import Schema
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON patch (RFC 6902) with the limits and the wording of the API server.
+"""JSON patch (RFC 6902), with the limits and the wording of the API server, and JSON merge patch.
 
 Every operation that fails on the document is one and the same 422, as upstream answers it; a
 patch that is not a list of operations is a 400.
@@ -160,3 +160,25 @@ def _size(value: Any) -> int:
     if isinstance(value, list):
         return 2 + sum(1 + _size(item) for item in value)
     return len(str(value)) + 2
+
+
+def merge_patch(original: Object, patch: Any) -> Object:
+    """JSON merge patch (RFC 7396): `original` with `patch` applied; shares nothing with either.
+
+    Raises ApiError 400.
+    """
+    if not isinstance(patch, dict):
+        raise errors.bad_request("Invalid JSON Patch")
+    result: Object = _merge(original, patch)
+    return result
+
+
+def _merge(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return clone(patch)
+    source = target if isinstance(target, dict) else {}
+    result = {key: clone(item) for key, item in source.items() if key not in patch}
+    for key, item in patch.items():
+        if item is not None:
+            result[key] = _merge(source.get(key), item)
+    return result

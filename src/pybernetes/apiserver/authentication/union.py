@@ -7,7 +7,6 @@ from functools import lru_cache
 from pybernetes.apimachinery import errors
 from pybernetes.apimachinery.types import Object, User
 from pybernetes.apiserver.authentication.keys import VerifyKey
-from pybernetes.apiserver.authentication.requestheader import FrontProxy
 from pybernetes.apiserver.authentication.serviceaccount import ServiceAccountTokens
 from pybernetes.apiserver.authentication.token import (
     BearerTokens,
@@ -16,7 +15,7 @@ from pybernetes.apiserver.authentication.token import (
     static_tokens,
 )
 from pybernetes.apiserver.authentication.users import NOBODY, with_authenticated
-from pybernetes.apiserver.authentication.x509 import ClientCertificates
+from pybernetes.apiserver.authentication.x509 import ClientCertificates, FrontProxy
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.reading import Reader
 from pybernetes.apiserver.types import Authenticator

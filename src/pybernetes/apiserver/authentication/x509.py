@@ -1,26 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Client certificates: the common name is the user, organizations are the groups.
+"""Client certificates: the common name is the user, organizations are the groups. And front proxies:
+they have certificates of a CA of their own, and say in headers who calls.
 
 Python's ssl checked the peer against the union of all client CAs, so a chain is checked again here
-against the one CA that may vouch for users (or, with `allowed_names`, for front proxies).
+against the one CA that may vouch for users or for front proxies.
 """
 
 import datetime
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
+from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pybernetes.apimachinery.types import User
-from pybernetes.apiserver.authentication.users import CREDENTIAL_ID
+from pybernetes.apiserver.authentication.users import CREDENTIAL_ID, extra_of
+from pybernetes.apiserver.config import Config
 from pybernetes.base import tls
 from pybernetes.base.clock import Clock
 from pybernetes.wire.types import Request
 
 MAX_CHAIN = 8
+ALLOWED_NAME = "front-proxy-client"
+USERNAME, GROUP, UID, EXTRA = "X-Remote-User", "X-Remote-Group", "X-Remote-Uid", "X-Remote-Extra-"
+_USERNAME, _GROUP, _UID, _EXTRA = (name.lower() for name in (USERNAME, GROUP, UID, EXTRA))
 
 
 class ChainVerifier:
@@ -119,3 +125,24 @@ def _user(leaf: bytes) -> User:
     name, groups = tls.identity(leaf)
     digest = hashlib.sha256(leaf).hexdigest()
     return User(name, tuple(groups), "", ((CREDENTIAL_ID, (f"X509SHA256={digest}",)),))
+
+
+class FrontProxy:
+    """Authenticator: users named in headers. The headers are taken off a request that used them.
+
+    Values of one header arrive joined by ", ", so a group's name cannot contain that.
+    """
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._verifier = ChainVerifier(config.requestheader_client_ca, clock)
+
+    def authenticate(self, request: Request) -> User | None:
+        leaf, headers = self._verifier.leaf(request), request.headers
+        if not leaf or tls.identity(leaf)[0] != ALLOWED_NAME or not headers.get(_USERNAME):
+            return None
+        name, group, uid = (headers.pop(header, "") for header in (_USERNAME, _GROUP, _UID))
+        extra: dict[str, list[str]] = {}
+        for header in [key for key in headers if key.startswith(_EXTRA)]:
+            key = unquote(header.removeprefix(_EXTRA)).lower()
+            extra.setdefault(key, []).extend(headers.pop(header).split(", "))
+        return User(name, tuple(filter(None, group.split(", "))), uid, extra_of(extra))

@@ -16,7 +16,7 @@ from pybernetes.apimachinery import timestamps
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.data.sections import document
 from pybernetes.apiserver import codec
-from pybernetes.apiserver.authentication import requestheader
+from pybernetes.apiserver.authentication import x509
 from pybernetes.apiserver.authorization import bootstrap as policy
 from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.context import Core
@@ -64,10 +64,10 @@ def _authentication(config: Config) -> dict[str, str]:
     if config.requestheader_client_ca:
         data["requestheader-client-ca-file"] = config.requestheader_client_ca.decode()
         for key, value in (
-            ("allowed-names", requestheader.ALLOWED_NAME),
-            ("username-headers", requestheader.USERNAME),
-            ("group-headers", requestheader.GROUP),
-            ("extra-headers-prefix", requestheader.EXTRA),
+            ("allowed-names", x509.ALLOWED_NAME),
+            ("username-headers", x509.USERNAME),
+            ("group-headers", x509.GROUP),
+            ("extra-headers-prefix", x509.EXTRA),
         ):
             data[f"requestheader-{key}"] = json.dumps([value])
     return data

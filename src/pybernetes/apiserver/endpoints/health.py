@@ -23,47 +23,34 @@ class Health:
         }
 
     def __call__(self, ctx: Context) -> Response | None:
-        first, _, name = ctx.info.path.strip("/").partition("/")
-        table = self._tables.get(first)
-        if table is None:
+        endpoint, _, name = ctx.info.path.strip("/").partition("/")
+        table = self._tables.get(endpoint)
+        if table is None or (name and name not in table):
             return None
-        if name:
-            return self._one(first, name, table)
-        return self._all(first, table, ctx)
+        if not name:
+            return _all(endpoint, table, ctx)
+        problem = table[name]()
+        text = f"{endpoint} check failed: {problem}\n" if problem else "ok"
+        return Response(500 if problem else 200, text.encode(), _TEXT)
 
-    @staticmethod
-    def _one(endpoint: str, name: str, table: Mapping[str, Check]) -> Response | None:
-        check = table.get(name)
-        if check is None:
-            return None
-        problem = check()
-        if problem:
-            return Response(500, f"{endpoint} check failed: {problem}\n".encode(), _TEXT)
-        return Response(200, b"ok", _TEXT)
 
-    @staticmethod
-    def _all(endpoint: str, table: Mapping[str, Check], ctx: Context) -> Response:
-        excluded = ctx.params.get("exclude", ())
-        lines, failed = [], []
-        for name, check in table.items():
-            if name in excluded:
-                lines.append(f"[+]{name} excluded: ok")
-                continue
-            problem = check()
-            if problem:
-                failed.append(name)
-                lines.append(f"[-]{name} failed: reason withheld")
-            else:
-                lines.append(f"[+]{name} ok")
-        unknown = [name for name in excluded if name not in table]
-        if unknown:
-            shown = ",".join(f'"{name}"' for name in sorted(unknown))
-            text = f"some health checks cannot be excluded: no matches for {shown}"
-            lines.append(f"warn: {text}")
-        if failed:
-            text = "\n".join([*lines, f"{endpoint} check failed", ""])
-            return Response(500, text.encode(), _TEXT)
-        if "verbose" in ctx.params:
-            text = "\n".join([*lines, f"{endpoint} check passed", ""])
-            return Response(200, text.encode(), _TEXT)
+def _all(endpoint: str, table: Mapping[str, Check], ctx: Context) -> Response:
+    excluded = ctx.params.get("exclude", ())
+    lines, word = [], "passed"
+    for name, check in table.items():
+        if name in excluded:
+            lines.append(f"[+]{name} excluded: ok")
+        elif check():
+            lines.append(f"[-]{name} failed: reason withheld")
+            word = "failed"
+        else:
+            lines.append(f"[+]{name} ok")
+    unknown = [name for name in excluded if name not in table]
+    if unknown:
+        shown = ",".join(f'"{name}"' for name in sorted(unknown))
+        text = f"some health checks cannot be excluded: no matches for {shown}"
+        lines.append(f"warn: {text}")
+    if word == "passed" and "verbose" not in ctx.params:
         return Response(200, b"ok", _TEXT)
+    text = "\n".join([*lines, f"{endpoint} check {word}", ""])
+    return Response(200 if word == "passed" else 500, text.encode(), _TEXT)

@@ -14,8 +14,7 @@ from pybernetes.apimachinery.errors import (
     unsupported_media_type,
 )
 from pybernetes.apimachinery.patch import managedfields
-from pybernetes.apimachinery.patch.json_patch import json_patch
-from pybernetes.apimachinery.patch.merge_patch import merge_patch
+from pybernetes.apimachinery.patch.json_patch import json_patch, merge_patch
 from pybernetes.apimachinery.patch.strategic import strategic_merge_patch
 from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import Object

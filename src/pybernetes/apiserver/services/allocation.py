@@ -6,23 +6,48 @@ An address is an IPAddress object, as upstream keeps them; a port is a key of ou
 compare-and-swap decides, the cache only tells where to look.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pybernetes.apimachinery import field, timestamps
 from pybernetes.apimachinery.errors import ApiError, internal, invalid
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apis.core.service import cluster_ips, needs_health_port, needs_node_port
 from pybernetes.apiserver import codec
-from pybernetes.apiserver.cache.keys import KeyCache
 from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.services import ranges as addresses
 from pybernetes.apiserver.services.families import init_families
-from pybernetes.storage.types import Op
+from pybernetes.base.shared import Shared
+from pybernetes.storage.types import Change, Op, Record
 
 IP_ADDRESSES = GVR("networking.k8s.io", "v1", "ipaddresses")
 PORTS_PREFIX = "/registry/ranges/nodeports/"
 MANAGED_BY, ALLOCATOR = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
 _IPS = "spec.clusterIPs"
+
+
+class KeyCache(Shared):
+    """The keys under a prefix that hold no API objects (allocated node ports).
+
+    `keys`: what is there, behind the prefix, with its value.
+    """
+
+    _COMMON = ("keys",)
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self.prefix = prefix
+        self.keys: dict[str, bytes] = {}
+
+    def load(self, records: Iterable[Record], revision: int) -> None:
+        self.keys = {record.key[len(self.prefix) :]: record.value for record in records}
+
+    def apply(self, change: Change) -> None:
+        self._own()
+        key = change.key[len(self.prefix) :]
+        if change.record is None:
+            self.keys.pop(key, None)
+        else:
+            self.keys[key] = change.record.value
 
 
 class Allocation:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Virtual resources: an object is posted and comes back with its answer; nothing is stored."""
+"""Virtual resources, of which nothing is stored: most are posted and come back with their answer."""
 
 from collections.abc import Callable
 
+from pybernetes.apimachinery.errors import not_found
 from pybernetes.apimachinery.types import Object
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.dispatch import not_allowed
@@ -30,3 +31,19 @@ def reviewing(answer: Answer) -> Verb:
         return object_reply(ctx, answer(ctx, request.obj), 201)
 
     return review
+
+
+def component_statuses(ctx: Context) -> Response:
+    """componentstatuses (deprecated upstream): the store's health, which is the server's own."""
+    ctx.warnings.append("v1 ComponentStatus is deprecated in v1.19+")
+    healthy = {"type": "Healthy", "status": "True", "message": "ok"}
+    store = {"metadata": {"name": "etcd-0"}, "conditions": [healthy]}
+    if ctx.info.verb == "get":
+        if ctx.info.name != "etcd-0":
+            raise not_found("componentstatuses", "", ctx.info.name)
+        return object_reply(ctx, {"kind": "ComponentStatus", "apiVersion": "v1", **store})
+    if ctx.info.verb != "list":
+        raise not_allowed(ctx)
+    meta = {"resourceVersion": str(ctx.core.feed.revision)}
+    head = {"kind": "ComponentStatusList", "apiVersion": "v1", "metadata": meta}
+    return object_reply(ctx, {**head, "items": [store]})

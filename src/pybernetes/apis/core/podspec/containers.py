@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers of a pod spec, their probes and hooks, beyond the rows of data/rules.txt."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
-
 from pybernetes.apimachinery.field import not_found
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.podspec.environment import validate_env
@@ -19,17 +16,6 @@ _NO_EPHEMERAL = (
 )
 
 
-@dataclass(slots=True)
-class Around:
-    """What a container's findings depend on beyond itself."""
-
-    restart_policy: str
-    grace: int | None
-    volumes: dict[str, Object] = field(default_factory=dict)
-    claims: Collection[str] = ()
-    host_users: bool = True
-
-
 def validate_container(container: Part) -> None:
     """What is wrong with a container by itself."""
     names: list[str] = []
@@ -43,34 +29,40 @@ def validate_container(container: Part) -> None:
         validate_env(container)
 
 
-def validate_containers(spec: Part, around: Around) -> None:
-    """What is wrong with the containers of a pod spec beside one another and in their pod."""
+def validate_containers(spec: Part, volumes: dict[str, Object]) -> None:
+    """What is wrong with the containers of a pod spec beside one another and in their pod.
+
+    `volumes`: those that are fine, by name.
+    """
+    grace = spec.get("terminationGracePeriodSeconds")
     names: list[str] = []
     ports: list[str] = []
     for container in spec.each("containers"):
-        _common(container, around, names)
-        validate_probes(container, around.grace)
+        _common(container, spec, volumes, names)
+        validate_probes(container, grace)
         _host_ports(container, ports)
     for container in spec.each("initContainers"):
-        _common(container, around, names)
-        _init(container, around)
+        _common(container, spec, volumes, names)
+        _init(container, grace)
     targets = list(names)
     for container in spec.each("ephemeralContainers"):
-        _common(container, around, names)
+        _common(container, spec, volumes, names)
         _ephemeral(container, targets)
 
 
-def _common(container: Part, around: Around, names: list[str]) -> None:
+def _common(container: Part, spec: Part, volumes: dict[str, Object], names: list[str]) -> None:
     get = container.get
     if get("volumeMounts"):
-        validate_mounts(container, around.volumes)
+        validate_mounts(container, volumes)
     if get("volumeDevices"):
-        validate_devices(container, around.volumes)
+        validate_devices(container, volumes)
     if get("resources"):
-        validate_resources(container.child("resources"), claims=around.claims)
+        claims = [claim.get("name") for claim in spec.get("resourceClaims") or ()]
+        validate_resources(container.child("resources"), claims=claims)
     if get("resizePolicy"):
-        _resize(container, around.restart_policy)
-    if around.host_users and (get("securityContext") or {}).get("procMount") == "Unmasked":
+        _resize(container, spec.get("restartPolicy"))
+    unmasked = (get("securityContext") or {}).get("procMount") == "Unmasked"
+    if unmasked and spec.get("hostUsers") is not False:
         text = "`hostUsers` must be false to use `Unmasked`"
         container.child("securityContext").invalid("procMount", "Unmasked", text)
     name = get("name")
@@ -89,7 +81,7 @@ def _host_ports(container: Part, used: list[str]) -> None:
             used.append(key)
 
 
-def _resize(container: Part, restart_policy: str) -> None:
+def _resize(container: Part, restart_policy: str | None) -> None:
     policies = container.get("resizePolicy")
     container.unique("resizePolicy", [one.get("resourceName") or "" for one in policies])
     for policy in policies:
@@ -101,10 +93,10 @@ def _resize(container: Part, restart_policy: str) -> None:
             container.invalid("resizePolicy", restart, text)
 
 
-def _init(container: Part, around: Around) -> None:
+def _init(container: Part, grace: int | None) -> None:
     _host_ports(container, [])
     if container.get("restartPolicy") == "Always":
-        validate_probes(container, around.grace)
+        validate_probes(container, grace)
         return
     for name in ("lifecycle", *PROBES):
         if container.get(name) is not None:

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """PodSpec and PodTemplateSpec: what is wrong with one, beyond the rows of data/rules.txt.
 
-The parts have files of their own: containers, volumes, mounts, environment, resources,
-security and affinity.
+The parts have files of their own: containers, volumes, mounts, environment, resources
+and affinity.
 """
 
+import re
+
+from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.podspec.affinity import validate_spread
-from pybernetes.apis.core.podspec.containers import Around, validate_containers
-from pybernetes.apis.core.podspec.security import validate_sysctls
+from pybernetes.apis.core.podspec.containers import validate_containers
 from pybernetes.apis.core.podspec.volumes import validate_volumes
 from pybernetes.apis.validation.meta import validate_annotations, validate_labels
 from pybernetes.apis.validation.names import dns1123_subdomain, qualified_name
 from pybernetes.apis.validation.part import Part
+
+_SYSCTL = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
+_is_sysctl = re.compile(_SYSCTL).match
 
 
 def validate_pod_template(template: Part) -> None:
@@ -26,12 +31,7 @@ def validate_pod_template(template: Part) -> None:
 def validate_pod_spec(spec: Part) -> None:
     """After the rows: what the parts of a pod spec are to one another."""
     get = spec.get
-    around = Around(get("restartPolicy") or "", get("terminationGracePeriodSeconds"))
-    if get("volumes"):
-        around.volumes = validate_volumes(spec)
-    around.claims = [claim.get("name") for claim in get("resourceClaims") or ()]
-    around.host_users = get("hostUsers") is not False
-    validate_containers(spec, around)
+    validate_containers(spec, validate_volumes(spec) if get("volumes") else {})
     if get("hostNetwork"):
         _host_network(spec)
     if (get("securityContext") or {}).get("sysctls"):
@@ -95,3 +95,35 @@ def _searches(config: Part, searches: list[str]) -> None:
 
 def _search(name: str) -> list[str]:
     return [] if name == "." else dns1123_subdomain(name.removesuffix(".").replace("_", "a"))[:1]
+
+
+def validate_sysctls(context: Part, spec: Object) -> None:
+    names: list[str] = []
+    for sysctl in context.each("sysctls"):
+        name = sysctl.get("name") or ""
+        if not name:
+            sysctl.required("name")
+        elif len(name) > 253 or not _is_sysctl(name):
+            text = f"must have at most 253 characters and match regex {_SYSCTL}"
+            sysctl.invalid("name", name, text)
+        elif name in names:
+            sysctl.duplicate("name", name)
+        names.append(name)
+        if spec.get("hostNetwork") and name.startswith(("net.", "net/")):
+            sysctl.invalid("name", name, "may not be specified when 'hostNetwork' is true")
+        if spec.get("hostIPC") and name.startswith(("kernel.shm", "kernel.msg", "fs.mqueue.")):
+            sysctl.invalid("name", name, "may not be specified when 'hostIPC' is true")
+
+
+def local_profile(path: str) -> list[str]:
+    if path.startswith("/"):
+        return ["must be a relative path"]
+    return ["must not contain '..'"] if ".." in path.split("/") else []
+
+
+def validate_security(context: Part) -> None:
+    """A container's security context."""
+    added = (context.get("capabilities") or {}).get("add") or ()
+    if context.get("allowPrivilegeEscalation") is False and "CAP_SYS_ADMIN" in added:
+        text = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
+        context.invalid("", context.obj, text)
