@@ -162,7 +162,7 @@ async def test_unused_images_go_oldest_first_but_never_young_pinned_or_busy_ones
         runtime=runtime,
         images=SimpleNamespace(viewed={"v": "viewed"}),
     )
-    collector = imagegc.ImageCollector(tools, None, lambda *_: None)
+    collector = imagegc.ImageCollector(tools, None)
     assert await collector.collect(1) == 0  # all are new to us
     clock.now, runtime.images["new"] = 100.0, newest
     assert await collector.collect(1) == 0

@@ -136,7 +136,7 @@ def test_what_cannot_be_removed_keeps_nothing_else():
         tools = SimpleNamespace(env=env, runtime=runtime, pleg=pleg, config=config, images=images)
         failed = await gc.containers(tools, SimpleNamespace(records=list))
         assert (runtime.gone, failed) == (["c3", "c1"], ["c2: c2 is busy"])
-        collector = ImageCollector(tools, None, None)
+        collector = ImageCollector(tools, None)
         with pytest.raises(CriError, match=r"freed 20 bytes .* image deletion: \[i2 is busy\]"):
             await collector.collect(youngest=0.0)
         assert runtime.gone[2:] == ["i1", "i3"]
@@ -239,7 +239,7 @@ def test_nothing_is_garbage_before_all_pods_are_known(tmp_path):
             env=env, config=config, pleg=SimpleNamespace(states=list), runtime=Stubborn()
         )
         workers = SimpleNamespace(synced=False, records=list, share_cpu=share_cpu)
-        running = asyncio.ensure_future(gc.run(tools, workers, print))
+        running = asyncio.ensure_future(gc.run(tools, workers))
         await asyncio.sleep(150)
         workers.synced = True
         await asyncio.sleep(60)

@@ -144,4 +144,4 @@ async def test_memory_limits_of_containers_and_pods_kill(node):
             break
         await asyncio.sleep(0.1)
     assert limits(f"{top}/burstable")[0] == "20"
-    assert int(limits(top)[2]) == node.kubelet.machine.memory
+    assert int(limits(top)[2]) == node.kubelet.tools.machine.memory

@@ -24,7 +24,8 @@ from pybernetes.cri.hollow import Delays, Hollow
 from pybernetes.cri.script import Script
 from pybernetes.cri.stages import Stages
 from pybernetes.kubelet.config import Config as KubeletConfig
-from pybernetes.kubelet.kubelet import Kubelet, Shared
+from pybernetes.kubelet.kubelet import Kubelet
+from pybernetes.kubelet.tools import Shared
 from pybernetes.wire.types import Handler, Reply, Request
 
 NODE_RANGE = ipaddress.IPv4Network("172.30.0.0/16")  # addresses that nothing listens on

@@ -4,7 +4,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pybernetes.base import logs
 from pybernetes.cri.types import Container, Sandbox
@@ -18,20 +18,20 @@ from pybernetes.kubelet.tools import Tools
 _log = logs.get("kubelet.gc")
 
 
-async def run(tools: Tools, workers: Workers, event: Callable[[str, str, str], None]) -> None:
+async def run(tools: Tools, workers: Workers) -> None:
     """Collect once a minute until cancelled."""
     while True:
         await asyncio.sleep(tools.config.gc_interval)
         if workers.synced:  # else pods that nobody has told of yet would be taken for gone
             try:
-                await _collect(tools, workers, event)
+                await _collect(tools, workers)
             except OSError as error:
                 _log.warning("Not all garbage could be collected", err=error)
 
 
-async def _collect(tools: Tools, workers: Workers, event: Callable[[str, str, str], None]) -> None:
+async def _collect(tools: Tools, workers: Workers) -> None:
     if failed := await containers(tools, workers):
-        event("Warning", "ContainerGCFailed", ", ".join(failed))
+        tools.node_event("Warning", "ContainerGCFailed", ", ".join(failed))
     await workers.share_cpu()
     uids, now = {record.uid for record in workers.records()}, tools.env.clock.time()
     for uid in await tools.env.offload.run(_folders, tools.config, uids, now):

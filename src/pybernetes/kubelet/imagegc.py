@@ -2,7 +2,7 @@
 """Images nobody uses go when the disk fills, longest unused first."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -34,10 +34,8 @@ def excess(fs: Filesystem, high: int, low: int) -> int:
 class ImageCollector:
     """`run` until cancelled; `collect()` now. Pinned images and those in use stay."""
 
-    def __init__(
-        self, tools: Tools, gatherer: Gatherer, event: Callable[[str, str, str], None]
-    ) -> None:
-        self._tools, self._gatherer, self._event = tools, gatherer, event
+    def __init__(self, tools: Tools, gatherer: Gatherer) -> None:
+        self._tools, self._gatherer = tools, gatherer
         self._seen: dict[str, Seen] = {}
         self._collected = metrics.counter(
             tools.env,
@@ -52,7 +50,7 @@ class ImageCollector:
             try:
                 await self.sync()
             except (CriError, OSError) as error:
-                self._event("Warning", "ImageGCFailed", str(error))
+                self._tools.node_event("Warning", "ImageGCFailed", str(error))
 
     async def sync(self) -> None:
         """What the policy asks for. Raises CriError, OSError."""
@@ -73,7 +71,7 @@ class ImageCollector:
                 f" unused images (freed {freed} bytes). Investigate disk usage, as it could be used by"
                 " active images, logs, volumes, or other data."
             )
-            self._event("Warning", "FreeDiskSpaceFailed", text)
+            self._tools.node_event("Warning", "FreeDiskSpaceFailed", text)
 
     async def collect(self, wanted: float = inf, youngest: float | None = None) -> int:
         """Free `wanted` bytes or what there is; bytes freed. Raises CriError."""

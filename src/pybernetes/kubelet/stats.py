@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri import types as cri
 from pybernetes.kubelet import naming
-from pybernetes.kubelet.node import machine, plan
+from pybernetes.kubelet.node import machine
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.tools import Tools
 from pybernetes.linux import cgroups
@@ -95,10 +94,10 @@ class NodeStats:
 class Gatherer:
     """Asks kernel and runtime. Raises CriError, OSError."""
 
-    def __init__(self, tools: Tools, host: machine.Machine) -> None:
+    def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self.config = tools.config
-        self.machine = host
+        self.machine = tools.machine
         self._disks: dict[str, tuple[float, dict[str, Disk]]] = {}
         self._cpu: dict[str, tuple[float, int, int]] = {}  # when, nanoseconds then, per second
 
@@ -114,13 +113,8 @@ class Gatherer:
             return await self.node(), found
         total, none = _sum(item.cgroup for item in found), Filesystem()
         return NodeStats(
-            total, self._memory, total, none, none, Disk(), 0, self.machine.pids, ()
+            total, self._tools.memory, total, none, none, Disk(), 0, self.machine.pids, ()
         ), found
-
-    @property
-    def _memory(self) -> int:
-        total = plan.capacity(self.config, self.machine)
-        return quantity.parse(total["memory"]).to_int()
 
     def _node(self, images: cri.ImageFs | None) -> NodeStats:
         config = self.config
@@ -129,7 +123,7 @@ class Gatherer:
         fs = filesystem(config.data)
         return NodeStats(
             usage=usage,
-            memory=self._memory,
+            memory=self._tools.memory,
             pods=cgroups.usage(naming.kubepods(config)),
             fs=fs,
             image_fs=filesystem(Path(images.path)) if images else fs,

@@ -6,12 +6,12 @@ what can be had without ending anybody (dead containers, unused images); then on
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs, metrics
 from pybernetes.cri.types import CriError
-from pybernetes.kubelet import admission, naming
+from pybernetes.kubelet import admission, gc, naming
 from pybernetes.kubelet.eviction import ranking
 from pybernetes.kubelet.eviction.thresholds import (
     ALLOCATABLE_MEMORY,
@@ -21,6 +21,7 @@ from pybernetes.kubelet.eviction.thresholds import (
     met,
     parse,
 )
+from pybernetes.kubelet.imagegc import ImageCollector
 from pybernetes.kubelet.pods import podcgroup
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.stats import Gatherer, NodeStats
@@ -39,9 +40,9 @@ class Evictions:
         tools: Tools,
         workers: Workers,
         gatherer: Gatherer,
-        event: Callable[[str, str, str], None],
+        images: ImageCollector,
     ) -> None:
-        self._tools, self._workers, self._gatherer, self._event = tools, workers, gatherer, event
+        self._tools, self._workers, self._gatherer, self._images = tools, workers, gatherer, images
         config = tools.config
         self._pressure = Pressure(parse(config), config.eviction_pressure_transition_period)
         self._evicted = metrics.counter(
@@ -50,8 +51,6 @@ class Evictions:
             "Cumulative number of pod evictions by eviction signal",
             ("eviction_signal",),
         )
-        self.on_change: Callable[[], None] = lambda: None
-        self.reclaim: Callable[[], Awaitable[None]] | None = None  # disk, without ending anybody
 
     @property
     def conditions(self) -> Collection[str]:
@@ -73,24 +72,32 @@ class Evictions:
         seen = self._observe(await self._gatherer.node())
         due = self._pressure.observe(seen, self._tools.env.clock.monotonic())
         if before != set(self.conditions):
-            self.on_change()
+            self._tools.node_controller.wake()
         if await self._enforce_limits():
             return True
         if not due:
             return False
         threshold = due[0]
-        self._event(
+        self._tools.node_event(
             "Warning", "EvictionThresholdMet", f"Attempting to reclaim {threshold.resource}"
         )
-        if threshold.resource in ("ephemeral-storage", "inodes") and self.reclaim is not None:
-            await self.reclaim()
+        if threshold.resource in ("ephemeral-storage", "inodes"):
+            await self._reclaim_disk()
             seen = self._observe(await self._gatherer.node())
             if not met(self._pressure.thresholds, seen):
                 return False
         return await self._evict_one(threshold, seen)
 
+    async def _reclaim_disk(self) -> None:
+        """Dead containers of pods that are over, and every unused image."""
+        await gc.containers(self._tools, self._workers, all_dead=True)
+        try:
+            await self._images.collect(youngest=0.0)
+        except CriError as error:
+            _log.warning("Not every unused image can be removed", err=error)
+
     def _observe(self, node: NodeStats) -> Mapping[str, Observation]:
-        most = podcgroup.node_limits(self._tools.config, self._gatherer.machine).memory or 0
+        most = podcgroup.node_limits(self._tools.config, self._tools.machine).memory or 0
         return {
             "memory.available": Observation(node.memory - node.usage.working_set, node.memory),
             ALLOCATABLE_MEMORY: Observation(most - node.pods.working_set, most),
@@ -130,7 +137,7 @@ class Evictions:
             naming.uid(pod), ("Evicted", text), grace=IMMEDIATE, disrupted=text if disrupted else ""
         )
         if over is not None:
-            self._tools.recorder.event(pod, "Warning", "Evicted", text)
+            self._tools.event(pod, "Warning", "Evicted", text)
             self._evicted.labels(signal).inc()
         return over
 

@@ -26,7 +26,7 @@ async def mount_volumes(tools: Tools, record: Record, state: PodState) -> None:
     try:
         record.volumes = await volumemanager.mount(tools, pod, state.ips)
     except MountError as error:
-        tools.recorder.event(pod, "Warning", "FailedMount", str(error))
+        tools.event(pod, "Warning", "FailedMount", str(error))
         raise StartError(Waiting("ContainerCreating"), 2.0) from error
     except StartError as error:  # of an image volume
         record.waiting |= {item["name"]: error.waiting for item in naming.containers_of(pod)}
@@ -39,7 +39,7 @@ async def start_sandbox(tools: Tools, record: Record, attempt: int) -> None:
     pod = record.pod
     resolv, told = _resolv(tools, pod)
     for text in told:
-        tools.recorder.event(pod, "Warning", "DNSConfigForming", text)
+        tools.event(pod, "Warning", "DNSConfigForming", text)
     try:
         config = configs.sandbox(pod, attempt, tools.config, resolv)
         if not tools.runtime.hollow:
@@ -50,7 +50,7 @@ async def start_sandbox(tools: Tools, record: Record, attempt: int) -> None:
         await tools.runtime.run_sandbox(config, await _handler(tools, pod))
     except (CriError, ApiError, ConfigError) as error:
         message = f"Failed to create pod sandbox: {error}"
-        tools.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
+        tools.event(pod, "Warning", "FailedCreatePodSandBox", message)
         raise StartError(Waiting("ContainerCreating")) from error
     metrics.counter(tools.env, "kubelet_started_pods", "Pods started, or restarted.").inc()
 
@@ -105,7 +105,7 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
             mounts=rows,
             devices=devices,
             profiles=str(tools.config.data / "seccomp"),
-            memory_capacity=tools.memory_capacity,
+            memory_capacity=tools.memory,
             message_file=str(naming.message_file(tools.config, record.uid, name, attempt)),
             target_id=_target(spec, state),
         )

@@ -64,13 +64,13 @@ def allocate(tools: Tools, record: Record, others: Sequence[Object]) -> None:
     if short is not None:
         if record.note(PENDING, "Deferred", short[1]):
             text = _summary(record.wanted, "Pod resize Deferred", short[1])
-            tools.recorder.event(record.pod, "Warning", "ResizeDeferred", text)
+            tools.event(record.pod, "Warning", "ResizeDeferred", text)
         return
     record.conditions.pop(PENDING, None)
     record.allocated, record.pod = wanted, record.wanted
     record.note(IN_PROGRESS, "", "")
     text = _summary(record.pod, "Pod resize started")
-    tools.recorder.event(record.pod, "Normal", "ResizeStarted", text)
+    tools.event(record.pod, "Normal", "ResizeStarted", text)
 
 
 def _summary(pod: Object, prefix: str, error: str = "") -> str:
@@ -125,14 +125,12 @@ async def apply(tools: Tools, record: Record, state: PodState) -> float:
     except (CriError, _Refused) as error:
         if record.note(IN_PROGRESS, "Error", str(error)):
             text = _summary(pod, "Pod resize error", str(error))
-            tools.recorder.event(pod, "Warning", "ResizeError", text)
+            tools.event(pod, "Warning", "ResizeError", text)
             record.dirty = True
         return RETRY
     done = record.conditions.pop(IN_PROGRESS, None)
     if done is not None:
-        tools.recorder.event(
-            pod, "Normal", "ResizeCompleted", _summary(pod, "Pod resize completed")
-        )
+        tools.event(pod, "Normal", "ResizeCompleted", _summary(pod, "Pod resize completed"))
     record.dirty = True
     return inf
 
@@ -144,7 +142,7 @@ async def _actuate(tools: Tools, record: Record, due: Sequence[tuple[Object, Con
         await offload.run(_check_memory, tools, pod, due)
         await offload.run(podcgroup.create, tools.config, pod)  # what grows; what shrinks may fail
     for spec, running in due:
-        linux = resources.linux(pod, spec, tools.memory_capacity)
+        linux = resources.linux(pod, spec, tools.memory)
         await tools.runtime.update_resources(running.id, linux)
         record.resources[spec["name"]] = spec.get("resources") or {}
     record.resources[""] = pod["spec"].get("resources") or {}

@@ -95,7 +95,7 @@ def _deadline(tools: Tools, record: Record) -> float:
     if left <= 0:
         message = "Pod was active on the node longer than the specified deadline"
         record.failed, record.finished = ("DeadlineExceeded", message), True
-        tools.recorder.event(record.pod, "Normal", "DeadlineExceeded", message)
+        tools.event(record.pod, "Normal", "DeadlineExceeded", message)
     return left
 
 
@@ -108,7 +108,7 @@ async def _apply(
     if plan.kill_pod:
         if plan.create_sandbox:
             message = "Pod sandbox changed, it will be killed and re-created."
-            tools.recorder.event(pod, "Normal", "SandboxChanged", message)
+            tools.event(pod, "Normal", "SandboxChanged", message)
         await killer.kill_pod(tools, pod, state, record.grace())
         await tools.pleg.refresh()
     if plan.reset:
@@ -181,7 +181,7 @@ async def _refresh_volumes(tools: Tools, record: Record, state: PodState) -> Non
     try:
         await volumemanager.refresh(tools, record.pod, state.ips)
     except MountError as error:
-        tools.recorder.event(record.pod, "Warning", "FailedMount", str(error))
+        tools.event(record.pod, "Warning", "FailedMount", str(error))
 
 
 def publish(tools: Tools, record: Record, state: PodState) -> None:
@@ -242,7 +242,7 @@ async def end_turn(tools: Tools, record: Record) -> float | None:
         await killer.kill_pod(tools, record.pod, state, record.grace())
     except CriError as error:
         message = f"error killing pod: {error}"
-        tools.recorder.event(record.pod, "Warning", "FailedKillPod", message)
+        tools.event(record.pod, "Warning", "FailedKillPod", message)
         return 2.0
     await tools.pleg.refresh()
     state = tools.pleg.state(record.uid)

@@ -229,13 +229,13 @@ class Workers:
             metrics.counter(self._tools.env, name, about, labels).labels(reason).inc()
             record.finished = True
             text = message.removeprefix("Pod was rejected: ")
-            self._tools.recorder.event(record.pod, "Warning", reason, text)
+            self._tools.event(record.pod, "Warning", reason, text)
 
     def _preempt(self, record: Record, others: list[Object]) -> None:
         """Make room for a critical pod."""
         text = "Preempted in order to admit critical pod"
         for pod in admission.victims(record.pod, self._tools.node(), others):
-            self._tools.recorder.event(pod, "Warning", "Preempting", text)
+            self._tools.event(pod, "Warning", "Preempting", text)
             self.fail(naming.uid(pod), ("Preempting", text), grace=None, disrupted=text)
         left = self._others(record)
         record.rejected = admit(record.pod, self._tools.node(), left, self.policy())
