@@ -2,8 +2,7 @@
 """PodSandboxConfig and ContainerConfig of a pod. Pure."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import INIT, Config, Image
@@ -14,22 +13,6 @@ from pybernetes.kubelet.containers.environment import ConfigError, expand
 
 MESSAGE_MODE = 0o666
 MAX_HOSTNAME = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a container's config is made of beside its spec."""
-
-    attempt: int
-    image: str  # reference the runtime knows it by
-    image_info: Image | None
-    environment: Mapping[str, str]
-    mounts: Sequence[Config] = ()
-    devices: Sequence[Config] = ()
-    profiles: str = ""  # the folder of seccomp profiles
-    memory_capacity: int = 0
-    message_file: str = ""
-    target_id: str = ""  # of an ephemeral container with a target
 
 
 def sandbox(pod: Object, attempt: int, config: KubeletConfig, resolv: Config) -> Config:
@@ -96,43 +79,53 @@ def _port_mappings(pod: Object) -> list[Config]:
     return result
 
 
-def container(pod: Object, spec: Object, parts: Parts) -> Config:
-    """ContainerConfig. Raises ConfigError."""
-    scope = parts.environment
-    context = security.container(pod, spec, parts.image_info, parts.profiles)
-    if parts.target_id:
-        options = {**context["namespace_options"], "pid": "TARGET", "target_id": parts.target_id}
+def container(
+    pod: Object,
+    spec: Object,
+    config: KubeletConfig,
+    *,
+    attempt: int,
+    image: Image | None,
+    scope: Mapping[str, str],
+    memory: int,
+    target_id: str = "",
+) -> Config:
+    """ContainerConfig but for image, mounts and devices. Raises ConfigError.
+
+    `scope` is its environment, `memory` the node's; `target_id` of an ephemeral one with a target.
+    """
+    context = security.container(pod, spec, image, str(config.data / "seccomp"))
+    if target_id:
+        options = {**context["namespace_options"], "pid": "TARGET", "target_id": target_id}
         context["namespace_options"] = options
     return {
-        "metadata": {"name": spec["name"], "attempt": parts.attempt},
-        "image": {"image": parts.image, "user_specified_image": spec.get("image", "")},
+        "metadata": {"name": spec["name"], "attempt": attempt},
         "command": [expand(word, scope) for word in spec.get("command", ())],
         "args": [expand(word, scope) for word in spec.get("args", ())],
         "working_dir": spec.get("workingDir", ""),
         "envs": [{"key": key, "value": text.encode()} for key, text in scope.items()],
-        "mounts": list(parts.mounts),
-        "devices": list(parts.devices),
         "labels": {**_labels(pod), naming.CONTAINER_NAME: spec["name"]},
-        "annotations": _annotations(pod, spec, parts),
-        "log_path": f"{spec['name']}/{parts.attempt}.log",
+        "annotations": _annotations(pod, spec, config, attempt),
+        "log_path": f"{spec['name']}/{attempt}.log",
         "stdin": bool(spec.get("stdin")),
         "stdin_once": bool(spec.get("stdinOnce")),
         "tty": bool(spec.get("tty")),
         "linux": {
-            "resources": resources.linux(pod, spec, parts.memory_capacity),
+            "resources": resources.linux(pod, spec, memory),
             "security_context": context,
         },
     }
 
 
-def _annotations(pod: Object, spec: Object, parts: Parts) -> dict[str, str]:
+def _annotations(pod: Object, spec: Object, config: KubeletConfig, attempt: int) -> dict[str, str]:
+    file = naming.message_file(config, naming.uid(pod), spec["name"], attempt)
     result = {
         naming.CONTAINER_HASH: naming.container_hash(spec),
-        naming.RESTART_COUNT: str(parts.attempt),
+        naming.RESTART_COUNT: str(attempt),
         naming.TERMINATION_PATH: spec.get("terminationMessagePath") or "/dev/termination-log",
         naming.TERMINATION_POLICY: spec.get("terminationMessagePolicy") or "File",
         naming.GRACE_PERIOD: str(pod["spec"].get("terminationGracePeriodSeconds", 30)),
-        naming.MESSAGE_FILE: parts.message_file,
+        naming.MESSAGE_FILE: str(file),
     }
     if spec in pod["spec"].get("initContainers", ()) and not naming.is_sidecar(spec):
         result[INIT] = "true"

@@ -97,19 +97,20 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
         env = await environment(pod, spec, _surroundings(tools, record, state))
         place = mounting.Place(record, spec, attempt, state.ips)
         rows, devices = await mounting.prepare(tools, place, env)
-        parts = configs.Parts(
+        config = configs.container(
+            pod,
+            spec,
+            tools.config,
             attempt=attempt,
-            image=reference if tools.runtime.hollow or image is None else image.id or reference,
-            image_info=image,
-            environment=env,
-            mounts=rows,
-            devices=devices,
-            profiles=str(tools.config.data / "seccomp"),
-            memory_capacity=tools.memory,
-            message_file=str(naming.message_file(tools.config, record.uid, name, attempt)),
+            image=image,
+            scope=env,
+            memory=tools.memory,
             target_id=_target(spec, state),
         )
-        config = configs.container(pod, spec, parts)
+    if image is not None and not tools.runtime.hollow:
+        reference = image.id or reference
+    named = {"image": reference, "user_specified_image": spec.get("image", "")}
+    config |= {"image": named, "mounts": rows, "devices": devices}
     sandbox_config = configs.sandbox(pod, sandbox.attempt, tools.config, _resolv(tools, pod)[0])
     with _told(tools, pod, name, "CreateContainerError"):
         container_id = await tools.runtime.create_container(sandbox.id, config, sandbox_config)
