@@ -24,7 +24,7 @@ from pybernetes.kubelet.server.protocols import RUNTIME_EXEC, choose_spdy
 from pybernetes.wire.client import HttpPool
 from pybernetes.wire.server import serve
 from pybernetes.wire.spdy import SpdySession
-from pybernetes.wire.types import Reply, Request, Response, Stream, Upgraded, UpgradeResponse
+from pybernetes.wire.types import Reply, Request, Stream, Upgraded, UpgradeResponse
 from pybernetes.wire.websocket import WebSocket, WebSocketStream
 from tests.wire.websocketclient import check_answer, client_headers
 
@@ -50,8 +50,7 @@ class Runtime:
         self.poured = 0
 
     async def handler(self, request: Request) -> Reply:
-        chosen = choose_spdy(request, RUNTIME_EXEC)
-        assert not isinstance(chosen, Response)
+        _, headers = choose_spdy(request, RUNTIME_EXEC)
 
         async def run(stream: Stream) -> None:
             session = SpdySession(stream, server=True)
@@ -61,7 +60,7 @@ class Runtime:
                     await self._shell(session, request.query)
                 await session.close()
 
-        return UpgradeResponse(run, chosen[1])
+        return UpgradeResponse(run, headers)
 
     async def _shell(self, session: SpdySession, what: str) -> None:
         """Upper-cases its input; complains on stderr; tells the terminal's size; exits with 7."""

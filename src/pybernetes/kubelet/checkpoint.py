@@ -3,14 +3,13 @@
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 import orjson
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.base import logs
+from pybernetes.base import files, logs
 from pybernetes.base.env import Env
 
 DELAY, RETRY = 0.5, 10.0
@@ -66,7 +65,4 @@ class Checkpoint:
 
     def _write(self, data: bytes) -> None:
         if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._path.with_suffix(".new")
-            fresh.write_bytes(data)
-            os.replace(fresh, self._path)
+            files.write_private(self._path, data)

@@ -31,7 +31,7 @@ def measure(data: Path) -> Machine:
     """The machine under our feet; `data` is on the disk that counts."""
     disk = statvfs(data)
     return Machine(
-        cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        cpus=len(os.sched_getaffinity(0)),
         memory=meminfo().get("MemTotal", 0),
         disk=disk.f_frsize * disk.f_blocks,
         hugepages=_hugepages(),

@@ -8,7 +8,6 @@ server passes them on. Not supported, and said so: /checkpoint, /debug.
 import urllib.parse
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -24,7 +23,7 @@ from pybernetes.kubelet.nodeapi import NodeView
 from pybernetes.kubelet.server.logs import log_options, stream_log
 from pybernetes.kubelet.server.podports import PodPorts
 from pybernetes.kubelet.server.portforward import forward_ports, serve_forward
-from pybernetes.kubelet.server.protocols import plain, refused
+from pybernetes.kubelet.server.protocols import Refusal, plain, refused
 from pybernetes.kubelet.server.remotecommand import (
     ATTACHING,
     EXECUTING,
@@ -34,7 +33,6 @@ from pybernetes.kubelet.server.remotecommand import (
 from pybernetes.kubelet.summary import PAGES
 from pybernetes.wire.types import Reply, Request, Response
 
-_T = TypeVar("_T")
 _GET = frozenset({"GET", "HEAD"})
 _BOTH = frozenset({"GET", "POST"})
 _POST = frozenset({"POST"})
@@ -83,6 +81,9 @@ class KubeletServer:
             return await self._answer(request)
         except ApiError as error:
             return refused(error, request)
+        except Refusal as refusal:
+            answer: Reply = refusal.args[0]
+            return answer
 
     async def _answer(self, request: Request) -> Reply:
         parts = request.path.strip("/").split("/")
@@ -175,20 +176,20 @@ class KubeletServer:
         return Response(200, await self._api.run(pod, container, command), "text/plain")
 
     async def _exec(self, call: _Call) -> Reply:
-        streams = _checked(stream_options, call.query)
+        streams = stream_options(call.query)
         pod, container = self._find(call, with_container=True)
         command = call.query.get("command", [])
         url = await self._api.exec(pod, container, command, streams)
         return await serve_session(self._env, call.request, url, streams, action=EXECUTING)
 
     async def _attach(self, call: _Call) -> Reply:
-        streams = _checked(stream_options, call.query)
+        streams = stream_options(call.query)
         pod, container = self._find(call, with_container=True)
         url = await self._api.attach(pod, container, streams)
         return await serve_session(self._env, call.request, url, streams, action=ATTACHING)
 
     async def _port_forward(self, call: _Call) -> Reply:
-        ports = _checked(forward_ports, call.query)
+        ports = forward_ports(call.query)
         pod, _ = self._find(call, with_container=False)
         name = f"{pod['metadata']['name']}_{pod['metadata'].get('namespace', '')}"
         inside = PodPorts(self._env, name, await self._api.network_namespace(pod))
@@ -203,14 +204,6 @@ class _Probes(Collector):
 
     def collect(self) -> Iterator[Metric]:
         return (metric for metric in self._registry.collect() if metric.name.startswith("prober_"))
-
-
-def _checked(parse: Callable[[dict[str, list[str]]], _T], query: dict[str, list[str]]) -> _T:
-    """What `parse` reads from the query; its ValueError is a 400."""
-    try:
-        return parse(query)
-    except ValueError as error:
-        raise ApiError(400, "BadRequest", str(error)) from error
 
 
 def _pod_list(pods: list[Object]) -> Response:

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Protocol
 
+from pybernetes.apimachinery.errors import bad_request
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.kubelet.server.channels import Channels
 from pybernetes.kubelet.server.podports import PodPorts
@@ -24,7 +25,7 @@ from pybernetes.kubelet.server.protocols import (
 )
 from pybernetes.wire.joint import copy
 from pybernetes.wire.spdy import SpdySession, SpdyStream
-from pybernetes.wire.types import Reply, Request, Response, Stream, UpgradeResponse
+from pybernetes.wire.types import Reply, Request, Stream, UpgradeResponse
 from pybernetes.wire.websocket import (
     WebSocket,
     WebSocketStream,
@@ -34,30 +35,25 @@ _PAIRING = 30.0  # seconds for the second stream of a pair
 
 
 def forward_ports(query: dict[str, list[str]]) -> list[int]:
-    """The ports of a WebSocket's query. Raises ValueError with upstream's words."""
+    """The ports of a WebSocket's query. Raises ApiError with upstream's words."""
     ports = []
     for value in query.get("port", []):
         for text in value.split(","):
             if not text.isdigit() or not 0 < int(text) < 65536:
-                raise ValueError(f"invalid port: {text!r}")
+                raise bad_request(f"invalid port: {text!r}")
             ports.append(int(text))
     return ports
 
 
 def serve_forward(request: Request, inside: PodPorts, ports: Sequence[int]) -> Reply:
-    """Upgrade `request` to connections `inside` a pod.
+    """Upgrade `request` to connections `inside` a pod. Raises Refusal.
 
     `ports` are those of the query, needed only by clients that use channels.
     """
     if request.upgrade == "spdy/3.1":
-        chosen = choose_spdy(request, FORWARD)
-        if isinstance(chosen, Response):
-            return chosen
-        return UpgradeResponse(lambda stream: _serve_spdy(stream, inside), chosen[1])
-    chosen = choose_websocket(request, FORWARD_WEBSOCKET)
-    if isinstance(chosen, Response):
-        return chosen
-    protocol, headers = chosen
+        _, headers = choose_spdy(request, FORWARD)
+        return UpgradeResponse(lambda stream: _serve_spdy(stream, inside), headers)
+    protocol, headers = choose_websocket(request, FORWARD_WEBSOCKET)
     if protocol != TUNNEL and not ports:
         return plain(400, 'query parameter "port" is required')
 

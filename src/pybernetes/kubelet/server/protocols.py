@@ -27,6 +27,10 @@ FORWARD_WEBSOCKET = (TUNNEL, "v4.channel.k8s.io", "v4.base64.channel.k8s.io", ""
 PROTOCOL_HEADER = "X-Stream-Protocol-Version"
 
 
+class Refusal(Exception):
+    """A stream is refused; the one argument is the answer."""
+
+
 def plain(status: int, message: str, headers: Headers = ()) -> Response:
     """An answer in the listener's own form: plain text."""
     return Response(status, message.encode() + b"\n", "text/plain; charset=utf-8", headers)
@@ -39,28 +43,28 @@ def refused(error: ApiError, request: Request) -> Response:
     return plain(error.code, error.message)
 
 
-def choose_spdy(request: Request, supported: Sequence[str]) -> tuple[str, Headers] | Response:
-    """(protocol, headers of the 101), or the refusal."""
+def choose_spdy(request: Request, supported: Sequence[str]) -> tuple[str, Headers]:
+    """(protocol, headers of the 101). Raises Refusal."""
     value = request.headers.get(PROTOCOL_HEADER.lower(), "")
     offered = [name.strip() for name in value.split(",") if name.strip()]
     if not offered:
-        return plain(400, f"unable to upgrade: {PROTOCOL_HEADER} is required")
+        raise Refusal(plain(400, f"unable to upgrade: {PROTOCOL_HEADER} is required"))
     for name in offered:
         if name in supported:
             return name, (("Upgrade", "SPDY/3.1"), (PROTOCOL_HEADER, name))
     known = tuple(("X-Accepted-Stream-Protocol-Versions", name) for name in supported)
     message = f"unable to upgrade: unable to negotiate protocol: client supports {offered}, server accepts {list(supported)}"
-    return plain(403, message, known)
+    raise Refusal(plain(403, message, known))
 
 
-def choose_websocket(request: Request, supported: Sequence[str]) -> tuple[str, Headers] | Response:
-    """(protocol, headers of the 101), or the refusal."""
+def choose_websocket(request: Request, supported: Sequence[str]) -> tuple[str, Headers]:
+    """(protocol, headers of the 101). Raises Refusal."""
     if request.upgrade != "websocket":
-        return plain(400, "unable to upgrade: missing upgrade headers in request")
+        raise Refusal(plain(400, "unable to upgrade: missing upgrade headers in request"))
     try:
         return handshake(request, supported)
     except HandshakeError as error:
-        return plain(error.status, str(error))
+        raise Refusal(plain(error.status, str(error))) from error
 
 
 def encode_failure(error: ApiError) -> bytes:

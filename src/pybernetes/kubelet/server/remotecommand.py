@@ -7,7 +7,7 @@ time that output takes, containerd and its shim use most (benchmarks/streams.py)
 
 import contextlib
 
-from pybernetes.apimachinery.errors import ApiError, internal
+from pybernetes.apimachinery.errors import ApiError, bad_request, internal
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.cri.types import Streams
@@ -22,7 +22,7 @@ from pybernetes.kubelet.server.protocols import (
 from pybernetes.kubelet.server.runtime import connect, pass_through, read_all
 from pybernetes.wire.joint import copy
 from pybernetes.wire.spdy import SpdySession
-from pybernetes.wire.types import Reply, Request, Response, Stream, UpgradeResponse
+from pybernetes.wire.types import Reply, Request, Stream, UpgradeResponse
 from pybernetes.wire.websocket import WebSocket
 
 EXECUTING = "executing command in container"
@@ -31,7 +31,7 @@ STDIN, STDOUT, STDERR, ERROR, RESIZE = range(5)  # channels
 
 
 def stream_options(query: dict[str, list[str]]) -> Streams:
-    """Which streams the query asks for. Raises ValueError with upstream's words if none."""
+    """Which streams the query asks for. Raises ApiError with upstream's words if none."""
 
     def asked(*names: str) -> bool:
         return any(query.get(name, [""])[0] in {"1", "true"} for name in names)
@@ -44,20 +44,20 @@ def stream_options(query: dict[str, list[str]]) -> Streams:
         tty=tty,
     )
     if not (streams.stdin or streams.stdout or streams.stderr):
-        raise ValueError("you must specify at least 1 of stdin, stdout, stderr")
+        raise bad_request("you must specify at least 1 of stdin, stdout, stderr")
     return streams
 
 
 async def serve_session(
     env: Env, request: Request, url: str, streams: Streams, *, action: str
 ) -> Reply:
-    """Upgrade `request` to the runtime's session at `url`; `action` words its failure."""
+    """Upgrade `request` to the runtime's session at `url`; `action` words its failure.
+
+    Raises Refusal, ApiError.
+    """
     if request.upgrade == "spdy/3.1":
         return await pass_through(env, url, request, RUNTIME_EXEC)
-    chosen = choose_websocket(request, EXEC_WEBSOCKET)
-    if isinstance(chosen, Response):
-        return chosen
-    protocol, headers = chosen
+    protocol, headers = choose_websocket(request, EXEC_WEBSOCKET)
 
     async def run(stream: Stream) -> None:
         channels = Channels(WebSocket(stream), protocol, range(5))

@@ -63,11 +63,9 @@ async def read_all(stream: Stream) -> bytes:
 
 
 async def pass_through(env: Env, url: str, request: Request, supported: Sequence[str]) -> Reply:
-    """Answer a SPDY request with the runtime's own connection."""
-    chosen = choose_spdy(request, supported)
-    if isinstance(chosen, Response):
-        return chosen
-    reply = await _ask(env, url, chosen[0])
+    """Answer a SPDY request with the runtime's own connection. Raises Refusal, ApiError."""
+    protocol, headers = choose_spdy(request, supported)
+    reply = await _ask(env, url, protocol)
     if not isinstance(reply, Upgraded):
         return reply
     backend = reply.stream
@@ -75,4 +73,4 @@ async def pass_through(env: Env, url: str, request: Request, supported: Sequence
     async def run(stream: Stream) -> None:
         await join(stream, backend)
 
-    return UpgradeResponse(run, chosen[1])
+    return UpgradeResponse(run, headers)
