@@ -110,15 +110,10 @@ def _int32(value: int) -> int:
     return value - (1 << 32) if value >> 31 else value
 
 
-def _double(value: int) -> float:
-    (number,) = struct.unpack("<d", value.to_bytes(8, "little"))
-    return float(number)
-
-
 _SCALARS: dict[str, tuple[_Convert, int]] = {
     "i": (_int64, _VARINT),
     "b": (bool, _VARINT),
-    "n": (_double, _FIXED64),
+    "n": (lambda value: struct.unpack("<d", value.to_bytes(8, "little"))[0], _FIXED64),
 }
 
 

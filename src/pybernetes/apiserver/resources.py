@@ -82,11 +82,6 @@ class Serving:
         return obj
 
 
-def is_stored(row: Resource) -> bool:
-    """Reviews and bindings are only posted; component statuses are only read."""
-    return "watch" in row.verbs
-
-
 class Resources:
     """GVR -> Serving. `generation` grows with every change of the table."""
 
@@ -100,7 +95,7 @@ class Resources:
     def add(self, *rows: Resource) -> None:
         """Serve these rows, instead of older ones of the same name."""
         for row in rows:
-            if not is_stored(row):
+            if "watch" not in row.verbs:  # reviews are only posted, component statuses only read
                 self._rows[row.gvr] = Serving(row, None)
                 continue
             cache = self._caches.get(row.storage_prefix)

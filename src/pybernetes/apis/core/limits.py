@@ -2,6 +2,7 @@
 """LimitRange: bounds and defaults of what one object asks for. ResourceQuota (quota.py): its columns."""
 
 import datetime
+from functools import partial
 
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.quantity import Quantity
@@ -93,15 +94,11 @@ def _ratio(item: Part, name: str, ratio: Quantity, amounts: _Amounts) -> None:
         item.invalid(at, str(ratio), f"ratio {ratio} is greater than max/min = {most:f}")
 
 
-def _usage(quota: Object, *, limits: bool) -> str:
+def _usage(quota: Object, _: datetime.datetime, *, limits: bool) -> str:
     hard, used = (look(quota, "status", field) or {} for field in ("hard", "used"))
     names = [name for name in sorted(hard) if name.startswith("limits.") == limits]
     return ", ".join(f"{name}: {used.get(name, '0')}/{hard[name]}" for name in names)
 
 
-def used_requests(quota: Object, _: datetime.datetime) -> str:
-    return _usage(quota, limits=False)
-
-
-def used_limits(quota: Object, _: datetime.datetime) -> str:
-    return _usage(quota, limits=True)
+used_requests = partial(_usage, limits=False)
+used_limits = partial(_usage, limits=True)

@@ -86,7 +86,7 @@ class NodeRestriction(Plugin):
                 continue
             if one.word == "no":
                 given = {"subresource": request.subresource, "operation": request.operation}
-                yield one.text.format(node=node, name=_name(request), **given)
+                yield one.text.format(node=node, name=request.name, **given)
             return
 
     def _asked(self, node: str, request: AdmissionRequest) -> Object:
@@ -98,10 +98,9 @@ class NodeRestriction(Plugin):
             "operation": request.operation,
             "subresource": request.subresource,
             "namespace": request.namespace,
-            "own": _name(request) == node,
+            "own": request.name == node,
             "named": _node_of_pod(obj) == node,
-            "elsewhere": pods
-            and _node_of_pod(self._pod(request.namespace, _name(request))) != node,
+            "elsewhere": pods and _node_of_pod(self._pod(request.namespace, request.name)) != node,
         }
         return {key: value for key, value in facts.items() if value}
 
@@ -191,10 +190,6 @@ class NodeRestriction(Plugin):
         bound = ((claim or {}).get("spec") or {}).get("volumeName")
         found = self.reader.get(_VOLUMES, "", bound) if bound else None
         return (((found or {}).get("spec") or {}).get("csi") or {}).get("driver") or ""
-
-
-def _name(request: AdmissionRequest) -> str:
-    return request.name or meta.name(request.obj)
 
 
 def _node_of_pod(pod: Object) -> str:

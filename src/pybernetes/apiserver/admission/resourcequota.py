@@ -27,7 +27,8 @@ class ResourceQuota(Plugin):
 
     async def validate(self, request: AdmissionRequest) -> None:
         gvr = request.resource.gvr
-        if not request.namespace or not _concerns(request):
+        updated = "resize" if request.subresource else gvr.resource
+        if not request.namespace or (request.operation != "CREATE" and updated not in _UPDATED):
             return
         quotas = self._core.resources.find(QUOTAS)
         if quotas is None:
@@ -78,11 +79,6 @@ class ResourceQuota(Plugin):
             return True
 
         await change(self._core, quotas, where, taken)
-
-
-def _concerns(request: AdmissionRequest) -> bool:
-    updated = "resize" if request.subresource else request.resource.gvr.resource
-    return request.operation == "CREATE" or updated in _UPDATED
 
 
 def _exceeded(

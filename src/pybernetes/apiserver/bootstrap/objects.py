@@ -39,7 +39,7 @@ def objects(config: Config) -> Iterator[tuple[GVR, Object]]:
         "$cidrs": [part.strip() for part in config.service_cluster_ip_range.split(",")],
         "$port": config.advertise_port,
         "$service_family": ranges.default,
-        "$service_ip": ranges.kubernetes_ip(),
+        "$service_ip": str(ranges.networks[ranges.default][1]),  # the first of the first range
         "$service_port": config.service_port,
     }
     for gvr, template in document("objects.json", __package__):

@@ -3,7 +3,7 @@
 
 import contextlib
 
-from pybernetes.apimachinery.errors import ApiError, already_exists, bad_request, invalid
+from pybernetes.apimachinery.errors import already_exists, bad_request, forgiving, invalid
 from pybernetes.apimachinery.schema import check
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.validation.meta import validate_meta
@@ -55,15 +55,11 @@ async def create_object(ctx: Context, obj: Object, *, recorded: bool = False) ->
     obj = serving.store(obj)
     row.rules.default(obj)
     original = codec.dumps(obj) if generated else b""
-    for attempt in range(_NAME_TRIES):
-        if attempt:
-            obj = codec.loads(original)
+    for left in range(_NAME_TRIES if generated else 1, 0, -1):
+        obj = codec.loads(original) if generated else obj
         metadata.generate_name(ctx.core.env, obj["metadata"])
-        try:
+        with forgiving("AlreadyExists") if left > 1 else contextlib.nullcontext():
             return await _create_named(ctx, obj)
-        except ApiError as error:
-            if error.reason != "AlreadyExists" or not generated or attempt == _NAME_TRIES - 1:
-                raise
     raise AssertionError("unreachable")
 
 

@@ -48,11 +48,9 @@ def parse_revision(text: str) -> int:
     if not text:
         return -1
     if not (text.isascii() and text.isdigit()):
-        finding = field.invalid(
-            "resourceVersion", text, f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        )
-        message = f"resourceVersion: Invalid value: {field.show(text)}: {finding.message}"
-        raise bad_request(message)
+        why = f"Invalid value: {field.show(text)}: "
+        wrong = f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise bad_request(f"resourceVersion: {why}{why}{wrong}")
     return int(text)
 
 

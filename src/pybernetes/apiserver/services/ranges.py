@@ -32,10 +32,6 @@ class Ranges:
                 return network
         return None
 
-    def kubernetes_ip(self) -> str:
-        """The address of the `kubernetes` Service: the first of the first range."""
-        return str(self.networks[self.default][1])
-
 
 def parse(text: str) -> Ranges:
     """Of --service-cluster-ip-range. Raises ValueError."""

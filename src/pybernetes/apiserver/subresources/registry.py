@@ -30,8 +30,6 @@ Virtual = Mapping[tuple[str, str], Verb]
 _STATUS = {"get": get, "update": update, "patch": patch}
 _SCALE = {"get": get_scale, "update": update_scale, "patch": patch_scale}
 _CERTIFICATES = "certificates.k8s.io"
-
-
 Prepare = Callable[[Object, Object], None]
 
 
@@ -72,15 +70,6 @@ def _stamped(now: Callable[[], datetime.datetime]) -> Prepare:
     return prepared
 
 
-EPHEMERAL = Part(_metadata_kept(prepare_ephemeral_update), validate_ephemeral_update)
-RESIZE = Part(prepare_resize, validate_resize)
-FINALIZE = Part(namespace.prepare_finalize, namespace.validate_finalize)
-
-
-def approval(now: Callable[[], datetime.datetime]) -> Part:
-    return Part(_stamped(now), validate_approval)
-
-
 def verbs(part: Part) -> Mapping[str, Verb]:
     return {"get": get, "update": partial(update, rules=part), "patch": partial(patch, rules=part)}
 
@@ -90,18 +79,19 @@ def subresources(core: Core, token: Answer, connect: Table) -> Table:
 
     `token` answers token requests; `connect` are the streaming ones (log, exec, ...).
     """
+    ephemeral = Part(_metadata_kept(prepare_ephemeral_update), validate_ephemeral_update)
+    finalize = verbs(Part(namespace.prepare_finalize, namespace.validate_finalize))
+    approval = Part(_stamped(core.env.clock.now), validate_approval)
     return {
         ("*", "*", "status"): _STATUS,
         ("*", "*", "scale"): _SCALE,
         ("", "pods", "binding"): {"create": bind},
         ("", "pods", "eviction"): {"create": evict},
-        ("", "pods", "ephemeralcontainers"): verbs(EPHEMERAL),
-        ("", "pods", "resize"): verbs(RESIZE),
-        ("", "namespaces", "finalize"): {"update": verbs(FINALIZE)["update"]},
+        ("", "pods", "ephemeralcontainers"): verbs(ephemeral),
+        ("", "pods", "resize"): verbs(Part(prepare_resize, validate_resize)),
+        ("", "namespaces", "finalize"): {"update": finalize["update"]},
         ("", "serviceaccounts", "token"): {"create": reviewing(token)},
-        (_CERTIFICATES, "certificatesigningrequests", "approval"): verbs(
-            approval(core.env.clock.now)
-        ),
+        (_CERTIFICATES, "certificatesigningrequests", "approval"): verbs(approval),
         **connect,
     }
 

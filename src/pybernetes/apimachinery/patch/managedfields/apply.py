@@ -73,7 +73,7 @@ def _managers(live: Object | None, writer: Writer) -> Managers:
     if live is None:
         return {}
     try:
-        managers = decode((live.get("metadata") or {}).get("managedFields") or [])
+        managers = decode(live)
     except ValueError as error:
         message = f"failed to decode managed fields: {error}"
         raise ApiError(500, "", message) from error
@@ -124,7 +124,7 @@ def _prune(merged: Object, last: FieldSet, managers: Managers, schema: Schema) -
         owned = union(owned, entry.fields)
     if not difference(last, owned):
         return merged
-    mentioned = named_fields(field_set(merged, schema), schema)
+    mentioned = _named(merged, schema)
     last = named_fields(last, schema)
     bare = _remove(merged, last, schema)
     kept = union(_named(bare, schema), named_fields(owned, schema))

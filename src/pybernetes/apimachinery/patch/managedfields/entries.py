@@ -4,6 +4,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.patch.managedfields import fieldset
 from pybernetes.apimachinery.patch.managedfields.fieldset import EMPTY, FieldSet
 from pybernetes.apimachinery.schema.types import Schema
@@ -59,10 +60,10 @@ def identity(writer: Writer, operation: str) -> Identity:
     return Identity(writer.manager or "unknown", operation, version, writer.subresource)
 
 
-def decode(entries: list[Object]) -> Managers:
-    """The entries by identity. Raises ValueError as upstream words it."""
+def decode(obj: Object | None) -> Managers:
+    """The entries of an object by identity. Raises ValueError as upstream words it."""
     result: Managers = {}
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(meta.metadata(obj or {}).get("managedFields") or ()):
         operation, version = entry.get("operation"), entry.get("apiVersion")
         if operation not in ("Apply", "Update"):
             raise ValueError("operation must be `Apply` or `Update`")
@@ -90,7 +91,7 @@ def _bad_type(found: Any, number: int) -> str:
 def live_managers(obj: Object | None) -> Managers:
     """The managers of an object; none where the entries cannot be read."""
     try:
-        return decode(((obj or {}).get("metadata") or {}).get("managedFields") or [])
+        return decode(obj)
     except ValueError:
         return {}
 
@@ -101,8 +102,7 @@ def requested_managers(old: Object | None, new: Object, subresource: str) -> Man
     An empty list, or a list of one empty entry, forgets everything; a subresource's requests
     cannot change the entries.
     """
-    wanted = (new.get("metadata") or {}).get("managedFields")
-    live = ((old or {}).get("metadata") or {}).get("managedFields")
+    wanted, live = (meta.metadata(obj or {}).get("managedFields") for obj in (new, old))
     if subresource or wanted is None or wanted == live:
         return live_managers(old)
     if not wanted or wanted == [{}]:
@@ -110,7 +110,7 @@ def requested_managers(old: Object | None, new: Object, subresource: str) -> Man
     try:
         for entry in wanted:
             fieldset.check(entry.get("fieldsV1") or EMPTY)
-        return decode(wanted)
+        return decode(new)
     except ValueError:
         return live_managers(old)
 
