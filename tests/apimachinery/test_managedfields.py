@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 from pybernetes.apimachinery.errors import ApiError
-from pybernetes.apimachinery.patch.managedfields import Writer, apply, keep_times, update
+from pybernetes.apimachinery.patch.managedfields import Writer, apply, update
+from pybernetes.apimachinery.patch.managedfields.entries import keep_times
 from pybernetes.apimachinery.patch.managedfields.fieldset import (
     difference,
     intersection,

@@ -64,5 +64,4 @@ def writer(ctx: Context) -> Writer:
 
 def record_update(ctx: Context, new: Object, old: Object | None) -> Object:
     """`new` with the manager of a create, update or patch entered; both in the served version."""
-    recorded = managedfields.update(old, new, writer(ctx))
-    return managedfields.keep_times(old, recorded)
+    return managedfields.update(old, new, writer(ctx))

@@ -6,7 +6,6 @@ sets after a schema changed a list or map between atomic and granular.
 """
 
 from pybernetes.apimachinery.patch.managedfields.apply import apply
-from pybernetes.apimachinery.patch.managedfields.entries import Writer
-from pybernetes.apimachinery.patch.managedfields.update import keep_times, update
+from pybernetes.apimachinery.patch.managedfields.entries import Writer, update
 
-__all__ = ["Writer", "apply", "keep_times", "update"]
+__all__ = ["Writer", "apply", "update"]

@@ -15,8 +15,12 @@ from pybernetes.apimachinery.patch.managedfields.entries import (
     Identity,
     Managers,
     Writer,
+    changes_for,
     decode,
     identity,
+    keep_times,
+    track,
+    with_entries,
 )
 from pybernetes.apimachinery.patch.managedfields.fieldset import (
     FieldSet,
@@ -26,12 +30,6 @@ from pybernetes.apimachinery.patch.managedfields.fieldset import (
 )
 from pybernetes.apimachinery.patch.managedfields.merge import merge, named_fields, remove
 from pybernetes.apimachinery.patch.managedfields.typecheck import check_applied
-from pybernetes.apimachinery.patch.managedfields.update import (
-    changes_for,
-    keep_times,
-    track,
-    with_entries,
-)
 from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import Object
 

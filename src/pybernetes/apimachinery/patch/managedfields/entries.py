@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""metadata.managedFields: reading the entries, and writing them in upstream's order and number."""
+"""metadata.managedFields: reading the entries, writing them in upstream's order and number, and what
+ordinary writes (create, update, patch) make of them: whoever changes a field owns it.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.patch.managedfields import fieldset
-from pybernetes.apimachinery.patch.managedfields.fieldset import EMPTY, FieldSet
+from pybernetes.apimachinery.patch.managedfields.compare import Changes, compare
+from pybernetes.apimachinery.patch.managedfields.fieldset import (
+    EMPTY,
+    FieldSet,
+    difference,
+    union,
+    without,
+)
 from pybernetes.apimachinery.schema.types import Schema
 from pybernetes.apimachinery.types import Object
 
@@ -162,7 +171,68 @@ def cap(managers: Managers) -> None:
             continue
         if bucket not in managers:
             managers[bucket] = replace(managers.pop(first[entry.api_version]), raw=None)
-        merged = fieldset.union(entry.fields, managers[bucket].fields)
+        merged = union(entry.fields, managers[bucket].fields)
         del managers[key]
         managers[bucket] = Entry(merged, entry.api_version, entry.time)
         length -= 1
+
+
+def update(old: Object | None, new: Object, writer: Writer) -> Object:
+    """`new` with metadata.managedFields as this write leaves them; `old` is None on create.
+
+    The result shares its parts with `new` and `old`; neither is changed. An object that nobody
+    tracked so far stays untracked.
+    """
+    managers = requested_managers(old, new, writer.subresource)
+    if managers or not (old and (old.get("metadata") or {}).get("uid")):
+        changes = changes_for(old, new, writer)
+        if changes.touched:
+            track(managers, changes, identity(writer, "Update"), writer)
+            cap(managers)
+    return keep_times(old, with_entries(new, managers))
+
+
+def changes_for(old: Object | None, new: Object, writer: Writer) -> Changes:
+    changes = compare(old or {}, new, writer.schema)
+    if not writer.reset:
+        return changes
+    return Changes(*(without(part, writer.reset) for part in changes))
+
+
+def track(managers: Managers, changes: Changes, mine: Identity, writer: Writer) -> None:
+    """Take what changed away from everybody and give what came to `mine`."""
+    gone = union(union(changes.modified, changes.added), changes.removed)
+    for key, entry in list(managers.items()):
+        left = difference(entry.fields, gone)
+        if left:
+            managers[key] = entry.with_fields(left)
+        else:
+            del managers[key]
+    gained = union(changes.modified, changes.added)
+    if gained:
+        before = managers.get(mine)
+        fields = union(before.fields, gained) if before else gained
+        managers[mine] = Entry(fields, writer.api_version, writer.time)
+
+
+def with_entries(obj: Object, managers: Managers) -> Object:
+    metadata = dict(obj.get("metadata") or {})
+    metadata.pop("managedFields", None)
+    if managers:
+        metadata["managedFields"] = encode(managers)
+    return {**obj, "metadata": metadata}
+
+
+def keep_times(old: Object | None, new: Object) -> Object:
+    """`new` with the old entries' times if nothing but times differs: a no-op stays a no-op."""
+    if old is None:
+        return new
+    before, after = (meta.metadata(obj).get("managedFields") for obj in (old, new))
+    if not before or not after or before is after or _timeless(before) != _timeless(after):
+        return new
+    restored = {**new, "metadata": {**new["metadata"], "managedFields": before}}
+    return restored if restored == old else new
+
+
+def _timeless(entries: list[Object]) -> list[Object]:
+    return [{key: value for key, value in entry.items() if key != "time"} for entry in entries]
