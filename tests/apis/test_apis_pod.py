@@ -8,7 +8,7 @@ import pytest
 from pybernetes.apis.core.pod.requests import pod_limits, pod_requests, qos_class
 from pybernetes.apis.core.pod.resize import prepare_resize, validate_resize
 from pybernetes.apis.core.pod.strategy import grace_seconds
-from pybernetes.apis.core.pod.update import validate_ephemeral_update
+from pybernetes.apis.core.pod.validation import validate_ephemeral_update
 from pybernetes.apis.core.podspec.defaults import image_tag
 from pybernetes.apis.registry import RULES
 

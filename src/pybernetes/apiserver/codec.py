@@ -9,12 +9,12 @@ was written by a transformer (encryption at rest), which is not supported.
 """
 
 from functools import lru_cache
-from typing import Any
 
 import orjson
 
 from pybernetes.apimachinery.types import Object
 
+dumps, loads = orjson.dumps, orjson.loads
 _METADATA = b'"metadata":{'
 
 
@@ -22,14 +22,6 @@ _METADATA = b'"metadata":{'
 def head(api_version: str, kind: str) -> bytes:
     """`{"kind":"Pod","apiVersion":"v1",`: what stands before the tail."""
     return orjson.dumps({"kind": kind, "apiVersion": api_version})[:-1] + b","
-
-
-def dumps(value: Any) -> bytes:
-    return orjson.dumps(value)
-
-
-def loads(data: bytes) -> Any:
-    return orjson.loads(data)
 
 
 def stored(obj: Object) -> bytes:

@@ -14,7 +14,7 @@ from pybernetes.apiserver.config import Config
 from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.dispatch import Dispatcher
 from pybernetes.apiserver.endpoints.registry import endpoints
-from pybernetes.apiserver.filters.auditlog import AuditLog
+from pybernetes.apiserver.filters.audit import AuditLog
 from pybernetes.apiserver.filters.registry import filters
 from pybernetes.apiserver.proxying.proxying import connect_table
 from pybernetes.apiserver.reading import CacheReader

@@ -50,10 +50,8 @@ def _target_text(metric: Object, status: Object) -> str:
     type_ = metric.get("type") or ""
     if type_ not in _METRICS:
         return "<unknown type>"
-    source, current = (
-        metric.get(_fields(type_)) or {},
-        look(status, _fields(type_), "current") or {},
-    )
+    field = _fields(type_)
+    source, current = metric.get(field) or {}, look(status, field, "current") or {}
     target = source.get("target") or {}
     named = f"{source.get('name')}: " if type_ in {"Resource", "ContainerResource"} else ""
     if target.get("averageValue") is not None:

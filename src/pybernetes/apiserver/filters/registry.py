@@ -4,8 +4,7 @@
 from collections.abc import Sequence
 
 from pybernetes.apiserver.context import Core
-from pybernetes.apiserver.filters.audit import Headers
-from pybernetes.apiserver.filters.auditlog import AuditLog
+from pybernetes.apiserver.filters.audit import AuditLog, Headers
 from pybernetes.apiserver.filters.inflight import MaxInFlight
 from pybernetes.apiserver.filters.metrics import Metrics
 from pybernetes.apiserver.filters.security import Authentication, Authorization

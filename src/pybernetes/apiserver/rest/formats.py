@@ -2,7 +2,6 @@
 """Content negotiation, and the shapes an answer can have: the object, its metadata, a Table row."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -14,16 +13,6 @@ from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.resources import Serving
 
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What the client wants: `shape` is object, table or partial; `media` json or yaml."""
-
-    shape: str = "object"
-    media: str = "json"
-
-
-_PLAIN = Accepted()
 _SHAPES = {
     "Table": "table",
     "PartialObjectMetadata": "partial",
@@ -33,20 +22,23 @@ _JSON_TYPES = ("application/json", "application/*", "*/*")
 
 
 @lru_cache(maxsize=1024)
-def accepted(header: str) -> Accepted:
-    """The first clause of an Accept header that we can serve; JSON where there is none."""
+def accepted(header: str) -> str:
+    """What an Accept header's first clause that we can serve asks for: json, yaml, table or partial.
+
+    JSON where there is none.
+    """
     for clause in header.split(","):
         media, *pairs = (part.strip() for part in clause.split(";"))
         options = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
         wanted = options.get("as", "")
         if media in _JSON_TYPES and not wanted:
-            return _PLAIN
+            return "json"
         if media == "application/yaml" and not wanted:
-            return Accepted(media="yaml")
+            return "yaml"
         known = options.get("g") == "meta.k8s.io" and options.get("v") in ("v1", "v1beta1")
         if media in _JSON_TYPES and wanted in _SHAPES and known:
-            return Accepted(_SHAPES[wanted])
-    return _PLAIN
+            return _SHAPES[wanted]
+    return "json"
 
 
 def check_plain(header: str) -> None:

@@ -9,7 +9,6 @@ from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.resources import Serving
 from pybernetes.apiserver.rest.formats import (
-    Accepted,
     Format,
     Partial,
     Plain,
@@ -19,13 +18,13 @@ from pybernetes.apiserver.rest.formats import (
 from pybernetes.wire.types import Response
 
 
-def wanted(ctx: Context) -> Accepted:
+def wanted(ctx: Context) -> str:
     return accepted(ctx.request.headers.get("accept", ""))
 
 
 def format_of(ctx: Context) -> Format:
     """The shape in which this request's objects go out."""
-    shape = wanted(ctx).shape
+    shape = wanted(ctx)
     if shape == "table":
         include = ctx.param("includeObject") or "Metadata"
         return TableFormat(ctx.serving.api_version, include, ctx.core.env.clock.now)
@@ -36,16 +35,15 @@ def format_of(ctx: Context) -> Format:
 
 def entry_reply(ctx: Context, entry: Entry, status: int = 200) -> Response:
     """A stored object."""
-    accept = ctx.request.headers.get("accept", "")
     serving = ctx.serving
-    if not ctx.params and accepted(accept) is accepted(""):
+    if not ctx.params and wanted(ctx) == "json":
         return Response(status, serving.head + serving.tail(entry))
     return encoded(ctx, format_of(ctx).one(serving, entry), status)
 
 
 def encoded(ctx: Context, body: bytes, status: int = 200) -> Response:
     """JSON bytes, indented or as YAML if the client wants that."""
-    if wanted(ctx).media == "yaml":
+    if wanted(ctx) == "yaml":
         from yaml import CSafeDumper, dump
 
         text = dump(codec.loads(body), Dumper=CSafeDumper, sort_keys=True)

@@ -13,7 +13,7 @@ from pybernetes.apimachinery.types import Object
 from pybernetes.apis.certificates import prepare_approval, validate_approval
 from pybernetes.apis.core import namespace
 from pybernetes.apis.core.pod.resize import prepare_resize, validate_resize
-from pybernetes.apis.core.pod.update import prepare_ephemeral_update, validate_ephemeral_update
+from pybernetes.apis.core.pod.validation import prepare_ephemeral_update, validate_ephemeral_update
 from pybernetes.apiserver.context import Core
 from pybernetes.apiserver.rest.get import get
 from pybernetes.apiserver.rest.modify import Part
