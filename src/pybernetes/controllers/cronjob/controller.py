@@ -29,8 +29,10 @@ class CronJobController(Owning):
         try:
             if not meta.is_deleting(cron_job) and not cron_job["spec"].get("suspend"):
                 wait = await self._run_if_due(cron_job)
-        finally:
+        except (ApiError, ConnectionError):
             await self._write_status(owner, status)
+            raise
+        await self._write_status(owner, status)
         for job in plan.too_old(cron_job, jobs):
             await self._delete(cron_job, job)
         if wait is not None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import forgiving
+from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.client.frozen import copy_object
 from pybernetes.controllers.runtime import owners
@@ -90,8 +90,10 @@ class Revised(Workload):
         try:
             if not meta.is_deleting(owner) and self._writes.seen(key):
                 await self._manage(owner, pods, history)
-        finally:
+        except (ApiError, ConnectionError):  # no `finally`: whoever is cancelled must not wait on
             await self._report(owner, pods, history)
+            raise
+        await self._report(owner, pods, history)
         await self._truncate(owner, pods, history)
 
     def _may_own(self, _owner: Object, _pod: Object) -> bool:
