@@ -11,8 +11,7 @@ import pytest
 from pybernetes.base.env import Env
 from pybernetes.cri.containerd import Containerd, method
 from pybernetes.cri.types import CriError
-from pybernetes.images import builtin
-from pybernetes.images.mirror import Mirror
+from pybernetes.images import builtin, mirror
 from pybernetes.linux import cgroups, mounts
 from pybernetes.machine import cleanup
 from pybernetes.machine.config import Config
@@ -56,7 +55,7 @@ class TestContainerd(RuntimeSuite):
 
     async def test_a_loaded_image_can_be_pulled_and_no_other(self, runtime):
         config = Config(DATA)
-        mirror = await Mirror(Env(), str(config.socket), config.certs).start()
+        listener = await mirror.start(Env(), str(config.socket), config.certs)
         try:
             known = await runtime.image_status(builtin.WEB)
             for _ in range(2):  # a pull leaves an image of its own
@@ -64,7 +63,7 @@ class TestContainerd(RuntimeSuite):
             with pytest.raises(CriError):
                 await runtime.pull_image("localhost:1/never/loaded:1")
         finally:
-            await mirror.close()
+            await listener.close()
 
     async def test_the_pause_container_reaps_orphans(self, runtime):
         config = sandbox_config()

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mirror asks containerd only about what can be the name of an image."""
 
-from pathlib import Path
-
 import pytest
 
-from pybernetes.base.env import Env
 from pybernetes.images import mirror
 from pybernetes.wire.types import Request
 
@@ -24,7 +21,7 @@ GOOD = "/v2/library/app/manifests/1.0"
     ],
 )
 async def test_only_names_reach_containerd(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str, query: str, asked: str
+    monkeypatch: pytest.MonkeyPatch, path: str, query: str, asked: str
 ) -> None:
     filters: list[str] = []
 
@@ -33,7 +30,6 @@ async def test_only_names_reach_containerd(
         return "REF TYPE DIGEST\n"
 
     monkeypatch.setattr(mirror, "ctr", ctr)
-    listener = mirror.Mirror(Env(), "c.sock", tmp_path)
-    answer = await listener._answer(Request("GET", path, path, query))
+    answer = await mirror.answer("c.sock", Request("GET", path, path, query))
     assert answer.status == 404
     assert filters == ([asked] if asked else [])

@@ -112,12 +112,11 @@ def test_what_eviction_keeps_free_lowers_allocatable_alone():
 def test_registration_says_what_the_lab_file_says():
     config = Config(
         node_name="w1",
-        hostname="w1.lab",
         node_labels={"disk": "ssd"},
         register_with_taints=[{"key": "a", "effect": "NoSchedule"}],
     )
     node = plan.registration(config, Machine())
-    assert node["metadata"]["labels"]["kubernetes.io/hostname"] == "w1.lab"
+    assert node["metadata"]["labels"]["kubernetes.io/hostname"] == "w1"
     assert node["metadata"]["labels"]["disk"] == "ssd"
     taints = [{"key": "a", "effect": "NoSchedule"}]
     assert node["spec"] == {"taints": taints}

@@ -16,8 +16,7 @@ from pybernetes.cmd.labmachine import LabMachine
 from pybernetes.cri.containerd import Containerd
 from pybernetes.dns.config import DnsConfig
 from pybernetes.dns.server import Dns
-from pybernetes.images import builtin
-from pybernetes.images.mirror import Mirror
+from pybernetes.images import builtin, mirror
 from pybernetes.kubelet.config import Config as KubeletConfig
 from pybernetes.kubelet.kubelet import Kubelet
 from pybernetes.machine import disk
@@ -149,7 +148,7 @@ class RealNode:
             group.start(self._proxy.run(), "proxy")
             await builtin.ensure(self._runtime, self._containerd.socket, config.machine.data)
             group.start(self.kubelet.run(), "kubelet")
-            mirror = await Mirror(self._env, self._containerd.socket, config.machine.certs).start()
+            images = await mirror.start(self._env, self._containerd.socket, config.machine.certs)
             await self._network.wait_ready()
             self.network_ready.set()
             group.start(self._dns.run(), "dns")
@@ -164,5 +163,5 @@ class RealNode:
                 await asyncio.get_running_loop().create_future()  # until cancelled
             finally:
                 await listener.close()
-                await mirror.close()
+                await images.close()
                 await self._runtime.close()

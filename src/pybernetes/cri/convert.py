@@ -87,18 +87,12 @@ def container(item: Any) -> Container:
     return _container(item, item.pod_sandbox_id)
 
 
+_OF_STATUS = ("started_at", "finished_at", "exit_code", "reason", "message", "log_path")
+
+
 def container_status(status: Any) -> Container:
     """Of a ContainerStatus; its sandbox is known only from the list."""
-    return _container(
-        status,
-        "",
-        started_at=status.started_at,
-        finished_at=status.finished_at,
-        exit_code=status.exit_code,
-        reason=status.reason,
-        message=status.message,
-        log_path=status.log_path,
-    )
+    return _container(status, "", **{name: getattr(status, name) for name in _OF_STATUS})
 
 
 def image(item: Any) -> Image:

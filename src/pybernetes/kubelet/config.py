@@ -29,7 +29,6 @@ class Config:
     node_name: str
     data: Path = Path("/var/lib/kubelet")
     node_ips: Sequence[str] = ("127.0.0.1",)
-    hostname: str = ""  # of the Hostname address and label; "": the node's name
     node_labels: Mapping[str, str] = field(default_factory=dict)
     register_with_taints: Sequence[Object] = ()
     port: int = 10250
@@ -50,7 +49,6 @@ class Config:
     image_gc_interval: float = 300.0
     static_pod_path: Path | None = None
     file_check_frequency: float = 1.0  # upstream: 20 s beside inotify
-    version: str = VERSION
     status_interval: float = 10.0  # nodeStatusUpdateFrequency
     report_interval: float = 300.0  # nodeStatusReportFrequency
     lease_seconds: int = 40  # nodeLeaseDurationSeconds; renewed every quarter of it

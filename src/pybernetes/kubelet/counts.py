@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from pybernetes.kubelet import status
 from pybernetes.kubelet.admission import is_static
-from pybernetes.kubelet.pods import resize
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.tools import Tools
 from pybernetes.linux import cgroups
@@ -24,11 +24,11 @@ class Counts(Collector):
         records, states = self._workers.records(), self._tools.pleg.states()
         name = self._tools.config.node_name
         waiting = Counter(
-            r.conditions[resize.PENDING]["reason"].lower()
+            r.conditions[status.PENDING]["reason"].lower()
             for r in records
-            if resize.PENDING in r.conditions
+            if status.PENDING in r.conditions
         )
-        busy = sum(resize.IN_PROGRESS in r.conditions for r in records)
+        busy = sum(status.IN_PROGRESS in r.conditions for r in records)
         containers = Counter(str(c.state) for s in states for c in s.containers)
         wanted = Counter("true" if is_static(r.pod) else "" for r in records if not r.gone)
         active = Counter("true" if is_static(pod) else "" for pod in self._workers.active())

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from typing import NoReturn
 
 from pybernetes.apimachinery.errors import ApiError, aggregate
 from pybernetes.apimachinery.types import Object
@@ -54,8 +55,7 @@ class Images:
         if not _REFERENCE.fullmatch(reference):
             message = f'Failed to apply default image tag "{image}": couldn\'t parse image name'
             message += f' "{image}": invalid reference format'
-            self._event(pod, container, ("Warning", "InspectFailed", message))
-            raise StartError(Waiting("InvalidImageName", message), 10.0)
+            self._refuse(pod, container, ("InspectFailed", "InvalidImageName", message))
         policy = container.get("imagePullPolicy") or "IfNotPresent"
         present = await self._inspect(reference, image)
         if present is not None and policy != "Always":
@@ -66,8 +66,7 @@ class Images:
             return reference, present
         if policy == "Never":
             message = f'Container image "{image}" is not present with pull policy of Never'
-            self._event(pod, container, ("Warning", "ErrImageNeverPull", message))
-            raise StartError(Waiting("ErrImageNeverPull", message), 10.0)
+            self._refuse(pod, container, ("ErrImageNeverPull", "ErrImageNeverPull", message))
         await self._pull(pod, container, reference)
         return reference, await self._inspect(reference, image)
 
@@ -99,7 +98,7 @@ class Images:
             return await self._runtime.image_status(reference)
         except CriError as error:
             message = f'Failed to inspect image "{image}": {error}'
-            raise StartError(Waiting("ImageInspectError", message), 10.0) from error
+            raise StartError(Waiting("ImageInspectError", message)) from error
 
     async def _pull(self, pod: Object, container: Object, reference: str) -> None:
         key = (naming.uid(pod), reference)
@@ -154,6 +153,12 @@ class Images:
             reason = "FailedToRetrieveImagePullSecret"
             self._recorder.event(pod, "Warning", reason, text)
         return found
+
+    def _refuse(self, pod: Object, container: Object, what: tuple[str, str, str]) -> NoReturn:
+        """`what`: the event's reason, the container's, and the words of both."""
+        event, reason, message = what
+        self._event(pod, container, ("Warning", event, message))
+        raise StartError(Waiting(reason, message))
 
     def forget(self, uid: str) -> None:
         for key in [key for key in self._until if key[0] == uid]:

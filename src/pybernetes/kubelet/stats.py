@@ -40,14 +40,6 @@ class Filesystem(NamedTuple):
     inodes_free: int = 0
 
 
-class Interface(NamedTuple):
-    name: str
-    rx_bytes: int
-    rx_errors: int
-    tx_bytes: int
-    tx_errors: int
-
-
 class ContainerStats(NamedTuple):
     """A running container; `logs` with what was rotated away."""
 
@@ -64,7 +56,7 @@ class PodStats:
     state: PodState
     cgroup: cgroups.Usage
     containers: tuple[ContainerStats, ...] = ()
-    interfaces: tuple[Interface, ...] = ()
+    interfaces: tuple[Object, ...] = ()
     volumes: Mapping[str, Disk] = field(default_factory=dict)
     other: Disk = field(default_factory=Disk)
 
@@ -88,7 +80,7 @@ class NodeStats:
     images: Disk
     tasks: int
     max_pids: int
-    interfaces: tuple[Interface, ...]
+    interfaces: tuple[Object, ...]
 
 
 class Gatherer:
@@ -264,12 +256,16 @@ def _pid(cgroup: str) -> str:
     return str(next(found, ""))
 
 
-def interfaces(process: str) -> tuple[Interface, ...]:
-    """The network as a process sees it, without lo."""
-    found = []
+_COUNTERS = {"rxBytes": 0, "rxErrors": 2, "txBytes": 8, "txErrors": 10}  # columns of /proc/net/dev
+
+
+def interfaces(process: str) -> tuple[Object, ...]:
+    """The network as a process sees it, without lo: names and counters, as the summary has them."""
+    found: list[Object] = []
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{process}/net/dev").read_text().splitlines()[2:]:
             name, _, rest = line.partition(":")
-            words = [int(word) for word in rest.split()]
-            found.append(Interface(name.strip(), words[0], words[2], words[8], words[10]))
-    return tuple(item for item in found if item.name != "lo")
+            words = rest.split()
+            counts = {key: int(words[column]) for key, column in _COUNTERS.items()}
+            found.append({"name": name.strip(), **counts})
+    return tuple(item for item in found if item["name"] != "lo")

@@ -16,7 +16,7 @@ from pybernetes.kubelet.containerstatus import Facts
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.record import RESETTING, Record, condition
 
-RESIZE = ("PodResizePending", "PodResizeInProgress")  # there only while true
+PENDING, IN_PROGRESS = RESIZE = ("PodResizePending", "PodResizeInProgress")  # there only while true
 OWNED = (
     "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled",
     "AllContainersRestarting", *RESIZE,

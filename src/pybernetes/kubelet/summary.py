@@ -12,7 +12,6 @@ from pybernetes.kubelet.stats import (
     Disk,
     Filesystem,
     Gatherer,
-    Interface,
     NodeStats,
     PodStats,
     as_usage,
@@ -89,13 +88,10 @@ def _fs(fs: Filesystem, disk: Disk, now: str) -> Object:
     }
 
 
-def _network(interfaces: Sequence[Interface], now: str) -> Object:
-    listed = [
-        {"name": i.name, "rxBytes": i.rx_bytes, "rxErrors": i.rx_errors, "txBytes": i.tx_bytes, "txErrors": i.tx_errors}
-        for i in interfaces
-    ]  # fmt: skip
-    first = next((item for item in listed if item["name"] == "eth0"), (listed or [{}])[0])
-    return {"time": now, **first, "interfaces": listed}
+def _network(interfaces: Sequence[Object], now: str) -> Object:
+    named = [item for item in interfaces if item["name"] == "eth0"]
+    first = next(iter([*named, *interfaces]), {})
+    return {"time": now, **first, "interfaces": list(interfaces)}
 
 
 def _pod(page: Page, item: PodStats, fs: Filesystem) -> Object:
@@ -154,11 +150,11 @@ def cadvisor_rows(gatherer: Gatherer, node: NodeStats, pods: Iterable[PodStats])
         whose = {**nothing, "id": parent, "namespace": namespace, "pod": name}
         yield from _of_cgroup(whose, item.cgroup)
         for net in item.interfaces:
-            labels = {**whose, "interface": net.name}
-            yield "container_network_receive_bytes_total", labels, net.rx_bytes
-            yield "container_network_receive_errors_total", labels, net.rx_errors
-            yield "container_network_transmit_bytes_total", labels, net.tx_bytes
-            yield "container_network_transmit_errors_total", labels, net.tx_errors
+            labels = {**whose, "interface": net["name"]}
+            yield "container_network_receive_bytes_total", labels, net["rxBytes"]
+            yield "container_network_receive_errors_total", labels, net["rxErrors"]
+            yield "container_network_transmit_bytes_total", labels, net["txBytes"]
+            yield "container_network_transmit_errors_total", labels, net["txErrors"]
         for one in item.containers:
             c = one.container
             labels = {

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests and limits as cgroup values (LinuxContainerResources)."""
 
+import re
+from collections.abc import Mapping
+
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis.core.pod.requests import amounts, asked, container_total, qos_class
 from pybernetes.cri.types import Config
@@ -35,9 +38,7 @@ def linux(pod: Object, container: Object, memory_capacity: int) -> Config:
         "memory_limit_in_bytes": limits.get("memory") or whole.get("memory", 0),
         "oom_score_adj": oom_score(pod, container, memory_capacity),
         "hugepage_limits": [
-            {"page_size": page_size(name[10:]), "limit": number}
-            for name, number in limits.items()
-            if name.startswith("hugepages-")
+            {"page_size": size, "limit": number} for size, number in hugepages(limits).items()
         ],
     }
     if cgroups.unified():  # one process killed for memory takes its container with it
@@ -45,9 +46,10 @@ def linux(pod: Object, container: Object, memory_capacity: int) -> Config:
     return result
 
 
-def page_size(text: str) -> str:
-    """A page size of a resource name ("2Mi") as the kernel names it ("2MB")."""
-    return text.replace("i", "B") if text.endswith("i") else text
+def hugepages(amounts: Mapping[str, int]) -> dict[str, int]:
+    """Of amounts by resource ("hugepages-2Mi") by page size, as the kernel names it ("2MB")."""
+    pages = {name[10:]: n for name, n in amounts.items() if name.startswith("hugepages-")}
+    return {re.sub("i$", "B", size): number for size, number in pages.items()}
 
 
 def oom_score(pod: Object, container: Object, memory_capacity: int) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Image, Version
-from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.config import VERSION, Config
 from pybernetes.kubelet.node.machine import Machine
 
 MAX_IMAGES = 50
@@ -32,7 +32,7 @@ def registration(config: Config, machine: Machine) -> Object:
         "beta.kubernetes.io/arch": machine.architecture,
         "beta.kubernetes.io/os": "linux",
         "kubernetes.io/arch": machine.architecture,
-        "kubernetes.io/hostname": config.hostname or config.node_name,
+        "kubernetes.io/hostname": config.node_name,
         "kubernetes.io/os": "linux",
         **config.node_labels,
     }
@@ -116,7 +116,7 @@ def status(old: Object, config: Config, machine: Machine, facts: Facts) -> Objec
             "containerRuntimeVersion": f"{facts.version.name}://{facts.version.version}",
             "kernelVersion": machine.kernel,
             "kubeProxyVersion": "",
-            "kubeletVersion": config.version,
+            "kubeletVersion": VERSION,
             "machineID": machine.machine_id,
             "operatingSystem": "linux",
             "osImage": machine.os_image,
@@ -130,7 +130,7 @@ def status(old: Object, config: Config, machine: Machine, facts: Facts) -> Objec
 
 def _addresses(config: Config) -> list[Object]:
     found = [{"type": "InternalIP", "address": ip} for ip in config.node_ips]
-    return [*found, {"type": "Hostname", "address": config.hostname or config.node_name}]
+    return [*found, {"type": "Hostname", "address": config.node_name}]
 
 
 _PRESSURE = {  # condition -> (reason, message) while it is false, and while it is true

@@ -6,9 +6,8 @@ Names and values are upstream's (ResourceConfigForPod, the QoS container manager
 
 from collections.abc import Iterable
 
-from pybernetes.apimachinery import quantity
 from pybernetes.apimachinery.types import Object
-from pybernetes.apis.core.pod.requests import asked, pod_limits, pod_requests, qos_class
+from pybernetes.apis.core.pod.requests import amounts, asked, pod_limits, pod_requests, qos_class
 from pybernetes.kubelet import naming
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.containers import resources
@@ -25,13 +24,12 @@ def limits(pod: Object) -> Limits:
     """A pod is limited only if the pod itself or every container is."""
     requested, limited = pod_requests(pod), pod_limits(pod)
     bounded = {item for item in ("cpu", "memory") if _all_limited(pod, item)}
-    pages = {n[10:]: size for n, size in requested.items() if n.startswith("hugepages-")}
     return Limits(
         shares=resources.shares(requested.get("cpu", 0)),
         quota=resources.quota(limited["cpu"]) if "cpu" in bounded else -1,
         memory=limited["memory"] if "memory" in bounded else -1,
         pids=-1,
-        hugepages={resources.page_size(size): number for size, number in pages.items()},
+        hugepages=resources.hugepages(requested),
     )
 
 
@@ -56,13 +54,12 @@ def remove(config: Config, uid: str) -> None:
 
 def node_limits(config: Config, machine: Machine) -> Limits:
     """What all pods together may use: the node's capacity."""
-    left = {n: quantity.parse(text) for n, text in plan.capacity(config, machine).items()}
-    pages = {n[10:]: q.to_int() for n, q in left.items() if n.startswith("hugepages-")}
+    total = amounts(plan.capacity(config, machine))
     return Limits(
-        shares=resources.shares(left["cpu"].to_milli()),
-        memory=left["memory"].to_int(),
+        shares=resources.shares(total["cpu"]),
+        memory=total["memory"],
         pids=machine.pids,
-        hugepages={resources.page_size(size): number for size, number in pages.items()},
+        hugepages=resources.hugepages(total),
     )
 
 

@@ -18,10 +18,10 @@ from pybernetes.kubelet.containers import resources
 from pybernetes.kubelet.pods import podcgroup
 from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.record import Record
+from pybernetes.kubelet.status import IN_PROGRESS, PENDING
 from pybernetes.kubelet.tools import Tools
 from pybernetes.linux import cgroups
 
-PENDING, IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
 RETRY = 10.0
 _LISTS = ("initContainers", "containers")
 

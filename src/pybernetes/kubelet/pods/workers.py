@@ -21,6 +21,7 @@ from pybernetes.kubelet.admission import Policy, Rejection, admit, is_critical, 
 from pybernetes.kubelet.naming import UNFORESEEN
 from pybernetes.kubelet.pods import killer, podcgroup, resize, worker
 from pybernetes.kubelet.record import Record
+from pybernetes.kubelet.status import PENDING
 from pybernetes.kubelet.tools import Tools
 
 _log = logs.get("kubelet.pods")
@@ -195,7 +196,7 @@ class Workers:
     def _retry_resizes(self) -> None:
         """Something was freed, or taken: look at the wishes that wait."""
         for record in self.records():
-            if resize.PENDING in record.conditions:
+            if PENDING in record.conditions:
                 self.wake(record.uid)
 
     def fail(

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volume types, one file each (those of small files are in payloads.py); registry.py is the table."""
+"""Volume types, one file each (those of small files are in payloads.py, local beside hostPath); registry.py is the table."""

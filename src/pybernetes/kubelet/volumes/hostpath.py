@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hostPath volumes: a path of the node, checked or made as its `type` says."""
+"""hostPath volumes: a path of the node, checked or made as its `type` says; local ones: it is there."""
 
 import stat
 from pathlib import Path
@@ -40,4 +40,12 @@ def _check(path: Path, kind: str) -> None:
         raise MountError(f"hostPath type check failed: {path} is not {name}")
 
 
+async def prepare_local(context: VolumeContext, source: Object) -> Path:
+    path = Path(source["path"])
+    if not await context.tools.env.offload.run(path.exists):
+        raise MountError(f'path "{path}" does not exist')
+    return path
+
+
 TYPE = VolumeType(prepare, owned=False)
+LOCAL = VolumeType(prepare_local)

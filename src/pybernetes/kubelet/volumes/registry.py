@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from pybernetes.kubelet import payloads
 from pybernetes.kubelet.volumeapi import VolumeType
-from pybernetes.kubelet.volumes import emptydir, hostpath, image, local
+from pybernetes.kubelet.volumes import emptydir, hostpath, image
 
 TYPES: Mapping[str, VolumeType] = {
     "configMap": payloads.live(payloads.config_map, secret=False),
@@ -13,7 +13,7 @@ TYPES: Mapping[str, VolumeType] = {
     "emptyDir": emptydir.TYPE,
     "hostPath": hostpath.TYPE,
     "image": image.TYPE,
-    "local": local.TYPE,
+    "local": hostpath.LOCAL,
     "projected": payloads.live(payloads.projected),
     "secret": payloads.live(payloads.secret),
 }
