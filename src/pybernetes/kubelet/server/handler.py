@@ -21,8 +21,7 @@ from pybernetes.kubelet import naming
 from pybernetes.kubelet.auth import subresources
 from pybernetes.kubelet.nodeapi import NodeView
 from pybernetes.kubelet.server.logs import log_options, stream_log
-from pybernetes.kubelet.server.podports import PodPorts
-from pybernetes.kubelet.server.portforward import forward_ports, serve_forward
+from pybernetes.kubelet.server.portforward import PodPorts, forward_ports, serve_forward
 from pybernetes.kubelet.server.protocols import Refusal, plain, refused
 from pybernetes.kubelet.server.remotecommand import (
     ATTACHING,

@@ -2,10 +2,13 @@
 """Exec and attach: SPDY/3.1 is passed through, a WebSocket (v5, v4, pre-v4, base64) is bridged.
 
 They go to the runtime's streaming server, which alone knows how (any CRI runtime has one). Of the
-time that output takes, containerd and its shim use most (benchmarks/streams.py).
+time that output takes, containerd and its shim use most (benchmarks/streams.py). containerd 1.6
+speaks up to v4 of the protocol, over SPDY/3.1; each URL that CRI hands out is good for one connection.
 """
 
 import contextlib
+import urllib.parse
+from collections.abc import Sequence
 
 from pybernetes.apimachinery.errors import ApiError, bad_request, internal
 from pybernetes.base.env import Env
@@ -14,15 +17,25 @@ from pybernetes.cri.types import Streams
 from pybernetes.kubelet.server.channels import Channels
 from pybernetes.kubelet.server.protocols import (
     EXEC_WEBSOCKET,
+    PROTOCOL_HEADER,
     RUNTIME_EXEC,
+    choose_spdy,
     choose_websocket,
     encode_failure,
     encode_status,
 )
-from pybernetes.kubelet.server.runtime import connect, pass_through, read_all
-from pybernetes.wire.joint import copy
+from pybernetes.wire.client import HttpPool
+from pybernetes.wire.joint import copy, join
 from pybernetes.wire.spdy import SpdySession
-from pybernetes.wire.types import Reply, Request, Stream, UpgradeResponse
+from pybernetes.wire.types import (
+    ClientReply,
+    Reply,
+    Request,
+    Response,
+    Stream,
+    Upgraded,
+    UpgradeResponse,
+)
 from pybernetes.wire.websocket import WebSocket
 
 EXECUTING = "executing command in container"
@@ -56,7 +69,7 @@ async def serve_session(
     Raises Refusal, ApiError.
     """
     if request.upgrade == "spdy/3.1":
-        return await pass_through(env, url, request, RUNTIME_EXEC)
+        return await _pass_through(env, url, request, RUNTIME_EXEC)
     protocol, headers = choose_websocket(request, EXEC_WEBSOCKET)
 
     async def run(stream: Stream) -> None:
@@ -80,7 +93,7 @@ async def _status(
 ) -> bytes:
     """Serve the session to its end; the Status that ends it, as v4 of the protocol has it."""
     try:
-        connection = await connect(env, url, RUNTIME_EXEC[0])
+        connection = await _connect(env, url, RUNTIME_EXEC[0])
         async with connection.running():
             return await _bridge(connection, streams, channels)
     except ConnectionError:
@@ -118,7 +131,7 @@ async def _bridge(connection: SpdySession, streams: Streams, channels: Channels)
             group.start(_arrives(theirs[number], channels.parts[number]), str(number))
             for number in outputs
         ]
-        words = await read_all(error)
+        words = await _read_all(error)
         whole = [await task for task in draining]
         group.cancel()
     if not words or not all(whole):
@@ -145,3 +158,54 @@ async def _hand_on(said: Stream, to: Stream) -> None:
         await copy(said, to)
         await to.close_write()
     await said.close()
+
+
+# The runtime's streaming server, as a client sees it.
+
+
+async def _ask(env: Env, url: str, protocol: str) -> ClientReply:
+    """POST to `url` with an upgrade to SPDY. Raises ApiError if the runtime is not there."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme != "http" or parts.hostname is None:
+        raise ApiError(501, "NotImplemented", f"unsupported streaming URL of the runtime: {url}")
+    headers = {"upgrade": "SPDY/3.1", PROTOCOL_HEADER.lower(): protocol}
+    path = parts.path or "/"
+    request = Request("POST", path, path, parts.query, headers)
+    pool = HttpPool(env, parts.hostname, parts.port or 80)
+    try:
+        reply = await pool.send(request, timeout=30)
+    except ConnectionError as error:
+        raise ApiError(500, "InternalError", f"error dialing backend: {error}") from error
+    if not isinstance(reply, Upgraded):
+        await pool.close()
+    return reply
+
+
+async def _connect(env: Env, url: str, protocol: str) -> SpdySession:
+    """A SPDY session with the runtime. Raises ApiError with what it said instead."""
+    reply = await _ask(env, url, protocol)
+    if isinstance(reply, Upgraded):
+        return SpdySession(reply.stream, server=False)
+    text = reply.body.decode(errors="replace").strip() if isinstance(reply, Response) else ""
+    raise ApiError(500, "InternalError", f"unable to upgrade connection: {text}")
+
+
+async def _read_all(stream: Stream) -> bytes:
+    parts = []
+    while data := await stream.read():
+        parts.append(data)
+    return b"".join(parts)
+
+
+async def _pass_through(env: Env, url: str, request: Request, supported: Sequence[str]) -> Reply:
+    """Answer a SPDY request with the runtime's own connection. Raises Refusal, ApiError."""
+    protocol, headers = choose_spdy(request, supported)
+    reply = await _ask(env, url, protocol)
+    if not isinstance(reply, Upgraded):
+        return reply
+    backend = reply.stream
+
+    async def run(stream: Stream) -> None:
+        await join(stream, backend)
+
+    return UpgradeResponse(run, headers)
