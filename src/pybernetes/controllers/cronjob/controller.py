@@ -71,13 +71,8 @@ class CronJobController(Owning):
         spec, status = cron_job["spec"], cron_job["status"]
         try:
             times = schedule.parse(spec["schedule"], spec.get("timeZone") or "")
-        except schedule.ZoneError as error:
-            text = f'invalid timeZone: "{spec["timeZone"]}": {error}'
-            self._event(cron_job, "Warning", "UnknownTimeZone", text)
-            return None
         except schedule.ScheduleError as error:
-            text = f'unparseable schedule: "{spec["schedule"]}" : {error}'
-            self._event(cron_job, "Warning", "UnparseableSchedule", text)
+            self._event(cron_job, "Warning", *error.args)
             return None
         due = plan.due(cron_job, times, self._now())
         if due.missed:

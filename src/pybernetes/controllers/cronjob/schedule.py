@@ -27,11 +27,7 @@ _LOOK_BACK = 1000  # times looked at one by one
 
 
 class ScheduleError(ValueError):
-    """The schedule cannot be read."""
-
-
-class ZoneError(ScheduleError):
-    """There is no such time zone."""
+    """The schedule cannot be read, or there is no such time zone: an event's reason and message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +53,12 @@ class Schedule:
 
 
 def parse(text: str, zone: str = "") -> Schedule:
-    """Raises ScheduleError, ZoneError."""
+    """Raises ScheduleError."""
     try:
         place = zoneinfo.ZoneInfo(zone or "UTC")
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ZoneError(f"unknown time zone {zone}") from error
+        message = f'invalid timeZone: "{zone}": unknown time zone {zone}'
+        raise ScheduleError("UnknownTimeZone", message) from error
     every = _EVERY.fullmatch(text.strip())
     if every:
         hours, minutes, seconds = (int(part or 0) for part in every.groups())
@@ -70,10 +67,11 @@ def parse(text: str, zone: str = "") -> Schedule:
     fields = _NAMES.get(text.strip(), text).replace("?", "*")
     try:
         CronSim(fields, datetime.datetime(2024, 1, 1, tzinfo=place))
+        if (count := len(fields.split())) != 5:
+            raise CronSimError(f"expected exactly 5 fields, found {count}: [{text}]")
     except CronSimError as error:
-        raise ScheduleError(str(error)) from error
-    if len(fields.split()) != 5:
-        raise ScheduleError(f"expected exactly 5 fields, found {len(fields.split())}: [{text}]")
+        message = f'unparseable schedule: "{text}" : {error}'
+        raise ScheduleError("UnparseableSchedule", message) from error
     return Schedule(fields, place)
 
 
