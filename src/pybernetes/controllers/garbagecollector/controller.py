@@ -91,8 +91,7 @@ class GarbageCollector(Controller):
             patch = {"metadata": {"ownerReferences": plan.unblocked(latest)}}
             latest = await self._patch(node, latest, patch) or latest
         if decision.drop:
-            left = plan.without_owners(latest, decision.drop)
-            await self._patch(node, latest, {"metadata": {"ownerReferences": left or None}})
+            await self._drop_owners(node, latest, decision.drop)
         elif decision.delete is not None:
             await self._delete(node, latest, decision.delete)
 
@@ -160,15 +159,16 @@ class GarbageCollector(Controller):
     async def _orphan(self, node: Node) -> None:
         async def let_go(dependent: Node) -> None:
             latest = await self._latest(dependent)
-            if latest is None:
-                return
-            left = plan.without_owners(latest, (node.uid,))
-            if len(left) != len(meta.owner_references(latest)):
-                patch = {"metadata": {"ownerReferences": left or None}}
-                await self._patch(dependent, latest, patch)
+            if latest is not None:
+                await self._drop_owners(dependent, latest, (node.uid,))
 
         await all_at_once(list(node.dependents.values()), let_go)
         await self._remove_finalizer(node, ORPHAN)
+
+    async def _drop_owners(self, node: Node, latest: Object, uids: tuple[str, ...]) -> None:
+        left = plan.without_owners(latest, uids)
+        if len(left) != len(meta.owner_references(latest)):
+            await self._patch(node, latest, {"metadata": {"ownerReferences": left or None}})
 
     async def _remove_finalizer(self, node: Node, finalizer: str) -> None:
         latest = await self._latest(node)
