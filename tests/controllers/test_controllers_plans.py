@@ -103,8 +103,8 @@ def test_the_pods_that_are_missed_least_go_first() -> None:
         make_pod("cheap", annotations={"controller.kubernetes.io/pod-deletion-cost": "-5"}),
     ]
     owner = {"spec": {"replicas": 1}}
-    plan = plan_replicas(owner, pods, pods, NOW)
-    assert [pod["metadata"]["name"] for pod in plan.delete] == [
+    _, delete = plan_replicas(owner, pods, pods, NOW)
+    assert [pod["metadata"]["name"] for pod in delete] == [
         "pending",
         "unready",
         "cheap",

@@ -90,13 +90,11 @@ def plan_status(
 
 def failed_status(budget: Object, why: str, now: datetime.datetime) -> Object:
     """When the sizes of owners cannot be told: nothing may be evicted."""
-    old = budget.get("status") or {}
-    found = _allowed(budget, ("False", "SyncFailed"), now, why)
     return {
-        **old,
+        **(budget.get("status") or {}),
         "disruptionsAllowed": 0,
         "observedGeneration": budget["metadata"].get("generation", 0),
-        "conditions": found,
+        "conditions": _allowed(budget, ("False", "SyncFailed"), now, why),
     }
 
 

@@ -3,7 +3,6 @@
 
 import datetime
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
@@ -24,20 +23,15 @@ from pybernetes.controllers.runtime.workload import Workload, comparable
 BURST = 500  # pods made or deleted in one go
 
 
-class Plan(NamedTuple):
-    create: int
-    delete: list[Object]
-
-
 def plan_replicas(
     owner: Object, active: Sequence[Object], related: Sequence[Object], now: datetime.datetime
-) -> Plan:
-    """`active`: the owner's active pods; `related`: pods of all its siblings."""
+) -> tuple[int, list[Object]]:
+    """(how many to make, which to delete). `active`: the owner's active pods; `related`: of its siblings too."""
     wanted = owner["spec"].get("replicas", 1)
     missing = wanted - len(active)
     if missing >= 0:
-        return Plan(min(missing, BURST), [])
-    return Plan(0, to_delete(active, related, min(-missing, BURST), now))
+        return min(missing, BURST), []
+    return 0, to_delete(active, related, min(-missing, BURST), now)
 
 
 def plan_status(
@@ -89,10 +83,9 @@ class ReplicaSetController(Workload):
         self._await_available(owner, pods)
 
     async def _manage(self, owner: Object, active: list[Object]) -> None:
-        plan = plan_replicas(owner, active, self._related(owner, active), self._now())
-        template = owner["spec"].get("template") or {}
-        create = range(plan.create)
-        await self._apply(owner, plan.delete, create, lambda _: from_template(owner, template))
+        related, template = self._related(owner, active), owner["spec"].get("template") or {}
+        create, delete = plan_replicas(owner, active, related, self._now())
+        await self._apply(owner, delete, range(create), lambda _: from_template(owner, template))
 
     def _related(self, owner: Object, active: list[Object]) -> list[Object]:
         """Pods of all sets with the same controller as this one."""

@@ -75,8 +75,8 @@ class DeploymentController(Owning):
         elif not self._old_pods_run(sets):
             if sets.new is None:
                 sets = await self._create_new(deployment, sets)
-            if sets.new is not None and plan.size(sets.new) != plan.wanted(deployment):
-                target = {meta.name(sets.new): plan.wanted(deployment)}
+            if sets.new is not None and plan.size(sets.new) != plan.size(deployment):
+                target = {meta.name(sets.new): plan.size(deployment)}
                 sets = await self._resize(deployment, sets, target)
         await self._finish(deployment, sets)
 

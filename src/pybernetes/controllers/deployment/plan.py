@@ -42,12 +42,9 @@ class Sets(NamedTuple):
         return [*self.old, *([self.new] if self.new else [])]
 
 
-def size(replica_set: Object) -> int:
-    return int(replica_set["spec"].get("replicas", 1))
-
-
-def wanted(deployment: Object) -> int:
-    return int(deployment["spec"].get("replicas", 1))
+def size(obj: Object) -> int:
+    """How many pods a Deployment or a ReplicaSet asks for."""
+    return int(obj["spec"].get("replicas", 1))
 
 
 def status_sum(sets: Iterable[Object], field: str) -> int:
@@ -68,7 +65,7 @@ def fenceposts(deployment: Object) -> tuple[int, int]:
     if not is_rolling(deployment):
         return 0, 0
     rolling = (deployment["spec"].get("strategy") or {}).get("rollingUpdate") or {}
-    replicas = wanted(deployment)
+    replicas = size(deployment)
     surge = intstr.scaled(rolling.get("maxSurge", "25%"), replicas, round_up=True)
     unavailable = intstr.scaled(rolling.get("maxUnavailable", "25%"), replicas, round_up=False)
     if surge == 0 and unavailable == 0:
@@ -149,7 +146,7 @@ def new_replica_set(deployment: Object, sets: Sets) -> Object:
 
 def size_annotations(deployment: Object) -> dict[str, str]:
     """What a later proportional scaling needs to know of today's sizes."""
-    replicas = wanted(deployment)
+    replicas = size(deployment)
     return {DESIRED: str(replicas), MAXIMUM: str(replicas + fenceposts(deployment)[0])}
 
 
@@ -177,7 +174,7 @@ def _history(history: str, revision: str) -> str:
 
 def new_size(deployment: Object, sets: Sets) -> int:
     """How large the new ReplicaSet may be now."""
-    new, replicas = sets.new, wanted(deployment)
+    new, replicas = sets.new, size(deployment)
     if new is None:
         return 0
     if not is_rolling(deployment):
@@ -192,14 +189,14 @@ def is_scaling(deployment: Object, sets: Sets) -> bool:
     """True if the Deployment's replicas changed since its ReplicaSets were last sized."""
     for one in active(sets.all):
         desired = meta.annotations(one).get(DESIRED, "")
-        if desired.isdigit() and int(desired) != wanted(deployment):
+        if desired.isdigit() and int(desired) != size(deployment):
             return True
     return False
 
 
 def plan_scale(deployment: Object, sets: Sets) -> Sizes:
     """Sizes after the Deployment's replicas changed, or while it is paused."""
-    replicas = wanted(deployment)
+    replicas = size(deployment)
     living = active(sets.all)
     if len(living) <= 1:
         only = next(filter(None, [*living, sets.new, *reversed(sets.old)]), None)
@@ -212,7 +209,7 @@ def plan_scale(deployment: Object, sets: Sets) -> Sizes:
 def _is_saturated(deployment: Object, new: Object | None) -> bool:
     if new is None:
         return False
-    replicas = wanted(deployment)
+    replicas = size(deployment)
     desired = meta.annotations(new).get(DESIRED, "")
     return (
         desired == str(replicas) and size(new) == status_sum([new], "availableReplicas") == replicas
@@ -221,7 +218,7 @@ def _is_saturated(deployment: Object, new: Object | None) -> bool:
 
 def _proportional(deployment: Object, living: list[Object]) -> Sizes:
     """Share what may be added (or must go) by the sizes that are; the rest goes to the largest."""
-    replicas = wanted(deployment)
+    replicas = size(deployment)
     allowed = replicas + fenceposts(deployment)[0] if replicas else 0
     change = allowed - total(living)
     oldest_first = by_age(living)
@@ -241,7 +238,7 @@ def _proportional(deployment: Object, living: list[Object]) -> Sizes:
 
 def _proportion(deployment: Object, one: Object, left: int) -> int:
     """By how much a ReplicaSet changes of what is left to change."""
-    replicas = wanted(deployment)
+    replicas = size(deployment)
     if left == 0:
         return 0
     if replicas == 0:
@@ -261,7 +258,7 @@ def plan_rolling(deployment: Object, sets: Sets) -> Sizes:
     new = sets.new
     if new is None:
         return {}
-    replicas = wanted(deployment)
+    replicas = size(deployment)
     if size(new) > replicas:
         return {meta.name(new): replicas}
     target = new_size(deployment, sets)
@@ -272,7 +269,7 @@ def plan_rolling(deployment: Object, sets: Sets) -> Sizes:
 
 def _scale_down_old(deployment: Object, sets: Sets, new: Object) -> Sizes:
     old = active(sets.old)
-    minimum = wanted(deployment) - fenceposts(deployment)[1]
+    minimum = size(deployment) - fenceposts(deployment)[1]
     new_unavailable = size(new) - ((new.get("status") or {}).get("availableReplicas") or 0)
     room = total(sets.all) - minimum - new_unavailable
     if room <= 0:

@@ -8,12 +8,16 @@ from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import parse, rfc3339
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis import conditions
-from pybernetes.controllers.deployment.plan import Sets, fenceposts, status_sum, total, wanted
+from pybernetes.controllers.deployment.plan import Sets, fenceposts, size, status_sum, total
 
 NO_DEADLINE = 2**31 - 1  # progressDeadlineSeconds that means "never"
 AVAILABLE = "NewReplicaSetAvailable"
 TIMED_OUT = "ProgressDeadlineExceeded"
 PAUSED = "DeploymentPaused"
+_AVAILABILITY = {
+    True: ("MinimumReplicasAvailable", "Deployment has minimum availability."),
+    False: ("MinimumReplicasUnavailable", "Deployment does not have minimum availability."),
+}
 
 
 def new_condition(kind: str, status: str, words: tuple[str, str], now: datetime.datetime) -> Object:
@@ -57,12 +61,8 @@ def plan_status(deployment: Object, sets: Sets, now: datetime.datetime) -> Objec
     terminating = _terminating(sets.all)
     if terminating is not None:
         status["terminatingReplicas"] = terminating
-    if available >= wanted(deployment) - fenceposts(deployment)[1]:
-        words = ("MinimumReplicasAvailable", "Deployment has minimum availability.")
-        condition = new_condition("Available", "True", words, now)
-    else:
-        words = ("MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
-        condition = new_condition("Available", "False", words, now)
+    enough = available >= size(deployment) - fenceposts(deployment)[1]
+    condition = new_condition("Available", str(enough), _AVAILABILITY[enough], now)
     status["conditions"] = conditions.put(old.get("conditions"), condition)
     return status
 
@@ -76,7 +76,7 @@ def _terminating(sets: Sequence[Object]) -> int | None:
 
 
 def is_complete(deployment: Object, status: Object) -> bool:
-    replicas = wanted(deployment)
+    replicas = size(deployment)
     counts = ("updatedReplicas", "replicas", "availableReplicas")
     observed = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
     return observed and all((status.get(count) or 0) == replicas for count in counts)
@@ -103,12 +103,8 @@ def plan_rollout_status(deployment: Object, sets: Sets, now: datetime.datetime) 
         status["conditions"] = conditions.without(status["conditions"], "Progressing")
     elif not (done and current is not None and current.get("reason") == AVAILABLE):
         _judge_progress(deployment, sets, status, now)
-    failure = _failure(sets)
-    listed = status["conditions"]
-    if failure is not None:
-        status["conditions"] = conditions.put(listed, failure)
-    else:
-        status["conditions"] = conditions.without(listed, "ReplicaFailure")
+    failure, listed = _failure(sets), conditions.without(status["conditions"], "ReplicaFailure")
+    status["conditions"] = conditions.put(status["conditions"], failure) if failure else listed
     return status
 
 
@@ -158,6 +154,5 @@ def _failure(sets: Sets) -> Object | None:
     for one in [*([sets.new] if sets.new else []), *sets.old]:
         found = conditions.of(one, "ReplicaFailure")
         if found is not None:
-            stamp = found.get("lastTransitionTime")
-            return found | {"lastUpdateTime": stamp}
+            return found | {"lastUpdateTime": found.get("lastTransitionTime")}
     return None

@@ -48,13 +48,10 @@ def success_message(job: Object, succeeded: Collection[int]) -> str:
     """Why an indexed job counts as done before all its indexes are; "" if it does not."""
     rules = (job["spec"].get("successPolicy") or {}).get("rules") or ()
     for number, rule in enumerate(rules):
-        done = set(succeeded)
         named = rule.get("succeededIndexes")
-        if named is not None:
-            done &= indexes.parse(named, job["spec"].get("completions") or 0)
-        enough = rule.get("succeededCount")
-        if enough is None:
-            enough = len(indexes.parse(named or "", job["spec"].get("completions") or 0))
+        counted = indexes.parse(named or "", job["spec"].get("completions") or 0)
+        done = set(succeeded) if named is None else counted & set(succeeded)
+        enough = rule.get("succeededCount", len(counted))
         if enough and len(done) >= enough:
             return f"Matched rules at index {number}"
     return ""

@@ -60,16 +60,10 @@ def _scale_down(slots: Slots, step: Step, *, ordered: bool) -> bool:
     """Pods too many, highest ordinal first; True if there are any."""
     everyone = [*filter(None, slots.wanted.values()), *reversed(slots.condemned)]
     unhealthy = next((pod for pod in everyone if not _healthy(pod)), None)
-    for pod in slots.condemned:
-        if meta.is_deleting(pod):
-            if ordered:
-                return True
-            continue
-        if ordered and not _healthy(pod) and pod is not unhealthy:
-            return True
-        step.delete.append(pod)
-        if ordered:
-            return True
+    for pod in slots.condemned[: 1 if ordered else None]:
+        waits = ordered and not _healthy(pod) and pod is not unhealthy
+        if not waits and not meta.is_deleting(pod):
+            step.delete.append(pod)
     return bool(slots.condemned)
 
 
@@ -108,11 +102,8 @@ def revision_for(stateful_set: Object, revisions: Revisions, number: int) -> Obj
     if strategy.get("type") == "OnDelete":
         return revisions.update
     rolling = strategy.get("rollingUpdate")
-    first = start(stateful_set)
-    if rolling is None:
-        old = number < first + (status.get("currentReplicas") or 0)
-    else:
-        old = number < first + (rolling.get("partition") or 0)
+    kept = status.get("currentReplicas") if rolling is None else rolling.get("partition")
+    old = number < start(stateful_set) + (kept or 0)
     return revisions.current if old else revisions.update
 
 
