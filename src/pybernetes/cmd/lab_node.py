@@ -17,7 +17,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from pybernetes.apimachinery.types import Object
+from pybernetes.apimachinery import meta
+from pybernetes.apis.core.node import addresses
 from pybernetes.base import gcpolicy
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
@@ -32,7 +33,7 @@ from pybernetes.cmd.process import run
 from pybernetes.linux import cgroups, hosts, links, namespaces
 from pybernetes.machine import disk
 from pybernetes.machine.config import Config as MachineConfig
-from pybernetes.network.network import NODES, peers
+from pybernetes.network.network import NODES
 
 LOADED_LATER = ("uvloop", "grpc.aio")  # by every node, but not when our modules are imported
 _LOCAL = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
@@ -57,7 +58,7 @@ async def work(env: Env, config: ClusterConfig, own: LabNode, ca: bytes) -> None
     nodes = informers.get(NODES)
 
     def name_nodes() -> None:
-        found = {node["metadata"]["name"]: ip for node in nodes.items() for ip in _address(node)}
+        found = {meta.name(one): ip for one in nodes.items() for ip in addresses(one, "InternalIP")}
         hosts.write("pybernetes", lab.hosts | found | {own.name: own.address})
 
     if disk.is_own("/etc"):
@@ -84,10 +85,6 @@ async def _shut_down(group: TaskGroup, node: RealNode) -> None:
     await asked.wait()
     await node.kubelet.shutdown(*SHUT_DOWN_GRACE)  # what a machine does before it is turned off
     group.cancel()
-
-
-def _address(node: Object) -> list[str]:
-    return list(peers([{**node, "spec": {"podCIDR": "-"}}], "").values())
 
 
 def main(data_dir: Path, names: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ import ssl
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis import conditions
+from pybernetes.apis.core.node import addresses
 from pybernetes.base.env import Env
 from pybernetes.client.inprocess import InProcess
 from pybernetes.cmd.identities import API_SERVER
@@ -60,10 +61,9 @@ def _address(node: Object) -> tuple[str, int]:
     """Where a Node says its kubelet listens. Raises ConnectionError."""
     status = node.get("status") or {}
     endpoints = (status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}
-    known = {item["type"]: item["address"] for item in status.get("addresses") or ()}
     for kind in _ADDRESS_ORDER:
-        if kind in known:
-            return known[kind], endpoints.get("Port") or 10250
+        for address in addresses(node, kind):
+            return address, endpoints.get("Port") or 10250
     raise ConnectionError(f"node {node['metadata']['name']} has no address")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Template
 
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.core.node import addresses
 from pybernetes.base import files, logs
 from pybernetes.base.env import Env
 from pybernetes.base.errors import Told
@@ -48,8 +49,7 @@ def peers(nodes: Iterable[Object], own: str) -> dict[str, str]:
     found = {}
     for node in nodes:
         pods = (node.get("spec") or {}).get("podCIDR")
-        addresses = (node.get("status") or {}).get("addresses") or ()
-        internal = [one["address"] for one in addresses if one["type"] == "InternalIP"]
+        internal = addresses(node, "InternalIP")
         if pods and internal and node["metadata"]["name"] != own:
             found[pods] = internal[0]
     return found

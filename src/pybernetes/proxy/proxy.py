@@ -6,6 +6,7 @@ import datetime
 
 from pybernetes.apimachinery import meta, timestamps
 from pybernetes.apimachinery.types import GVR, Object
+from pybernetes.apis.core.node import addresses
 from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup, wait_within
@@ -43,11 +44,11 @@ class Proxy:
     ) -> None:
         self._env = env
         self._config = config
-        self._own = Informers(env, client) if informers is None else None
-        shared = informers or self._own or Informers(env, client)
-        self._services = shared.get(SERVICES)
-        self._slices = shared.get(SLICES)
-        self._nodes = shared.get(NODES, field_selector=f"metadata.name={config.node_name}")
+        self._own_informers = informers is None
+        self._informers = informers or Informers(env, client)
+        self._services = self._informers.get(SERVICES)
+        self._slices = self._informers.get(SLICES)
+        self._nodes = self._informers.get(NODES, field_selector=f"metadata.name={config.node_name}")
         self._slices.add_index(BY_SERVICE, lambda one: [service_of(one)])
         self._place, self._node_ip = Place(config.node_name), ""
         self._dirty: dict[str, None] = {}  # services to look at again
@@ -64,8 +65,8 @@ class Proxy:
     async def run(self) -> None:
         """Keep the table right until cancelled; the table stays (clean_up removes it)."""
         async with TaskGroup("proxy") as group:
-            if self._own is not None:
-                group.start(self._own.run(), "informers")
+            if self._own_informers:
+                group.start(self._informers.run(), "informers")
             for informer in (self._services, self._slices, self._nodes):
                 await informer.wait_synced()
             self._nodes.on_change(self._node_changed)
@@ -150,9 +151,8 @@ class Proxy:
         """This node's zone and address decide over endpoints and firewalls of all services."""
         node = new or {}
         zone = meta.labels(node).get(_ZONE, "")
-        addresses = (node.get("status") or {}).get("addresses") or ()
-        ips = [one["address"] for one in addresses if one["type"] == "InternalIP"]
-        found = (Place(self._config.node_name, zone), next((ip for ip in ips if ":" not in ip), ""))
+        ip = next((ip for ip in addresses(node, "InternalIP") if ":" not in ip), "")
+        found = (Place(self._config.node_name, zone), ip)
         if found != (self._place, self._node_ip):
             self._place, self._node_ip = found
             for key in self._keys():

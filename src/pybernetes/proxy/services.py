@@ -4,9 +4,10 @@
 Source: pkg/proxy/{serviceport,endpointslicecache,topology}.go of k8s.io/kubernetes.
 """
 
+import contextlib
 import ipaddress
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -218,22 +219,18 @@ def _endpoint(endpoint: Object, backend: Backend, here: Place) -> _Endpoint:
     )
 
 
-def _ipv4(addresses: Iterable[str]) -> tuple[str, ...]:
+def _ipv4(
+    texts: Iterable[str], read: Callable[[str], object] = ipaddress.IPv4Address
+) -> tuple[str, ...]:
+    """Those that can be read: not "", "None", IPv6."""
     found = []
-    for address in addresses:
-        try:
-            found.append(str(ipaddress.IPv4Address(address)))
-        except ValueError:  # "", "None", IPv6
-            continue
+    for text in texts:
+        with contextlib.suppress(ValueError):
+            found.append(str(read(text.strip())))
     return tuple(found)
 
 
 def _ranges(texts: Iterable[str]) -> tuple[str, ...]:
     """The IPv4 ranges; none where one of them means everyone."""
-    found = []
-    for text in texts:
-        try:
-            found.append(str(ipaddress.IPv4Network(text.strip(), strict=False)))
-        except ValueError:
-            continue
-    return () if "0.0.0.0/0" in found else tuple(found)
+    found = _ipv4(texts, lambda text: ipaddress.IPv4Network(text, strict=False))
+    return () if "0.0.0.0/0" in found else found

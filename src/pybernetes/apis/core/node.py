@@ -26,6 +26,12 @@ def roles(node: Object) -> list[str]:
     return sorted(found - {""})
 
 
+def addresses(node: Object, kind: str) -> list[str]:
+    """Where a node says that it is reached, of one type (InternalIP, Hostname, ...)."""
+    listed = (node.get("status") or {}).get("addresses") or ()
+    return [one["address"] for one in listed if one["type"] == kind]
+
+
 def default_node(node: Object) -> None:
     status = node.get("status")
     if status and status.get("capacity") and status.get("allocatable") is None:
