@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pybernetes.cli.errors import CliError
+from pybernetes.base.errors import Told
 from pybernetes.cli.lab import file
 from pybernetes.cli.main import main
 
@@ -22,7 +22,7 @@ def errors(tmp_path: Path, text: str) -> list[str]:
     """What is said about a file, without the file's name: ["LINE: PATH: MESSAGE"]."""
     path = tmp_path / "lab.yaml"
     path.write_text(text)
-    with pytest.raises(CliError) as raised:
+    with pytest.raises(Told) as raised:
         file.load(path)
     first, *lines = str(raised.value).splitlines()
     if lines:
@@ -160,9 +160,9 @@ def test_what_is_no_lab_file(tmp_path: Path, text: str, said: str) -> None:
 
 def test_size_and_absence(tmp_path: Path) -> None:
     assert "at most 65536 bytes" in errors(tmp_path, "#" * 70_000)[0]
-    with pytest.raises(CliError, match="No such file"):
+    with pytest.raises(Told, match="No such file"):
         file.load(tmp_path / "none.yaml")
-    with pytest.raises(CliError, match="directory"):
+    with pytest.raises(Told, match="directory"):
         file.load(tmp_path)
 
 
@@ -177,7 +177,7 @@ def test_a_damaged_file_is_a_clear_error_never_a_crash(tmp_path: Path) -> None:
         said = str(path)
         try:
             file.load(path)
-        except CliError as error:
+        except Told as error:
             said = str(error)
         assert str(path) in said
 

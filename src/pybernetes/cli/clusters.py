@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pybernetes.base import files
-from pybernetes.cli.errors import CliError
+from pybernetes.base.errors import Told
 
 DEFAULT_NAME = "pybernetes"
 _UNNAMED = 1  # instead of the pid of a process that has locked its file, but not written it
@@ -40,11 +40,11 @@ def common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def open_cluster(options: argparse.Namespace) -> "Cluster":
-    """The cluster that the options name, which need not exist. Raises CliError."""
+    """The cluster that the options name, which need not exist. Raises Told."""
     kept = Cluster("", options.data_dir).config().get("name", "") if options.data_dir else ""
     name = str(options.name or options.name_flag or kept or DEFAULT_NAME)
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
-        raise CliError(f'"{name}" is no cluster name: lower-case letters, digits and "-"', 2)
+        raise Told(f'"{name}" is no cluster name: lower-case letters, digits and "-"', 2)
     data_dir = options.data_dir or data_home() / name
     cluster = Cluster(name, data_dir.absolute())
     cluster.check_format()
@@ -54,7 +54,7 @@ def open_cluster(options: argparse.Namespace) -> "Cluster":
 def open_existing(options: argparse.Namespace, *, lab: bool = False) -> "Cluster":
     """The cluster that is named; else the default one, or the only lab (`lab`: only that).
 
-    Raises CliError.
+    Raises Told.
     """
     cluster = open_cluster(options)
     named = options.name or options.name_flag or options.data_dir
@@ -64,7 +64,7 @@ def open_existing(options: argparse.Namespace, *, lab: bool = False) -> "Cluster
     if not cluster.exists:
         there = ", ".join(one.name for one in all_clusters())
         hint = f"there are: {there}" if there else "`pybernetes up` makes one"
-        raise CliError(f'there is no cluster "{cluster.name}" ({cluster.data_dir}); {hint}')
+        raise Told(f'there is no cluster "{cluster.name}" ({cluster.data_dir}); {hint}')
     return cluster
 
 
@@ -94,7 +94,7 @@ class Cluster:
         """Refuse a data directory that a newer version made."""
         found = self.config().get("format", FORMAT)
         if found > FORMAT:
-            raise CliError(
+            raise Told(
                 f"{self.data_dir} has format {found}, newer than this version's {FORMAT}: "
                 "upgrade pybernetes, or use another --data-dir"
             )
@@ -137,11 +137,11 @@ class Cluster:
         try:
             found = files.holder(path)
         except PermissionError as error:
-            raise CliError(f"no permission to use {self.data_dir}: it is another user's") from error
+            raise Told(f"no permission to use {self.data_dir}: it is another user's") from error
         return 0 if found is None else found or _UNNAMED
 
     def stop(self, seconds: float = 30.0) -> bool:
-        """Ask the process to stop and wait for it; False if none ran. Raises CliError."""
+        """Ask the process to stop and wait for it; False if none ran. Raises Told."""
         pid = self.pid()
         if not pid:
             return False
@@ -155,7 +155,7 @@ class Cluster:
         while self.pid():
             if time.monotonic() > deadline:  # noqa: TID251
                 os.kill(pid, signal.SIGKILL)
-                raise CliError(f"process {pid} did not stop in {seconds:.0f} s and was killed")
+                raise Told(f"process {pid} did not stop in {seconds:.0f} s and was killed")
             time.sleep(0.02)  # noqa: TID251
         return True
 
@@ -165,9 +165,7 @@ class Cluster:
         except FileNotFoundError:
             return {}
         except PermissionError as error:
-            raise CliError(
-                f"no permission to read {self.data_dir}: it is another user's"
-            ) from error
+            raise Told(f"no permission to read {self.data_dir}: it is another user's") from error
         except ValueError as error:
-            raise CliError(f"{self.data_dir / name} is damaged: {error}") from error
+            raise Told(f"{self.data_dir / name} is damaged: {error}") from error
         return found

@@ -4,8 +4,8 @@
 import os
 from pathlib import Path
 
+from pybernetes.base.errors import Told
 from pybernetes.cli.clusters import DEFAULT_NAME, Cluster
-from pybernetes.cli.errors import CliError
 from pybernetes.client import kubeconfig
 
 
@@ -28,7 +28,7 @@ def use_context(cluster: Cluster) -> str:
         entry, user = own["clusters"][0]["cluster"], own["users"][0]["user"]
         kubeconfig.merge_context(user_kubeconfig(), name, entry, user)
     except (OSError, kubeconfig.KubeconfigError) as error:
-        raise CliError(f"{user_kubeconfig()} cannot be changed: {error}") from error
+        raise Told(f"{user_kubeconfig()} cannot be changed: {error}") from error
     return name
 
 
@@ -37,4 +37,4 @@ def drop_context(cluster: Cluster) -> None:
     try:
         kubeconfig.remove_context(user_kubeconfig(), context_name(cluster))
     except (OSError, kubeconfig.KubeconfigError) as error:
-        raise CliError(f"{user_kubeconfig()} cannot be changed: {error}") from error
+        raise Told(f"{user_kubeconfig()} cannot be changed: {error}") from error

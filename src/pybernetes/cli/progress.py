@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pybernetes.cli.errors import CliError
+from pybernetes.base.errors import Told
 
 SILENCE = 60  # seconds without any progress
 
@@ -33,14 +33,14 @@ def relay(reading: int) -> str | None:
 
 
 def ask(data_dir: Path, request: dict[str, Any]) -> None:
-    """Have the running process do something, and wait for the end of it. Raises CliError."""
+    """Have the running process do something, and wait for the end of it. Raises Told."""
     path = data_dir / "control.sock"
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(str(path))
             connection.sendall(json.dumps(request).encode() + b"\n")
         except OSError as error:
-            raise CliError(f"the cluster's process cannot be asked: {path}: {error}") from error
+            raise Told(f"the cluster's process cannot be asked: {path}: {error}") from error
         failure = relay(connection.fileno())
     if failure is not None:
-        raise CliError(failure or f"the cluster's process ended: see {data_dir}/pybernetes.log")
+        raise Told(failure or f"the cluster's process ended: see {data_dir}/pybernetes.log")

@@ -124,7 +124,6 @@ class AllInOne:
         self._config = config
         self._report = report
         self._servers: list[Server] = []
-        self._hints: list[str] = []
         self._missing: list[Missing] = []
         self._lab: Lab | None = None
 
@@ -170,7 +169,6 @@ class AllInOne:
         """What nodes there will be; start what takes time. Raises ConfigError."""
         config = self._config
         self._missing = detect() if config.node != "hollow" else []
-        self._hints = [f"hollow: {item}" for item in self._missing]
         if config.node == "containerd" and self._missing:
             raise ConfigError("; ".join(str(item) for item in self._missing))
         if config.lab is not None and config.node != "hollow" and not self._missing:
@@ -205,15 +203,13 @@ class AllInOne:
         self._servers.append(await serve_api(self._env, handler, self._pki, address, port=port))
 
     async def _start_hollow(self, group: TaskGroup) -> str:
-        from pybernetes.cmd.hollow import HollowFleet, HollowNode, numbered
+        from pybernetes.cmd.hollow import HollowFleet, HollowNode, introduced, numbered
 
         config, client = self._config, self._plane.client
         wanted: Sequence[HollowNode] = [HollowNode(**one) for one in config.hollow_nodes]
         wanted = wanted or numbered(config.nodes, config.node_name)
         if config.lab is not None:
-            from pybernetes.cmd import hollow_lab
-
-            wanted = await hollow_lab.introduced(self._env, config.lab, client())
+            wanted = await introduced(self._env, config.lab, client())
         cache = client(shared=True)
         fleet = HollowFleet(self._env, client, wanted, cache=cache, stages=config.stages())
         for name, handler in fleet.handlers.items():
@@ -259,7 +255,7 @@ class AllInOne:
         state = {
             "server": server,
             "node": node,
-            "hints": self._hints,
+            "hints": [f"hollow: {item}" for item in self._missing],
             "kubeconfig": str(path),
             "pid": os.getpid(),
             "since": rfc3339(self._env.clock.now()),

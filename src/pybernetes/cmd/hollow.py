@@ -20,6 +20,8 @@ from pybernetes.client.gate import Gated
 from pybernetes.client.informer import Informers
 from pybernetes.client.types import Client
 from pybernetes.cmd.identities import ADMIN, ClientFor, node_user
+from pybernetes.cmd.labconfig import LabConfig
+from pybernetes.cmd.labjoin import Joining
 from pybernetes.cri.hollow import Delays, Hollow
 from pybernetes.cri.script import Script
 from pybernetes.cri.stages import Stages
@@ -61,6 +63,23 @@ def numbered(count: int, prefix: str = "hollow") -> list[HollowNode]:
     return [HollowNode(name) for name in names]
 
 
+async def introduced(env: Env, lab: LabConfig, client: Client) -> Sequence[HollowNode]:
+    """Hollow nodes in the place of a lab's, on a machine that cannot run containers: they have joined."""
+    joining = Joining(env, client)
+    for node in lab.nodes:
+        await joining.introduce(node)
+    return [
+        HollowNode(
+            node.name,
+            node.address,
+            labels=node.own_labels,
+            taints=node.all_taints,
+            capacity=node.capacity,
+        )
+        for node in lab.nodes
+    ]
+
+
 class HollowFleet:
     """Hollow nodes. What stages say about a node goes before what its HollowNode says.
 
@@ -84,7 +103,7 @@ class HollowFleet:
         self._client_for = client_for
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._given = {node.name: node for node in nodes}
-        self._addresses = dict(zip(self._given, map(str, NODE_RANGE.hosts()), strict=False))
+        self._number = {name: number for number, name in enumerate(self._given)}
         self.kubelets: dict[str, Kubelet] = {}
         self._runtimes: dict[str, Hollow] = {}
         self.handlers: dict[str, Handler] = {name: self._handler(name) for name in self._given}
@@ -114,7 +133,7 @@ class HollowFleet:
 
     def _runtime(self, name: str) -> Hollow:
         if name not in self._runtimes:
-            place = POD_RANGE.network_address + 256 * list(self._given).index(name)
+            place = POD_RANGE[256 * self._number[name]]
             self._runtimes[name] = Hollow(
                 self._env, self._delays, stages=self._stages, node=name, pod_range=f"{place}/24"
             )
@@ -173,7 +192,7 @@ class HollowFleet:
         given, said = self._given[name], runtime.script.node
         config = KubeletConfig(
             node_name=name,
-            node_ips=(given.address or self._addresses[name],),
+            node_ips=(given.address or str(NODE_RANGE[self._number[name] + 1]),),
             port=given.port,
             node_labels={**given.labels, **said.labels},
             register_with_taints=given.taints,

@@ -2,6 +2,7 @@
 """The cluster's store: opened, backed up, restored, moved between SQLite and etcd."""
 
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from pybernetes.storage.types import Store, StoreError
 
 Report = Callable[[str], None]
 FILE = "store.db"
+NODES = "/registry/minions/"
 
 
 async def open_store(env: Env, config: ClusterConfig) -> Store:
@@ -62,6 +64,18 @@ async def _restore(env: Env, store: Store, request: Object, report: Report) -> N
 
 
 REQUESTS = {"backup": _backup, "restore": _restore}  # of a store that somebody has open
+
+
+def remembered_nodes(path: Path) -> list[Object]:
+    """Names and capacities of the nodes that a snapshot of a store knows. Raises StoreError."""
+    known = [json.loads(record.value) for record in snapshot.read(path, NODES).records]
+    return [
+        {
+            "name": node["metadata"]["name"],
+            "capacity": (node.get("status") or {}).get("capacity", {}),
+        }
+        for node in known
+    ]
 
 
 async def migrate(env: Env, data_dir: Path, asked: Object, report: Report) -> None:

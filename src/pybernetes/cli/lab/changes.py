@@ -4,8 +4,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pybernetes.base.errors import Told
 from pybernetes.cli.clusters import Cluster
-from pybernetes.cli.errors import CliError
 from pybernetes.cli.lab.file import Node, node_entry
 from pybernetes.cli.progress import ask
 
@@ -17,11 +17,11 @@ _FIELDS = {
 
 
 def merge(cluster: Cluster, asked: dict[str, Any]) -> dict[str, Any]:
-    """The settings for a cluster that exists; nodes are added at once if it runs. Raises CliError."""
+    """The settings for a cluster that exists; nodes are added at once if it runs. Raises Told."""
     old, running = cluster.config(), bool(cluster.pid())
     if "lab" not in old:
         if "lab" in asked:
-            raise CliError(f'there is a cluster "{cluster.name}" already, which is no lab')
+            raise Told(f'there is a cluster "{cluster.name}" already, which is no lab')
         return asked
     if "nodes" in asked:
         from pybernetes.cmd.labconfig import default_nodes
@@ -30,7 +30,7 @@ def merge(cluster: Cluster, asked: dict[str, Any]) -> dict[str, Any]:
         asked = {**asked, "lab": {"nodes": [node_entry(node, "worker") for node in nodes]}}
     if lines := list(refused(old, asked, running=running)):
         hint = f'"{cluster.name}" exists; these need `pybernetes delete {cluster.name}` first'
-        raise CliError("\n".join([f"{len(lines)} change(s) refused: {hint}", *lines]))
+        raise Told("\n".join([f"{len(lines)} change(s) refused: {hint}", *lines]))
     if "lab" not in asked:
         return asked
     here = [node["name"] for node in old["lab"]["nodes"]]
@@ -46,7 +46,7 @@ def merge(cluster: Cluster, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def add(cluster: Cluster, node: Node) -> None:
-    """Add a node to a running lab, or to the settings of a stopped one. Raises CliError."""
+    """Add a node to a running lab, or to the settings of a stopped one. Raises Told."""
     if cluster.pid():
         ask(cluster.data_dir, {"do": "node add", "node": node})
     else:
@@ -56,10 +56,10 @@ def add(cluster: Cluster, node: Node) -> None:
 
 
 def remove(cluster: Cluster, name: str) -> None:
-    """Remove a worker, as `add` adds one. Raises CliError."""
+    """Remove a worker, as `add` adds one. Raises Told."""
     lab = cluster.lab()
     if any(node["name"] == name and node.get("role") == "control-plane" for node in lab["nodes"]):
-        raise CliError(f"{name} is the control-plane node: it can be stopped, but not removed")
+        raise Told(f"{name} is the control-plane node: it can be stopped, but not removed")
     if cluster.pid():
         ask(cluster.data_dir, {"do": "node remove", "node": {"name": name}})
     else:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pybernetes.apimachinery import settings
 from pybernetes.apimachinery.settings import Path, SettingsError
-from pybernetes.cli.errors import CliError
+from pybernetes.base.errors import Told
 from pybernetes.cmd.labnodes import LEAST, Faults, network_of, node_faults
 
 MAX_BYTES = 64 * 1024
@@ -25,25 +25,25 @@ Node = dict[str, Any]
 
 
 def load(path: FilePath) -> dict[str, Any]:
-    """The lab that the file describes, as config.json has it. Raises CliError with a line per error."""
+    """The lab that the file describes, as config.json has it. Raises Told with a line per error."""
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise CliError(f"{path}: {error.strerror}") from error
+        raise Told(f"{path}: {error.strerror}") from error
     if len(data) > MAX_BYTES:
-        raise CliError(f"{path}: a lab file has at most {MAX_BYTES} bytes")
+        raise Told(f"{path}: a lab file has at most {MAX_BYTES} bytes")
     try:
         found = settings.load(data, _schema())
         faults = [*_range_faults(found.value["spec"]), *node_faults(*_nodes(found.value))]
         if faults:
             raise SettingsError([found.fault(at, text) for at, text in faults])
     except SettingsError as error:
-        raise CliError(error.told(path)) from error
+        raise Told(error.told(path)) from error
     return _settings(found.value)
 
 
 def check_node(node: Node, lab: dict[str, Any]) -> None:
-    """Raises CliError for a node that cannot be added to `lab`."""
+    """Raises Told for a node that cannot be added to `lab`."""
     kinds, others = _schema()["$defs"], [((), other) for other in lab["nodes"]]
     try:
         settings.load(json.dumps(node).encode(), {**kinds["node"], "$defs": kinds})
@@ -52,7 +52,7 @@ def check_node(node: Node, lab: dict[str, Any]) -> None:
     except SettingsError as error:
         text = f"{error.faults[0].path}: {error.faults[0].detail}"
     if text:
-        raise CliError(f"node {node['name']}: {text}", 2)
+        raise Told(f"node {node['name']}: {text}", 2)
 
 
 @functools.cache

@@ -7,8 +7,8 @@ The API server works on a data directory and leaves admin.kubeconfig there; the 
 import argparse
 from pathlib import Path
 
+from pybernetes.base.errors import Told
 from pybernetes.cli import etcd, stages
-from pybernetes.cli.errors import CliError
 
 NAMES = ("apiserver", "controller-manager", "dns", "hollow-node", "proxy", "scheduler")
 EXAMPLES = """examples:
@@ -37,12 +37,12 @@ def run(options: argparse.Namespace) -> int:
     from pybernetes.cmd.stages import parse
 
     if options.component == "hollow-node" and options.address in ("0.0.0.0", "::"):
-        raise CliError("--address must be one that the API server reaches the nodes at", 2)
+        raise Told("--address must be one that the API server reaches the nodes at", 2)
     if not 1 <= options.nodes <= 10_000:
-        raise CliError(f"--nodes {options.nodes}: must be between 1 and 10000", 2)
+        raise Told(f"--nodes {options.nodes}: must be between 1 and 10000", 2)
     flag = "data_dir" if options.component == "apiserver" else "kubeconfig"
     if getattr(options, flag) is None:
-        raise CliError(f"{options.component} needs --{flag.replace('_', '-')}", 2)
+        raise Told(f"{options.component} needs --{flag.replace('_', '-')}", 2)
     config = ComponentConfig(
         name=options.component,
         kubeconfig=options.kubeconfig or Path(),

@@ -4,8 +4,8 @@
 import argparse
 import shutil
 
+from pybernetes.base.errors import Told
 from pybernetes.cli.clusters import common_arguments, open_cluster
-from pybernetes.cli.errors import CliError
 from pybernetes.cli.kubeconfig import drop_context
 from pybernetes.cli.verbs.down import stop
 
@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     cluster = open_cluster(options)
     if not cluster.exists:
-        raise CliError(f'there is no cluster "{cluster.name}" ({cluster.data_dir})')
+        raise Told(f'there is no cluster "{cluster.name}" ({cluster.data_dir})')
     stop(cluster)
     drop_context(cluster)
     shutil.rmtree(cluster.data_dir)

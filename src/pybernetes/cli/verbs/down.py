@@ -5,8 +5,8 @@ import argparse
 import subprocess
 import sys
 
+from pybernetes.base.errors import Told
 from pybernetes.cli.clusters import Cluster, common_arguments, open_existing
-from pybernetes.cli.errors import CliError
 
 EXAMPLES = """examples:
   pybernetes down          stop the default cluster; `pybernetes up` brings everything back
@@ -34,5 +34,5 @@ def stop(cluster: Cluster) -> str:
         check=False,
     )
     if done.returncode:
-        raise CliError(f"cleaning up failed: {done.stderr.strip().splitlines()[-1:] or '?'}")
+        raise Told(f"cleaning up failed: {done.stderr.strip().splitlines()[-1:] or '?'}")
     return f'Cluster "{cluster.name}" ' + ("is stopped." if ran else "was not running.")

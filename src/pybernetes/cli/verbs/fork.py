@@ -4,8 +4,8 @@
 import argparse
 import shutil
 
+from pybernetes.base.errors import Told
 from pybernetes.cli.clusters import Cluster, common_arguments, open_cluster, open_existing
-from pybernetes.cli.errors import CliError
 from pybernetes.cli.kubeconfig import use_context
 from pybernetes.cli.verbs import up
 
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
         new.data_dir.mkdir(parents=True, mode=0o700)
     except FileExistsError as error:
         text = f'there is a cluster "{name}" already ({new.data_dir}): name the fork otherwise'
-        raise CliError(text) from error
+        raise Told(text) from error
     try:
         _copy(origin, new, options.port)
         up.start(new)
@@ -43,9 +43,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _copy(origin: Cluster, new: Cluster, port: int) -> None:
-    """State, keys and stages; the configuration last. Raises CliError."""
+    """State, keys and stages; the configuration last. Raises Told."""
     from pybernetes.cli.stores import carry_out
-    from pybernetes.cmd.hollow_lab import remembered
+    from pybernetes.cmd.stores import remembered_nodes
 
     state = new.data_dir / "store.db"
     carry_out(origin, "backup", str(state))
@@ -57,6 +57,6 @@ def _copy(origin: Cluster, new: Cluster, port: int) -> None:
         for key, value in origin.config().items()
         if key not in _ITS_OWN and not key.startswith("etcd_")
     }
-    nodes = remembered(state)
+    nodes = remembered_nodes(state)
     ours = {"node": "hollow", "nodes": max(len(nodes), 1), "hollow_nodes": nodes, "port": port}
     new.settle({**kept, **ours})

@@ -5,8 +5,8 @@ import argparse
 import asyncio
 from pathlib import Path
 
+from pybernetes.base.errors import Told
 from pybernetes.cli.clusters import Cluster, open_existing
-from pybernetes.cli.errors import CliError
 
 EXAMPLES = """examples:
   pybernetes image list
@@ -32,19 +32,19 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "list":
         return _list(sockets)
     if options.source is None:
-        raise CliError("image load: name an archive, a folder or a static program", 2)
+        raise Told("image load: name an archive, a folder or a static program", 2)
     if not options.source.exists():
-        raise CliError(f"{options.source} does not exist")
+        raise Told(f"{options.source} does not exist")
     return _load(sockets, cluster, options)
 
 
 def _sockets(cluster: Cluster) -> dict[str, str]:
-    """containerd of every node that runs, by the node's name. Raises CliError."""
+    """containerd of every node that runs, by the node's name. Raises Told."""
     from pybernetes.cmd.config import ClusterConfig
     from pybernetes.machine.config import Config
 
     if not cluster.pid():
-        raise CliError(f'cluster "{cluster.name}" is not running; `pybernetes up` starts it')
+        raise Told(f'cluster "{cluster.name}" is not running; `pybernetes up` starts it')
     config = ClusterConfig.read(cluster.data_dir)
     folders = {config.node_name: config.node_dir}
     if config.lab:
@@ -52,7 +52,7 @@ def _sockets(cluster: Cluster) -> dict[str, str]:
     paths = {name: Config(data=folder).socket for name, folder in folders.items()}
     found = {name: str(path) for name, path in paths.items() if path.exists()}
     if not found:
-        raise CliError("this cluster's nodes are hollow: they start nothing and keep no images")
+        raise Told("this cluster's nodes are hollow: they start nothing and keep no images")
     return found
 
 
@@ -78,12 +78,12 @@ def _load(sockets: dict[str, str], cluster: Cluster, options: argparse.Namespace
     try:
         if archive.is_dir() or not tarfile.is_tarfile(archive):
             if not options.tag:
-                raise CliError("image load: give the image a name with --tag", 2)
+                raise Told("image load: give the image a name with --tag", 2)
             _build(options, temporary)
             archive = temporary
         asyncio.run(_load_everywhere(cluster, sockets, archive))
     except (importer.ImportFailed, StartError, OSError, ValueError) as error:
-        raise CliError(f"{options.source} cannot be loaded: {error}") from error
+        raise Told(f"{options.source} cannot be loaded: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
     print(f"Loaded {oci.reference(options.tag) if options.tag else options.source}")

@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from pybernetes.cli.errors import CliError
+from pybernetes.base.errors import Told
 
 EXAMPLES = """examples:
   pybernetes lab schema > lab.schema.json     for editors: # yaml-language-server: $schema=lab.schema.json
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
         print(file.SCHEMA.read_text(), end="")
         return 0
     if options.file is None:
-        raise CliError("lab check: name a file", 2)
+        raise Told("lab check: name a file", 2)
     found = file.load(options.file)
     names = ", ".join(node["name"] for node in found["lab"]["nodes"])
     print(f'{options.file}: lab "{found["name"]}" with the nodes {names}')

@@ -8,9 +8,9 @@ Into SQLite, every object keeps its own; watches from older ones get 410.
 import argparse
 from typing import Any
 
+from pybernetes.base.errors import Told
 from pybernetes.cli import etcd
 from pybernetes.cli.clusters import common_arguments, open_existing
-from pybernetes.cli.errors import CliError
 
 EXAMPLES = """examples:
   pybernetes down && pybernetes migrate --to etcd --etcd-servers http://10.0.0.1:2379 && pybernetes up
@@ -29,9 +29,9 @@ def run(options: argparse.Namespace) -> int:
 
     cluster, asked = open_existing(options), etcd.settings(options)
     if bool(asked.get("etcd_servers")) != (options.to == "etcd"):
-        raise CliError("--to etcd needs --etcd-servers; --to sqlite takes no --etcd flags", 2)
+        raise Told("--to etcd needs --etcd-servers; --to sqlite takes no --etcd flags", 2)
     if cluster.pid():
-        raise CliError(f'cluster "{cluster.name}" runs: `pybernetes down {cluster.name}` first')
+        raise Told(f'cluster "{cluster.name}" runs: `pybernetes down {cluster.name}` first')
 
     async def work(env: Any) -> None:
         from pybernetes.cmd.stores import migrate

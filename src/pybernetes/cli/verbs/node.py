@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pybernetes.base.errors import Told
 from pybernetes.cli.clusters import Cluster, open_existing
-from pybernetes.cli.errors import CliError
 
 EXAMPLES = """examples:
   pybernetes node list
@@ -50,10 +50,10 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "list":
         options.name, options.nodes = options.name or "".join(options.nodes[:1]), []
     elif not options.nodes:
-        raise CliError(f"node {options.action}: name a node", 2)
+        raise Told(f"node {options.action}: name a node", 2)
     cluster = _lab(options)
     if os.geteuid() != 0 and options.action not in {"list", "add", "remove"}:
-        raise CliError(f"node {options.action} needs root: the nodes of a lab are namespaces", 1)
+        raise Told(f"node {options.action} needs root: the nodes of a lab are namespaces", 1)
     if options.action == "list":
         return _list(cluster)
     if options.action == "add":
@@ -67,10 +67,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _lab(options: argparse.Namespace) -> Cluster:
-    """The lab that is named, or the only one there is. Raises CliError."""
+    """The lab that is named, or the only one there is. Raises Told."""
     cluster = open_existing(options, lab=True)
     if not cluster.lab():
-        raise CliError(
+        raise Told(
             f'cluster "{cluster.name}" is no lab: its nodes cannot be changed one by one; '
             "`pybernetes up --nodes 3 --name lab` makes a lab"
         )
@@ -81,7 +81,7 @@ def _check_known(cluster: Cluster, names: list[str]) -> None:
     known = [node["name"] for node in cluster.lab()["nodes"]]
     for name in names:
         if name not in known:
-            raise CliError(f'no node "{name}" in "{cluster.name}": there are {", ".join(known)}')
+            raise Told(f'no node "{name}" in "{cluster.name}": there are {", ".join(known)}')
 
 
 def _change(cluster: Cluster, action: str, name: str) -> None:
@@ -91,7 +91,7 @@ def _change(cluster: Cluster, action: str, name: str) -> None:
     if action == "remove":
         return changes.remove(cluster, name)
     if not cluster.pid():
-        raise CliError(
+        raise Told(
             f'cluster "{cluster.name}" is not running; `pybernetes up {cluster.name}` starts it'
         )
     ask(cluster.data_dir, {"do": f"node {action}", "node": {"name": name}})
@@ -118,14 +118,14 @@ def _add(cluster: Cluster, options: argparse.Namespace) -> int:
 def _pair(flag: str, text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise CliError(f"{flag} {text}: must be KEY=VALUE", 2)
+        raise Told(f"{flag} {text}: must be KEY=VALUE", 2)
     return key, value
 
 
 def _taint(text: str) -> dict[str, str]:
     marks, colon, effect = text.rpartition(":")
     if not colon:
-        raise CliError(f"--taint {text}: must be KEY[=VALUE]:EFFECT", 2)
+        raise Told(f"--taint {text}: must be KEY[=VALUE]:EFFECT", 2)
     key, _, value = marks.partition("=")
     taint: dict[str, Any] = {"key": key, "effect": effect}
     return {**taint, "value": value} if value else taint
@@ -145,7 +145,7 @@ def _shell(cluster: Cluster, name: str, *command: str) -> int:
 
     folder = cluster.data_dir / "ns" / name
     if not (folder / "net").exists():
-        raise CliError(f"node {name} is not there; `pybernetes up {cluster.name}` starts the lab")
+        raise Told(f"node {name} is not there; `pybernetes up {cluster.name}` starts the lab")
     socket = Config(data=cluster.node_dir(name)).socket
     env = {
         **{key: value for key, value in os.environ.items() if key != "KUBECONFIG"},
@@ -160,4 +160,4 @@ def _shell(cluster: Cluster, name: str, *command: str) -> int:
     try:
         os.execvpe(words[0], words, env)
     except OSError as error:
-        raise CliError(f"{words[0]}: {error.strerror}") from error
+        raise Told(f"{words[0]}: {error.strerror}") from error

@@ -4,8 +4,8 @@
 import argparse
 from pathlib import Path
 
+from pybernetes.base.errors import Told
 from pybernetes.cli.clusters import common_arguments, open_existing
-from pybernetes.cli.errors import CliError
 
 EXAMPLES = """examples:
   pybernetes restore monday.db         the default cluster is again what it was; it may run
@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     from pybernetes.cli.stores import carry_out
 
     if not options.file.is_file():
-        raise CliError(f"{options.file}: no such file")
+        raise Told(f"{options.file}: no such file")
     cluster = open_existing(options)
     carry_out(cluster, "restore", str(options.file.absolute()))
     print(f'Cluster "{cluster.name}" is as it was in {options.file}.')

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pybernetes.base.errors import Told
 from pybernetes.cli import etcd, stages
 from pybernetes.cli.clusters import (
     DEFAULT_NAME,
@@ -16,7 +17,6 @@ from pybernetes.cli.clusters import (
     data_home,
     open_cluster,
 )
-from pybernetes.cli.errors import CliError
 from pybernetes.cli.kubeconfig import use_context
 from pybernetes.cli.progress import relay
 
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     if cluster.pid() and (options.file or (options.nodes and cluster.lab())):
         return 0
     if cluster.pid():
-        raise CliError(
+        raise Told(
             f'cluster "{cluster.name}" is running already (pid {cluster.pid()}); '
             f"`pybernetes down {cluster.name}` stops it"
         )
@@ -99,27 +99,27 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _settings_of_file(options: argparse.Namespace) -> dict[str, Any]:
-    """What the file asks for; its name becomes the cluster's. Raises CliError."""
+    """What the file asks for; its name becomes the cluster's. Raises Told."""
     from pybernetes.cli.lab.file import load
 
     if options.nodes is not None:
-        raise CliError("--nodes: the file says which nodes there are", 2)
+        raise Told("--nodes: the file says which nodes there are", 2)
     found = load(options.file)
     asked = options.name or options.name_flag
     if asked not in {"", found["name"]}:
-        raise CliError(f'{options.file} is about the lab "{found["name"]}", not "{asked}"', 2)
+        raise Told(f'{options.file} is about the lab "{found["name"]}", not "{asked}"', 2)
     options.name = found["name"]
     return found
 
 
 def _check_store(old: dict[str, Any], asked: dict[str, Any]) -> None:
-    """Refuse to start with an empty store in place of the one that has the state. Raises CliError."""
+    """Refuse to start with an empty store in place of the one that has the state. Raises Told."""
     before = bool(old.get("etcd_servers"))
     prefixes = [settings.get("etcd_prefix", "/registry") for settings in (old, {**old, **asked})]
     if "etcd_servers" in asked and bool(asked["etcd_servers"]) != before:
-        raise CliError("the cluster's state is elsewhere: `pybernetes migrate --to` moves it")
+        raise Told("the cluster's state is elsewhere: `pybernetes migrate --to` moves it")
     if before and prefixes[0] != prefixes[1]:
-        raise CliError(f"--etcd-prefix is {prefixes[0]} and cannot become {prefixes[1]}")
+        raise Told(f"--etcd-prefix is {prefixes[0]} and cannot become {prefixes[1]}")
 
 
 def _command(cluster: Cluster, report: int) -> list[str]:
@@ -127,7 +127,7 @@ def _command(cluster: Cluster, report: int) -> list[str]:
 
 
 def start(cluster: Cluster) -> None:
-    """Start the process and relay its progress until it is ready. Raises CliError."""
+    """Start the process and relay its progress until it is ready. Raises Told."""
     reading, writing = os.pipe()
     log = cluster.log_path.open("ab")
     with log:
@@ -147,7 +147,7 @@ def start(cluster: Cluster) -> None:
     if failure and process.poll() is None:
         process.terminate()
     process.wait()
-    raise CliError(failure or f"the cluster did not start: see {cluster.log_path}")
+    raise Told(failure or f"the cluster did not start: see {cluster.log_path}")
 
 
 def print_next_steps(cluster: Cluster, context: str) -> None:
