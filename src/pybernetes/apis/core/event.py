@@ -6,6 +6,7 @@ rules are stricter: that is the second Kind here.
 """
 
 import datetime
+from functools import partial
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.timestamps import age
@@ -71,8 +72,7 @@ def _series(part: Part) -> None:
         series.need("lastObservedTime")
 
 
-def validate_strict(part: Part) -> None:
-    validate_event(part, "reportingController")
+validate_strict = partial(validate_event, controller="reportingController")
 
 
 def validate_new(part: Part) -> None:

@@ -57,15 +57,11 @@ def preferred_score(spec: Object, node: Object) -> int:
 
 def validate_node_selector(selector: Part) -> None:
     for term in selector.each("nodeSelectorTerms"):
-        _term(term)
+        validate_preference(term, any_value=False)
 
 
-def validate_preference(term: Part) -> None:
-    """A preferred term, whose values may be anything."""
-    _term(term, any_value=True)
-
-
-def _term(term: Part, *, any_value: bool = False) -> None:
+def validate_preference(term: Part, *, any_value: bool = True) -> None:
+    """A term, whose values may be anything if it is only preferred."""
     for one in term.each("matchExpressions"):
         validate_requirement(one, numeric=True, any_value=any_value)
     for one in term.each("matchFields"):

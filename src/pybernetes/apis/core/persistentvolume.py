@@ -74,7 +74,7 @@ def phase(obj: Object, _: datetime.datetime) -> str:
     return "Terminating" if meta.is_deleting(obj) else look(obj, "status", "phase") or ""
 
 
-def class_of(obj: Object) -> str:
+def class_of(obj: Object, _: datetime.datetime | None = None) -> str:
     """The storage class of a claim or a volume; the old annotation wins."""
     old = meta.annotations(obj).get(CLASS_ANNOTATION)
     return old if old is not None else look(obj, "spec", "storageClassName") or ""
@@ -88,10 +88,6 @@ def requests(claim: Object) -> dict[str, str]:
 def requested(claim: Object) -> quantity.Quantity:
     """How much storage a claim asks for."""
     return quantity.parse(requests(claim).get("storage") or "0")
-
-
-def storage_class(obj: Object, _: datetime.datetime) -> str:
-    return class_of(obj)
 
 
 def capacity(claim: Object, _: datetime.datetime) -> str:

@@ -49,9 +49,8 @@ class Priority(Plugin):
         if request.of == "pods" or not obj.get("globalDefault"):
             return
         default = self._default()
-        if default is None:
-            return
-        if request.operation == "CREATE" or meta.name(default) != meta.name(obj):
+        new = request.operation == "CREATE"
+        if default is not None and (new or meta.name(default) != meta.name(obj)):
             raise forbidden(
                 request,
                 f"PriorityClass {meta.name(default)} is already marked as default. "

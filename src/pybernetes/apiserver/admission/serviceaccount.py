@@ -127,14 +127,12 @@ def _check_mirror(request: AdmissionRequest, pod: Object) -> None:
     spec = spec_of(pod)
     if spec.get("serviceAccountName"):
         raise forbidden(request, "a mirror pod may not reference service accounts")
-    if any(resource == "secrets" for resource, _ in references(pod)):
+    mentioned = {resource for resource, _ in references(pod)}
+    if "secrets" in mentioned:
         raise forbidden(request, "a mirror pod may not reference secrets")
-    for volume in spec.get("volumes") or ():
-        for source in (volume.get("projected") or {}).get("sources") or ():
-            if source.get("serviceAccountToken"):
-                raise forbidden(
-                    request, "a mirror pod may not use ServiceAccountToken volume projections"
-                )
+    if "serviceaccounts" in mentioned:
+        text = "a mirror pod may not use ServiceAccountToken volume projections"
+        raise forbidden(request, text)
 
 
 def _container_secrets(container: Object) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 
 import base64
 import hmac
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from pybernetes.base.clock import Clock
 from pybernetes.base.expiring import Expiring
 from pybernetes.wire.types import Request
 
+_BOOTSTRAP = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
 _WEBSOCKET_PREFIX = "base64url.bearer.authorization.k8s.io."
 SUCCESS_TTL = 10.0  # seconds; upstream's TokenSuccessCacheTTL
 MAX_CACHED = 10_000
@@ -53,9 +55,10 @@ class BootstrapTokens:
         self._clock = clock
 
     def verify(self, token: str, audiences: Sequence[str]) -> Verified | None:
-        identifier, dot, secret = token.partition(".")
-        if not dot or not _is_word(identifier, 6) or not _is_word(secret, 16):
+        match = _BOOTSTRAP.fullmatch(token)
+        if match is None:
             return None
+        identifier, secret = match.groups()
         obj = self._reader.get(SECRETS, "kube-system", f"bootstrap-token-{identifier}")
         if obj is None or obj.get("type") != "bootstrap.kubernetes.io/token":
             return None
@@ -70,10 +73,6 @@ class BootstrapTokens:
             return None
         groups = sorted({*groups, "system:bootstrappers"})
         return Verified(User(f"system:bootstrap:{identifier}", tuple(groups)), tuple(audiences))
-
-
-def _is_word(word: str, length: int) -> bool:
-    return len(word) == length and word.isascii() and word.isalnum() and word == word.lower()
 
 
 class BearerTokens:

@@ -113,10 +113,11 @@ def reconciled(existing: Object | None, wanted: Object) -> Object | None:
         return wanted
     result = {**existing, "metadata": _merged_metadata(existing, wanted)}
     if "subjects" in wanted:
-        have = existing.get("subjects") or []
-        result["subjects"] = [*have, *(item for item in wanted["subjects"] if item not in have)]
+        result["subjects"] = _with(existing.get("subjects"), wanted["subjects"])
     if "aggregationRule" in wanted:
-        result["aggregationRule"] = _merged_aggregation(existing, wanted)
+        key = "clusterRoleSelectors"
+        have = (existing.get("aggregationRule") or {}).get(key)
+        result["aggregationRule"] = {key: _with(have, wanted["aggregationRule"][key])}
     elif wanted.get("rules"):
         have = existing.get("rules") or []
         lacking = compact(missing(have, wanted["rules"]))
@@ -131,7 +132,5 @@ def _merged_metadata(existing: Object, wanted: Object) -> Object:
     return result
 
 
-def _merged_aggregation(existing: Object, wanted: Object) -> Object:
-    have = (existing.get("aggregationRule") or {}).get("clusterRoleSelectors") or []
-    new = wanted["aggregationRule"]["clusterRoleSelectors"]
-    return {"clusterRoleSelectors": [*have, *(item for item in new if item not in have)]}
+def _with(have: list[Object] | None, new: list[Object]) -> list[Object]:
+    return [*(have or ()), *(item for item in new if item not in (have or ()))]

@@ -21,7 +21,6 @@ class Discovery:
         self._core = core
         self._generation = -1
         self._documents: dict[str, bytes] = {}
-        self._groups: list[apidiscovery.Group] = []
         config = core.config
         self._address = f"{config.advertise_address}:{config.advertise_port}"
 
@@ -49,12 +48,11 @@ class Discovery:
         resources = self._core.resources
         if self._generation == resources.generation:
             return
-        self._groups = apidiscovery.groups(resources.rows(), priorities())
         self._documents = {path: codec.dumps(made) for path, made in self._table().items()}
         self._generation = resources.generation
 
     def _table(self) -> dict[str, Object]:
-        groups = self._groups
+        groups = apidiscovery.groups(self._core.resources.rows(), priorities())
         table: dict[str, Object] = {
             "/api": apidiscovery.api_versions(self._address),
             "/apis": apidiscovery.api_group_list(groups),

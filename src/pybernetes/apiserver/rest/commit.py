@@ -4,10 +4,11 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from pybernetes.apimachinery.errors import ApiError, conflict, not_found, service_unavailable
-from pybernetes.apimachinery.types import Object
+from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context, Core
@@ -92,8 +93,8 @@ async def compact_forever(store: Store, interval: float) -> None:
         before = now
 
 
-_TRIES = 64
 _HOOK_TRIES = 16
+T = TypeVar("T")
 
 
 async def write(
@@ -151,17 +152,22 @@ async def change(
     False from `apply`: nothing is stored. Raises 404, and 409 where others are always faster.
     """
     gvr = serving.row.gvr
-    for _ in range(_TRIES):
+
+    async def attempt() -> None:
         entry = serving.entry(*where)
         if entry is None:
             raise not_found(gvr.resource, gvr.group, where[1])
         obj = serving.decode(entry)
-        if not apply(obj):
-            return
-        try:
+        if apply(obj):
             key = serving.row.storage_prefix + entry.key
             await commit(core, [Op(key, codec.stored(obj), entry.revision)])
-        except Conflict:
-            continue
-        return
-    raise conflict(gvr.resource, gvr.group, where[1])
+
+    await retried(gvr, where[1], attempt)
+
+
+async def retried(gvr: GVR, name: str, attempt: Callable[[], Awaitable[T]], tries: int = 64) -> T:
+    """`attempt` until it collides with nobody. Raises 409 where others are always faster."""
+    for _ in range(tries):
+        with contextlib.suppress(Conflict):
+            return await attempt()
+    raise conflict(gvr.resource, gvr.group, name)

@@ -12,18 +12,16 @@ from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest import versions
 from pybernetes.apiserver.rest.body import check_type, decode_body
-from pybernetes.apiserver.rest.commit import write
+from pybernetes.apiserver.rest.commit import retried, write
 from pybernetes.apiserver.rest.get import find
 from pybernetes.apiserver.rest.list import select
 from pybernetes.apiserver.rest.options import findings, integer, set_dry_run
 from pybernetes.apiserver.rest.reply import encoded, entry_reply, format_of, object_reply, success
 from pybernetes.apiserver.rest.selecting import selection_of
-from pybernetes.storage.types import Conflict
 from pybernetes.wire.types import Response
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _POLICIES = ("Background", "Foreground", "Orphan")
-_TRIES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +98,8 @@ async def delete_object(ctx: Context, options: DeleteOptions) -> tuple[Entry, bo
 
 
 async def delete_named(ctx: Context, options: DeleteOptions, entry: Entry) -> tuple[Entry, bool]:
-    """Delete the object whose present state is `entry`."""
-    info, cache = ctx.info, ctx.serving.cache
-    key, name = entry.key, entry.name
-    for _ in range(_TRIES):
-        found = cache.entries.get(key)
-        if found is None:
-            raise not_found(info.resource, info.group, name)
-        entry = found
-        _check_preconditions(ctx, entry, options)
-        try:
-            return await _attempt(ctx, entry, options)
-        except Conflict:
-            continue
-    raise conflict(info.resource, info.group, name)
+    """Delete the object that `entry` is, or was."""
+    return await retried(ctx.info.gvr, entry.name, lambda: _attempt(ctx, entry.key, options))
 
 
 async def delete_collection(ctx: Context) -> Response:
@@ -146,8 +132,12 @@ def _check_preconditions(ctx: Context, entry: Entry, options: DeleteOptions) -> 
             raise conflict(info.resource, info.group, info.name, detail)
 
 
-async def _attempt(ctx: Context, entry: Entry, options: DeleteOptions) -> tuple[Entry, bool]:
+async def _attempt(ctx: Context, key: str, options: DeleteOptions) -> tuple[Entry, bool]:
     serving = ctx.serving
+    entry = serving.cache.entries.get(key)
+    if entry is None:
+        raise not_found(ctx.info.resource, ctx.info.group, key.rpartition("/")[2])
+    _check_preconditions(ctx, entry, options)
     old = serving.decode(entry)
     request = ctx.admission("DELETE", None, old)
     await ctx.core.admission.both(request)

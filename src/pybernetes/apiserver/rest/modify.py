@@ -16,14 +16,11 @@ from pybernetes.apis.validation.meta import validate_meta_update
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry
 from pybernetes.apiserver.context import Context
-from pybernetes.apiserver.rest.commit import write
+from pybernetes.apiserver.rest.commit import retried, write
 from pybernetes.apiserver.rest.get import find
-from pybernetes.storage.types import Conflict
 
 Change = Callable[[Object], Object]
 """From the present object (served version, a private copy) to the wanted one."""
-
-_TRIES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +53,8 @@ async def modify(ctx: Context, what: Modification) -> Entry:
 
     The caller has waited for the caches.
     """
-    for _ in range(_TRIES):
-        try:
-            return await _attempt(ctx, what, find(ctx))
-        except Conflict:
-            if what.named:
-                raise conflict(ctx.info.resource, ctx.info.group, ctx.info.name) from None
-    raise conflict(ctx.info.resource, ctx.info.group, ctx.info.name)
+    tries = 1 if what.named else 64
+    return await retried(ctx.info.gvr, ctx.info.name, lambda: _attempt(ctx, what, find(ctx)), tries)
 
 
 async def _attempt(ctx: Context, what: Modification, entry: Entry) -> Entry:

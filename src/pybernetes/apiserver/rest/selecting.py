@@ -21,9 +21,7 @@ def selection_of(ctx: Context) -> Selection:
         terms = (*terms, FieldTerm("metadata.name", "=", ctx.info.name))
     if not label_text and not terms:
         return EVERYTHING
-    labels = None
-    if label_text:
-        labels = parse_labels(label_text)
+    labels = parse_labels(label_text) if label_text else None
     return Selection(labels, terms, _exact(labels, terms))
 
 
