@@ -41,11 +41,10 @@ class Dispatcher:
         ctx.serving = serving
         if info.subresource:
             return self._subresource(ctx)
-        if not serving.stored:
-            verb = self._virtual.get((info.group, info.resource))
-            if verb is not None:
-                check_plain(ctx.request.headers.get("accept", ""))
-                return verb(ctx)
+        verb = None if serving.stored else self._virtual.get((info.group, info.resource))
+        if verb is not None:
+            check_plain(ctx.request.headers.get("accept", ""))
+            return verb(ctx)
         found = VERBS.get(info.verb)
         if found is None or info.verb not in serving.row.verbs:
             raise not_allowed(ctx)

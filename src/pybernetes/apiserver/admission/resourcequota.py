@@ -43,9 +43,7 @@ class ResourceQuota(Plugin):
         """What the request adds to what the quota counts. Raises 403 for what it must say."""
         obj = request.obj
         hard = (quota.get("spec") or {}).get("hard") or {}
-        if not any(rules.tracks(name, gvr) for name in hard):
-            return {}
-        if not rules.matches(quota, gvr, obj):
+        if not any(rules.tracks(name, gvr) for name in hard) or not rules.matches(quota, gvr, obj):
             return {}
         if gvr == rules.PODS and (lacking := rules.unspecified(quota, obj)):
             name = quota["metadata"]["name"]

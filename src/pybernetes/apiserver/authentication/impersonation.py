@@ -5,6 +5,7 @@ Upstream's newer constrained modes (impersonate:user-info and others) are not su
 """
 
 from dataclasses import replace
+from functools import partial
 from urllib.parse import unquote
 
 from pybernetes.apimachinery import errors, meta
@@ -23,6 +24,7 @@ USER = "impersonate-user"
 GROUP = "impersonate-group"
 UID = "impersonate-uid"
 EXTRA = "impersonate-extra-"
+_info = partial(RequestInfo.asking, "impersonate", version="v1")
 _AUTHENTICATION = "authentication.k8s.io"
 
 
@@ -78,7 +80,3 @@ def _checks(wanted: User) -> list[RequestInfo]:
     if wanted.uid:
         checks.append(_info(_AUTHENTICATION, "uids", wanted.uid))
     return checks
-
-
-def _info(group: str, resource: str, name: str, **more: str) -> RequestInfo:
-    return RequestInfo.asking("impersonate", group, resource, name, version="v1", **more)

@@ -4,8 +4,8 @@
 from pybernetes.apimachinery import errors, meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object, User
-from pybernetes.apiserver.authorization.rbac import GROUP, Rbac, describe_user
-from pybernetes.apiserver.authorization.rules import compact, missing, show
+from pybernetes.apiserver.authorization.rbac import GROUP, Rbac
+from pybernetes.apiserver.authorization.rules import compact, missing, show, show_list
 from pybernetes.apiserver.types import Authorizer, RequestInfo
 
 MASTERS = "system:masters"
@@ -65,8 +65,8 @@ class EscalationCheck:
             return
         shown = "\n".join(sorted({show(rule) for rule in compact(lacking)}))
         detail = (
-            f"{describe_user(user)} is attempting to grant RBAC permissions "
-            f"not currently held:\n{shown}"
+            f'user "{user.name}" (groups={show_list(user.groups)}) is attempting to grant RBAC '
+            f"permissions not currently held:\n{shown}"
         )
         if problems:
             detail += f"; resolution errors: [{' '.join(problems)}]"

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import aggregate
 from pybernetes.apimachinery.types import GVR, Object, User
-from pybernetes.apiserver.authorization.rules import Rule, compiled, show_list
+from pybernetes.apiserver.authorization.rules import Rule, compiled
 from pybernetes.apiserver.reading import Reader
 from pybernetes.apiserver.types import Decision, RequestInfo
 
@@ -174,7 +174,3 @@ def _describe(binding: Object, subject: Object) -> str:
     if subject.get("kind") == "ServiceAccount":
         who = f"{who}/{subject.get('namespace') or space}"
     return f'{kind} "{label}" of {ref["kind"]} "{ref["name"]}" to {subject["kind"]} "{who}"'
-
-
-def describe_user(user: User) -> str:
-    return f'user "{user.name}" (groups={show_list(user.groups)})'
