@@ -70,6 +70,28 @@ def test_one_row_adds_a_controller(in_cluster) -> None:
     in_cluster(main, extra={"greeter": row}, controllers=("greeter", "serviceaccount-controller"))
 
 
+class Stubborn(Controller):
+    """Fails while it is being cancelled."""
+
+    async def sync(self, key: str) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            raise ConnectionError("the API server is gone too")
+
+
+def test_a_failure_does_not_keep_a_cancelled_controller_alive(in_cluster) -> None:
+    def build(context: Context) -> Controller:
+        context.queue.add("x")
+        return Stubborn(context)
+
+    async def main(cluster) -> None:
+        await asyncio.sleep(1)  # then everything is cancelled, and has to end
+
+    row = Row(build, "root-ca-cert-publisher")
+    in_cluster(main, extra={"stubborn": row}, controllers=("stubborn", "serviceaccount-controller"))
+
+
 def test_controllers_can_be_left_out(in_cluster) -> None:
     async def main(cluster) -> None:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bare"}}

@@ -142,7 +142,8 @@ def _enabled(name: str, wanted: tuple[str, ...]) -> bool:
 
 
 async def _work(name: str, controller: Controller, queue: WorkQueue[str]) -> None:
-    while True:
+    task = asyncio.current_task()
+    while task and not task.cancelling():  # a failure while it ended may have hidden that
         key = await queue.get()
         try:
             await controller.sync(key)
