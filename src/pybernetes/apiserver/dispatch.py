@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from pybernetes.apimachinery.errors import ApiError, method_not_allowed, too_large
 from pybernetes.apiserver.context import Context, Core
-from pybernetes.apiserver.rest.formats import check_plain
 from pybernetes.apiserver.rest.registry import VERBS, Verb
+from pybernetes.apiserver.rest.reply import check_plain
 from pybernetes.wire.types import Reply
 
 Endpoint = Callable[[Context], Reply | Awaitable[Reply] | None]

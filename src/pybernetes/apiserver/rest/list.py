@@ -14,8 +14,7 @@ from pybernetes.apiserver import codec
 from pybernetes.apiserver.cache.entry import Entry, Selection
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest import versions
-from pybernetes.apiserver.rest.formats import Format, Plain
-from pybernetes.apiserver.rest.reply import encoded, format_of
+from pybernetes.apiserver.rest.reply import Format, Plain, encoded, format_of
 from pybernetes.apiserver.rest.selecting import selection_of
 from pybernetes.apiserver.rest.versions import ListOptions
 from pybernetes.storage.types import Compacted, FutureRevision

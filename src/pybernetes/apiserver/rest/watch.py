@@ -9,9 +9,8 @@ from pybernetes.apiserver.cache.entry import Entry, Event
 from pybernetes.apiserver.cache.watchers import Watcher
 from pybernetes.apiserver.context import Context
 from pybernetes.apiserver.rest import versions
-from pybernetes.apiserver.rest.formats import Format
 from pybernetes.apiserver.rest.options import integer
-from pybernetes.apiserver.rest.reply import format_of
+from pybernetes.apiserver.rest.reply import Format, format_of
 from pybernetes.apiserver.rest.selecting import selection_of
 from pybernetes.wire.types import StreamingResponse
 
