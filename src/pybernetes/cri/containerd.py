@@ -10,7 +10,6 @@ from typing import Any
 
 from pybernetes.cri import convert
 from pybernetes.cri.types import (
-    Condition,
     Config,
     Container,
     CriError,
@@ -92,8 +91,8 @@ class Containerd:
         answer = await self._call("Version")
         return Version(answer.runtime_name, answer.runtime_version, answer.runtime_api_version)
 
-    async def status(self) -> list[Condition]:
-        return convert.conditions(await self._call("Status"))
+    async def trouble(self) -> list[str]:
+        return convert.trouble(await self._call("Status"))
 
     async def update_runtime_config(self, pod_cidr: str) -> None:
         config = {"network_config": {"pod_cidr": pod_cidr}}

@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 from pybernetes.cri.types import (
-    Condition,
     Container,
     ContainerState,
     Image,
@@ -19,11 +18,11 @@ from pybernetes.cri.types import (
 _STATES: tuple[ContainerState, ...] = ("created", "running", "exited", "unknown")
 
 
-def conditions(answer: Any) -> list[Condition]:
-    return [
-        Condition(item.type, item.status, item.reason, item.message)
-        for item in answer.status.conditions
-    ]
+def trouble(answer: Any) -> list[str]:
+    """Of a Status: the conditions that are not met."""
+    what = {"NetworkReady": " network"}
+    bad = [item for item in answer.status.conditions if not item.status]
+    return [f"container runtime{what.get(i.type, '')} not ready: {i.message}" for i in bad]
 
 
 def sandbox(item: Any) -> Sandbox:

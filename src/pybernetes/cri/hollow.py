@@ -18,7 +18,6 @@ from pybernetes.cri.script import Script
 from pybernetes.cri.stages import Exit, Stages, Where
 from pybernetes.cri.types import (
     INIT,
-    Condition,
     Config,
     Container,
     CriError,
@@ -200,10 +199,9 @@ class Hollow:
     async def version(self) -> Version:
         return Version("hollow", VERSION)
 
-    async def status(self) -> list[Condition]:
+    async def trouble(self) -> list[str]:
         trouble = self.script.trouble()
-        ready = Condition("RuntimeReady", not trouble, "Stage" if trouble else "", trouble)
-        return [ready, Condition("NetworkReady", True)]
+        return [f"container runtime not ready: {trouble}"] if trouble else []
 
     async def update_runtime_config(self, pod_cidr: str) -> None:
         """New pods get addresses of the node's range."""

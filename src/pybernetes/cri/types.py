@@ -58,16 +58,6 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """RuntimeReady or NetworkReady."""
-
-    type: str
-    status: bool
-    reason: str = ""
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Sandbox:
     """A pod sandbox. `ips` are known only to `sandbox_status`. Times in ns."""
 
@@ -182,7 +172,8 @@ class Runtime(Protocol):
 
     async def version(self) -> Version: ...
 
-    async def status(self) -> list[Condition]: ...
+    async def trouble(self) -> list[str]:
+        """What of it is not ready (itself, its network), in upstream's words."""
 
     async def update_runtime_config(self, pod_cidr: str) -> None: ...
 

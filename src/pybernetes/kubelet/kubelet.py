@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.base import logs
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.events import Recorder
@@ -36,7 +35,6 @@ from pybernetes.kubelet.tools import Shared, Tools
 from pybernetes.wire.types import Handler
 
 APPARMOR = Path("/sys/kernel/security/apparmor")
-_log = logs.get("kubelet")
 FLUSH = 2.0  # seconds for the API to hear the last
 
 

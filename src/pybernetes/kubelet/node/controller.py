@@ -103,15 +103,14 @@ class NodeController:
         try:
             version = await self._runtime.version()
             images = await self._runtime.list_images()
-            bad = [item for item in await self._runtime.status() if not item.status]
+            trouble = [self.trouble(), *await self._runtime.trouble()]
         except CriError as error:
             if self._version is None:
                 raise
             return plan.Facts(now, self._version, (), f"container runtime is down: {error}")
         self._version = version
-        texts = [self.trouble(), *(_trouble(item.type, item.message) for item in bad)]
-        trouble = ", ".join(text for text in texts if text)
-        return plan.Facts(now, version, images, trouble, sorted(self.pressure()))
+        said = ", ".join(text for text in trouble if text)
+        return plan.Facts(now, version, images, said, sorted(self.pressure()))
 
     async def report(self) -> None:
         """Write the status now."""
@@ -198,10 +197,3 @@ class NodeController:
         if self.node:
             metadata["ownerReferences"] = [naming.owner("Node", self.node)]
         return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
-
-
-def _trouble(condition: str, message: str) -> str:
-    """A runtime condition in upstream's words."""
-    if condition == "NetworkReady":
-        return f"container runtime network not ready: {message}"
-    return f"container runtime not ready: {message}"
