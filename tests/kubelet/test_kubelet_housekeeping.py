@@ -106,17 +106,14 @@ class Stubborn:
 
     hollow = None
 
-    def __init__(self, log_path=""):
-        self.gone, self.log_path = [], log_path
+    def __init__(self):
+        self.gone = []
 
     async def list_images(self):
         return [Image(f"i{n}", size=10) for n in (1, 2, 3)]
 
     async def list_containers(self):
-        return [running(n, self.log_path) for n in (1, 2, 3)]
-
-    async def container_status(self, id_):
-        return running(int(id_[1:]), self.log_path)
+        return [running(n, "") for n in (1, 2, 3)]
 
     async def _remove(self, id_):
         if id_.endswith("2"):
@@ -181,8 +178,12 @@ def test_a_log_that_is_not_opened_anew_is_moved_back_and_tried_again(tmp_path):
         folder = config.pod_logs_dir / "pod" / str(number)
         folder.mkdir(parents=True)
         (folder / "0.log").write_text("long")
-    runtime = Stubborn(str(config.pod_logs_dir / "pod"))
-    virtualtime.run(lambda env: rotate_all(env, runtime, config))
+    runtime, logs = Stubborn(), str(config.pod_logs_dir / "pod")
+    states = [PodState("u", containers=tuple(running(n, logs) for n in (1, 2, 3)))]
+    pleg = SimpleNamespace(states=lambda: states)
+    virtualtime.run(
+        lambda env: rotate_all(SimpleNamespace(env=env, runtime=runtime, config=config, pleg=pleg))
+    )
     assert runtime.gone == ["c1", "c3"]
     assert [(config.pod_logs_dir / f"pod/{n}/0.log").exists() for n in (1, 2, 3)] == [
         False, True, False,

@@ -129,7 +129,7 @@ class Kubelet:
                 group.start(self.images.run(), "images")
                 group.start(self.evictions.run(), "evictions")
                 group.start(self._run_static(), "static pods")
-                group.start(rotation.run(self.env, self.runtime, self.config), "logs")
+                group.start(rotation.run(self.tools), "logs")
                 group.start(self._refresh_volumes(), "volumes")
             self.tools.node_event("Normal", "Starting", "Starting kubelet.")
             counts = Counts(self.tools, self.workers, self.static.mirrors)

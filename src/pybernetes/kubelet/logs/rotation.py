@@ -11,46 +11,40 @@ import shutil
 from pathlib import Path
 
 from pybernetes.base import logs
-from pybernetes.base.env import Env
-from pybernetes.cri.types import CriError, Runtime
+from pybernetes.cri.types import CriError
 from pybernetes.kubelet.config import Config
+from pybernetes.kubelet.tools import Tools
 
 _log = logs.get("kubelet.logs")
 PERIOD = 10.0
 
 
-async def run(env: Env, runtime: Runtime, config: Config) -> None:
+async def run(tools: Tools) -> None:
     """Look at every running container's log until cancelled."""
     while True:
         await asyncio.sleep(PERIOD)
         try:
-            await rotate_all(env, runtime, config)
-        except (CriError, OSError) as error:
+            await rotate_all(tools)
+        except OSError as error:
             _log.warning("Logs could not be rotated", err=error)
 
 
-async def rotate_all(env: Env, runtime: Runtime, config: Config) -> None:
-    """Raises CriError, OSError."""
-    big = await env.offload.run(_big_files, config)
-    if not big:
-        return
-    for item in await runtime.list_containers():
-        if item.state != "running":
-            continue
-        try:
-            path = Path((await runtime.container_status(item.id)).log_path)
-            if path in big:
-                await _rotate(env, runtime, config, (item.id, path))
-        except (CriError, OSError) as error:
-            _log.warning("A log could not be rotated", container=item.name, err=error)
+async def rotate_all(tools: Tools) -> None:
+    """Raises OSError."""
+    big = await tools.env.offload.run(_big_files, tools.config)
+    for item in [item for state in tools.pleg.states() for item in state.containers]:
+        if item.state == "running" and Path(item.log_path) in big:
+            try:
+                await _rotate(tools, item.id, Path(item.log_path))
+            except (CriError, OSError) as error:
+                _log.warning("A log could not be rotated", container=item.name, err=error)
 
 
-async def _rotate(env: Env, runtime: Runtime, config: Config, what: tuple[str, Path]) -> None:
-    container_id, path = what
-    stamp = env.clock.now().strftime("%Y%m%d-%H%M%S")
-    await env.offload.run(_move, path, stamp, config.container_log_max_files)
+async def _rotate(tools: Tools, container_id: str, path: Path) -> None:
+    stamp = tools.env.clock.now().strftime("%Y%m%d-%H%M%S")
+    await tools.env.offload.run(_move, path, stamp, tools.config.container_log_max_files)
     try:
-        await runtime.reopen_log(container_id)
+        await tools.runtime.reopen_log(container_id)
     except CriError:  # it goes on writing to the old file: that is the log, until the next try
         path.with_name(f"{path.name}.{stamp}").rename(path)
         raise
