@@ -69,9 +69,8 @@ class Tools:
         self.images = Images(env, runtime, shared.recorder, config, lookup=self.objects.fresh)
         self.probes = Probes(env, runtime, shared.recorder, self.pleg.state)
         self.statuses = StatusManager(client, shown)
-        self.resolver = dns.Resolver()
-        if not hollow and config.resolv_conf.exists():
-            self.resolver = dns.parse(config.resolv_conf.read_text())
+        told = not hollow and config.resolv_conf.exists()
+        self.resolver = dns.parse(config.resolv_conf.read_text() if told else "")
 
     def _seen(self) -> Object | None:
         return self.shared.nodes.find("", self.config.node_name)

@@ -2,7 +2,6 @@
 """What goes into a pod's resolv.conf (CRI DNSConfig) and /etc/hosts. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from pybernetes.apimachinery.types import Object
 from pybernetes.cri.types import Config
@@ -11,32 +10,21 @@ MAX_SERVERS, MAX_SEARCHES = 3, 32
 MAX_SEARCH, MAX_SEARCH_LINE = 253, 2048  # characters of one, and of all
 
 
-@dataclass(frozen=True, slots=True)
-class Resolver:
-    """The parts of a resolv.conf."""
-
-    servers: Sequence[str] = ()
-    searches: Sequence[str] = ()
-    options: Sequence[str] = ()
-
-
-def parse(text: str) -> Resolver:
-    """A resolv.conf's text."""
-    servers: list[str] = []
-    searches: list[str] = []
-    options: list[str] = []
+def parse(text: str) -> Config:
+    """A resolv.conf's text as a DNSConfig."""
+    found: dict[str, list[str]] = {"servers": [], "searches": [], "options": []}
     for line in text.splitlines():
-        words = line.split("#")[0].split()
-        if words[:1] == ["nameserver"] and len(words) > 1:
-            servers.append(words[1])
-        elif words[:1] == ["search"]:
-            searches = [word for word in words[1:] if word != "."]
-        elif words[:1] == ["options"]:
-            options += words[1:]
-    return Resolver(servers, searches, options)
+        match line.split("#")[0].split():
+            case ["nameserver", address, *_]:
+                found["servers"].append(address)
+            case ["search", *names]:
+                found["searches"] = [name for name in names if name != "."]
+            case ["options", *more]:
+                found["options"] += more
+    return found
 
 
-def pod_dns(pod: Object, host: Resolver, cluster_dns: Sequence[str], domain: str) -> Config:
+def pod_dns(pod: Object, host: Config, cluster_dns: Sequence[str], domain: str) -> Config:
     """The DNSConfig that dnsPolicy and dnsConfig ask for, which may be too much: see `fitting`."""
     spec, namespace = pod["spec"], pod["metadata"]["namespace"]
     policy = spec.get("dnsPolicy") or "ClusterFirst"
@@ -44,15 +32,16 @@ def pod_dns(pod: Object, host: Resolver, cluster_dns: Sequence[str], domain: str
         policy = "Default"
     base = host
     if policy == "None":
-        base = Resolver()
+        base = parse("")
     elif policy != "Default" and cluster_dns:
         own = [f"{namespace}.svc.{domain}", f"svc.{domain}", domain] if domain else []
-        base = Resolver(cluster_dns, [*own, *host.searches], ["ndots:5"])
+        searches = [*own, *host["searches"]]
+        base = {"servers": cluster_dns, "searches": searches, "options": ["ndots:5"]}
     extra = spec.get("dnsConfig") or {}
     return {
-        "servers": _unique([*base.servers, *extra.get("nameservers", ())]),
-        "searches": _unique([*base.searches, *extra.get("searches", ())]),
-        "options": _options(base.options, extra.get("options", ())),
+        "servers": _unique([*base["servers"], *extra.get("nameservers", ())]),
+        "searches": _unique([*base["searches"], *extra.get("searches", ())]),
+        "options": _options(base["options"], extra.get("options", ())),
     }
 
 
