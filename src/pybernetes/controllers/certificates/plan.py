@@ -28,6 +28,12 @@ SHORTEST = 600  # seconds a certificate lives at least
 HOUR, DAY = datetime.timedelta(hours=1), datetime.timedelta(days=1)
 _DNS_ADDRESSES = ("Hostname", "InternalDNS", "ExternalDNS")
 _IP_ADDRESSES = ("InternalIP", "ExternalIP")
+_KINDS = {
+    "DNS": x509.DNSName,
+    "Email": x509.RFC822Name,
+    "IP": x509.IPAddress,
+    "URI": x509.UniformResourceIdentifier,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +42,7 @@ class Asked:
 
     name: str
     organizations: tuple[str, ...]
-    dns: tuple[str, ...]
-    ips: tuple[str, ...]
-    emails: tuple[str, ...]
-    uris: tuple[str, ...]
+    names: dict[str, tuple[str, ...]]  # by the keys of _KINDS: what else it is to be known by
     usages: frozenset[str]
 
 
@@ -53,17 +56,17 @@ def read(request: Object) -> Asked:
     asked = x509.load_pem_x509_csr(pem_of(request))
     try:
         extension = asked.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-        names = extension.value
+        names = list(extension.value)
     except x509.ExtensionNotFound:
-        names = x509.SubjectAlternativeName([])
+        names = []
     common = _attributes(asked.subject, NameOID.COMMON_NAME)
     return Asked(
         name=common[-1] if common else "",
         organizations=_attributes(asked.subject, NameOID.ORGANIZATION_NAME),
-        dns=tuple(names.get_values_for_type(x509.DNSName)),
-        ips=tuple(str(ip) for ip in names.get_values_for_type(x509.IPAddress)),
-        emails=tuple(names.get_values_for_type(x509.RFC822Name)),
-        uris=tuple(names.get_values_for_type(x509.UniformResourceIdentifier)),
+        names={
+            what: tuple(str(one.value) for one in names if isinstance(one, kind))
+            for what, kind in _KINDS.items()
+        },
         usages=frozenset(request["spec"].get("usages") or ()),
     )
 
@@ -102,12 +105,13 @@ def subresources(request: Object, asked: Asked) -> list[tuple[str, str]]:
 def refusal(signer: str, asked: Asked) -> str:
     """Why `signer` does not sign such a request; "" if it does."""
     if signer == KUBELET_CLIENT:
-        names = {"DNS": asked.dns, "Email": asked.emails, "IP": asked.ips, "URI": asked.uris}
-        return _kubelet(asked, names, "client auth")
+        return _kubelet(asked, tuple(_KINDS), "client auth")
     if signer == KUBELET_SERVING:
-        if asked.organizations == ("system:nodes",) and not (asked.dns or asked.ips):
+        if asked.organizations == ("system:nodes",) and not (
+            asked.names["DNS"] or asked.names["IP"]
+        ):
             return "DNS or IP subjectAltName is required"
-        return _kubelet(asked, {"Email": asked.emails, "URI": asked.uris}, "server auth")
+        return _kubelet(asked, ("Email", "URI"), "server auth")
     if signer == CLIENT:
         optional = {"digital signature", "key encipherment", "client auth"}
         for usage in sorted(asked.usages - optional):
@@ -117,11 +121,11 @@ def refusal(signer: str, asked: Asked) -> str:
     return ""
 
 
-def _kubelet(asked: Asked, unwanted: dict[str, tuple[str, ...]], purpose: str) -> str:
+def _kubelet(asked: Asked, unwanted: Sequence[str], purpose: str) -> str:
     if asked.organizations != ("system:nodes",):
         return "subject organization is not system:nodes"
-    for kind, names in unwanted.items():
-        if names:
+    for kind in unwanted:
+        if asked.names[kind]:
             return f"{kind} subjectAltNames are not allowed"
     needed = {"digital signature", purpose}
     if asked.usages not in (needed, needed | {"key encipherment"}):
@@ -146,7 +150,7 @@ def is_serving(request: Object, asked: Asked, nodes: Sequence[Object]) -> bool:
     for node in nodes:
         found = own if f"{NODE_PREFIX}{meta.name(node)}" == asked.name else others
         found |= _claims(node)
-    wanted = {(True, name) for name in asked.dns} | {(False, ip) for ip in asked.ips}
+    wanted = {(kind == "DNS", name) for kind in ("DNS", "IP") for name in asked.names[kind]}
     return wanted <= own - others
 
 
