@@ -90,6 +90,19 @@ def controller_reference(owner: Object) -> Object:
     return owner_reference(owner, controller=True, block=True)
 
 
+def object_reference(obj: Object) -> Object:
+    """An ObjectReference to this version of `obj`, as far as it says who it is."""
+    pairs = {
+        "kind": obj.get("kind"),
+        "namespace": namespace(obj),
+        "name": name(obj),
+        "uid": uid(obj),
+        "apiVersion": obj.get("apiVersion"),
+        "resourceVersion": resource_version(obj),
+    }
+    return {key: value for key, value in pairs.items() if value}
+
+
 def key(obj: Object) -> str:
     """ "namespace/name", or "name" of an object without a namespace (client-go's cache key)."""
     space = namespace(obj)

@@ -68,19 +68,6 @@ class _Written:
     first: str
 
 
-def reference(obj: Object) -> Object:
-    """The involvedObject of events about `obj` (or about an ObjectReference-like object)."""
-    pairs = {
-        "kind": obj.get("kind"),
-        "namespace": meta.namespace(obj),
-        "name": meta.name(obj),
-        "uid": meta.uid(obj),
-        "apiVersion": obj.get("apiVersion"),
-        "resourceVersion": meta.resource_version(obj),
-    }
-    return {key: value for key, value in pairs.items() if value}
-
-
 class Recorder:
     """Writes events as `component`; `run` does the writing."""
 
@@ -111,7 +98,7 @@ class Recorder:
         if len(self._backlog) >= BACKLOG:
             self._drop()
             return
-        involved = reference(obj)
+        involved = meta.object_reference(obj)
         if field_path:
             involved["fieldPath"] = field_path
         self._backlog.append(self._make(involved, event_type, reason, message))

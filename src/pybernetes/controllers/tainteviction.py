@@ -91,11 +91,8 @@ class TaintEvictionController(Keyed):
                 self._deletions.inc()
 
     def _tell(self, pod: Object, text: str) -> None:
-        about = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": meta.name(pod), "namespace": meta.namespace(pod)},
-        }
+        metadata = {"name": meta.name(pod), "namespace": meta.namespace(pod)}
+        about = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
         self._event(about, "Normal", "TaintManagerEviction", text)
 
 

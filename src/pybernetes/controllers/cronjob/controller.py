@@ -115,7 +115,7 @@ class CronJobController(Owning):
             text = f"Created job {meta.name(job)}"
             self._event(cron_job, "Normal", "SuccessfulCreate", text)
         if not plan.finished(job):
-            cron_job["status"]["active"].append(plan.reference(job))
+            cron_job["status"]["active"].append(meta.object_reference(job))
         cron_job["status"]["lastScheduleTime"] = rfc3339(moment)
 
     async def _delete(self, cron_job: Object, job: Object) -> None:

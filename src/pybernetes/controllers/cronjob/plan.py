@@ -89,18 +89,6 @@ def _started(job: Object) -> tuple[str, str]:
     return (job.get("status") or {}).get("startTime") or "", meta.name(job)
 
 
-def reference(job: Object) -> Object:
-    """How status.active names a job."""
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "name": meta.name(job),
-        "namespace": meta.namespace(job),
-        "resourceVersion": meta.resource_version(job),
-        "uid": meta.uid(job),
-    }
-
-
 def last_success(status: Object, jobs: Sequence[Object]) -> str | None:
     """The newest completion time of a job that succeeded, the known one included."""
     times = [status.get("lastSuccessfulTime")]

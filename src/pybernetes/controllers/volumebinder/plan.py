@@ -79,14 +79,7 @@ def reserve(volume: Object, claim: Object) -> Object:
     if not is_for(volume, claim):
         notes = {**meta.annotations(volume), BOUND_BY_US: "yes"}
         changed["metadata"]["annotations"] = notes
-    changed["spec"]["claimRef"] = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "namespace": meta.namespace(claim),
-        "name": meta.name(claim),
-        "uid": meta.uid(claim),
-        "resourceVersion": meta.resource_version(claim),
-    }
+    changed["spec"]["claimRef"] = meta.object_reference(claim)
     return changed
 
 
