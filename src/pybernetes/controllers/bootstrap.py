@@ -71,7 +71,7 @@ class BootstrapSigner(Controller):
         self._maps = context.informers.get(CONFIG_MAPS, _PUBLIC, field_selector=only)
         self._tokens = _tokens(context)
         for informer in (self._tokens, self._maps):
-            informer.on_change(lambda _old, _new: context.queue.add(_CLUSTER_INFO))
+            self._follow(informer, lambda _: [_CLUSTER_INFO])
 
     async def sync(self, key: str) -> None:
         current = self._maps.find(_PUBLIC, key)

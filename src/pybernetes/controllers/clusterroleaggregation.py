@@ -31,11 +31,10 @@ class ClusterRoleAggregationController(Keyed):
         self._objects.add_index(
             "aggregated", lambda role: ["yes"] if role.get("aggregationRule") else []
         )
-        self._objects.on_change(self._changed)
+        self._follow(self._objects, self._aggregated)
 
-    def _changed(self, _old: Object | None, _new: Object | None) -> None:
-        for role in self._objects.by_index("aggregated", "yes"):
-            self._queue.add(meta.name(role))
+    def _aggregated(self, _changed: Object) -> list[str]:
+        return [meta.name(role) for role in self._objects.by_index("aggregated", "yes")]
 
     async def _sync(self, key: str, role: Object) -> None:
         rules = aggregated_rules(role, self._objects.items())

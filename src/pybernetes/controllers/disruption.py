@@ -123,13 +123,11 @@ class DisruptionController(Keyed):
         self._follow(self._objects)
         self._pods = context.informers.get(resources.PODS)
         self._owners = {kind: context.informers.get(gvr) for kind, gvr in _SCALED.items()}
-        self._pods.on_change(self._pod_changed)
+        self._follow(self._pods, self._budgets_of)
 
-    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        for pod in filter(None, (old, new)):
-            for budget in self._objects.by_index(BY_NAMESPACE, meta.namespace(pod)):
-                if _selects(budget, pod):
-                    self._queue.add(meta.key(budget))
+    def _budgets_of(self, pod: Object) -> list[str]:
+        budgets = self._objects.by_index(BY_NAMESPACE, meta.namespace(pod))
+        return [meta.key(budget) for budget in budgets if _selects(budget, pod)]
 
     async def _sync(self, key: str, budget: Object) -> None:
         now = self._now()

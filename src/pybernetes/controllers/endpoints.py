@@ -82,13 +82,10 @@ class EndpointsController(Controller):
         self._pods = context.informers.get(PODS)
         self._endpoints = context.informers.get(ENDPOINTS)
         services.follow(self._services, self._pods, context.queue.add)
-        self._endpoints.on_change(self._endpoints_changed)
-
-    def _endpoints_changed(self, old: Object | None, new: Object | None) -> None:
-        """Changed or left over from a service that was deleted while nobody looked."""
-        obj = new or old or {}
-        if MANAGED_BY in meta.labels(obj):
-            self._queue.add(meta.key(obj))
+        # Changed, or left over from a service that was deleted while nobody looked.
+        self._follow(
+            self._endpoints, lambda one: [meta.key(one)] * (MANAGED_BY in meta.labels(one))
+        )
 
     async def sync(self, key: str) -> None:
         namespace, name = meta.split_key(key)

@@ -96,7 +96,8 @@ class EndpointSliceMirroringController(Controller):
         self._services = self._follow(context.informers.get(SERVICES))
         self._endpoints = self._follow(context.informers.get(ENDPOINTS))
         self._slices = context.informers.get(ENDPOINT_SLICES)
-        slices.follow_slices(self._slices, MANAGER, context.queue.add)
+        self._slices.add_index(MANAGER, slices.services_of(MANAGER))
+        self._follow(self._slices, slices.services_of(MANAGER))
         self._writes = Writes(context.env.clock, self._slices, context.queue.add)
 
     async def sync(self, key: str) -> None:

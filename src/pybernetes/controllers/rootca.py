@@ -57,7 +57,7 @@ class RootCaPublisher(Keyed):
         self._root_ca = context.config.root_ca
         self._follow(self._objects)
         self._maps = context.informers.get(CONFIG_MAPS, field_selector=f"metadata.name={NAME}")
-        self._maps.on_change(lambda old, new: context.queue.add(meta.namespace(new or old or {})))
+        self._follow(self._maps, lambda one: [meta.namespace(one)])
 
     async def _sync(self, key: str, namespace: Object) -> None:
         if not self._root_ca:
@@ -77,7 +77,7 @@ class TrustBundlePublisher(Controller):
         only = f"spec.signerName={SIGNER}"
         if self._root_ca:
             self._bundles = context.informers.get(CLUSTER_TRUST_BUNDLES, field_selector=only)
-            self._bundles.on_change(lambda _old, _new: context.queue.add(SIGNER))
+            self._follow(self._bundles, lambda _: [SIGNER])
             context.queue.add(SIGNER)
 
     async def sync(self, key: str) -> None:

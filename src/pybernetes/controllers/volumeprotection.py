@@ -50,13 +50,7 @@ class ProtectionController(Keyed):
         self._users = [context.informers.get(one) for one in users]
         for informer, used in zip(self._users, users.values(), strict=True):
             informer.add_index(finalizer, used)
-            informer.on_change(partial(self._user_changed, used))
-
-    def _user_changed(
-        self, used: Callable[[Object], list[str]], old: Object | None, new: Object | None
-    ) -> None:
-        for key in (key for one in (old, new) if one for key in used(one)):
-            self._queue.add(key)
+            self._follow(informer, used)
 
     async def _sync(self, key: str, obj: Object) -> None:
         has, going = meta.has_finalizer(obj, self._finalizer), meta.is_deleting(obj)

@@ -10,7 +10,7 @@ from pybernetes.controllers.runtime import resources
 from pybernetes.controllers.runtime.batches import is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context, Keyed
 from pybernetes.controllers.runtime.services import follow, has_selector, pods_of
-from pybernetes.controllers.runtime.slices import apply_plan, follow_slices
+from pybernetes.controllers.runtime.slices import apply_plan, services_of
 from pybernetes.controllers.runtime.writes import Writes
 
 
@@ -20,8 +20,9 @@ class EndpointSliceController(Keyed):
         self._pods = context.informers.get(resources.PODS)
         self._nodes = context.informers.get(resources.NODES)
         self._slices = context.informers.get(resources.ENDPOINT_SLICES)
+        self._slices.add_index(MANAGER, services_of(MANAGER))
         self._writes = Writes(context.env.clock, self._slices, context.queue.add)
-        follow_slices(self._slices, MANAGER, context.queue.add)
+        self._follow(self._slices, services_of(MANAGER))
         resources.index_by_node(self._pods)
         follow(self._objects, self._pods, context.queue.add)
         self._nodes.on_change(self._node_changed)

@@ -9,7 +9,7 @@ the loop's (manager.py), never the controller's.
 """
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pybernetes.apimachinery import meta
@@ -20,6 +20,8 @@ from pybernetes.client.informer import Informer, Informers
 from pybernetes.client.queue import WorkQueue
 from pybernetes.client.types import Client
 from pybernetes.controllers.config import ControllersConfig
+
+Keys = Callable[[Object], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,14 @@ class Controller:
     def _now(self) -> datetime.datetime:
         return self._context.env.clock.now()
 
-    def _follow(self, informer: Informer) -> Informer:
-        """Queue the key of every object of `informer` that comes, changes or goes."""
-        informer.on_change(lambda old, new: self._queue.add(meta.key(new or old or {})))
+    def _follow(self, informer: Informer, keys: Keys = lambda obj: [meta.key(obj)]) -> Informer:
+        """Queue the keys that every object of `informer` stands for when it comes, changes or goes."""
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            for key in dict.fromkeys(key for one in (old, new) if one for key in keys(one)):
+                self._queue.add(key)
+
+        informer.on_change(changed)
         return informer
 
 

@@ -8,7 +8,6 @@ import orjson
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.types import Object
-from pybernetes.client.informer import Informer
 from pybernetes.client.types import Client
 from pybernetes.controllers.runtime.batches import delete_if_there
 from pybernetes.controllers.runtime.resources import ENDPOINT_SLICES
@@ -98,9 +97,8 @@ def _differs(one: Object, endpoints: list[Object]) -> bool:
     return endpoints != (one.get("endpoints") or [])
 
 
-def follow_slices(slices: Informer, manager: str, add: Callable[[str], None]) -> None:
-    """Queue the service (as namespace/name) of every slice of `manager` that changes, and index
-    these slices by it under the manager's name."""
+def services_of(manager: str) -> Callable[[Object], list[str]]:
+    """Of a slice of `manager`: the key of its service."""
 
     def keys(one: Object) -> list[str]:
         labels = meta.labels(one)
@@ -108,12 +106,7 @@ def follow_slices(slices: Informer, manager: str, add: Callable[[str], None]) ->
             return []
         return [meta.make_key(meta.namespace(one), labels.get(SERVICE_NAME, ""))]
 
-    def changed(old: Object | None, new: Object | None) -> None:
-        for key in dict.fromkeys(key for one in (old, new) if one for key in keys(one)):
-            add(key)
-
-    slices.add_index(manager, keys)
-    slices.on_change(changed)
+    return keys
 
 
 async def apply_plan(client: Client, writes: Writes, key: str, plan: Plan) -> None:

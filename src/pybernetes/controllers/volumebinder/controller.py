@@ -22,16 +22,10 @@ class VolumeBinder(Controller):
         self._volumes = context.informers.get(VOLUMES)
         self._classes = context.informers.get(STORAGE_CLASSES)
         self._pods = context.informers.get(PODS)
-        self._claims.on_change(self._claim_changed)
+        self._follow(self._claims, plan.touched)
         self._volumes.on_change(self._volume_changed)
         self._classes.on_change(lambda _old, _new: self._look_at_unbound())
         self._pods.on_change(self._pod_changed)
-
-    def _claim_changed(self, old: Object | None, new: Object | None) -> None:
-        claim = new or old or {}
-        self._queue.add(meta.key(claim))
-        if claim["spec"].get("volumeName"):
-            self._queue.add(claim["spec"]["volumeName"])
 
     def _look_at_unbound(self) -> None:
         """A volume is free, or a class has come, that claims may wait for."""

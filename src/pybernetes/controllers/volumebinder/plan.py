@@ -22,6 +22,11 @@ PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 _MODE = "Filesystem"
 
 
+def touched(claim: Object) -> list[str]:
+    """Keys of a claim and its volume."""
+    return [meta.key(claim), *filter(None, [claim["spec"].get("volumeName")])]
+
+
 def is_for(volume: Object, claim: Object) -> bool:
     """True if the volume names this claim (and not an earlier one of its name)."""
     reference = volume["spec"].get("claimRef")
