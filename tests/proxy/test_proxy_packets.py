@@ -8,7 +8,6 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 
 import pytest
 from world import (
@@ -295,16 +294,3 @@ async def test_a_health_port_that_was_taken_is_opened_later(node: Running) -> No
         await node.put(service("web", VIP, healthCheckNodePort=30998, **local))
     await asyncio.sleep(1.5)
     assert (await asyncio.to_thread(fetch, 30998))[0] == 503
-
-
-async def test_node_ports_only_on_the_ranges_named(node: Running) -> None:
-    await node.stop()
-    node.world.config = replace(node.world.config, node_port_addresses=("203.0.113.0/24",))
-    try:
-        other = Running(node.world)
-        await other.start()
-        await other.put(service("web", VIP, node_port=30080), endpoints("web", "pod-a"))
-        assert await node.call("client", NODE_IP, 30080) == ["refused"]  # nobody listens there
-        await other.stop()
-    finally:
-        node.world.config = replace(node.world.config, node_port_addresses=())

@@ -26,17 +26,13 @@ class Clock:
 
 
 class LoopClock(Clock):
-    """A clock that shows the event loop's own time, for the virtual-time loop.
+    """A clock that shows the event loop's own time since VIRTUAL_EPOCH, for the virtual-time loop."""
 
-    `epoch` is the wall time (seconds since the Unix epoch) at loop time zero.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, epoch: float = VIRTUAL_EPOCH) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._epoch = epoch
 
     def time(self) -> float:
-        return self._epoch + self._loop.time()
+        return VIRTUAL_EPOCH + self._loop.time()
 
     def monotonic(self) -> float:
         return self._loop.time()

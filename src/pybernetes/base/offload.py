@@ -72,15 +72,14 @@ class Turns:
 class Threads(Offload):
     """A small thread pool, made on first use."""
 
-    def __init__(self, workers: int = 4, name: str = "offload") -> None:
+    def __init__(self, workers: int = 4) -> None:
         self._workers = workers
-        self._name = name
         self._pool: ThreadPoolExecutor | None = None
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary()
 
     async def run(self, function: Callable[..., _T], *args: Any) -> _T:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix=self._name)
+            self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="offload")
         turns = self._turns.setdefault(asyncio.get_running_loop(), Turns())
         turns.begin()
         try:

@@ -5,43 +5,31 @@ Keys and tokens never come from here; they come from the operating system (base.
 """
 
 import random
-from collections.abc import Sequence
-from typing import TypeVar
 
-_T = TypeVar("_T")
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # upstream's utilrand: no vowels, no look-alikes
 
 
-class Random:
+class Random(random.Random):
     """A repeatable random source. `Random(None)` is seeded by the operating system."""
-
-    def __init__(self, seed: int | str | None = None) -> None:
-        self._random = random.Random(seed)
 
     def child(self, name: str) -> "Random":
         """An independent source for one component, so that one's draws never shift another's."""
-        return Random(f"{self._random.getrandbits(64)}/{name}")
+        return Random(f"{self.getrandbits(64)}/{name}")
 
     def uuid(self) -> str:
         """A version 4 UUID, as used for metadata.uid."""
-        text = f"{self._random.getrandbits(128):032x}"
+        text = f"{self.getrandbits(128):032x}"
         variant = "89ab"[int(text[16], 16) & 3]
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
     def suffix(self, length: int = 5) -> str:
         """A name suffix as upstream's generateName makes them."""
-        return "".join(self._random.choices(SUFFIX_ALPHABET, k=length))
-
-    def uniform(self, low: float, high: float) -> float:
-        return self._random.uniform(low, high)
+        return "".join(self.choices(SUFFIX_ALPHABET, k=length))
 
     def jitter(self, value: float, factor: float) -> float:
         """`value` lengthened by up to `factor` of itself (upstream's wait.Jitter)."""
-        return value * (1.0 + self._random.random() * factor)
+        return value * (1.0 + self.random() * factor)
 
     def below(self, limit: int) -> int:
         """An integer in [0, limit)."""
-        return self._random.randrange(limit)
-
-    def choice(self, items: Sequence[_T]) -> _T:
-        return self._random.choice(items)
+        return self.randrange(limit)

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
-from pybernetes.base.clock import VIRTUAL_EPOCH, LoopClock
+from pybernetes.base.clock import LoopClock
 from pybernetes.base.env import Env
 from pybernetes.base.offload import Offload
 from pybernetes.base.random import Random
@@ -112,7 +112,7 @@ def _waiting(loop: asyncio.AbstractEventLoop) -> str:
 
 def environment(loop: asyncio.AbstractEventLoop, seed: int | str | None = 0) -> Env:
     """The surroundings of one simulated cluster on `loop`."""
-    return Env(clock=LoopClock(loop, VIRTUAL_EPOCH), random=Random(seed), offload=Offload())
+    return Env(clock=LoopClock(loop), random=Random(seed), offload=Offload())
 
 
 def run(main: Callable[[Env], Coroutine[Any, Any, _T]], seed: int | str | None = 0) -> _T:

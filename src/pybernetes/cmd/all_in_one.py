@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -32,7 +32,7 @@ from pybernetes.cmd.labconfig import API_PORT, ConfigError, is_lab
 from pybernetes.cmd.nodes import Nodes, ready_since
 from pybernetes.cmd.pki import Pki, ensure
 from pybernetes.cmd.process import run
-from pybernetes.cmd.stores import REQUESTS, open_store
+from pybernetes.cmd.stores import REQUESTS, opened
 from pybernetes.controllers.config import ControllersConfig
 from pybernetes.machine.detect import Missing, detect
 from pybernetes.network.network import check_free
@@ -116,6 +116,18 @@ async def serve_api(
     return await serve(env, handler, address, port, ssl_context=context)
 
 
+@contextlib.asynccontextmanager
+async def surroundings(env: Env, config: ClusterConfig) -> AsyncIterator[tuple[Pki, Store, Nodes]]:
+    """What an API server stands on: keys, the store, the way to nodes. Raises Told, OSError."""
+    pki = await env.offload.run(ensure, config, env.clock)
+    nodes = Nodes(env, tls.client_context(pki.ca.certificate, pki.kubelet_client))
+    async with opened(env, config) as store:
+        try:
+            yield pki, store, nodes
+        finally:
+            await nodes.close()
+
+
 class AllInOne:
     """One cluster: store, control plane, listeners, node."""
 
@@ -130,40 +142,39 @@ class AllInOne:
     async def run(self) -> None:
         """Run until cancelled. Raises Told, OSError."""
         config = self._config
-        self._pki = pki = await self._env.offload.run(ensure, config, self._env.clock)
-        store = await open_store(self._env, config)
-        context = tls.client_context(pki.ca.certificate, pki.kubelet_client)
-        self._nodes = Nodes(self._env, context)
-        try:
+        async with surroundings(self._env, config) as (self._pki, store, self._nodes):
             self._port = choose_port(config)
-            self._plane = plane = ControlPlane(
+            self._plane = ControlPlane(
                 self._env,
                 store,
                 self._nodes,
                 ControlPlaneConfig(
-                    api=api_config(config, pki, self._port),
+                    api=api_config(config, self._pki, self._port),
                     controllers=ControllersConfig(
-                        root_ca=pki.ca.certificate.decode(),
-                        signing_ca=pki.ca,
+                        root_ca=self._pki.ca.certificate.decode(),
+                        signing_ca=self._pki.ca,
                         approve_kubelet_serving=config.lab is not None,
                         cluster_cidrs=(config.cluster_cidr,),
                     ),
                 ),
             )
-            async with TaskGroup("all in one") as group:
-                self._prepare(group)
-                group.start(plane.run(), "control plane")
-                await plane.wait_ready()
-                await self._serve("127.0.0.1", self._port)
-                await addons.ensure(plane.client())
-                group.start(self._take_requests(store), "control")
-                self._settle(await self._start_node(group))
-                gcpolicy.freeze()
-                await asyncio.get_running_loop().create_future()  # until cancelled
-        finally:
-            await gather_ordered(server.close(grace=1.0) for server in self._servers)
-            await self._nodes.close()
-            await store.close()
+            try:
+                await self._work(store)
+            finally:
+                await gather_ordered(server.close(grace=1.0) for server in self._servers)
+
+    async def _work(self, store: Store) -> None:
+        plane = self._plane
+        async with TaskGroup("all in one") as group:
+            self._prepare(group)
+            group.start(plane.run(), "control plane")
+            await plane.wait_ready()
+            await self._serve("127.0.0.1", self._port)
+            await addons.ensure(plane.client())
+            group.start(self._take_requests(store), "control")
+            self._settle(await self._start_node(group))
+            gcpolicy.freeze()
+            await asyncio.get_running_loop().create_future()  # until cancelled
 
     def _prepare(self, group: TaskGroup) -> None:
         """What nodes there will be; start what takes time. Raises ConfigError."""

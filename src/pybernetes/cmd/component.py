@@ -42,33 +42,25 @@ class ComponentConfig:
 
 async def _apiserver(env: Env, config: ComponentConfig) -> None:
     from pybernetes.apiserver.server import ApiServer
-    from pybernetes.cmd import all_in_one, pki
+    from pybernetes.cmd import all_in_one
     from pybernetes.cmd.config import ClusterConfig
-    from pybernetes.cmd.nodes import Nodes
-    from pybernetes.cmd.stores import open_store
 
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     cluster = ClusterConfig(config.data_dir, **config.etcd)
-    keys = await env.offload.run(pki.ensure, cluster, env.clock)
     port = all_in_one.free_port(config.port or cluster.port)
-    store = await open_store(env, cluster)
-    nodes = Nodes(env, tls.client_context(keys.ca.certificate, keys.kubelet_client))
-    server = ApiServer(env, all_in_one.api_config(cluster, keys, port), store, nodes)
-    try:
-        async with TaskGroup("apiserver") as group:
-            group.start(server.run(), "run")
-            await server.wait_ready()
-            listener = await all_in_one.serve_api(
-                env, server.handler, keys, config.address, port=port
-            )
-            all_in_one.write_kubeconfig(cluster, keys, f"https://{config.address}:{port}")
-            try:
-                await asyncio.get_running_loop().create_future()  # until cancelled
-            finally:
-                await listener.close(grace=1.0)
-    finally:
-        await nodes.close()
-        await store.close()
+    async with (
+        all_in_one.surroundings(env, cluster) as (keys, store, nodes),
+        TaskGroup("apiserver") as group,
+    ):
+        server = ApiServer(env, all_in_one.api_config(cluster, keys, port), store, nodes)
+        group.start(server.run(), "run")
+        await server.wait_ready()
+        listener = await all_in_one.serve_api(env, server.handler, keys, config.address, port=port)
+        all_in_one.write_kubeconfig(cluster, keys, f"https://{config.address}:{port}")
+        try:
+            await asyncio.get_running_loop().create_future()  # until cancelled
+        finally:
+            await listener.close(grace=1.0)
 
 
 async def _scheduler(env: Env, access: Access, config: ComponentConfig) -> None:

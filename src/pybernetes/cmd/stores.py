@@ -21,14 +21,6 @@ FILE = "store.db"
 NODES = "/registry/minions/"
 
 
-async def open_store(env: Env, config: ClusterConfig) -> Store:
-    """The store that the configuration names. Raises StoreError."""
-    if config.etcd_servers:
-        return await EtcdStore.open(env, etcd_config(config))
-    sqlite = SqliteConfig(config.data_dir / FILE, config.quota_backend_bytes)
-    return await SqliteStore.open(env, sqlite)
-
-
 def etcd_config(config: ClusterConfig) -> EtcdConfig:
     return EtcdConfig(
         endpoints=tuple(url.strip() for url in config.etcd_servers.split(",")),
@@ -41,8 +33,13 @@ def etcd_config(config: ClusterConfig) -> EtcdConfig:
 
 @contextlib.asynccontextmanager
 async def opened(env: Env, config: ClusterConfig) -> AsyncIterator[Store]:
-    """The store of a cluster that does not run. Raises StoreError."""
-    store = await open_store(env, config)
+    """The store that the configuration names. Raises StoreError."""
+    sqlite = SqliteConfig(config.data_dir / FILE, config.quota_backend_bytes)
+    store: Store
+    if config.etcd_servers:
+        store = await EtcdStore.open(env, etcd_config(config))
+    else:
+        store = await SqliteStore.open(env, sqlite)
     try:
         yield store
     finally:

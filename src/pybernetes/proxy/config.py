@@ -12,7 +12,6 @@ class ProxyConfig:
     table: str = "pybernetes-proxy"
     cluster_cidr: str = ""  # whose addresses are pods; "" treats all clients alike
     service_cidr: str = ""  # with cluster_cidr: clients from outside are masqueraded
-    node_port_addresses: tuple[str, ...] = ()  # ranges of this node's addresses; (): all
     health_address: str = "0.0.0.0"  # where load balancers ask
     health_port: int = 10256  # /healthz, /livez, /metrics; 0: none
     min_sync_period: float = 0.05  # after a write, changes are collected for that long

@@ -42,8 +42,6 @@ def base(config: ProxyConfig) -> str:
     """The script (base.nft) that makes our table without a service, and keeps its other chains and
     sets. To be followed, in the same transaction, by all that services add."""
     ours = "fib daddr type local ip daddr != 127.0.0.0/8"
-    if config.node_port_addresses:
-        ours += f" ip daddr {{ {', '.join(config.node_port_addresses)} }}"
     outsiders = ""
     if config.cluster_cidr and config.service_cidr:
         outsiders = f"ip saddr != {config.cluster_cidr} ip daddr {config.service_cidr} {MASQUERADE}"

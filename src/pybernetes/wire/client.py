@@ -25,12 +25,11 @@ class ReplyTimeout(ConnectionError, TimeoutError):
 
 @dataclass(frozen=True, slots=True)
 class PoolConfig:
-    """Times in seconds; `timeout` (0: none) covers a reply, or its head if it is streamed."""
+    """Times in seconds."""
 
     server_name: str = ""  # for TLS; "" is the host
     common_name: str = ""  # that the server's certificate must have as well
     connect_timeout: float = 10.0
-    timeout: float = 0.0
     max_idle: int = 32
 
 
@@ -64,15 +63,17 @@ class HttpPool:
     async def send(
         self, request: Request, *, stream: bool = False, timeout: float | None = None
     ) -> ClientReply:
-        """The reply: Response; with `stream` StreamingResponse; after a 101 Upgraded."""
-        limit = self._config.timeout if timeout is None else timeout
+        """The reply: Response; with `stream` StreamingResponse; after a 101 Upgraded.
+
+        `timeout` (seconds; None: none) covers a reply, or its head if it is streamed.
+        """
         try:
-            async with asyncio.timeout(limit or None):
+            async with asyncio.timeout(timeout):
                 return await self._send(request, stream)
         except TimeoutError as error:
             if isinstance(error, ReplyTimeout):
                 raise
-            raise ReplyTimeout(f"no reply from {self._authority} in {limit:g} s") from error
+            raise ReplyTimeout(f"no reply from {self._authority} in {timeout or 0:g} s") from error
 
     async def close(self) -> None:
         """Drop every connection, streams included."""

@@ -27,7 +27,7 @@ def merge(cluster: Cluster, asked: dict[str, Any]) -> dict[str, Any]:
         from pybernetes.cmd.labconfig import default_nodes
 
         nodes = default_nodes(cluster.name, asked["nodes"])
-        asked = {**asked, "lab": {"nodes": [node_entry(node, "worker") for node in nodes]}}
+        asked = {**asked, "lab": {"nodes": [node_entry(node) for node in nodes]}}
     if lines := list(refused(old, asked, running=running)):
         hint = f'"{cluster.name}" exists; these need `pybernetes delete {cluster.name}` first'
         raise Told("\n".join([f"{len(lines)} change(s) refused: {hint}", *lines]))

@@ -96,7 +96,7 @@ def _nodes(value: dict[str, Any]) -> tuple[list[tuple[Path, Node]], str]:
 
 def _settings(value: dict[str, Any]) -> dict[str, Any]:
     listed, network = _nodes(value)
-    nodes = [node_entry(node, "worker") for _, node in listed]
+    nodes = [node_entry(node) for _, node in listed]
     nodes[0]["role"] = "control-plane"
     spec = value["spec"]
     networking = spec.get("networking", {})
@@ -110,7 +110,7 @@ def _settings(value: dict[str, Any]) -> dict[str, Any]:
     return {key: item for key, item in asked.items() if item is not None}
 
 
-def node_entry(node: Node, role: str) -> Node:
+def node_entry(node: Node) -> Node:
     """A node as config.json has it: quantities are texts."""
     texts = {key: str(node[key]) for key in LEAST if key in node}
-    return {"role": role, **node, **texts}
+    return {"role": "worker", **node, **texts}

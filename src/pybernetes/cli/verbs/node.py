@@ -111,7 +111,7 @@ def _add(cluster: Cluster, options: argparse.Namespace) -> int:
     for name in options.nodes:
         node = {"name": name, **settings}
         file.check_node(node, cluster.lab())
-        changes.add(cluster, file.node_entry(node, "worker"))
+        changes.add(cluster, file.node_entry(node))
     return 0
 
 
