@@ -134,10 +134,11 @@ def internal(message: str) -> ApiError:
 
 @contextlib.contextmanager
 def forgiving(*answers: int | str) -> Iterator[None]:
-    """A block that may fail with these codes or reasons, and then goes no further: 404 for what is
+    """A block that may fail with these codes, reasons or causes, and then goes no further: 404 for what is
     gone meanwhile, "AlreadyExists" for what somebody else has made."""
     try:
         yield
     except ApiError as error:
-        if error.code not in answers and error.reason not in answers:
+        causes = (cause.get("reason") for cause in error.details.get("causes") or ())
+        if not {error.code, error.reason, *causes} & {*answers}:
             raise

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import orjson
 
 from pybernetes.apimachinery import meta
-from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.errors import forgiving
 from pybernetes.apimachinery.types import Object
 from pybernetes.controllers.runtime import slices
-from pybernetes.controllers.runtime.batches import is_terminating_namespace
 from pybernetes.controllers.runtime.controller import Context, Controller
 from pybernetes.controllers.runtime.resources import ENDPOINT_SLICES, ENDPOINTS, SERVICES
 from pybernetes.controllers.runtime.services import endpoint_port
@@ -111,11 +110,8 @@ class EndpointSliceMirroringController(Controller):
         if endpoints is not None and is_mirrored(endpoints, service):
             plan, invalid, skipped = plan_mirror(endpoints, current)
             self._tell(endpoints, invalid, skipped)
-        try:
+        with forgiving("NamespaceTerminating"):
             await slices.apply_plan(self._client, self._writes, key, plan)
-        except ApiError as error:
-            if not is_terminating_namespace(error):
-                raise
 
     def _tell(self, endpoints: Object, invalid: int, skipped: int) -> None:
         event = self._event

@@ -22,9 +22,6 @@ def _row(build: str, account: str, **more: Any) -> Row:
     return Row(made, account, **more)
 
 
-def _rows() -> Mapping[str, Row]:
-    table = document("controllers.json", __package__)
-    return {name: _row(**row) for name, row in table.items()}
-
-
-CONTROLLERS = _rows()
+CONTROLLERS: Mapping[str, Row] = {
+    name: _row(**row) for name, row in document("controllers.json", __package__).items()
+}

@@ -25,11 +25,7 @@ class ServiceAccountController(Keyed):
         super().__init__(context, context.informers.get(NAMESPACES))
         self._follow(self._objects)
         self._accounts = context.informers.get(SERVICE_ACCOUNTS)
-        self._accounts.on_change(self._account_changed)
-
-    def _account_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is None and old is not None and meta.name(old) == DEFAULT:
-            self._queue.add(meta.namespace(old))
+        self._follow(self._accounts, lambda one: [meta.namespace(one)])
 
     async def _sync(self, key: str, namespace: Object) -> None:
         missing = missing_account(namespace, self._accounts.find(key, DEFAULT))

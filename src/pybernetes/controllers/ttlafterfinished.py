@@ -26,11 +26,7 @@ def left(job: Object, now: datetime.datetime) -> float | None:
 class TtlAfterFinishedController(Keyed):
     def __init__(self, context: Context) -> None:
         super().__init__(context, context.informers.get(JOBS))
-        self._objects.on_change(self._changed)
-
-    def _changed(self, _old: Object | None, new: Object | None) -> None:
-        if new is not None and left(new, self._now()) is not None:
-            self._queue.add(meta.key(new))
+        self._follow(self._objects)
 
     async def _sync(self, key: str, job: Object) -> None:
         wait = left(job, self._now())

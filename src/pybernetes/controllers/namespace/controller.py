@@ -17,17 +17,13 @@ _BACKGROUND: Object = {"propagationPolicy": "Background"}
 class NamespaceController(Keyed):
     def __init__(self, context: Context) -> None:
         super().__init__(context, context.informers.get(NAMESPACES))
-        self._objects.on_change(self._changed)
+        self._follow(self._objects)
         context.informers.get(PODS).on_change(self._pod_changed)
-
-    def _changed(self, _: Object | None, new: Object | None) -> None:
-        if new is not None and meta.is_deleting(new):
-            self._queue.add(meta.name(new))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         """Pods are what takes longest: look again as soon as one is gone."""
-        if new is None and old is not None:
-            self._changed(None, self._objects.find("", meta.namespace(old)))
+        if new is None:
+            self._queue.add(meta.namespace(old or {}))
 
     async def _sync(self, key: str, namespace: Object) -> None:
         held = (namespace.get("spec") or {}).get("finalizers")

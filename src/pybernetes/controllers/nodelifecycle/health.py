@@ -14,7 +14,7 @@ class Heartbeats:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._heard: dict[str, float] = {}
-        self._seen: dict[str, tuple[str, str]] = {}  # name -> lease's and condition's last time
+        self._seen: dict[str, dict[str, str]] = {}  # name -> the last sign by lease, by condition
 
     def node(self, node: Object) -> None:
         """A node was seen. One that never posted a status is counted from its creation."""
@@ -25,18 +25,16 @@ class Heartbeats:
             if condition is None and created:
                 age = (self._clock.now() - parse(created)).total_seconds()
                 self._heard[name] -= max(0.0, age)
-        self._note(name, heartbeat=(condition or {}).get("lastHeartbeatTime") or "")
+        self._note(name, "Ready", (condition or {}).get("lastHeartbeatTime"))
 
     def lease(self, lease: Object) -> None:
         """A lease was seen; its name is the node's."""
-        renewed = (lease.get("spec") or {}).get("renewTime") or ""
-        self._note(meta.name(lease), renewed=renewed)
+        self._note(meta.name(lease), "Lease", (lease.get("spec") or {}).get("renewTime"))
 
-    def _note(self, name: str, *, renewed: str = "", heartbeat: str = "") -> None:
-        old = self._seen.get(name, ("", ""))
-        new = (renewed or old[0], heartbeat or old[1])
-        if new != old:
-            self._seen[name] = new
+    def _note(self, name: str, by: str, stamp: str | None) -> None:
+        seen = self._seen.setdefault(name, {})
+        if stamp and seen.get(by) != stamp:
+            seen[by] = stamp
             self._heard[name] = self._clock.monotonic()
 
     def silent(self, name: str) -> float:

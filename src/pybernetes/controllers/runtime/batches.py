@@ -46,11 +46,8 @@ async def get_if_there(client: Client, gvr: GVR, name: str, namespace: str = "")
 
 async def put(client: Client, gvr: GVR, obj: Object, current: Object | None) -> None:
     """Create or update `obj`, if its namespace is there to stay. Raises ApiError."""
-    try:
+    with forgiving("AlreadyExists", "NamespaceTerminating"):
         await (client.create(gvr, obj) if current is None else client.update(gvr, obj))
-    except ApiError as error:
-        if error.reason != "AlreadyExists" and not is_terminating_namespace(error):
-            raise
 
 
 def is_terminating_namespace(error: Exception) -> bool:
