@@ -2,7 +2,6 @@
 """Owners: which objects a controller's object owns, which it adopts and which it lets go."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from pybernetes.apimachinery import meta, selectors
 from pybernetes.apimachinery.errors import ApiError, forgiving
@@ -51,17 +50,11 @@ def selector_of(owner: Object) -> Selector:
     return selectors.from_label_selector(selector)
 
 
-class Claim(NamedTuple):
-    """What to do about candidates: keep, adopt, let go."""
-
-    mine: list[Object]
-    adopt: list[Object]
-    release: list[Object]
-
-
-def plan_claim(owner: Object, selector: Selector, candidates: Iterable[Object]) -> Claim:
-    """Upstream's ControllerRefManager: pure."""
-    claim = Claim([], [], [])
+def plan_claim(
+    owner: Object, selector: Selector, candidates: Iterable[Object]
+) -> tuple[list[Object], list[Object], list[Object]]:
+    """Which candidates to keep, to adopt, to let go (upstream's ControllerRefManager). Pure."""
+    mine, adopt, release = list[Object](), list[Object](), list[Object]()
     deleting = meta.is_deleting(owner)
     for obj in candidates:
         reference = meta.controller_of(obj)
@@ -70,12 +63,12 @@ def plan_claim(owner: Object, selector: Selector, candidates: Iterable[Object]) 
             if reference.get("uid") != meta.uid(owner):
                 continue
             if matches:
-                claim.mine.append(obj)
+                mine.append(obj)
             elif not deleting:
-                claim.release.append(obj)
+                release.append(obj)
         elif matches and not deleting and not meta.is_deleting(obj):
-            claim.adopt.append(obj)
-    return claim
+            adopt.append(obj)
+    return mine, adopt, release
 
 
 async def claimed(
@@ -92,15 +85,14 @@ async def claimed(
     """
     listed = informer.by_index(BY_CONTROLLER, meta.uid(owner))
     listed = listed + informer.by_index(BY_CONTROLLER, f"/{meta.namespace(owner)}")  # nobody's
-    claim = plan_claim(owner, selector_of(owner), filter(wanted, listed))
-    mine = list(claim.mine)
-    if claim.adopt:
+    mine, adopt, release = plan_claim(owner, selector_of(owner), filter(wanted, listed))
+    if adopt:
         await _check_owner(client, gvrs[0], owner)
-    for obj in claim.adopt:
+    for obj in adopt:
         adopted = await _own(client, gvrs[1], obj, meta.controller_reference(owner))
         if adopted is not None:
             mine.append(adopted)
-    for obj in claim.release:
+    for obj in release:
         await _own(client, gvrs[1], obj, {"$patch": "delete", "uid": meta.uid(owner)})
     return mine
 
