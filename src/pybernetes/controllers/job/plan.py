@@ -205,16 +205,12 @@ def plan_pods(job: Object, facts: Facts, now: datetime.datetime) -> Todo:
     if completions is None:
         wanted = len(active) if facts.succeeded else wanted
     else:
-        left = completions - facts.succeeded
-        if is_indexed(job):
-            left -= len(facts.failed_indexes)
+        left = completions - facts.succeeded - len(facts.failed_indexes)
         wanted = min(wanted, max(0, left))
     if len(active) > wanted:
         return Todo([], [*extra, *sorted(active, key=_rank)[: len(active) - wanted]])
-    missing = wanted - len(active)
-    if pods.waits_for_end(job):
-        missing -= len(facts.terminating)
-    missing = min(max(0, missing), BURST)
+    awaited = len(facts.terminating) if pods.waits_for_end(job) else 0
+    missing = min(max(0, wanted - len(active) - awaited), BURST)
     if not missing:
         return Todo([], extra)
     if spec.get("backoffLimitPerIndex") is None:
