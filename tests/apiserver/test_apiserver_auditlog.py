@@ -27,3 +27,12 @@ async def test_every_request_leaves_a_line_and_no_secret_does(start, tmp_path) -
     assert refused["requestURI"] == f"{SECRETS}?limit=5"
     assert refused["responseStatus"] == {"code": 403}
     assert "aHVzaA" not in path.read_text()
+
+
+async def test_a_refused_impersonation_names_who_tried(start, tmp_path) -> None:
+    path = tmp_path / "audit.log"
+    call = await start(Config(audit_log_path=str(path)))
+    call.user = User("eve", ("system:authenticated",))
+    await call("GET", SECRETS, expect=403, impersonate_user="admin")
+    (refused,) = (json.loads(line) for line in path.read_text().splitlines())
+    assert refused["user"]["username"] == "eve"

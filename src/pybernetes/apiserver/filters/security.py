@@ -15,8 +15,8 @@ class Authentication(Filter):
         self._security = security
 
     def enter(self, ctx: Context) -> None:
-        user = self._security.authenticator.authenticate(ctx.request)
-        ctx.user = impersonate(ctx.request, user, self._security.authorizer)
+        ctx.user = self._security.authenticator.authenticate(ctx.request)
+        ctx.user = impersonate(ctx.request, ctx.user, self._security.authorizer)
 
 
 class Authorization(Filter):
