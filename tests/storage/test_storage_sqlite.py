@@ -82,7 +82,8 @@ async def test_revisions_never_go_back(path: Path) -> None:
 async def test_one_owner(path: Path) -> None:
     async with opened(path) as store:
         with pytest.raises(Unavailable, match=f"in use by process {os.getpid()}$"):
-            await SqliteStore.open(Env(), SqliteConfig(path))
+            async with opened(path):
+                pass
         await store.write([Op("/a", b"1")])
     async with opened(path) as store:
         assert await keys_of(store, "/") == ["/a"]
@@ -111,7 +112,8 @@ async def test_a_newer_format_is_refused_by_name(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="has format 99, and this Pybernetes knows formats up to"):
-        await SqliteStore.open(Env(), SqliteConfig(path))
+        async with opened(path):
+            pass
 
 
 async def test_other_files_are_refused(tmp_path: Path) -> None:
@@ -119,10 +121,12 @@ async def test_other_files_are_refused(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(other)) as connection:
         connection.execute("CREATE TABLE t (x)")
     with pytest.raises(StoreError, match="is not a Pybernetes store"):
-        await SqliteStore.open(Env(), SqliteConfig(other))
+        async with opened(other):
+            pass
     (tmp_path / "text").write_bytes(b"hello" * 1000)
     with pytest.raises(StoreError, match="not a database"):
-        await SqliteStore.open(Env(), SqliteConfig(tmp_path / "text"))
+        async with opened(tmp_path / "text"):
+            pass
 
 
 async def test_damage_is_found_at_open(path: Path) -> None:
@@ -133,7 +137,8 @@ async def test_damage_is_found_at_open(path: Path) -> None:
         file.seek(3 * 4096)
         file.write(b"\xa5" * 4096 * 4)
     with pytest.raises(StoreError, match=r"damaged|malformed"):
-        await SqliteStore.open(Env(), SqliteConfig(path))
+        async with opened(path):
+            pass
 
 
 async def test_a_large_file_is_checked_while_it_is_used(

@@ -16,9 +16,9 @@ from pybernetes.cri.types import Config, Container, CriError, NotFound, Runtime
 CGROUP = f"/pybernetes-suite-{os.getpid()}"  # runs side by side do not meet
 
 
-def sandbox_config(name: str = "pod", attempt: int = 0) -> Config:
+def sandbox_config(name: str = "pod") -> Config:
     """A PodSandboxConfig in the host's network."""
-    meta = {"name": name, "uid": f"uid-{name}", "namespace": "default", "attempt": attempt}
+    meta = {"name": name, "uid": f"uid-{name}", "namespace": "default", "attempt": 0}
     spaces = {"network": "NODE", "pid": "POD", "ipc": "POD"}
     return {
         "metadata": meta,
@@ -31,13 +31,13 @@ def sandbox_config(name: str = "pod", attempt: int = 0) -> Config:
     }
 
 
-def container_config(image: str, *command: str, name: str = "main", attempt: int = 0) -> Config:
+def container_config(image: str, *command: str) -> Config:
     spaces = {"network": "NODE", "pid": "CONTAINER"}
     return {
-        "metadata": {"name": name, "attempt": attempt},
+        "metadata": {"name": "main", "attempt": 0},
         "image": {"image": image},
         "command": list(command),
-        "labels": {"container": name},
+        "labels": {"container": "main"},
         "linux": {"security_context": {"namespace_options": spaces}},
     }
 
