@@ -13,19 +13,11 @@ from typing import NamedTuple
 
 from pybernetes.base.env import Env
 from pybernetes.dns.config import DnsConfig
-from pybernetes.dns.messages import RCODES, Encoded, Query
+from pybernetes.dns.messages import RCODES, Encoded, Query, Unanswerable
 from pybernetes.linux import resolvconf
 
 _OPT = 41
 _MAX_DATAGRAM = 65535
-
-
-class ForwardError(Exception):
-    """There is no answer; `rcode` says what to reply."""
-
-    def __init__(self, message: str, rcode: str = "SERVFAIL") -> None:
-        super().__init__(message)
-        self.rcode = rcode
 
 
 class _Kept(NamedTuple):
@@ -60,17 +52,17 @@ class Forwarder:
         self._busy: Counter[str] = Counter()  # questions under way, by client
 
     async def ask(self, query: Query, client: str, *, tcp: bool) -> Encoded:
-        """An upstream's answer. Raises ForwardError."""
+        """An upstream's answer. Raises Unanswerable."""
         key = query.key + query.edns + bytes((tcp,))
         kept = self._kept.get(key)
         now = self._clock.monotonic()
         if not self._may_ask(client):
-            raise ForwardError("not a client of this cluster", "REFUSED")
+            raise Unanswerable("REFUSED")  # not a client of this cluster
         if kept is not None and now < kept.until:
             return _aged(kept, int(now - kept.since))
         limits = (self._config.max_forwards, self._config.max_forwards_each)
         if self._busy.total() >= limits[0] or self._busy[client] >= limits[1]:
-            raise ForwardError("too many forwarded queries", "REFUSED")
+            raise Unanswerable("REFUSED")
         self._busy[client] += 1
         try:
             data = await self._exchange(query, tcp=tcp)
@@ -81,7 +73,7 @@ class Forwarder:
         try:
             answer, ttls = _read_answer(data, query.end)
         except (IndexError, struct.error) as error:
-            raise ForwardError("an upstream's answer cannot be read") from error
+            raise Unanswerable("SERVFAIL") from error
         self._keep(key, answer, ttls)
         return answer
 
@@ -132,7 +124,7 @@ class Forwarder:
             except (TimeoutError, OSError, asyncio.IncompleteReadError):
                 if upstreams[:1] == [upstream]:
                     upstreams.append(upstreams.pop(0))  # the next question tries another first
-        raise ForwardError("no upstream resolver" + (" answered" if upstreams else ""))
+        raise Unanswerable("SERVFAIL")
 
 
 async def _over_udp(asked: bytes, end: int, upstream: str) -> bytes:

@@ -26,7 +26,7 @@ _ONE_QUESTION = b"\0\1"
 
 
 class Unanswerable(Exception):
-    """What came is no query; `rcode` says what to reply, "" to say nothing."""
+    """What came is no query, or has no answer; `rcode` says what to reply, "" to say nothing."""
 
     def __init__(self, rcode: str = "") -> None:
         self.rcode = rcode

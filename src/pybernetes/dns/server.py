@@ -21,7 +21,7 @@ from pybernetes.dns import messages
 from pybernetes.dns.answers import Answers
 from pybernetes.dns.cluster import SLICES, InformedCluster
 from pybernetes.dns.config import DnsConfig
-from pybernetes.dns.forward import Forwarder, ForwardError
+from pybernetes.dns.forward import Forwarder
 from pybernetes.dns.listeners import Listeners
 from pybernetes.dns.messages import RCODES, TYPES, Encoded, Query, Unanswerable
 from pybernetes.dns.publish import NAMESPACE, publish, slice_name
@@ -187,7 +187,7 @@ class Dns:
             found = await self._forwarder.ask(target, client, tcp=True)
             whole = Answer(True, [*answer.records, *messages.records(found, target)])
             return self._reply(self._encode(query, whole), query, tcp=tcp)
-        except (ForwardError, Unanswerable, ValueError) as error:
+        except (Unanswerable, ValueError) as error:
             if answer is None:
                 return messages.refusal(query, getattr(error, "rcode", "SERVFAIL"))
         return self._reply(self._encode(query, answer), query, tcp=tcp)  # the alias alone
@@ -197,7 +197,7 @@ class Dns:
 
     async def _find_loop(self) -> None:
         """Ask upstreams a name that nobody else asks: if it comes back to us, they ask us."""
-        with contextlib.suppress(ForwardError):
+        with contextlib.suppress(Unanswerable):
             await self._forwarder.ask(messages.question(self._probe, TYPES["TXT"]), "", tcp=False)
         if self._loops:
             _log.error("The machine's resolvers ask us: nothing is forwarded")

@@ -31,10 +31,6 @@ CONF_NAME = "10-pybernetes.conflist"
 _log = logs.get("network")
 
 
-class NetworkError(Told):
-    """The network cannot be set up; the message says what to do."""
-
-
 def ruleset(config: NetworkConfig) -> str:
     """The node's own nftables table: pods that leave are masqueraded, strays are rejected. Pure."""
     pods = config.cluster_cidr
@@ -136,7 +132,7 @@ def gateway(pod_cidr: str) -> str:
 
 
 async def check_free(config: NetworkConfig) -> None:
-    """Raise NetworkError if the pod or service range is somebody else's: call it before `run`."""
+    """Raise Told if the pod or service range is somebody else's: call it before `run`."""
     wanted = [ipaddress.ip_network(text) for text in (config.cluster_cidr, config.service_cidr)]
     for route in await links.routes():
         destination = route.get("dst", "default")
@@ -145,7 +141,7 @@ async def check_free(config: NetworkConfig) -> None:
         taken = ipaddress.ip_network(destination, strict=False)
         for network in wanted:
             if taken.version == network.version and taken.overlaps(network):
-                raise NetworkError(
+                raise Told(
                     f"{network} overlaps with the route {destination} dev {route.get('dev')}: "
                     "choose other ranges (--cluster-cidr, --service-cidr)"
                 )

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import httptools
 
-from pybernetes.wire.heads import BadTarget, header_name, response_head, split_target
+from pybernetes.wire.heads import header_name, response_head, split_target
 from pybernetes.wire.hub import Hub, refusal
 from pybernetes.wire.stream import Gate, TransportStream, end
 from pybernetes.wire.types import (
@@ -220,7 +220,7 @@ class Connection(asyncio.Protocol):
             self._raise(405, "CONNECT is not supported")
         try:
             raw_path, path, query = split_target(self._url)
-        except BadTarget as error:
+        except ValueError as error:
             self._raise(400, str(error))
             return
         body = b"".join(self._body)

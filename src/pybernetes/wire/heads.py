@@ -77,16 +77,12 @@ def request_head(method: str, target: str, headers: dict[str, str], framing: byt
     return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method.encode(), target.encode(), lines, framing)
 
 
-class BadTarget(ValueError):
-    """A request target that no URL has."""
-
-
 def split_target(raw: bytes) -> tuple[str, str, str]:
-    """(raw path, decoded path, query) of a request target. Raises BadTarget."""
+    """(raw path, decoded path, query) of a request target. Raises ValueError."""
     try:
         text = raw.decode("ascii")
     except UnicodeDecodeError as error:
-        raise BadTarget("request target is not ASCII") from error
+        raise ValueError("request target is not ASCII") from error
     if not text.startswith("/"):
         text = _origin_form(text)
     raw_path, _, query = text.partition("?")
@@ -101,7 +97,7 @@ def _origin_form(text: str) -> str:
         return text
     scheme, separator, rest = text.partition("://")
     if not separator or scheme.lower() not in {"http", "https"}:
-        raise BadTarget("request target is not a path")
+        raise ValueError("request target is not a path")
     _, slash, path = rest.partition("/")
     return slash + path if slash else "/"
 
@@ -109,5 +105,5 @@ def _origin_form(text: str) -> str:
 def _unquote(path: str) -> str:
     for part in path.split("%")[1:]:
         if len(part) < 2 or not all(c in "0123456789abcdefABCDEF" for c in part[:2]):
-            raise BadTarget(f"invalid URL escape {('%' + part[:2])!r}")
+            raise ValueError(f"invalid URL escape {('%' + part[:2])!r}")
     return urllib.parse.unquote(path)
