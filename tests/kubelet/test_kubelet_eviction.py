@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Under pressure: thresholds, who goes first, what pods are told, images; decisions by tables."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from pybernetes.base.env import Env
 from pybernetes.cri.types import Container, Image, Stats
 from pybernetes.kubelet import imagegc
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.eviction import ranking
 from pybernetes.kubelet.eviction.thresholds import Observation, Pressure, Threshold, met, parse
 from pybernetes.kubelet.podstate import PodState
-from pybernetes.kubelet.stats import ContainerStats, Disk, Filesystem, PodStats, used
+from pybernetes.kubelet.stats import ContainerStats, Disk, PodStats, used
 from pybernetes.linux.cgroups import Usage
 
 MI = 1 << 20
@@ -111,13 +114,6 @@ def test_local_storage_limits(item, expected):
     assert ranking.beyond_limits(item) == expected
 
 
-@pytest.mark.parametrize(
-    ("available", "expected"), [(16, 0), (15, 5), (0, 20)], ids=["84%", "85%", "full"]
-)
-def test_images_go_between_the_thresholds(available, expected):
-    assert imagegc.excess(Filesystem(100, available), 85, 80) == expected
-
-
 def test_disk_usage_counts_links_once(tmp_path):
     (tmp_path / "a").write_bytes(b"x" * 100_000)
     alone = used(tmp_path)
@@ -146,28 +142,9 @@ class Runtime:
         del self.images[name]
 
 
-async def test_unused_images_go_oldest_first_but_never_young_pinned_or_busy_ones():
-    from types import SimpleNamespace
-
-    from pybernetes.base.env import Env
-
-    clock = SimpleNamespace(now=0.0)
-    env = Env()
+async def test_unused_images_go_but_never_pinned_or_busy_ones():
     runtime = Runtime()
-    newest = runtime.images.pop("new")
-    fake = SimpleNamespace(monotonic=lambda: clock.now)
-    tools = SimpleNamespace(
-        env=SimpleNamespace(clock=fake, metrics=env.metrics),
-        config=config(),
-        runtime=runtime,
-        images=SimpleNamespace(viewed={"v": "viewed"}),
-    )
-    collector = imagegc.ImageCollector(tools, None)
-    assert await collector.collect(1) == 0  # all are new to us
-    clock.now, runtime.images["new"] = 100.0, newest
-    assert await collector.collect(1) == 0
-    clock.now = 150.0
-    assert await collector.collect() == 10
-    assert sorted(runtime.images) == ["busy", "new", "pause", "pinned", "viewed"]
-    assert await collector.collect(youngest=0.0) == 10
+    images = SimpleNamespace(viewed={"v": "viewed"})
+    tools = SimpleNamespace(env=Env(), runtime=runtime, images=images)
+    await imagegc.collect(tools)
     assert sorted(runtime.images) == ["busy", "pause", "pinned", "viewed"]

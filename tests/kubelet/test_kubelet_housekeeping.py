@@ -12,11 +12,10 @@ import pytest
 
 from pybernetes.base import virtualtime
 from pybernetes.cri.types import Container, CriError, Image, Sandbox, Version
-from pybernetes.kubelet import gc, naming
+from pybernetes.kubelet import gc, imagegc, naming
 from pybernetes.kubelet.atomicwriter import File, write
 from pybernetes.kubelet.checkpoint import Checkpoint
 from pybernetes.kubelet.config import Config
-from pybernetes.kubelet.imagegc import ImageCollector
 from pybernetes.kubelet.logs.rotation import _move, rotate_all
 from pybernetes.kubelet.node import plan
 from pybernetes.kubelet.node.controller import NodeController
@@ -133,9 +132,8 @@ def test_what_cannot_be_removed_keeps_nothing_else():
         tools = SimpleNamespace(env=env, runtime=runtime, pleg=pleg, config=config, images=images)
         failed = await gc.containers(tools, SimpleNamespace(records=list))
         assert (runtime.gone, failed) == (["c3", "c1"], ["c2: c2 is busy"])
-        collector = ImageCollector(tools, None)
         with pytest.raises(CriError, match=r"freed 20 bytes .* image deletion: \[i2 is busy\]"):
-            await collector.collect(youngest=0.0)
+            await imagegc.collect(tools)
         assert runtime.gone[2:] == ["i1", "i3"]
 
     virtualtime.run(main)

@@ -137,7 +137,7 @@ async def test_the_node_tells_what_is_used(node):
     assert b'kubelet_running_containers{container_state="running"} 1.0' in counts
     assert b'kubelet_started_containers_total{container_type="container"}' in counts
     settings = json.loads(await ask(node, "/configz"))["kubeletconfig"]
-    assert (settings["maxPods"], settings["imageGCHighThresholdPercent"]) == (110, 85)
+    assert (settings["maxPods"], settings["containerLogMaxFiles"]) == (110, 5)
     assert b'<a href="pods/">' in await ask(node, "/logs/")
 
 

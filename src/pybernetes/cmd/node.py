@@ -106,7 +106,7 @@ def _on_shared_disk(config: KubeletConfig) -> KubeletConfig:
     Images that were loaded by hand would not come back either.
     """
     limits = {"memory.available": "100Mi", "nodefs.available": "512Mi"}
-    return replace(config, eviction_hard=limits, image_gc_high_threshold_percent=100)
+    return replace(config, eviction_hard=limits)
 
 
 class RealNode:

@@ -43,10 +43,6 @@ class Config:
     eviction_hard: Mapping[str, str] = field(default_factory=lambda: EVICTION_HARD)
     eviction_pressure_transition_period: float = 300.0
     eviction_interval: float = 10.0  # upstream's evictionMonitoringPeriod
-    image_gc_high_threshold_percent: int = 85
-    image_gc_low_threshold_percent: int = 80
-    image_minimum_gc_age: float = 120.0
-    image_gc_interval: float = 300.0
     static_pod_path: Path | None = None
     file_check_frequency: float = 1.0  # upstream: 20 s beside inotify
     status_interval: float = 10.0  # nodeStatusUpdateFrequency

@@ -23,7 +23,6 @@ from pybernetes.kubelet.auth import Authorization
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.counts import Counts
 from pybernetes.kubelet.eviction.manager import Evictions
-from pybernetes.kubelet.imagegc import ImageCollector
 from pybernetes.kubelet.logs import rotation
 from pybernetes.kubelet.nodeapi import NodeView
 from pybernetes.kubelet.pods import podcgroup
@@ -84,8 +83,7 @@ class Kubelet:
         authorization = Authorization(env, client, config.node_name)
         gatherer = Gatherer(self.tools)
         view = NodeView(self.tools, self.workers, gatherer)
-        self.images = ImageCollector(self.tools, gatherer)
-        self.evictions = Evictions(self.tools, self.workers, gatherer, self.images)
+        self.evictions = Evictions(self.tools, self.workers, gatherer)
         self.node = self.tools.node_controller
         self.node.trouble = self._trouble
         self.node.pressure = lambda: self.evictions.conditions
@@ -126,7 +124,6 @@ class Kubelet:
             if not self.runtime.hollow:
                 group.start(self.tools.checkpoint.run(), "checkpoint")
                 group.start(gc.run(self.tools, self.workers), "gc")
-                group.start(self.images.run(), "images")
                 group.start(self.evictions.run(), "evictions")
                 group.start(self._run_static(), "static pods")
                 group.start(rotation.run(self.tools), "logs")

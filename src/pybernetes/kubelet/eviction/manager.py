@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs, metrics
 from pybernetes.cri.types import CriError
-from pybernetes.kubelet import admission, gc, naming
+from pybernetes.kubelet import admission, gc, imagegc, naming
 from pybernetes.kubelet.eviction import ranking
 from pybernetes.kubelet.eviction.thresholds import (
     ALLOCATABLE_MEMORY,
@@ -21,7 +21,6 @@ from pybernetes.kubelet.eviction.thresholds import (
     met,
     parse,
 )
-from pybernetes.kubelet.imagegc import ImageCollector
 from pybernetes.kubelet.pods import podcgroup
 from pybernetes.kubelet.pods.workers import Workers
 from pybernetes.kubelet.stats import Gatherer, NodeStats
@@ -35,14 +34,8 @@ IMMEDIATE = 1  # seconds of grace, upstream's immediateEvictionGracePeriodSecond
 class Evictions:
     """`conditions` says under what pressure the node is."""
 
-    def __init__(
-        self,
-        tools: Tools,
-        workers: Workers,
-        gatherer: Gatherer,
-        images: ImageCollector,
-    ) -> None:
-        self._tools, self._workers, self._gatherer, self._images = tools, workers, gatherer, images
+    def __init__(self, tools: Tools, workers: Workers, gatherer: Gatherer) -> None:
+        self._tools, self._workers, self._gatherer = tools, workers, gatherer
         config = tools.config
         self._pressure = Pressure(parse(config), config.eviction_pressure_transition_period)
         self._evicted = metrics.counter(
@@ -92,7 +85,7 @@ class Evictions:
         """Dead containers of pods that are over, and every unused image."""
         await gc.containers(self._tools, self._workers, all_dead=True)
         try:
-            await self._images.collect(youngest=0.0)
+            await imagegc.collect(self._tools)
         except CriError as error:
             _log.warning("Not every unused image can be removed", err=error)
 
