@@ -7,7 +7,7 @@ import pytest
 
 from pybernetes.base.env import Env
 from pybernetes.cri.types import Container, Image, Stats
-from pybernetes.kubelet import imagegc
+from pybernetes.kubelet import gc
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.eviction import ranking
 from pybernetes.kubelet.eviction.thresholds import Observation, Pressure, Threshold, met, parse
@@ -146,5 +146,5 @@ async def test_unused_images_go_but_never_pinned_or_busy_ones():
     runtime = Runtime()
     images = SimpleNamespace(viewed={"v": "viewed"})
     tools = SimpleNamespace(env=Env(), runtime=runtime, images=images)
-    await imagegc.collect(tools)
+    await gc.images(tools)
     assert sorted(runtime.images) == ["busy", "pause", "pinned", "viewed"]

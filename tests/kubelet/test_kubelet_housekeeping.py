@@ -12,7 +12,7 @@ import pytest
 
 from pybernetes.base import virtualtime
 from pybernetes.cri.types import Container, CriError, Image, Sandbox, Version
-from pybernetes.kubelet import gc, imagegc, naming
+from pybernetes.kubelet import gc, naming
 from pybernetes.kubelet.atomicwriter import File, write
 from pybernetes.kubelet.checkpoint import Checkpoint
 from pybernetes.kubelet.config import Config
@@ -133,7 +133,7 @@ def test_what_cannot_be_removed_keeps_nothing_else():
         failed = await gc.containers(tools, SimpleNamespace(records=list))
         assert (runtime.gone, failed) == (["c3", "c1"], ["c2: c2 is busy"])
         with pytest.raises(CriError, match=r"freed 20 bytes .* image deletion: \[i2 is busy\]"):
-            await imagegc.collect(tools)
+            await gc.images(tools)
         assert runtime.gone[2:] == ["i1", "i3"]
 
     virtualtime.run(main)

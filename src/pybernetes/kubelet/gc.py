@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Garbage: old dead containers, unused sandboxes, log links and folders of pods long gone."""
+"""Garbage: dead containers, unused sandboxes and images, log links and folders of pods long gone."""
 
 import asyncio
 import contextlib
 import shutil
 from collections.abc import Sequence
 
-from pybernetes.base import logs
-from pybernetes.cri.types import Container, Sandbox
+from pybernetes.base import logs, metrics
+from pybernetes.cri.types import Container, CriError, Image, Sandbox
 from pybernetes.kubelet import volumemanager
 from pybernetes.kubelet.config import Config
 from pybernetes.kubelet.pods import killer
@@ -16,6 +16,7 @@ from pybernetes.kubelet.podstate import PodState
 from pybernetes.kubelet.tools import Tools
 
 _log = logs.get("kubelet.gc")
+PINNED = "registry.k8s.io/pause"  # never collected, besides what the runtime pins
 
 
 async def run(tools: Tools, workers: Workers) -> None:
@@ -66,6 +67,34 @@ async def containers(tools: Tools, workers: Workers, *, all_dead: bool = False) 
         keep = -1 if all_dead and state.uid in over else tools.config.keep_dead_containers
         failed += await killer.remove(tools, *doomed(state, keep))
     return failed
+
+
+async def images(tools: Tools) -> None:
+    """Remove every image that is neither pinned nor in use. Raises CriError."""
+    about = "Total number of images garbage collected by the kubelet."
+    collected = metrics.counter(tools.env, "kubelet_image_garbage_collected", about, ("reason",))
+    freed, failed = 0, []
+    for image in await _unused(tools):
+        _log.info("An unused image goes", image=image.tags or image.id)
+        try:
+            await tools.runtime.remove_image(image.id)
+        except CriError as error:  # the others may go
+            failed.append(str(error))
+            continue
+        collected.labels("space").inc()
+        freed += image.size
+    if failed:
+        text = f"freed {freed} bytes space with errors in image deletion"
+        raise CriError(f"{text}: [{', '.join(failed)}]")
+
+
+async def _unused(tools: Tools) -> list[Image]:
+    busy = set(tools.images.viewed.values())
+    for container in await tools.runtime.list_containers():
+        busy |= {container.image, container.image_ref}
+    there = [item for item in await tools.runtime.list_images() if not item.pinned]
+    free = [item for item in there if not busy & {item.id, *item.tags, *item.digests}]
+    return [item for item in free if not any(tag.startswith(PINNED) for tag in item.tags)]
 
 
 def _folders(config: Config, uids: set[str], now: float) -> list[str]:

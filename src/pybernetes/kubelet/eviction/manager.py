@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from pybernetes.apimachinery.types import Object
 from pybernetes.base import logs, metrics
 from pybernetes.cri.types import CriError
-from pybernetes.kubelet import admission, gc, imagegc, naming
+from pybernetes.kubelet import admission, gc, naming
 from pybernetes.kubelet.eviction import ranking
 from pybernetes.kubelet.eviction.thresholds import (
     ALLOCATABLE_MEMORY,
@@ -85,7 +85,7 @@ class Evictions:
         """Dead containers of pods that are over, and every unused image."""
         await gc.containers(self._tools, self._workers, all_dead=True)
         try:
-            await imagegc.collect(self._tools)
+            await gc.images(self._tools)
         except CriError as error:
             _log.warning("Not every unused image can be removed", err=error)
 
