@@ -65,7 +65,7 @@ def stats(name, memory=0, disk=0, priority=0, requests=None, limits=None, volume
     spec["volumes"] = [{"name": k, "emptyDir": {"sizeLimit": v}} for k, v in (sizes or {}).items()]
     pod = {"metadata": {"name": name, "namespace": "n", "uid": name}, "spec": spec}
     running = Container(name, "s", "c", 0, "i", "", "running", 1)
-    one = ContainerStats(running, Stats(name, 0, memory, disk_bytes=disk), Disk())
+    one = ContainerStats(running, Stats(name, 0, working_set=memory, disk_bytes=disk), Disk())
     return PodStats(
         pod, PodState(name), Usage(working_set=memory), (one,), volumes=volumes or {}, other=Disk()
     )

@@ -106,10 +106,10 @@ def image(item: Any) -> Image:
 def stats(item: Any) -> Stats:
     return Stats(
         container_id=item.attributes.id,
-        cpu_nanoseconds=item.cpu.usage_core_nano_seconds.value,
-        memory_working_set=item.memory.working_set_bytes.value,
-        memory_usage=item.memory.usage_bytes.value,
-        memory_rss=item.memory.rss_bytes.value,
+        cpu=item.cpu.usage_core_nano_seconds.value,
+        working_set=item.memory.working_set_bytes.value,
+        memory=item.memory.usage_bytes.value,
+        rss=item.memory.rss_bytes.value,
         page_faults=item.memory.page_faults.value,
         major_page_faults=item.memory.major_page_faults.value,
         disk_bytes=item.writable_layer.used_bytes.value,

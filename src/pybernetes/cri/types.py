@@ -14,7 +14,7 @@ Guarantees every driver gives (proven by pybernetes.testing.cri.RuntimeSuite):
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 INIT = (
     "io.pybernetes.container.init"  # annotation of containers that are to end before others start
@@ -123,15 +123,14 @@ class ExecResult:
     exit_code: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What a container uses now. `cpu_nanoseconds` only grows."""
+class Stats(NamedTuple):
+    """What a container uses now: nanoseconds of CPU ever, bytes of memory and disk."""
 
     container_id: str
-    cpu_nanoseconds: int
-    memory_working_set: int
-    memory_usage: int = 0
-    memory_rss: int = 0
+    cpu: int
+    memory: int = 0
+    working_set: int = 0
+    rss: int = 0
     page_faults: int = 0
     major_page_faults: int = 0
     disk_bytes: int = 0

@@ -203,14 +203,7 @@ def _hollow(pod: Object, state: PodState, stats: Mapping[str, cri.Stats]) -> Pod
 
 def as_usage(stats: cri.Stats) -> cgroups.Usage:
     """A container's numbers as those of a cgroup."""
-    return cgroups.Usage(
-        stats.cpu_nanoseconds,
-        stats.memory_usage,
-        stats.memory_working_set,
-        stats.memory_rss,
-        stats.page_faults,
-        stats.major_page_faults,
-    )
+    return cgroups.Usage(*stats[1:7])
 
 
 def _sum(usages: Iterable[cgroups.Usage]) -> cgroups.Usage:

@@ -132,8 +132,8 @@ def resource_rows(_: Gatherer, node: NodeStats, pods: Iterable[PodStats]) -> Ite
         yield "pod_memory_working_set_bytes", whose, item.cgroup.working_set
         for one in item.containers:
             labels = {"container": one.container.name, **whose}
-            yield "container_cpu_usage_seconds_total", labels, one.stats.cpu_nanoseconds / 1e9
-            yield "container_memory_working_set_bytes", labels, one.stats.memory_working_set
+            yield "container_cpu_usage_seconds_total", labels, one.stats.cpu / 1e9
+            yield "container_memory_working_set_bytes", labels, one.stats.working_set
             yield "container_start_time_seconds", labels, one.container.started_at / 1e9
     yield "resource_scrape_error", {}, 0
 

@@ -43,7 +43,7 @@ def message(threshold: Threshold, item: PodStats, seen: Mapping[str, Observation
     for one in item.containers:
         spec = naming.find_container(item.pod, one.container.name) or {}
         request = ((spec.get("resources") or {}).get("requests") or {}).get(resource, "0")
-        used = one.stats.memory_working_set
+        used = one.stats.working_set
         if resource == "ephemeral-storage":
             used = one.stats.disk_bytes + one.logs.bytes
         if resource in ("memory", "ephemeral-storage") and used > amount(resource, request):
