@@ -13,14 +13,10 @@ from pybernetes.images.oci import Entry, ImageConfig
 
 def layer_of(archive):
     with tarfile.open(archive) as outer:
-
-        def blob(row):
-            return outer.extractfile("blobs/" + row["digest"].replace(":", "/")).read()
-
+        manifest = json.load(outer.extractfile("manifest.json"))[0]
+        config = json.load(outer.extractfile(manifest["Config"]))
+        data = outer.extractfile(manifest["Layers"][0]).read()
         index = json.load(outer.extractfile("index.json"))
-        manifest = json.loads(blob(index["manifests"][0]))
-        config = json.loads(blob(manifest["config"]))
-        data = blob(manifest["layers"][0])
     return tarfile.open(fileobj=io.BytesIO(data)), config, index
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image writer: files in, an OCI archive of one image of one layer out, which `ctr images import` loads.
+"""Image writer: files in, an OCI archive of one or more images out, which `ctr images import` and Docker both load.
 
 The same input gives the same bytes: entries are sorted, times are zero, layers are not compressed.
 """
@@ -65,32 +65,65 @@ def folder(root: Path) -> Iterator[Entry]:
             yield Entry(name, source=path, mode=mode, uid=uid, gid=gid)
 
 
-def build(target: Path, names: Sequence[str], config: ImageConfig, entries: Iterable[Entry]) -> str:
-    """Write an archive; the image's id (its config's digest). Blocking: offload large images.
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer's tar archive; several images may have it."""
 
-    `names` are full references ("docker.io/pybernetes/web:1").
-    """
-    with tempfile.TemporaryFile() as layer:
-        _write_layer(layer, entries)
-        size = layer.tell()
-        layer.seek(0)
-        digest = f"sha256:{hashlib.file_digest(layer, 'sha256').hexdigest()}"
-        layer.seek(0)
-        settings = _encode(_config_document(config, digest))
-        row = {"mediaType": _LAYER, "digest": digest, "size": size}
-        manifest = _encode(_manifest(settings, row))
-        index = {
-            "schemaVersion": 2,
-            "mediaType": _INDEX,
-            "manifests": _index_rows(manifest, names),
-        }
-        with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
-            _add(tar, "oci-layout", _encode({"imageLayoutVersion": "1.0.0"}))
-            _add(tar, "index.json", _encode(index))
-            for data in (settings, manifest):
-                _add(tar, _blob(_sha256(data)), data)
-            tar.addfile(_info(_blob(digest), size), layer)
-    return _sha256(settings)
+    path: Path
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """One image of an archive. `names` are full references ("docker.io/pybernetes/web:1")."""
+
+    names: Sequence[str]
+    config: ImageConfig
+    layers: Sequence[Layer]
+
+
+def build(target: Path, names: Sequence[str], config: ImageConfig, entries: Iterable[Entry]) -> str:
+    """Write an archive of one image of one layer; its id. Blocking: offload large images."""
+    with tempfile.TemporaryDirectory() as folder:
+        only = layer(Path(folder) / "layer.tar", entries)
+        return archive(target, [ImageSpec(names, config, [only])])[0]
+
+
+def layer(target: Path, entries: Iterable[Entry]) -> Layer:
+    """Write `entries` as a layer to `target`, missing parent folders included."""
+    with target.open("w+b") as file:
+        _write_layer(file, entries)
+        size = file.tell()
+        return Layer(target, _digest_of(file), size)
+
+
+def archive(target: Path, images: Sequence[ImageSpec]) -> list[str]:
+    """Write an archive of several images, each layer once; their ids (their configs' digests)."""
+    blobs: dict[str, bytes] = {}
+    index: list[dict[str, Any]] = []
+    docker: list[dict[str, Any]] = []
+    ids = []
+    for image in images:
+        digests = [item.digest for item in image.layers]
+        settings = _encode(_config_document(image.config, digests))
+        manifest = _encode(_manifest(settings, image.layers))
+        blobs |= {_sha256(settings): settings, _sha256(manifest): manifest}
+        index += _index_rows(manifest, image.names)
+        docker.append(_docker(settings, digests, image.names))
+        ids.append(_sha256(settings))
+    layers = {item.digest: item for image in images for item in image.layers}
+    with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
+        _add(tar, "oci-layout", _encode({"imageLayoutVersion": "1.0.0"}))
+        document = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": index}
+        _add(tar, "index.json", _encode(document))
+        _add(tar, "manifest.json", _encode(docker))
+        for digest, data in blobs.items():
+            _add(tar, _blob(digest), data)
+        for item in layers.values():
+            with item.path.open("rb") as file:
+                tar.addfile(_info(_blob(item.digest), item.size), file)
+    return ids
 
 
 def reference(name: str) -> str:
@@ -135,7 +168,7 @@ def _write_entry(tar: tarfile.TarFile, path: str, entry: Entry) -> None:
         tar.addfile(info)
 
 
-def _config_document(config: ImageConfig, layer: str) -> dict[str, Any]:
+def _config_document(config: ImageConfig, layers: list[str]) -> dict[str, Any]:
     run: dict[str, Any] = {
         "Entrypoint": list(config.entrypoint),
         "Cmd": list(config.cmd),
@@ -148,17 +181,18 @@ def _config_document(config: ImageConfig, layer: str) -> dict[str, Any]:
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": {key: value for key, value in run.items() if value},
-        "rootfs": {"type": "layers", "diff_ids": [layer]},
+        "rootfs": {"type": "layers", "diff_ids": layers},
         "history": [{"created": _EPOCH, "created_by": "pybernetes"}],
     }
 
 
-def _manifest(settings: bytes, layer: dict[str, Any]) -> dict[str, Any]:
+def _manifest(settings: bytes, layers: Sequence[Layer]) -> dict[str, Any]:
+    rows = [{"mediaType": _LAYER, "digest": item.digest, "size": item.size} for item in layers]
     return {
         "schemaVersion": 2,
         "mediaType": _MANIFEST,
         "config": _descriptor(_CONFIG, settings),
-        "layers": [layer],
+        "layers": rows,
     }
 
 
@@ -174,6 +208,15 @@ def _index_rows(manifest: bytes, names: Sequence[str]) -> list[dict[str, Any]]:
     return rows
 
 
+def _docker(settings: bytes, layers: list[str], names: Sequence[str]) -> dict[str, Any]:
+    tags = [reference(name).removeprefix("docker.io/").removeprefix("library/") for name in names]
+    return {
+        "Config": _blob(_sha256(settings)),
+        "RepoTags": tags,
+        "Layers": [_blob(item) for item in layers],
+    }
+
+
 def _descriptor(media_type: str, data: bytes) -> dict[str, Any]:
     return {"mediaType": media_type, "digest": _sha256(data), "size": len(data)}
 
@@ -184,6 +227,11 @@ def _encode(document: Any) -> bytes:
 
 def _sha256(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def _digest_of(file: io.BufferedRandom) -> str:
+    file.seek(0)
+    return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _blob(digest: str) -> str:
