@@ -23,24 +23,20 @@ class VolumeBinder(Controller):
         self._classes = context.informers.get(STORAGE_CLASSES)
         self._pods = context.informers.get(PODS)
         self._follow(self._claims, plan.touched)
-        self._volumes.on_change(self._volume_changed)
-        self._classes.on_change(lambda _old, _new: self._look_at_unbound())
+        self._follow(self._volumes, self._concerned)
+        self._follow(self._classes, self._unbound)
         self._pods.on_change(self._pod_changed)
 
-    def _look_at_unbound(self) -> None:
+    def _unbound(self, _: Object) -> list[str]:
         """A volume is free, or a class has come, that claims may wait for."""
-        for claim in self._claims.items():
-            if not claim["spec"].get("volumeName"):
-                self._queue.add(meta.key(claim))
+        claims = self._claims.items()
+        return [meta.key(claim) for claim in claims if not claim["spec"].get("volumeName")]
 
-    def _volume_changed(self, old: Object | None, new: Object | None) -> None:
-        volume = new or old or {}
-        self._queue.add(meta.name(volume))
+    def _concerned(self, volume: Object) -> list[str]:
         reference = volume["spec"].get("claimRef")
-        if reference:
-            self._queue.add(meta.make_key(reference["namespace"], reference["name"]))
-        elif new is not None:
-            self._look_at_unbound()
+        if not reference:
+            return [meta.name(volume), *self._unbound(volume)]
+        return [meta.name(volume), meta.make_key(reference["namespace"], reference["name"])]
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         if old is None and new is not None:
