@@ -45,16 +45,14 @@ class CronJobController(Owning):
         for reference in status.get("active") or ():
             job = by_uid.get(reference.get("uid", ""))
             how = plan.finished(job) if job is not None else ""
-            if job is None and self._is_new(reference):
-                kept.append(reference)
-            elif job is None:
-                text = f"Active job went missing: {reference['name']}"
-                self._event(cron_job, "Normal", "MissingJob", text)
-            elif how:
+            if how and job is not None:
                 text = f"Saw completed job: {meta.name(job)}, condition: {how}"
                 self._event(cron_job, "Normal", "SawCompletedJob", text)
-            else:
+            elif job is not None or self._is_new(reference):
                 kept.append(reference)
+            else:
+                text = f"Active job went missing: {reference['name']}"
+                self._event(cron_job, "Normal", "MissingJob", text)
         status["active"] = kept
         good = [job for job in jobs if plan.finished(job) == "Complete"]
         newest = plan.last_success(status, good)
