@@ -242,8 +242,7 @@ class Informers:
         return informer
 
     def _start(self, informer: Informer) -> None:
-        if self._group is None or informer.scope in self._tasks:
-            return
+        assert self._group is not None
         reflector = Reflector(self._env, self._client, informer, self._random)
         name = informer.scope.gvr.resource
         self._tasks[informer.scope] = self._group.start(reflector.run(), name)

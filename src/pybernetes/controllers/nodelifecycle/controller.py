@@ -108,11 +108,7 @@ class NodeLifecycleController(Keyed):
             del self._unmarked[name]
 
     async def _mark(self, pod: Object) -> None:
-        condition = {
-            "type": "Ready",
-            "status": "False",
-            "lastTransitionTime": rfc3339(self._clock.now()),
-        }
+        condition = {"type": "Ready", "status": "False", "lastTransitionTime": rfc3339(self._now())}
         patch = {"status": {"conditions": [condition]}}
         with forgiving(404, 409):
             await self._client.patch_object(resources.PODS, pod, patch, subresource="status")
