@@ -47,7 +47,7 @@ async def measure(env: Env, store: Store, nodes: int, pods: int) -> None:
         say("memory after that (PSS)", f"{pss():8.0f} MB")
 
 
-async def main(nodes: int = 1000, pods: int = 10_000, kind: str = "sqlite") -> None:
+async def main(nodes: str = "1000", pods: str = "10000", kind: str = "sqlite") -> None:
     gcpolicy.tune()
     env = Env()
     say("an empty process (PSS)", f"{pss():8.0f} MB")
@@ -55,10 +55,9 @@ async def main(nodes: int = 1000, pods: int = 10_000, kind: str = "sqlite") -> N
         store: Store = MemoryStore(env)
         if kind == "sqlite":
             store = await SqliteStore.open(env, SqliteConfig(Path(folder) / "store.db"))
-        await measure(env, store, nodes, pods)
+        await measure(env, store, int(nodes), int(pods))
     env.offload.close()
 
 
 if __name__ == "__main__":
-    counts = [int(word) for word in sys.argv[1:3]]
-    asyncio.run(main(*counts, **({"kind": sys.argv[3]} if len(sys.argv) > 3 else {})))
+    asyncio.run(main(*sys.argv[1:4]))

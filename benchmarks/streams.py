@@ -221,8 +221,8 @@ def websocket(port: int, path: str, protocol: str) -> socket.socket:
 def tunnel(port: int, way: str, ports: dict[str, int]) -> Any:
     """As kubectl does it: each part of a SPDY frame is a message."""
     sock = websocket(port, "/portForward/d/p", "SPDY/3.1+portforward.k8s.io")
-    for frame in forward_streams(ports, way):
-        sock.sendall(masked(frame))
+    for opening in forward_streams(ports, way):
+        sock.sendall(masked(opening))
 
     def frame(data: bytes) -> bytes:
         whole = data_frame(3, data)

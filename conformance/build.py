@@ -66,7 +66,7 @@ def ensure(*names: str) -> Path:
 
 def output(name: str, *words: str) -> str:
     """What a built program prints."""
-    command = [binaries() / name, *words]
+    command = [str(binaries() / name), *words]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
