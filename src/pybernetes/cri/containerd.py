@@ -175,12 +175,12 @@ class Containerd:
 
     async def exec_url(self, container_id: str, command: Sequence[str], streams: Streams) -> str:
         answer = await self._call(
-            "Exec", container_id=container_id, cmd=list(command), **_flags(streams)
+            "Exec", container_id=container_id, cmd=list(command), **streams._asdict()
         )
         return str(answer.url)
 
     async def attach_url(self, container_id: str, streams: Streams) -> str:
-        answer = await self._call("Attach", container_id=container_id, **_flags(streams))
+        answer = await self._call("Attach", container_id=container_id, **streams._asdict())
         return str(answer.url)
 
     async def network_namespace(self, sandbox_id: str) -> str:
@@ -249,15 +249,6 @@ class Containerd:
         if self._channel is not None:
             channel, self._channel = self._channel, None
             await channel.close()
-
-
-def _flags(streams: Streams) -> dict[str, Any]:
-    return {
-        "stdin": streams.stdin,
-        "stdout": streams.stdout,
-        "stderr": streams.stderr and not streams.tty,
-        "tty": streams.tty,
-    }
 
 
 def _translated(error: Any) -> CriError:

@@ -246,9 +246,8 @@ class Runtime(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Streams:
-    """Which streams an exec or attach carries."""
+class Streams(NamedTuple):
+    """Which streams an exec or attach carries, as CRI names them; with a tty there is no stderr."""
 
     stdin: bool = False
     stdout: bool = True

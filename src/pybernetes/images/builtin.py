@@ -5,7 +5,6 @@ All three are the machine's static busybox; only what they run differs.
 """
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -78,9 +77,7 @@ def build(image: Builtin, target: Path) -> str:
     return oci.build(target, image.names, image.config, entries(image, static_busybox()))
 
 
-async def ensure(
-    runtime: Runtime, socket: str, folder: Path, images: Sequence[Builtin] = IMAGES
-) -> list[str]:
+async def ensure(runtime: Runtime, socket: str, folder: Path) -> list[str]:
     """Build and import the built-in images the runtime lacks; the names imported.
 
     `socket` is the same containerd's; `folder` keeps the archive while it is imported.
@@ -88,7 +85,7 @@ async def ensure(
     done: list[str] = []
     if runtime.hollow:
         return done
-    for image in images:
+    for image in IMAGES:
         if await runtime.image_status(image.names[0]) is not None:
             continue
         archive = folder / "builtin-image.tar"

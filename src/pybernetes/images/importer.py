@@ -11,7 +11,7 @@ from pybernetes.linux.commands import CommandError, run
 
 NAMESPACE = "k8s.io"
 POLL = 0.02
-IMPORT_SECONDS = 600.0
+IMPORT_SECONDS, LISTED_SECONDS = 600.0, 10.0
 LOADED = "pybernetes.dev/loaded"  # label of manifests that came by hand, from no registry
 _UNPACKED = re.compile(r"^unpacking (\S+) \((sha256:[0-9a-f]+)\)", re.MULTILINE)
 
@@ -47,9 +47,9 @@ async def present(socket: str) -> list[Image]:
         await runtime.close()
 
 
-async def wait_present(runtime: Runtime, name: str, timeout: float = 10.0) -> None:
+async def wait_present(runtime: Runtime, name: str) -> None:
     """Wait until CRI lists the image (it learns of an import a moment later). TimeoutError."""
-    for _ in range(int(timeout / POLL)):
+    for _ in range(int(LISTED_SECONDS / POLL)):
         if await runtime.image_status(name) is not None:
             return
         await asyncio.sleep(POLL)

@@ -108,7 +108,7 @@ async def _bridge(connection: SpdySession, streams: Streams, channels: Channels)
     asked = {
         STDIN: ("stdin", streams.stdin),
         STDOUT: ("stdout", streams.stdout),
-        STDERR: ("stderr", streams.stderr and not streams.tty),
+        STDERR: ("stderr", streams.stderr),
         RESIZE: ("resize", streams.tty),
     }
     # Finished at once: what reaches a runtime that has closed makes its kernel drop unsent output.
