@@ -3,13 +3,13 @@
 
 import datetime
 from collections.abc import Sequence
+from functools import partial
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError
 from pybernetes.apimachinery.types import Object
 from pybernetes.apis import conditions
 from pybernetes.apis.core.pod.status import is_active, is_ready
-from pybernetes.controllers.runtime.controller import Context
 from pybernetes.controllers.runtime.owners import BY_CONTROLLER
 from pybernetes.controllers.runtime.pods import (
     available_in,
@@ -100,9 +100,7 @@ class ReplicaSetController(Workload):
         ]
 
 
-def build(context: Context) -> ReplicaSetController:
-    return ReplicaSetController(context, REPLICA_SETS, "ReplicaSet")
-
-
-def build_replication(context: Context) -> ReplicaSetController:
-    return ReplicaSetController(context, REPLICATION_CONTROLLERS, "ReplicationController")
+build = partial(ReplicaSetController, gvr=REPLICA_SETS, kind="ReplicaSet")
+build_replication = partial(
+    ReplicaSetController, gvr=REPLICATION_CONTROLLERS, kind="ReplicationController"
+)
