@@ -96,7 +96,10 @@ async def start_container(tools: Tools, record: Record, state: PodState, name: s
     with _told(tools, pod, name, "CreateContainerConfigError"):
         env = await environment(pod, spec, _surroundings(tools, record, state))
         place = mounting.Place(record, spec, attempt, state.ips)
-        rows, devices = await mounting.prepare(tools, place, env)
+        rows: list[Config] = []
+        devices: list[Config] = []
+        if not tools.runtime.hollow:
+            rows, devices = await tools.env.offload.run(mounting.prepare, tools, place, env)
         config = configs.container(
             pod,
             spec,

@@ -41,18 +41,10 @@ class Place:
         return next(item for item in volumes if item["name"] == name), path
 
 
-async def prepare(
+def prepare(
     tools: Tools, place: Place, env: Mapping[str, str]
 ) -> tuple[list[Config], list[Config]]:
-    """CRI's mounts and devices. Raises ConfigError, OSError."""
-    if tools.runtime.hollow:
-        return [], []
-    return await tools.env.offload.run(_prepare, tools, place, env)
-
-
-def _prepare(
-    tools: Tools, place: Place, env: Mapping[str, str]
-) -> tuple[list[Config], list[Config]]:
+    """CRI's mounts and devices. Blocking. Raises ConfigError, OSError."""
     base = naming.pod_dir(tools.config, place.record.uid)
     rows = [
         _volume_mount(base, place, (number, mount), env)
