@@ -22,7 +22,9 @@ class Objects:
     def __init__(self, env: Env, client: Client, ttl: float) -> None:
         self._client = client
         self._ttl = ttl
+        self._clock = env.clock
         self._cache: Expiring[tuple[GVR, str, str], Object] = Expiring(env.clock, MAX_CACHED)
+        self._tokens: Expiring[tuple[str, str, int], str] = Expiring(env.clock, MAX_CACHED)
 
     async def fresh(self, gvr: GVR, namespace: str, name: str) -> Object:
         found = await self._client.get(gvr, name, namespace)
@@ -40,32 +42,8 @@ class Objects:
         selector = f"spec.signerName={signer}"
         return (await self._client.list(naming.TRUST_BUNDLES, field_selector=selector)).items
 
-
-async def look_up(
-    lookup: Lookup, pod: Object, what: tuple[GVR, str], on_failure: tuple[type[Exception], bool]
-) -> Object:
-    """An object of the pod's namespace. `on_failure`: what is raised, and whether {} will do where
-    there is none."""
-    (gvr, name), (failure, optional) = what, on_failure
-    try:
-        return await lookup(gvr, pod["metadata"]["namespace"], name)
-    except ApiError as error:
-        if error.code == 404 and optional:
-            return {}
-        raise failure(error.message) from error
-    except ConnectionError as error:
-        raise failure(str(error)) from error
-
-
-class Tokens:
-    """Bound service account tokens, asked for again after four fifths of their life."""
-
-    def __init__(self, env: Env, client: Client) -> None:
-        self._clock = env.clock
-        self._client = client
-        self._tokens: Expiring[tuple[str, str, int], str] = Expiring(env.clock, MAX_CACHED)
-
     async def token(self, pod: Object, audience: str, seconds: int) -> str:
+        """A bound service account token, asked for again after four fifths of its life."""
         key = (naming.uid(pod), audience, seconds)
         if known := self._tokens.get(key):
             return known
@@ -84,3 +62,19 @@ class Tokens:
         expires = timestamps.parse(answer["status"]["expirationTimestamp"]).timestamp()
         lasts = min(0.8 * (expires - self._clock.time()), 24 * 3600.0)
         return self._tokens.put(key, str(answer["status"]["token"]), lasts)
+
+
+async def look_up(
+    lookup: Lookup, pod: Object, what: tuple[GVR, str], on_failure: tuple[type[Exception], bool]
+) -> Object:
+    """An object of the pod's namespace. `on_failure`: what is raised, and whether {} will do where
+    there is none."""
+    (gvr, name), (failure, optional) = what, on_failure
+    try:
+        return await lookup(gvr, pod["metadata"]["namespace"], name)
+    except ApiError as error:
+        if error.code == 404 and optional:
+            return {}
+        raise failure(error.message) from error
+    except ConnectionError as error:
+        raise failure(str(error)) from error

@@ -86,7 +86,7 @@ async def downward_api(context: VolumeContext, source: Object, mode: int = MODE)
 async def token(context: VolumeContext, source: Object, mode: int = MODE) -> dict[str, File]:
     """Of a ServiceAccountTokenProjection."""
     try:
-        text = await context.tools.tokens.token(
+        text = await context.tools.objects.token(
             context.pod,
             source.get("audience", ""),
             source.get("expirationSeconds") or TOKEN_SECONDS,

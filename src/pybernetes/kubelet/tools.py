@@ -18,7 +18,7 @@ from pybernetes.kubelet.containers import dns
 from pybernetes.kubelet.images import Images
 from pybernetes.kubelet.node import machine, plan
 from pybernetes.kubelet.node.controller import NodeController
-from pybernetes.kubelet.objects import Objects, Tokens
+from pybernetes.kubelet.objects import Objects
 from pybernetes.kubelet.pleg import Pleg
 from pybernetes.kubelet.podcertificates import PodCertificates
 from pybernetes.kubelet.podstate import PodState
@@ -64,7 +64,6 @@ class Tools:
         self.pleg = Pleg(env, runtime, config.relist_interval, wake)
         self.checkpoint = Checkpoint(env, None if hollow else config.data / STATE)
         self.objects = Objects(env, client, config.volume_interval)
-        self.tokens = Tokens(env, client)
         self.certificates = PodCertificates(env, client, self.node)
         self.images = Images(env, runtime, shared.recorder, config, lookup=self.objects.fresh)
         self.probes = Probes(env, runtime, shared.recorder, self.pleg.state)
