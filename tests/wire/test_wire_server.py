@@ -251,7 +251,7 @@ def test_who_took_over_is_told_that_the_client_is_gone(monkeypatch, loop):
         async with asyncio.timeout(30):
             await site.cancelled.wait()
         await asyncio.sleep(0.05)
-        assert server.connections == 0
+        assert not server._hub.members
         await server.close()
 
     runner(main())
@@ -290,7 +290,7 @@ async def test_idle_and_slow_connections_are_closed(site):
             b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n",
         ):
             await talk(server, sent, half_close=False)
-        assert server.connections == 0
+        assert not server._hub.members
     finally:
         await server.close()
 

@@ -117,9 +117,6 @@ class Cluster:
         """What the running (or last) process said of itself."""
         return self._read("state.json")
 
-    def is_ready(self) -> bool:
-        return bool(self.pid()) and bool(self.state())
-
     def pid(self) -> int:
         """The process that runs this cluster; 0 if none does (a stale file does not count)."""
         return self._holder(self.data_dir / "pybernetes.pid")

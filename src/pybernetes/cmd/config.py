@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pybernetes.apimachinery.settings import SettingsError
-from pybernetes.base import files
 from pybernetes.cmd.labconfig import ConfigError, LabConfig, is_lab, resolve
 from pybernetes.cri import stagefile
 from pybernetes.cri.stages import Stages
@@ -133,11 +132,6 @@ def read_json(data_dir: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{data_dir / 'config.json'}: {error}") from error
     return found
-
-
-def write_json(data_dir: Path, config: dict[str, Any]) -> None:
-    """Replace config.json at once."""
-    files.write_json(data_dir / "config.json", config)
 
 
 def _range(flag: str, text: str, longest: int) -> ipaddress.IPv4Network:

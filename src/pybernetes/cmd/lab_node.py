@@ -25,7 +25,7 @@ from pybernetes.base.tasks import TaskGroup
 from pybernetes.client.informer import Informers
 from pybernetes.client.kubeconfig import ClusterConfig as Access
 from pybernetes.cmd.config import ClusterConfig
-from pybernetes.cmd.labconfig import LabConfig, LabNode
+from pybernetes.cmd.labconfig import API_PORT, LabConfig, LabNode
 from pybernetes.cmd.labmachine import LINK, SHUT_DOWN, LabMachine
 from pybernetes.cmd.node import SHUT_DOWN_GRACE, RealNode, node_config
 from pybernetes.cmd.node_certificates import NodeCertificates
@@ -51,7 +51,8 @@ async def work(env: Env, config: ClusterConfig, own: LabNode, ca: bytes) -> None
     assert config.lab is not None
     lab, machine = config.lab, LabMachine(config, own.name)
     await _set_up_link(lab, own)
-    access = Access(lab.server, ca, token=machine.token.read_text())
+    server = f"https://{lab.gateway}:{API_PORT}"
+    access = Access(server, ca, token=machine.token.read_text())
     certificates = NodeCertificates(env, access, own, machine.pki)
     api = await certificates.client()
     informers = Informers(env, api)

@@ -114,11 +114,6 @@ class LabConfig:
         return str(Network(self.network)[1])
 
     @property
-    def server(self) -> str:
-        """The API server's URL."""
-        return f"https://{self.gateway}:{API_PORT}"
-
-    @property
     def hosts(self) -> dict[str, str]:
         """The nodes' names and addresses."""
         return {node.name: node.address for node in self.nodes}

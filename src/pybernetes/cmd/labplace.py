@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 from pybernetes.apimachinery.types import Object
-from pybernetes.base import logs
+from pybernetes.base import files, logs
 from pybernetes.base.env import Env
 from pybernetes.base.tasks import gather_ordered
-from pybernetes.cmd.config import ClusterConfig, read_json, write_json
+from pybernetes.cmd.config import ClusterConfig, read_json
 from pybernetes.cmd.labconfig import ConfigError, is_lab, resolve, with_ranges
 from pybernetes.cmd.labmachine import LabMachine, pins
 from pybernetes.cmd.labseed import Seed
@@ -42,7 +42,7 @@ async def settle(data_dir: Path) -> None:
         if is_lab(found):
             record(data_dir, resolve(found, taken, avoid))
         else:
-            write_json(data_dir, with_ranges(found, [*taken, *avoid]))
+            files.write_json(data_dir / "config.json", with_ranges(found, [*taken, *avoid]))
     finally:
         os.close(home)
 
@@ -54,7 +54,7 @@ def record(data_dir: Path, config: Object) -> None:
             Config(data=data_dir / "nodes" / node["name"]).check()
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    write_json(data_dir, config)
+    files.write_json(data_dir / "config.json", config)
 
 
 def segment_config(config: ClusterConfig) -> SegmentConfig:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from pybernetes.apimachinery.types import Object
+from pybernetes.base import files
 from pybernetes.base.env import Env
-from pybernetes.cmd.config import ClusterConfig, read_json, write_json
+from pybernetes.cmd.config import ClusterConfig, read_json
 from pybernetes.storage import snapshot
 from pybernetes.storage.etcd import EtcdConfig, EtcdStore
 from pybernetes.storage.restore import restore as restore_content
@@ -93,7 +94,7 @@ async def migrate(env: Env, data_dir: Path, asked: Object, report: Report) -> No
         else:
             _keep(data_dir)
             partial.replace(data_dir / FILE)
-        write_json(data_dir, {**read_json(data_dir), **asked})
+        files.write_json(data_dir / "config.json", {**read_json(data_dir), **asked})
         if there.etcd_servers:
             _keep(data_dir)
     finally:

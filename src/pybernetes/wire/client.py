@@ -123,9 +123,6 @@ class HttpPool:
         exchange.idle_since = asyncio.get_running_loop().time()
         self._idle.append(exchange)
 
-    def _forget(self, exchange: Exchange) -> None:
-        self._all.pop(exchange, None)
-
     async def _connect(self) -> Exchange:
         if self._closed:
             raise ConnectionError("the client is closed")
@@ -149,7 +146,7 @@ class HttpPool:
         loop = asyncio.get_running_loop()
         name = (self._config.server_name or self._host) if self._tls is not None else None
         _, exchange = await loop.create_connection(
-            lambda: Exchange(self._release, self._forget),
+            lambda: Exchange(self._release, lambda gone: self._all.pop(gone, None)),
             self._host,
             self._port,
             ssl=self._tls,

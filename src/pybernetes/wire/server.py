@@ -29,10 +29,6 @@ class Server:
         self._listener = listener
         self.port = port
 
-    @property
-    def connections(self) -> int:
-        return len(self._hub.members)
-
     async def close(self, grace: float = 0.0) -> None:
         """Listen no more; give running replies `grace` seconds, then cut them off."""
         self._listener.close()

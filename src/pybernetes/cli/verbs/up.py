@@ -142,7 +142,7 @@ def start(cluster: Cluster) -> None:
         )
     os.close(writing)
     failure = relay(reading)
-    if failure is None and cluster.is_ready():
+    if failure is None and cluster.pid() and cluster.state():
         return
     if failure and process.poll() is None:
         process.terminate()
