@@ -10,10 +10,6 @@ from pybernetes.base.offload import Offload, Threads
 from pybernetes.base.random import Random
 
 
-def _registry() -> CollectorRegistry:
-    return CollectorRegistry(auto_describe=False)
-
-
 @dataclass(frozen=True, slots=True)
 class Env:
     """The surroundings of one process, or of one simulated cluster."""
@@ -21,4 +17,6 @@ class Env:
     clock: Clock = field(default_factory=Clock)
     random: Random = field(default_factory=Random)
     offload: Offload = field(default_factory=Threads)
-    metrics: CollectorRegistry = field(default_factory=_registry)
+    metrics: CollectorRegistry = field(
+        default_factory=lambda: CollectorRegistry(auto_describe=False)
+    )

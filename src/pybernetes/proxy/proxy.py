@@ -55,7 +55,7 @@ class Proxy:
         self._triggers: list[datetime.datetime] = []  # when what is to be written came about
         self._changed = asyncio.Event()
         self._ready = asyncio.Event()
-        self.health = Health(env, config, self._node)
+        self.health = Health(env, config, lambda: self._nodes.find("", config.node_name))
         self._metrics = ProxyMetrics(env)
         self._syncer = Syncer(env, config, Cluster(self._keys, self._view, lambda: self._node_ip))
 
@@ -120,9 +120,6 @@ class Proxy:
         self._metrics.gauges["sync_proxy_rules_last_timestamp_seconds"].set(now.timestamp())
         for policy, count in self._syncer.homeless.items():
             self._metrics.no_local.labels(policy, "IPv4").set(count)
-
-    def _node(self) -> Object | None:
-        return self._nodes.find("", self._config.node_name)
 
     def _keys(self) -> list[str]:
         return [meta.key(one) for one in self._services.items()]

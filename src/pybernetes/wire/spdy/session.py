@@ -46,7 +46,7 @@ class SpdyStream:
         for start in range(0, len(data), _CHUNK):
             if self.write_closed:
                 raise ConnectionResetError("the stream is closed for writing")
-            await self._session.send_data(self, data[start : start + _CHUNK])
+            await self._session.send(frames.data_frame(self.id, data[start : start + _CHUNK]))
 
     async def close_write(self) -> None:
         if not self.write_closed:
@@ -133,7 +133,7 @@ class SpdySession:
         stream.write_closed = finished
         block = self._codec.encode(headers)
         payload = struct.pack(">IIBB", stream_id, 0, 0, 0) + block
-        await self._send(frames.control(frames.SYN_STREAM, payload, FIN if finished else 0))
+        await self.send(frames.control(frames.SYN_STREAM, payload, FIN if finished else 0))
         return stream
 
     async def close(self) -> None:
@@ -149,13 +149,10 @@ class SpdySession:
 
     # What streams ask for.
 
-    async def send_data(self, stream: SpdyStream, data: bytes) -> None:
-        await self._send(frames.data_frame(stream.id, data))
-
     async def finish(self, stream: SpdyStream) -> None:
         stream.write_closed = True
         self._forget_ended(stream)
-        await self._send(frames.data_frame(stream.id, b"", FIN))
+        await self.send(frames.data_frame(stream.id, b"", FIN))
 
     async def reset(self, stream: SpdyStream, status: int) -> None:
         stream.write_closed = True
@@ -181,7 +178,7 @@ class SpdySession:
         elif kind == frames.RST_STREAM:
             self._on_reset(_id(payload))
         elif kind == frames.PING and _id(payload) % 2 == self._theirs:
-            await self._send(frames.control(frames.PING, payload[:4]))
+            await self.send(frames.control(frames.PING, payload[:4]))
 
     async def _on_syn_stream(self, flags: int, payload: bytes) -> None:
         stream_id = _id(payload)
@@ -200,7 +197,7 @@ class SpdySession:
             stream.write_closed = True
         else:
             reply = stream_id.to_bytes(4, "big") + self._codec.encode({})
-            await self._send(frames.control(frames.SYN_REPLY, reply))
+            await self.send(frames.control(frames.SYN_REPLY, reply))
         self._incoming.put_nowait(stream)
 
     def _on_headers(self, kind: int, flags: int, payload: bytes) -> None:
@@ -226,12 +223,12 @@ class SpdySession:
         if self._over:
             raise ConnectionResetError("the SPDY session is over")
 
-    async def _send(self, frame: bytes) -> None:
+    async def send(self, frame: bytes) -> None:
         self._check()
         await self._stream.write(frame)
 
     async def _send_reset(self, stream_id: int, status: int) -> None:
-        await self._send(frames.control(frames.RST_STREAM, struct.pack(">II", stream_id, status)))
+        await self.send(frames.control(frames.RST_STREAM, struct.pack(">II", stream_id, status)))
 
     def _forget_ended(self, stream: SpdyStream) -> None:
         if stream.write_closed and stream.inbox.eof:
