@@ -42,8 +42,6 @@ def stale(listing: str, ports: Iterable[ServicePort]) -> list[list[str]]:
 
 async def clean_up(ports: list[ServicePort]) -> int:
     """Delete the stale flows towards UDP `ports`; how many kinds there were."""
-    if not ports:
-        return 0
     try:
         flows = stale(await run(["conntrack", "-L", "-p", "udp"]), ports)
     except CommandError as error:  # they time out by themselves, if the client is silent
