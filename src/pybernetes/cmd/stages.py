@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How hollow nodes live, for those above who need not know the runtime behind them."""
 
-from pybernetes.cri.stagefile import parse, read
-from pybernetes.cri.stages import Stages
+from pybernetes.cri.stagefile import parse
 
-__all__ = ["Stages", "parse", "read"]
+__all__ = ["parse"]

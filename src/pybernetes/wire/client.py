@@ -93,18 +93,12 @@ class HttpPool:
         while True:
             exchange = self._take_idle() or await self._connect()
             try:
-                return await self._exchange(exchange, request, stream)
-            except BrokenReply as error:
-                stale = exchange.reused and error.nothing_came
-                if not stale or request.method not in _REPEATABLE:
+                return await exchange.send(request, self._authority, stream)
+            except BaseException as error:
+                exchange.drop()
+                broken = isinstance(error, BrokenReply) and error.nothing_came
+                if not (broken and exchange.reused and request.method in _REPEATABLE):
                     raise
-
-    async def _exchange(self, exchange: Exchange, request: Request, stream: bool) -> ClientReply:
-        try:
-            return await exchange.send(request, self._authority, stream)
-        except BaseException:
-            exchange.drop()
-            raise
 
     def _take_idle(self) -> Exchange | None:
         now = asyncio.get_running_loop().time()
