@@ -22,7 +22,7 @@ from typing import NamedTuple
 from pybernetes.base.tasks import TaskGroup
 from tests.simulation.breaking import ChaosWorld, simulate
 from tests.simulation.ending import faults_of, restless, stale
-from tests.simulation.laws import Laws, no_bugs, watch_nodes
+from tests.simulation.laws import Laws, no_bugs, watch_nodes, watch_reads
 from tests.simulation.story import STAGES, Story
 
 LONGEST = 1000.0  # virtual seconds of faults
@@ -42,6 +42,7 @@ async def scenario(world: ChaosWorld) -> Outcome:
     async with TaskGroup("laws") as group:
         group.start(Laws(world).run(), "changes")
         group.start(watch_nodes(world), "nodes")
+        group.start(watch_reads(world), "reads")
         story = Story(world)
         async with asyncio.timeout(LONGEST):
             await story.tell()

@@ -14,6 +14,7 @@
   it may not know of).
 
 `watch_nodes` looks into the nodes: never do two of them run containers of pods of one name.
+`watch_reads` asks the API servers: a list shows all that was committed before it was asked for.
 `no_bugs`: nothing is logged as an error, so no controller, worker or callback fails in a way that it does not know.
 """
 
@@ -26,6 +27,8 @@ from typing import Any
 
 import orjson
 
+from pybernetes.apimachinery.errors import ApiError
+from pybernetes.apimachinery.types import GVR
 from pybernetes.apis.core.pod.requests import amount, pod_requests
 from pybernetes.storage.types import Change
 from tests.simulation.breaking import ChaosWorld
@@ -34,6 +37,7 @@ Object = dict[str, Any]
 PODS, NODES = "/registry/pods/", "/registry/minions/"
 REPLICA_SETS, STATEFUL_SETS = "/registry/replicasets/", "/registry/statefulsets/"
 DEPLOYMENTS, JOBS = "/registry/deployments/", "/registry/jobs/"
+SERVICES = GVR("", "v1", "services")
 ENDED = ("Succeeded", "Failed")
 
 
@@ -175,6 +179,16 @@ async def watch_nodes(world: ChaosWorld) -> None:
             running = {sandboxes.get(c.sandbox_id) for c in containers if c.state == "running"}
             runs.update(name for name in running if name)
         assert max(runs.values(), default=0) <= 1, f"run twice: {runs}"
+
+
+async def watch_reads(world: ChaosWorld) -> None:
+    """Until cancelled; raises AssertionError."""
+    while True:
+        await asyncio.sleep(0.5)
+        with contextlib.suppress(ApiError, ConnectionError, TimeoutError):
+            committed = world.store.revision
+            found = await world.client.list(SERVICES, "default")
+            assert int(found.resource_version) >= committed, "a list shows the past"
 
 
 class _Errors(logging.Handler):

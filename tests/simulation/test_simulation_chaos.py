@@ -19,7 +19,7 @@ from tests.simulation import chaos, ending
 
 ROOT = Path(__file__).parents[2]
 SEEDS = 200 if os.environ.get("CI") else 40  # make soak: others
-FEW = 100  # seeds by which a bug that was planted must show: the rarest does in one of thirty
+FEW = 20  # seeds in which a bug that was planted must show
 
 
 @pytest.mark.timeout(900)
@@ -79,4 +79,4 @@ def test_an_api_server_that_believes_its_cache_is_found(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Feed, "wait_fresh", at_once)
     monkeypatch.setattr(Core, "newest", 0)
-    assert "AssertionError" in first_failure()
+    assert "a list shows the past" in first_failure()
