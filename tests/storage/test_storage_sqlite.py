@@ -326,7 +326,7 @@ async def test_a_busy_loop_neither_stalls_nor_starves_the_store(path: Path) -> N
         busy = False
         assert len(page.records) == 2000
         assert took < 6.0  # row by row it is more than ten seconds
-        assert await burner < 0.25
+        assert await burner < 1.0
 
 
 async def test_a_write_given_up_on_still_counts(path: Path) -> None:

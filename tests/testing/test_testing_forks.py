@@ -308,7 +308,7 @@ async def test_pods_go_on_and_nodes_are_each_sides_own(origin: Cluster) -> None:
             await running(second.client(), "r")
             assert list(second.fleet.kubelets) == ["hollow-1"]
         await origin.client().delete(PODS, "p", "default", options={"gracePeriodSeconds": 0})
-        await fork.client().create(PODS, pod("q"), "default")
+        await fork.client().create(PODS, bound("q", "hollow-1"), "default")
         await running(fork.client(), "q")
         after = await fork.client().get(PODS, "p", "default")
         assert after["metadata"]["uid"] == before["metadata"]["uid"]
