@@ -307,7 +307,6 @@ async def test_a_busy_loop_neither_stalls_nor_starves_the_store(path: Path) -> N
     """The writer's thread needs the interpreter only a few times a batch (see queries.py)."""
     async with opened(path) as store:
         await gather_ordered([store.write([Op(f"/{i:04}", b"x" * 1000)]) for i in range(2000)])
-        busy = True
 
         async def burn() -> float:
             worst = 0.0
@@ -318,15 +317,19 @@ async def test_a_busy_loop_neither_stalls_nor_starves_the_store(path: Path) -> N
                 worst = max(worst, time.perf_counter() - begun)
             return worst
 
-        burner = asyncio.get_running_loop().create_task(burn())
-        begun = time.perf_counter()
-        await gather_ordered([store.write([Op(f"/{i:04}", b"y" * 1000)]) for i in range(1000)])
-        page = await store.list("/")
-        took = time.perf_counter() - begun
-        busy = False
-        assert len(page.records) == 2000
-        assert took < 6.0  # row by row it is more than ten seconds
-        assert await burner < 1.0
+        stalls: list[float] = []
+        for _ in range(3):  # the machine may stall one of them
+            busy = True
+            burner = asyncio.get_running_loop().create_task(burn())
+            begun = time.perf_counter()
+            await gather_ordered([store.write([Op(f"/{i:04}", b"y" * 1000)]) for i in range(1000)])
+            page = await store.list("/")
+            took = time.perf_counter() - begun
+            busy = False
+            assert len(page.records) == 2000
+            assert took < 6.0  # row by row it is more than ten seconds
+            stalls.append(await burner)
+        assert min(stalls) < 0.25
 
 
 async def test_a_write_given_up_on_still_counts(path: Path) -> None:
