@@ -10,15 +10,14 @@ import asyncio
 import hashlib
 from collections import deque
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from pybernetes.apimachinery import meta
 from pybernetes.apimachinery.errors import ApiError, forgiving
 from pybernetes.apimachinery.timestamps import rfc3339
 from pybernetes.apimachinery.types import GVR, Object
 from pybernetes.base import logs
-from pybernetes.base.clock import Clock
 from pybernetes.base.env import Env
+from pybernetes.base.expiring import Expiring
 from pybernetes.client.queue import TokenBucket
 from pybernetes.client.types import STRATEGIC_MERGE_PATCH, Client
 
@@ -31,32 +30,11 @@ SPAM_BURST, SPAM_RATE = 25, 1 / 300
 TRIES, RETRY_SECONDS = 12, 10.0
 DROPS_TOLD_SECONDS = 60.0
 _log = logs.get("client.events")
-_V = TypeVar("_V")
 
 
 def _key(*parts: object) -> bytes:
     """A short key: the caches of thousands of recorders add up."""
     return hashlib.blake2b(repr(parts).encode(), digest_size=12).digest()
-
-
-class _Recent(Generic[_V]):
-    """What is remembered of the most recently used keys, for `seconds`; least recently used first."""
-
-    def __init__(self, clock: Clock, seconds: float) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self._items: dict[bytes, tuple[float, _V]] = {}
-
-    def get(self, key: bytes) -> _V | None:
-        found = self._items.get(key)
-        return found[1] if found and self._clock.monotonic() - found[0] <= self._seconds else None
-
-    def set(self, key: bytes, value: _V) -> None:
-        now, items = self._clock.monotonic(), self._items
-        items.pop(key, None)
-        items[key] = (now, value)
-        while len(items) > REMEMBERED or now - next(iter(items.values()))[0] > self._seconds:
-            del items[next(iter(items))]
 
 
 @dataclass(slots=True)
@@ -81,9 +59,9 @@ class Recorder:
         self._wake = asyncio.Event()
         self._last_stamp = 0
         self._dropped, self._drops_told = 0, -DROPS_TOLD_SECONDS
-        self._similar: _Recent[tuple[bytes, ...]] = _Recent(env.clock, SIMILAR_SECONDS)
-        self._written: _Recent[_Written] = _Recent(env.clock, EVENT_SECONDS)
-        self._spam: _Recent[TokenBucket] = _Recent(env.clock, SPAM_BURST / SPAM_RATE)
+        self._similar: Expiring[bytes, tuple[bytes, ...]] = Expiring(env.clock, REMEMBERED)
+        self._written: Expiring[bytes, _Written] = Expiring(env.clock, REMEMBERED)
+        self._spam: Expiring[bytes, TokenBucket] = Expiring(env.clock, REMEMBERED)
 
     def event(
         self,
@@ -163,7 +141,8 @@ class Recorder:
             share = self._random.uniform(0.0, 1.0) if attempt == 0 else 1.0
             await asyncio.sleep(RETRY_SECONDS * share)
         name = event["metadata"]["name"]
-        self._written.set(identity, _Written(name, event["count"], event["firstTimestamp"]))
+        written = _Written(name, event["count"], event["firstTimestamp"])
+        self._written.put(identity, written, EVENT_SECONDS)
 
     def _aggregate(self, event: Object) -> bytes:
         """Combine similar events; the key under which the (combined) event is counted."""
@@ -176,7 +155,8 @@ class Recorder:
         messages = self._similar.get(group) or ()  # of events that differ in nothing else
         if one not in messages:
             messages = (*messages, one)
-        self._similar.set(group, messages[1:] if len(messages) >= SIMILAR else messages)
+        kept = messages[1:] if len(messages) >= SIMILAR else messages
+        self._similar.put(group, kept, SIMILAR_SECONDS)
         if len(messages) < SIMILAR:
             return one
         event["message"] = f"(combined from similar events): {message}"
@@ -186,7 +166,7 @@ class Recorder:
         involved = event["involvedObject"]
         key = _key(*(involved.get(name) for name in ("kind", "namespace", "name", "uid")))
         bucket = self._spam.get(key) or TokenBucket(self._clock, SPAM_RATE, SPAM_BURST)
-        self._spam.set(key, bucket)
+        self._spam.put(key, bucket, SPAM_BURST / SPAM_RATE)
         return bucket.try_take()
 
     async def _write(self, event: Object, again: bool) -> bool:
